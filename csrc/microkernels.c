@@ -1,0 +1,16 @@
+/* One instance of every micro-kernel. setup.py compiles this file once for each
+ * instruction set (by compiler flags) and real type:
+ *   -DTABLE=fastdl_avx512_f32 -DREAL_BITS=32 -mavx512f ... */
+#include "activation.c"
+#include "conv2d.c"
+#include "matmul.c"
+
+const MicroKernels TABLE = {
+    .tile_rows = TILE_ROWS,
+    .tile_cols = TILE_COLS,
+    .lanes = LANES,
+    .real_bytes = sizeof(real),
+#define MICROKERNEL(name, arguments) .name = name,
+#include "microkernels.def"
+#undef MICROKERNEL
+};

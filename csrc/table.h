@@ -1,0 +1,29 @@
+/* The table of micro-kernels: one for each instruction set and real type. Pointers
+ * to reals are `void`, so that both types share this struct and the loop nests on
+ * top (fastdl/kernels) are written once. */
+#ifndef FASTDL_TABLE_H
+#define FASTDL_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How the rows of the left operand of a tile are walked in the reduction: `runs`
+ * runs of `length` elements, `step` apart; run s starts at offset[s]. The right
+ * operand is walked straight on, `b_stride` elements a row. */
+typedef struct {
+  ptrdiff_t runs, length, step, b_stride;
+  const ptrdiff_t *offset;
+} Reduction;
+
+typedef struct {
+  ptrdiff_t tile_rows, tile_cols, lanes, real_bytes;
+#define MICROKERNEL(name, arguments) void(*name) arguments;
+#include "microkernels.def"
+#undef MICROKERNEL
+} MicroKernels;
+
+/* The table of an instruction set ("generic", "avx2", "avx512") for reals of 4 or
+ * 8 bytes; NULL when it was not compiled or this processor lacks it. */
+const MicroKernels *fastdl_microkernels(const char *isa, int real_bytes);
+
+#endif

@@ -1,0 +1,70 @@
+"""The boundary between NumPy and pointers.
+
+Behind it every array is C-contiguous, aligned, of one real type and in native byte
+order. The quick test is done here; errors are worded once, in fastdl.shapes.
+"""
+
+cimport numpy as cnp
+
+import numpy as np
+
+from fastdl.errors import DtypeError, ShapeError
+from fastdl.kernels.memory cimport new_array
+from fastdl.shapes import check_real
+
+cnp.import_array()
+
+
+cdef cnp.ndarray as_real(
+    object x, str operation, str name, cnp.ndarray like=None,
+):
+    """Return `x` itself, or a copy laid out as the kernels read it.
+
+    Raises DtypeError unless `x` is float32 or float64, and of the type of `like`.
+    """
+    cdef cnp.ndarray array
+    cdef int typenum
+    if isinstance(x, np.ndarray):
+        array = x
+        typenum = cnp.PyArray_TYPE(array)
+        if typenum == cnp.NPY_FLOAT or typenum == cnp.NPY_DOUBLE:
+            if like is None or typenum == cnp.PyArray_TYPE(like):
+                if cnp.PyArray_ISCARRAY_RO(array):
+                    return array
+                return np.require(array, array.dtype.newbyteorder("="), "CA")
+    if like is None:
+        check_real(operation, **{name: x})
+    else:
+        check_real(operation, x=like, **{name: x})
+    raise DtypeError(f"{operation}: cannot read {name} of type {type(x).__name__}")
+
+
+cdef cnp.ndarray as_output(
+    object out, int ndim, cnp.npy_intp *shape, int typenum, str operation,
+):
+    """Return `out` if it can take the result, or a new array when it is None."""
+    cdef cnp.ndarray array
+    cdef int i
+    if out is None:
+        return new_array(ndim, shape, typenum)
+    expected = tuple(shape[i] for i in range(ndim))
+    if not isinstance(out, np.ndarray) or out.shape != expected:
+        raise ShapeError(
+            f"{operation}: expected out of shape {expected}, "
+            f"got {getattr(out, 'shape', type(out).__name__)}"
+        )
+    array = out
+    if cnp.PyArray_TYPE(array) != typenum or not cnp.PyArray_ISCARRAY(array):
+        raise DtypeError(
+            f"{operation}: out must be a writable C-contiguous array of type "
+            f"{cnp.PyArray_DescrFromType(typenum)}, got {array.dtype}"
+        )
+    return array
+
+
+cdef bint overlaps(cnp.ndarray a, cnp.ndarray b):
+    """Whether two contiguous arrays share memory."""
+    cdef char *a_data = cnp.PyArray_BYTES(a)
+    cdef char *b_data = cnp.PyArray_BYTES(b)
+    return (a_data < b_data + cnp.PyArray_NBYTES(b)
+            and b_data < a_data + cnp.PyArray_NBYTES(a))

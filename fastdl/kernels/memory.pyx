@@ -1,0 +1,146 @@
+"""The caching allocator behind every array that the library makes.
+
+A training step asks for the same sizes again and again. Fresh pages from the
+system cost a page fault for each 4 KiB, often more than the arithmetic done on
+them; so freed blocks are kept, sorted by size, and handed out again, still warm
+in the cache. All blocks are aligned to a cache line. The interpreter's lock
+guards the lists.
+"""
+
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+cimport numpy as cnp
+
+import numpy as np
+
+cnp.import_array()
+
+cdef extern from "<stdlib.h>" nogil:
+    int posix_memalign(void **pointer, size_t alignment, size_t size)
+
+cdef size_t ALIGNMENT = 64  # a cache line
+
+# Size classes: 8 to an octave, so at most an eighth of a block is unused.
+cdef enum:
+    CLASSES = 64 * 8
+
+cdef struct FreeBlock:  # lies in the free memory itself
+    FreeBlock *next
+
+cdef FreeBlock *free_blocks[CLASSES]
+cdef Py_ssize_t bytes_in_use = 0
+cdef Py_ssize_t bytes_cached = 0
+cdef Py_ssize_t cache_limit = 1 << 30
+
+
+cdef int class_of(Py_ssize_t bytes) noexcept nogil:
+    """Smallest class that holds `bytes`: 2**e * (8 + part) / 8."""
+    cdef int exponent = 6
+    cdef Py_ssize_t eighth
+    while (<Py_ssize_t> 1 << (exponent + 1)) <= bytes:
+        exponent += 1
+    eighth = <Py_ssize_t> 1 << (exponent - 3)
+    return exponent * 8 + <int> ((bytes - 8 * eighth + eighth - 1) // eighth)
+
+
+cdef Py_ssize_t class_bytes(int size_class) noexcept nogil:
+    return (<Py_ssize_t> 1 << (size_class // 8 - 3)) * (8 + size_class % 8)
+
+
+cdef class Block:
+    """Aligned memory that goes back to the cache when the last array is gone."""
+
+    def __dealloc__(self):
+        global bytes_in_use, bytes_cached
+        cdef FreeBlock *block = <FreeBlock *> self.data
+        if block == NULL:
+            return
+        bytes_in_use -= self.bytes
+        if bytes_cached + self.bytes > cache_limit:
+            free(block)
+            return
+        block.next = free_blocks[self.size_class]
+        free_blocks[self.size_class] = block
+        bytes_cached += self.bytes
+
+
+cdef Block new_block(Py_ssize_t bytes):
+    """Return a block of at least `bytes`, its contents undefined."""
+    global bytes_in_use, bytes_cached
+    cdef Block block = Block.__new__(Block)
+    cdef int size_class = class_of(bytes if bytes > 64 else 64)
+    cdef void *data = NULL
+    block.size_class = size_class
+    block.bytes = class_bytes(size_class)
+    if free_blocks[size_class] != NULL:
+        data = free_blocks[size_class]
+        free_blocks[size_class] = free_blocks[size_class].next
+        bytes_cached -= block.bytes
+    elif posix_memalign(&data, ALIGNMENT, block.bytes) != 0:
+        empty_cache()
+        if posix_memalign(&data, ALIGNMENT, block.bytes) != 0:
+            raise MemoryError(f"fastdl: no memory for {bytes:,} bytes")
+    block.data = data
+    bytes_in_use += block.bytes
+    return block
+
+
+cdef cnp.ndarray new_array(int ndim, cnp.npy_intp *shape, int typenum):
+    """Return an uninitialised C-contiguous array in a block of its own."""
+    cdef Py_ssize_t bytes = cnp.PyArray_DescrFromType(typenum).itemsize
+    cdef int i
+    for i in range(ndim):
+        bytes *= shape[i]
+    cdef Block block = new_block(bytes)
+    cdef cnp.ndarray array = cnp.PyArray_SimpleNewFromData(
+        ndim, shape, typenum, block.data)
+    cnp.set_array_base(array, block)
+    return array
+
+
+def empty(shape, dtype=np.float32):
+    """Return an uninitialised array of `shape` (an int or a sequence) from the cache.
+
+    dtype is any plain (bool, integer, float) NumPy type.
+    """
+    cdef cnp.npy_intp sizes[32]
+    cdef int ndim = 0
+    cdef cnp.dtype kind = np.dtype(dtype)
+    if not isinstance(shape, (tuple, list)):
+        shape = (shape,)
+    if len(shape) > 32 or kind.kind not in "biuf":
+        return np.empty(shape, dtype)
+    for size in shape:
+        sizes[ndim] = size
+        if sizes[ndim] < 0:
+            raise ValueError(f"empty: negative size in shape {tuple(shape)}")
+        ndim += 1
+    return new_array(ndim, sizes, kind.num)
+
+
+def zeros(shape, dtype=np.float32):
+    """Return an array of zeros of `shape` from the cache."""
+    cdef cnp.ndarray array = empty(shape, dtype)
+    memset(cnp.PyArray_DATA(array), 0, cnp.PyArray_NBYTES(array))
+    return array
+
+
+def memory_stats():
+    """Return the bytes in use by arrays and the bytes kept for reuse."""
+    return {
+        "in_use": bytes_in_use, "cached": bytes_cached, "cache_limit": cache_limit,
+    }
+
+
+def empty_cache():
+    """Give all unused blocks back to the system."""
+    global bytes_cached
+    cdef FreeBlock *block
+    cdef int size_class
+    for size_class in range(CLASSES):
+        while free_blocks[size_class] != NULL:
+            block = free_blocks[size_class]
+            free_blocks[size_class] = block.next
+            free(block)
+    bytes_cached = 0

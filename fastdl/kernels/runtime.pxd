@@ -1,0 +1,12 @@
+from fastdl.kernels.table cimport MicroKernels
+
+# One piece of an operation: `arguments` is the operation's struct, `index` says
+# which piece, `scratch` is memory that no other thread uses meanwhile.
+ctypedef void (*Task)(
+    const void *arguments, Py_ssize_t index, char *scratch) noexcept nogil
+
+cdef const MicroKernels *microkernels(int real_bytes) noexcept nogil
+cdef int threads_for(double work) noexcept nogil
+cdef void run_tasks(
+    Task task, const void *arguments, Py_ssize_t count, int threads,
+    char *scratch, Py_ssize_t scratch_bytes) noexcept nogil

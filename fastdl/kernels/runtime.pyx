@@ -1,0 +1,133 @@
+"""Instruction set, threads, and the one parallel loop under every kernel.
+
+An operation is a function and a struct of plain values. It is cut into tasks by
+its shape alone, never by the number of threads, so the result has the same bits
+for any number of threads.
+"""
+
+import os
+
+from cython.parallel cimport prange, threadid
+
+from fastdl.errors import FastdlError, suggest
+from fastdl.kernels.table cimport MicroKernels, fastdl_microkernels
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #define FASTDL_OPENMP 1
+    #else
+    #define FASTDL_OPENMP 0
+    #endif
+    #ifdef __VERSION__
+    #define FASTDL_COMPILER __VERSION__
+    #else
+    #define FASTDL_COMPILER "unknown"
+    #endif
+    """
+    bint FASTDL_OPENMP
+    const char *FASTDL_COMPILER
+
+ISAS = ("generic", "avx2", "avx512")  # in rising order
+
+# Below this many elementary operations (multiply-adds, bytes) waking a second
+# thread costs more than it saves: about 5 microseconds of one core.
+cdef double SERIAL_WORK = 3e5
+
+cdef const MicroKernels *table32
+cdef const MicroKernels *table64
+cdef int thread_count = 1
+cdef object isa_name = None
+
+
+cdef const MicroKernels *microkernels(int real_bytes) noexcept nogil:
+    return table32 if real_bytes == 4 else table64
+
+
+cdef int threads_for(double work) noexcept nogil:
+    return 1 if work < SERIAL_WORK else thread_count
+
+
+cdef void run_tasks(
+    Task task, const void *arguments, Py_ssize_t count, int threads,
+    char *scratch, Py_ssize_t scratch_bytes,
+) noexcept nogil:
+    """Run task 0 ... count - 1; each thread has `scratch_bytes` of its own."""
+    cdef Py_ssize_t i
+    if threads > count:
+        threads = <int> count
+    if threads <= 1:
+        for i in range(count):
+            task(arguments, i, scratch)
+        return
+    # Dynamic: a thread that the system suspends keeps one task, not its share.
+    for i in prange(count, schedule="dynamic", chunksize=1, num_threads=threads):
+        task(arguments, i, scratch + threadid() * scratch_bytes)
+
+
+def available_isas():
+    """Names of the instruction sets that are compiled in and run here."""
+    return tuple(name for name in ISAS if fastdl_microkernels(name.encode(), 4))
+
+
+def set_isa(name):
+    """Use one instruction set: "generic", "avx2" or "avx512"."""
+    global table32, table64, isa_name
+    if name not in available_isas():
+        raise FastdlError(
+            f"instruction set {name!r} is not available on this machine"
+            + suggest(name, available_isas())
+        )
+    encoded = name.encode()
+    table32 = fastdl_microkernels(encoded, 4)
+    table64 = fastdl_microkernels(encoded, 8)
+    isa_name = name
+
+
+def get_isa():
+    """Name of the instruction set in use."""
+    return isa_name
+
+
+def set_num_threads(count):
+    """Use up to `count` >= 1 threads in every kernel."""
+    global thread_count
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 1024:
+        raise FastdlError(
+            f"number of threads: expected an integer from 1 to 1024, got {count!r}"
+        )
+    thread_count = count if FASTDL_OPENMP else 1
+
+
+def get_num_threads():
+    """Number of threads that a large kernel uses."""
+    return thread_count
+
+
+def compiler():
+    """Name and version of the C compiler that built the kernels."""
+    return FASTDL_COMPILER.decode()
+
+
+def has_openmp():
+    """Whether the kernels were built with OpenMP."""
+    return bool(FASTDL_OPENMP)
+
+
+def _threads_at_import():
+    text = os.environ.get("FASTDL_NUM_THREADS")
+    if text:
+        if not text.isdigit() or int(text) < 1:
+            raise FastdlError(f"FASTDL_NUM_THREADS: expected 1 or more, got {text!r}")
+        return int(text)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+set_isa(os.environ.get("FASTDL_ISA") or available_isas()[-1])
+set_num_threads(_threads_at_import())
+
+# OpenMP's worker threads do not survive a fork; waiting for them would hang.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: set_num_threads(1))

@@ -1,0 +1,36 @@
+# The C side: csrc/table.h.
+
+cdef extern from "table.h" nogil:
+    ctypedef struct Reduction:
+        ptrdiff_t runs
+        ptrdiff_t length
+        ptrdiff_t step
+        ptrdiff_t b_stride
+        const ptrdiff_t *offset
+
+    ctypedef struct MicroKernels:
+        ptrdiff_t tile_rows
+        ptrdiff_t tile_cols
+        ptrdiff_t lanes
+        ptrdiff_t real_bytes
+        void tile(
+            ptrdiff_t rows, ptrdiff_t cols, const void **a, const void *b,
+            void **c, const void *bias, int accumulate, const Reduction *k)
+        void pack_panel(
+            ptrdiff_t rows, ptrdiff_t cols, const void *b, ptrdiff_t row_stride,
+            ptrdiff_t col_stride, void *panel)
+        void depthwise(
+            ptrdiff_t pixels, ptrdiff_t channels, const void *x, ptrdiff_t x_step,
+            const void *weight, const void *bias, void *y, ptrdiff_t y_step,
+            ptrdiff_t taps, const ptrdiff_t *offset)
+        void depthwise_weight(
+            ptrdiff_t pixels, ptrdiff_t channels, const void *x, ptrdiff_t x_step,
+            const void *dy, void *dweight, ptrdiff_t taps, const ptrdiff_t *offset)
+        void column_sum(
+            ptrdiff_t rows, ptrdiff_t cols, const void *x, ptrdiff_t stride,
+            void *sum)
+        void add(ptrdiff_t n, const void *x, void *sum)
+        void activation_forward(
+            int kind, double slope, ptrdiff_t n, const void *x, void *y)
+
+    const MicroKernels *fastdl_microkernels(const char *isa, int real_bytes)
