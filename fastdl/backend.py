@@ -1,0 +1,85 @@
+"""Chooses who computes: the compiled kernels or the NumPy reference.
+
+The kernel functions (the names in ``fastdl.reference.__all__``) are attributes of this
+module. Write ``from fastdl import backend`` and ``backend.matmul(...)``; a name that
+was imported from here would not follow `use`.
+
+The environment variable ``FASTDL_BACKEND`` (``compiled`` or ``reference``) chooses at
+import. Unset, the compiled kernels are taken where they are built.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastdl import reference
+from fastdl.errors import ArgumentError, suggest
+
+if TYPE_CHECKING:  # the signatures are equal in both backends
+    from fastdl.reference import *  # noqa: F403
+
+name: str
+"""The backend in use: "compiled" or "reference"."""
+
+empty: Callable[..., np.ndarray]
+"""empty(shape, dtype): an array with unset values, from the backend's allocator."""
+
+zeros: Callable[..., np.ndarray]
+"""zeros(shape, dtype): an array of zeros, from the backend's allocator."""
+
+
+def use(backend: str) -> None:
+    """Bind the kernel functions of this module to a backend.
+
+    Parameters
+    ----------
+    backend
+        "compiled" or "reference".
+
+    Raises
+    ------
+    ArgumentError
+        For another name.
+    ImportError
+        For "compiled" when the kernels are not built.
+    """
+    functions: ModuleType
+    allocator: ModuleType
+    if backend == "compiled":
+        from fastdl import kernels
+
+        functions = allocator = kernels
+    elif backend == "reference":
+        functions, allocator = reference, np
+    else:
+        hint = suggest(backend, ("compiled", "reference"))
+        raise ArgumentError(f"unknown backend {backend!r}{hint}")
+    bound = {name: getattr(functions, name) for name in reference.__all__}
+    globals().update(bound, name=backend, empty=allocator.empty, zeros=allocator.zeros)
+
+
+def _use_default() -> None:
+    chosen = os.environ.get("FASTDL_BACKEND")
+    if chosen:
+        use(chosen)
+        return
+    try:
+        use("compiled")
+    except ImportError as error:
+        warnings.warn(
+            f"the compiled kernels are not available ({error}); fastdl uses the NumPy "
+            "reference, which is much slower. Build them with `pip install .`, or set "
+            "FASTDL_BACKEND=reference to say that you mean it",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        use("reference")
+
+
+_use_default()

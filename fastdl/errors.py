@@ -1,0 +1,62 @@
+"""Errors that fastdl raises. All derive from `FastdlError`.
+
+Each class also derives from the built-in exception that a NumPy user expects, so
+`except ValueError` works as well as `except fastdl.FastdlError`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FastdlError(Exception):
+    """The base of all errors that fastdl raises."""
+
+
+class ArgumentError(FastdlError, ValueError):
+    """An argument out of its range, or a name that is not known."""
+
+
+class ShapeError(FastdlError, ValueError):
+    """Shapes that do not fit each other or the operation."""
+
+
+class DtypeError(FastdlError, TypeError):
+    """Arrays of a type that the operation does not take."""
+
+
+class DataError(FastdlError, ValueError):
+    """A data set, file or download that is missing, damaged or empty."""
+
+
+class NonFiniteError(FastdlError, FloatingPointError):
+    """A NaN or an infinity where only finite numbers make sense."""
+
+
+class GraphError(FastdlError, RuntimeError):
+    """The tape of differentiation was used wrongly."""
+
+
+def suggest(name: str, choices: Iterable[str]) -> str:
+    """Return the end of an error message that helps a user with a misspelt name.
+
+    Parameters
+    ----------
+    name
+        What the user wrote.
+    choices
+        The names that exist.
+
+    Returns
+    -------
+    str
+        ``"; did you mean 'relu'?"`` when one of the names is near, else
+        ``"; choose from 'relu', 'tanh'"``.
+    """
+    choices = list(choices)
+    lower = {choice.lower(): choice for choice in choices}
+    near = difflib.get_close_matches(str(name).lower(), lower, n=1)
+    if near:
+        return f"; did you mean {lower[near[0]]!r}?"
+    return "; choose from " + ", ".join(repr(choice) for choice in choices)

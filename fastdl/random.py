@@ -1,0 +1,56 @@
+"""The library's own source of randomness. NumPy's global state is never touched.
+
+One root `numpy.random.SeedSequence` gives every use (weights, dropout, shuffling) a
+child of its own, so that the streams are independent and one seed fixes them all.
+"""
+
+from __future__ import annotations
+
+import operator
+import threading
+
+import numpy as np
+
+from fastdl.errors import ArgumentError
+
+_root = np.random.SeedSequence()  # unseeded: entropy of the operating system
+_lock = threading.Lock()  # spawning counts children, and data loaders are threads
+
+
+def seed(n: int) -> None:
+    """Restart the library's randomness from `n`; also ``fastdl.manual_seed``.
+
+    Parameters
+    ----------
+    n
+        Any integer >= 0.
+
+    Raises
+    ------
+    ArgumentError
+        When `n` is negative or no integer.
+    """
+    global _root
+    try:
+        n = operator.index(n)
+    except TypeError:
+        raise ArgumentError(f"seed: expected an integer >= 0, got {n!r}") from None
+    if n < 0:
+        raise ArgumentError(f"seed: expected an integer >= 0, got {n}")
+    with _lock:
+        _root = np.random.SeedSequence(n)
+
+
+def _next_child() -> np.random.SeedSequence:
+    with _lock:
+        return _root.spawn(1)[0]
+
+
+def generator() -> np.random.Generator:
+    """Return a NumPy generator on a stream of its own."""
+    return np.random.default_rng(_next_child())
+
+
+def new_seed() -> int:
+    """Return a fresh seed in [0, 2**64), for example for a dropout layer."""
+    return int(_next_child().generate_state(1, np.uint64)[0])
