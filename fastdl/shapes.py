@@ -86,6 +86,8 @@ class Pool2dShape(NamedTuple):
 
 def _index(value: Any) -> int:
     """Return `value` as int; bools and floats raise TypeError, they are mistakes."""
+    if type(value) is int:  # the usual case, quickly
+        return value
     if isinstance(value, (bool, np.bool_)):
         raise TypeError
     return _operator.index(value)

@@ -1,0 +1,120 @@
+r"""Batch normalisation: each channel to mean 0 and variance 1, then scaled and shifted.
+
+.. math::
+    \mu = \frac{1}{m} \sum_i x_i, \qquad
+    r = \Bigl(\frac{1}{m} \sum_i (x_i - \mu)^2 + \epsilon\Bigr)^{-1/2}, \qquad
+    \hat x_i = (x_i - \mu) r, \qquad y_i = \gamma \hat x_i + \beta
+
+The sums run over every axis but the last: m = n examples in a dense layer, n h w pixels
+in a convolutional one. The variance is the biased one. Backward, with the mean and the
+variance depending on x:
+
+.. math::
+    d\beta = \sum_i dy_i, \qquad d\gamma = \sum_i dy_i \hat x_i, \qquad
+    dx_i = \gamma r \Bigl(dy_i - \frac{d\beta + \hat x_i \, d\gamma}{m}\Bigr)
+
+Shapes: x and y (..., c); gamma, beta, mean, var, rstd (c,).
+
+Source: Ioffe and Szegedy, "Batch normalization", 2015, section 3.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def _axes_and_count(x: np.ndarray) -> tuple[tuple[int, ...], int]:
+    """Return the axes of the sums and m; 1 for an empty batch, whose sums are 0."""
+    return tuple(range(x.ndim - 1)), max(x.size // x.shape[-1], 1)
+
+
+def batchnorm_forward(
+    x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, *, eps: float = 1e-5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Normalise by the statistics of the batch (training).
+
+    Parameters
+    ----------
+    x
+        (..., c), any float type.
+    gamma, beta
+        (c,): the scale and the shift.
+    eps
+        Added to the variance.
+
+    Returns
+    -------
+    y : numpy.ndarray
+        The shape and type of `x`.
+    mean, rstd : numpy.ndarray
+        (c,): the mean and 1 / sqrt(variance + eps) of the batch.
+    """
+    axes, m = _axes_and_count(x)
+    mean = x.sum(axes) / m
+    centred = x - mean
+    var = (centred * centred).sum(axes) / m
+    rstd = 1 / np.sqrt(var + eps)
+    return gamma * (centred * rstd) + beta, mean, rstd
+
+
+def batchnorm_inference(
+    x: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    mean: np.ndarray,
+    var: np.ndarray,
+    *,
+    eps: float = 1e-5,
+) -> np.ndarray:
+    """Normalise by given statistics, usually the running ones (inference).
+
+    Parameters
+    ----------
+    x
+        (..., c), any float type.
+    gamma, beta
+        (c,): the scale and the shift.
+    mean, var
+        (c,): the statistics.
+    eps
+        Added to the variance.
+
+    Returns
+    -------
+    numpy.ndarray
+        The shape and type of `x`.
+    """
+    return gamma * ((x - mean) / np.sqrt(var + eps)) + beta
+
+
+def batchnorm_backward(
+    dy: np.ndarray,
+    x: np.ndarray,
+    gamma: np.ndarray,
+    mean: np.ndarray,
+    rstd: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the gradients of `batchnorm_forward`.
+
+    Parameters
+    ----------
+    dy
+        The gradient with respect to y.
+    x, gamma
+        As in the forward pass.
+    mean, rstd
+        (c,), from the forward pass.
+
+    Returns
+    -------
+    dx : numpy.ndarray
+        The shape and type of `x`.
+    dgamma, dbeta : numpy.ndarray
+        (c,).
+    """
+    axes, m = _axes_and_count(x)
+    x_hat = (x - mean) * rstd
+    dbeta = dy.sum(axes)
+    dgamma = (dy * x_hat).sum(axes)
+    dx = gamma * rstd * (dy - (dbeta + x_hat * dgamma) / m)
+    return dx, dgamma, dbeta

@@ -1,0 +1,184 @@
+r"""Convolution of images (cross-correlation, as everyone in the field defines it).
+
+.. math::
+    y[n, i, j, o] = g\Bigl(b[o] + \sum_{p, q, k}
+        x[n,\; i s - t + p d,\; j s - l + q d,\; k] \; w[p, q, k, o]\Bigr)
+
+with stride s, dilation d, padding t at the top and l at the left, and x zero outside.
+
+Shapes: x (n, h, w, c), weight (kh, kw, c / groups, oc), bias (oc,), y (n, oh, ow, oc).
+Groups split the channels of x and y into equal runs; run r of y sees run r of x only.
+
+Each pixel (p, q) of the filter, a "tap", contributes a matrix product between the input
+pixels that it meets, one per output pixel, and its weights (c, oc). Forward sums these
+products. Both gradients follow tap by tap from those of a matrix product, with dz the
+gradient at the argument of g:
+
+.. math:: dx_{pq} \mathrel{+}= dz \, w_{pq}^T, \qquad dw_{pq} = x_{pq}^T \, dz
+
+Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), chapter 9; Dumoulin and
+Visin, "A guide to convolution arithmetic for deep learning", 2016, for the sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastdl import shapes
+from fastdl.reference._windows import crop, pad, tap
+from fastdl.reference.activation import bias_activation
+from fastdl.shapes import Conv2dShape
+
+
+def _taps(s: Conv2dShape) -> Iterator[tuple[int, int, int, int]]:
+    """Yield for each pixel (p, q) of the filter: p, q and its dilated place."""
+    for p in range(s.kh):
+        for q in range(s.kw):
+            yield p, q, p * s.dilation_h, q * s.dilation_w
+
+
+def _by_group(pixels: np.ndarray, groups: int) -> np.ndarray:
+    """Return (..., channels) as matrices (groups, pixels, channels / groups)."""
+    channels = pixels.shape[-1]
+    rows = pixels.size // channels
+    return pixels.reshape(rows, groups, channels // groups).transpose(1, 0, 2)
+
+
+def _from_groups(matrices: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Undo `_by_group`."""
+    return matrices.transpose(1, 0, 2).reshape(shape)
+
+
+def conv2d_forward(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: Any = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    activation: str | None = None,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return ``activation(conv2d(x, weight) + bias)``.
+
+    Parameters
+    ----------
+    x
+        Images (n, h, w, c), any float type.
+    weight
+        Filters (kh, kw, c / groups, oc).
+    bias
+        (oc,) or None.
+    stride, padding, dilation, groups
+        See ``shapes.conv2d``.
+    activation
+        One of ``shapes.ACTIVATIONS`` or None.
+    out
+        (n, oh, ow, oc): where to put the result.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, oh, ow, oc), in the type of `x`.
+
+    Raises
+    ------
+    ShapeError
+        When the sizes do not fit.
+    """
+    s = shapes.conv2d(x.shape, weight.shape, stride, padding, dilation, groups)
+    padded = pad(x, s)
+    y = np.zeros((groups, s.n * s.oh * s.ow, s.oc // groups), x.dtype)
+    for p, q, row, column in _taps(s):
+        seen = _by_group(tap(padded, s, row, column), groups)
+        y += seen @ _by_group(weight[p, q], groups)
+    y = _from_groups(y, (s.n, s.oh, s.ow, s.oc))
+    if out is not None:
+        out[...] = y
+        y = out
+    return bias_activation(y, bias, activation)
+
+
+def conv2d_backward_input(
+    dy: np.ndarray,
+    weight: np.ndarray,
+    input_shape: tuple[int, int, int, int],
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: Any = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> np.ndarray:
+    """Return the gradient with respect to the images.
+
+    Parameters
+    ----------
+    dy
+        (n, oh, ow, oc): the gradient at the output, before any activation.
+    weight
+        Filters (kh, kw, c / groups, oc).
+    input_shape
+        (n, h, w, c).
+    stride, padding, dilation, groups
+        As in the forward pass.
+
+    Returns
+    -------
+    numpy.ndarray
+        dx (n, h, w, c).
+    """
+    s = shapes.conv2d(input_shape, weight.shape, stride, padding, dilation, groups)
+    height, width = s.top + s.h + s.bottom, s.left + s.w + s.right
+    padded = np.zeros((s.n, height, width, s.c), dy.dtype)
+    dz = _by_group(dy, groups)
+    for p, q, row, column in _taps(s):
+        dx = dz @ _by_group(weight[p, q], groups).transpose(0, 2, 1)
+        tap(padded, s, row, column)[...] += _from_groups(dx, (s.n, s.oh, s.ow, s.c))
+    return crop(padded, s)
+
+
+def conv2d_backward_weight(
+    dy: np.ndarray,
+    x: np.ndarray,
+    kernel_size: int | Sequence[int],
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: Any = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gradients with respect to the filters and the bias.
+
+    Parameters
+    ----------
+    dy
+        (n, oh, ow, oc): the gradient at the output, before any activation.
+    x
+        Images (n, h, w, c).
+    kernel_size
+        kh = kw, or (kh, kw).
+    stride, padding, dilation, groups
+        As in the forward pass.
+
+    Returns
+    -------
+    dweight : numpy.ndarray
+        (kh, kw, c / groups, oc).
+    dbias : numpy.ndarray
+        (oc,).
+    """
+    kernel = shapes.pair(kernel_size, "conv2d: kernel_size")
+    weight_shape = (*kernel, x.shape[3] // groups, dy.shape[3])
+    s = shapes.conv2d(x.shape, weight_shape, stride, padding, dilation, groups)
+    padded = pad(x, s)
+    dweight = np.zeros(weight_shape, x.dtype)
+    dz = _by_group(dy, groups)
+    for p, q, row, column in _taps(s):
+        seen = _by_group(tap(padded, s, row, column), groups)
+        dweight[p, q] = _from_groups(seen.transpose(0, 2, 1) @ dz, weight_shape[2:])
+    return dweight, dy.sum(axis=(0, 1, 2))

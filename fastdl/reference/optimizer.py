@@ -1,0 +1,166 @@
+r"""One step of each optimiser, in place, over arrays of any shape.
+
+With g the gradient and :math:`\alpha` = lr. SGD with momentum :math:`\mu` and dampening
+:math:`\delta` (Polyak 1964; Sutskever et al. 2013 for Nesterov's form):
+
+.. math::
+    v \leftarrow \mu v + (1 - \delta) g, \qquad
+    \theta \leftarrow \theta - \alpha v \quad
+    (\text{Nesterov: } \theta - \alpha (g + \mu v))
+
+:math:`\delta = 0` is the usual convention, :math:`\delta = \mu` the exponentially
+weighted average of the gradients. RMSprop (Hinton, Coursera lecture 6e, 2012):
+
+.. math::
+    s \leftarrow \beta s + (1 - \beta) g^2, \qquad
+    \theta \leftarrow \theta - \alpha g / (\sqrt s + \epsilon)
+
+Adam at step t >= 1 (Kingma and Ba 2015, algorithm 1):
+
+.. math::
+    m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad
+    v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad
+    \theta \leftarrow \theta - \alpha \,
+    \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
+
+Weight decay :math:`\lambda` adds :math:`\lambda \theta` to g (L2 regularisation).
+Decoupled (AdamW; Loshchilov and Hutter 2019) it shrinks :math:`\theta` by
+:math:`1 - \alpha \lambda` before the step instead.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastdl.errors import ArgumentError
+
+
+def _decayed(grad: np.ndarray, param: np.ndarray, weight_decay: float) -> np.ndarray:
+    return grad + weight_decay * param if weight_decay else grad
+
+
+def sgd_step(
+    param: np.ndarray,
+    grad: np.ndarray,
+    velocity: np.ndarray | None,
+    *,
+    lr: float,
+    momentum: float = 0.0,
+    dampening: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> None:
+    """Update `param` and `velocity` in place by stochastic gradient descent.
+
+    Parameters
+    ----------
+    param, grad
+        The parameters and their gradient, of one shape and float type.
+    velocity
+        The running sum of gradients, zero at first; None when `momentum` is 0.
+    lr
+        The learning rate.
+    momentum
+        The weight of the old velocity, in [0, 1).
+    dampening
+        1 minus the weight of the new gradient.
+    nesterov
+        Whether to look ahead.
+    weight_decay
+        The L2 coefficient.
+
+    Raises
+    ------
+    ArgumentError
+        For momentum without velocity.
+    """
+    g = _decayed(grad, param, weight_decay)
+    if momentum:
+        if velocity is None:
+            raise ArgumentError("sgd_step: momentum needs an array of velocities")
+        velocity *= momentum
+        velocity += (1 - dampening) * g
+        g = g + momentum * velocity if nesterov else velocity
+    param -= lr * g
+
+
+def rmsprop_step(
+    param: np.ndarray,
+    grad: np.ndarray,
+    square: np.ndarray,
+    *,
+    lr: float,
+    beta: float = 0.9,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> None:
+    """Update `param` and `square` in place by RMSprop.
+
+    Parameters
+    ----------
+    param, grad
+        The parameters and their gradient, of one shape and float type.
+    square
+        The running mean of squared gradients, zero at first.
+    lr
+        The learning rate.
+    beta
+        The weight of the old mean, in [0, 1).
+    eps
+        Added to the root.
+    weight_decay
+        The L2 coefficient.
+    """
+    g = _decayed(grad, param, weight_decay)
+    square *= beta
+    square += (1 - beta) * g * g
+    param -= lr * g / (np.sqrt(square) + eps)
+
+
+def adam_step(
+    param: np.ndarray,
+    grad: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    *,
+    lr: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+    step: int,
+) -> None:
+    """Update `param`, `m` and `v` in place by Adam, or AdamW when `decoupled`.
+
+    Parameters
+    ----------
+    param, grad
+        The parameters and their gradient, of one shape and float type.
+    m, v
+        The running means of gradients and squared gradients, zero at first.
+    lr
+        The learning rate.
+    beta1, beta2
+        The weights of the old means, in [0, 1).
+    eps
+        Added to the root.
+    weight_decay
+        The coefficient of L2, or of the shrinking when `decoupled`.
+    decoupled
+        Whether weight decay bypasses the gradient.
+    step
+        The number of this step, from 1.
+    """
+    if decoupled:
+        param *= 1 - lr * weight_decay
+        g = grad
+    else:
+        g = _decayed(grad, param, weight_decay)
+    m *= beta1
+    m += (1 - beta1) * g
+    v *= beta2
+    v += (1 - beta2) * g * g
+    m_hat = m / (1 - beta1**step)
+    v_hat = v / (1 - beta2**step)
+    param -= lr * m_hat / (np.sqrt(v_hat) + eps)

@@ -1,0 +1,222 @@
+r"""Pooling: the maximum or the mean of each window of an image, channel by channel.
+
+.. math::
+    y[n, i, j, k] = \max_{p, q} x[n, i s - t + p, j s - l + q, k]
+    \quad\text{or}\quad
+    \frac{1}{k_h k_w} \sum_{p, q} x[n, i s - t + p, j s - l + q, k]
+
+with stride s, padding t at the top and l at the left. Padding is never the maximum, and
+counts as zeros in the mean. Backward, the gradient of a window goes to its maximum, or
+in equal shares to all its pixels; overlapping windows add up.
+
+Shapes: x (n, h, w, c), y (n, oh, ow, c).
+
+Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), section 9.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastdl import shapes
+from fastdl.reference._windows import crop, pad, tap
+from fastdl.shapes import Pool2dShape
+
+
+def _taps(s: Pool2dShape) -> list[tuple[int, int]]:
+    return [(p, q) for p in range(s.kh) for q in range(s.kw)]
+
+
+def _padded_zeros(s: Pool2dShape, dtype: np.dtype) -> np.ndarray:
+    height, width = s.top + s.h + s.bottom, s.left + s.w + s.right
+    return np.zeros((s.n, height, width, s.c), dtype)
+
+
+def _first_inside(s: Pool2dShape) -> np.ndarray:
+    """Return (oh, ow, 1): the first pixel of each window that is not padding."""
+    p = np.maximum(s.top - s.stride_h * np.arange(s.oh), 0)
+    q = np.maximum(s.left - s.stride_w * np.arange(s.ow), 0)
+    return (p[:, np.newaxis] * s.kw + q)[:, :, np.newaxis]
+
+
+def max_pool2d_forward(
+    x: np.ndarray,
+    kernel_size: int | Sequence[int],
+    *,
+    stride: int | Sequence[int] | None = None,
+    padding: Any = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maximum of each window, and where it was.
+
+    Parameters
+    ----------
+    x
+        Images (n, h, w, c), any float type.
+    kernel_size, stride, padding
+        See ``shapes.pool2d``.
+
+    Returns
+    -------
+    y : numpy.ndarray
+        (n, oh, ow, c), in the type of `x`; NaN where the window holds a NaN.
+    argmax : numpy.ndarray
+        The shape of y: p * kw + q of the first maximum in the window, uint8 when the
+        window has at most 256 pixels, else int32.
+
+    Raises
+    ------
+    ShapeError
+        When the sizes do not fit.
+    """
+    s = shapes.pool2d(x.shape, kernel_size, stride, padding, "max_pool2d")
+    padded = pad(x, s, -np.inf)
+    y = np.full((s.n, s.oh, s.ow, s.c), -np.inf, x.dtype)
+    argmax = np.empty(y.shape, np.uint8 if s.kh * s.kw <= 256 else np.int32)
+    argmax[...] = _first_inside(s)
+    for p, q in _taps(s):
+        seen = tap(padded, s, p, q)
+        better = (seen > y) | (np.isnan(seen) & ~np.isnan(y))
+        y = np.where(better, seen, y)
+        argmax[better] = p * s.kw + q
+    return y, argmax
+
+
+def max_pool2d_backward(
+    dy: np.ndarray,
+    argmax: np.ndarray,
+    input_shape: tuple[int, int, int, int],
+    kernel_size: int | Sequence[int],
+    *,
+    stride: int | Sequence[int] | None = None,
+    padding: Any = 0,
+) -> np.ndarray:
+    """Return the gradient with respect to the images.
+
+    Parameters
+    ----------
+    dy
+        (n, oh, ow, c): the gradient at the output.
+    argmax
+        From the forward pass.
+    input_shape
+        (n, h, w, c).
+    kernel_size, stride, padding
+        As in the forward pass.
+
+    Returns
+    -------
+    numpy.ndarray
+        dx (n, h, w, c).
+    """
+    s = shapes.pool2d(input_shape, kernel_size, stride, padding, "max_pool2d")
+    padded = _padded_zeros(s, dy.dtype)
+    for p, q in _taps(s):
+        tap(padded, s, p, q)[...] += np.where(argmax == p * s.kw + q, dy, 0)
+    return crop(padded, s)
+
+
+def avg_pool2d_forward(
+    x: np.ndarray,
+    kernel_size: int | Sequence[int],
+    *,
+    stride: int | Sequence[int] | None = None,
+    padding: Any = 0,
+) -> np.ndarray:
+    """Return the mean of each window; padding counts as zeros.
+
+    Parameters
+    ----------
+    x
+        Images (n, h, w, c), any float type.
+    kernel_size, stride, padding
+        See ``shapes.pool2d``.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, oh, ow, c), in the type of `x`.
+
+    Raises
+    ------
+    ShapeError
+        When the sizes do not fit.
+    """
+    s = shapes.pool2d(x.shape, kernel_size, stride, padding, "avg_pool2d")
+    padded = pad(x, s)
+    y = np.zeros((s.n, s.oh, s.ow, s.c), x.dtype)
+    for p, q in _taps(s):
+        y += tap(padded, s, p, q)
+    return y / (s.kh * s.kw)
+
+
+def avg_pool2d_backward(
+    dy: np.ndarray,
+    input_shape: tuple[int, int, int, int],
+    kernel_size: int | Sequence[int],
+    *,
+    stride: int | Sequence[int] | None = None,
+    padding: Any = 0,
+) -> np.ndarray:
+    """Return the gradient with respect to the images.
+
+    Parameters
+    ----------
+    dy
+        (n, oh, ow, c): the gradient at the output.
+    input_shape
+        (n, h, w, c).
+    kernel_size, stride, padding
+        As in the forward pass.
+
+    Returns
+    -------
+    numpy.ndarray
+        dx (n, h, w, c).
+    """
+    s = shapes.pool2d(input_shape, kernel_size, stride, padding, "avg_pool2d")
+    padded = _padded_zeros(s, dy.dtype)
+    share = dy / (s.kh * s.kw)
+    for p, q in _taps(s):
+        tap(padded, s, p, q)[...] += share
+    return crop(padded, s)
+
+
+def global_avg_pool2d_forward(x: np.ndarray) -> np.ndarray:
+    """Return the mean of each channel over the whole image.
+
+    Parameters
+    ----------
+    x
+        Images (n, h, w, c), any float type.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, c), in the type of `x`.
+    """
+    return x.mean(axis=(1, 2))
+
+
+def global_avg_pool2d_backward(
+    dy: np.ndarray, input_shape: tuple[int, int, int, int]
+) -> np.ndarray:
+    """Return the gradient with respect to the images.
+
+    Parameters
+    ----------
+    dy
+        (n, c): the gradient at the output.
+    input_shape
+        (n, h, w, c).
+
+    Returns
+    -------
+    numpy.ndarray
+        dx (n, h, w, c): each pixel has an equal share.
+    """
+    _, h, w, _ = input_shape
+    share = dy[:, np.newaxis, np.newaxis, :] / (h * w)
+    return np.broadcast_to(share, input_shape).copy()
