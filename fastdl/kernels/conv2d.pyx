@@ -1,0 +1,413 @@
+"""Convolution forward, and its gradient with respect to the input.
+
+    y[n, i, j]  = g(bias + sum_{ky, kx} x[n, i s + ky d - p, j s + kx d - p]
+                                        weight[ky, kx])
+    dx[n, u, v] = sum_{i s + ky d - p = u, j s + kx d - p = v} dy[n, i, j]
+                                                               weight[ky, kx]^T
+
+Both are a pass over a grid of windows. The pixels under a window are `runs` of reals
+that lie together: one row of a 3 x 3 kernel is 3 c reals of the NHWC image. So each
+window is a row of a matrix that is never built (no im2col), and the register tile of
+csrc/matmul.c multiplies these rows by the weights, packed into panels of its width.
+
+The gradient is the same pass over dy with the weights transposed. With stride s, the
+pixels u with equal (u + p) mod s meet the same taps: s * s passes, one for each phase.
+"""
+
+from libc.string cimport memcpy
+
+cimport numpy as cnp
+
+from fastdl import shapes
+from fastdl.errors import ArgumentError
+from fastdl.kernels.arrays cimport as_output, as_real, overlaps
+from fastdl.kernels.images cimport (
+    Chunks, Images, View, cut, padded_row, scratch_bytes, set_padded, view,
+)
+from fastdl.kernels.memory cimport Block, new_array, new_block
+from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
+from fastdl.kernels.table cimport MicroKernels, Reduction, pack_row
+
+cnp.import_array()
+
+cdef enum:
+    MAX_ROWS = 16  # rows of the largest tile
+    # Windows of a task: enough that a panel of weights, fetched from the L2 cache, is
+    # used often; few enough that the pixels under them stay there too.
+    CHUNK_WINDOWS = 256
+    MIN_TASKS = 8  # enough that dynamic scheduling evens out the threads
+
+cdef struct Axis:
+    # The taps of a kernel along one axis: tap t is kernel row `first + t * step`, and
+    # its pixels lie t * shift rows below the top of the window.
+    Py_ssize_t taps, first, step, shift
+
+cdef struct Conv2dArgs:
+    const MicroKernels *kernels
+    Py_ssize_t size  # bytes of a real
+    Images x
+    Chunks chunks
+    Axis taps_h, taps_w
+    Py_ssize_t kernel_w  # taps of a row of the whole kernel
+    bint depthwise
+    # The result: the grid of windows lies at (y_top, y_left) + (row, col) * y_step.
+    char *y
+    Py_ssize_t y_h, y_w, y_c, y_top, y_left, y_step_h, y_step_w
+    Py_ssize_t groups, group_in, group_out  # channels of a group, read and written
+    const char *weight  # reals between taps, groups, input and output channels:
+    Py_ssize_t weight_tap, weight_group, weight_in, weight_out
+    const char *bias
+    int activation
+    # Made for the pass:
+    ptrdiff_t *tap_weight  # where the weights of each tap begin
+    ptrdiff_t *offset  # where its pixels begin, from the window's first
+    Reduction reduction
+    char *panels
+    char *padded_bias
+    Py_ssize_t group_panels, panel_reals  # panels of a group, reals of a panel
+    Py_ssize_t panel_groups, panels_per_group  # how tasks share the panels
+
+
+cdef void pack_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    """Pack one panel: for each tap, its input channels x `tile_cols` outputs."""
+    cdef const Conv2dArgs *p = <const Conv2dArgs *> arguments
+    cdef Py_ssize_t width = p.kernels.tile_cols
+    cdef Py_ssize_t col = index % p.group_panels * width
+    cdef const char *weight = p.weight + (
+        index // p.group_panels * p.weight_group + col * p.weight_out) * p.size
+    cdef char *panel = p.panels + index * p.panel_reals * p.size
+    cdef Py_ssize_t t
+    for t in range(p.taps_h.taps * p.taps_w.taps):
+        p.kernels.pack_panel(
+            p.group_in, min(width, p.group_out - col),
+            weight + p.tap_weight[t] * p.size, p.weight_in, p.weight_out, panel)
+        panel += p.group_in * width * p.size
+
+
+cdef Py_ssize_t first_channel(const Conv2dArgs *p, Py_ssize_t panel) noexcept nogil:
+    """Return the channel of the result where a panel begins."""
+    return (panel // p.group_panels * p.group_out
+            + panel % p.group_panels * p.kernels.tile_cols)
+
+
+cdef void tile_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    """Compute a chunk of windows for some of the panels."""
+    cdef const Conv2dArgs *p = <const Conv2dArgs *> arguments
+    cdef const MicroKernels *kernels = p.kernels
+    cdef Py_ssize_t width = kernels.tile_cols
+    cdef Py_ssize_t panel0 = index % p.panel_groups * p.panels_per_group
+    cdef Py_ssize_t panel1 = min(panel0 + p.panels_per_group, p.groups * p.group_panels)
+    cdef View v = view(&p.x, &p.chunks, index // p.panel_groups, 0, p.x.c, scratch)
+    cdef Py_ssize_t windows = v.images * v.rows * p.x.cols
+    cdef Py_ssize_t step_row = p.x.step_h * v.row * p.size
+    cdef Py_ssize_t step_col = p.x.step_w * v.c * p.size
+    cdef Py_ssize_t y_row = p.y_step_h * p.y_w * p.y_c * p.size
+    cdef Py_ssize_t y_col = p.y_step_w * p.y_c * p.size
+    cdef char *y0 = p.y + (
+        (v.image0 * p.y_h + p.y_top + v.row0 * p.y_step_h) * p.y_w + p.y_left
+    ) * p.y_c * p.size
+    cdef Py_ssize_t panel, channel, cols, done, rows, r, image, row, col
+    cdef const char *x_group
+    cdef const char *x_row
+    cdef char *y_group
+    cdef char *y_pixels
+    cdef const void *a[MAX_ROWS]
+    cdef void *y[MAX_ROWS]
+    for panel in range(panel0, panel1):
+        channel = first_channel(p, panel)
+        cols = min(width, p.group_out - panel % p.group_panels * width)
+        x_group = v.data + panel // p.group_panels * p.group_in * p.size
+        y_group = y0 + channel * p.size
+        image = row = col = 0
+        x_row = x_group
+        y_pixels = y_group
+        done = 0
+        while done < windows:
+            rows = min(kernels.tile_rows, windows - done)
+            for r in range(rows):
+                a[r] = x_row + col * step_col
+                y[r] = y_pixels + col * y_col
+                col += 1
+                if col == p.x.cols:
+                    col = 0
+                    row += 1
+                    if row == v.rows:
+                        row = 0
+                        image += 1
+                    x_row = x_group + image * v.image * p.size + row * step_row
+                    y_pixels = y_group + (
+                        image * p.y_h * p.y_w * p.y_c * p.size + row * y_row)
+            kernels.tile(
+                rows, cols, a, p.panels + panel * p.panel_reals * p.size, y,
+                p.padded_bias + panel * width * p.size if p.bias != NULL else NULL,
+                False, &p.reduction)
+            done += rows
+    if p.activation:
+        channel = first_channel(p, panel0)
+        activate(p, y0 + channel * p.size, windows, first_channel(p, panel1) - channel)
+
+
+cdef void depthwise_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    """Compute a chunk of windows when each channel has a filter of its own."""
+    cdef const Conv2dArgs *p = <const Conv2dArgs *> arguments
+    cdef View v = view(&p.x, &p.chunks, index, 0, p.x.c, scratch)
+    cdef Py_ssize_t i, row
+    cdef char *y
+    for i in range(v.images):
+        for row in range(v.rows):
+            y = p.y + (
+                ((v.image0 + i) * p.y_h + p.y_top + (v.row0 + row) * p.y_step_h) * p.y_w
+                + p.y_left) * p.y_c * p.size
+            p.kernels.depthwise(
+                p.x.cols, p.x.c,
+                v.data + (i * v.image + row * p.x.step_h * v.row) * p.size,
+                p.x.step_w * v.c, p.panels, p.bias, y, p.y_step_w * p.y_c,
+                p.taps_h.taps * p.taps_w.taps, p.offset)
+            if p.activation:
+                activate(p, y, p.x.cols, p.y_c)
+
+
+cdef void activate(
+    const Conv2dArgs *p, char *y, Py_ssize_t pixels, Py_ssize_t cols,
+) noexcept nogil:
+    """Apply the activation in place to `cols` channels of some pixels."""
+    if cols == p.y_c:  # all in one go
+        cols *= pixels
+        pixels = 1
+    for _ in range(pixels):
+        p.kernels.activation_forward(p.activation, 0.01, cols, y, y)
+        y += p.y_c * p.size
+
+
+cdef Axis forward_axis(Py_ssize_t kernel, Py_ssize_t dilation) noexcept nogil:
+    cdef Axis axis
+    axis.taps, axis.first, axis.step, axis.shift = kernel, 0, 1, dilation
+    return axis
+
+
+cdef Axis phase_axis(
+    Py_ssize_t kernel, Py_ssize_t dilation, Py_ssize_t stride, Py_ssize_t phase,
+) noexcept nogil:
+    """Return the taps k with k * dilation = phase (mod stride), the last one first.
+
+    The last tap comes from the pixel of dy that lies highest.
+    """
+    cdef Axis axis
+    cdef Py_ssize_t k
+    axis.taps, axis.first, axis.step, axis.shift = 0, 0, 0, 1
+    for k in range(kernel):
+        if k * dilation % stride == phase:
+            if axis.taps:
+                axis.step = axis.first - k
+                axis.shift = (k - axis.first) * dilation // stride
+            axis.first = k
+            axis.taps += 1
+    return axis
+
+
+cdef Py_ssize_t pass_bytes(const Conv2dArgs *p, int threads) noexcept nogil:
+    """Return the bytes of all memory that `run_pass` cuts from its block."""
+    cdef Py_ssize_t taps = p.taps_h.taps * p.taps_w.taps
+    cdef Py_ssize_t panels = p.groups * p.group_panels
+    return (
+        threads * scratch_bytes(&p.x, &p.chunks, p.x.c)
+        + panels * (p.panel_reals + p.kernels.tile_cols) * p.size
+        + 2 * taps * sizeof(ptrdiff_t))
+
+
+cdef void run_pass(Conv2dArgs *p, int threads, char *memory) noexcept nogil:
+    """Pack the weights, then compute all windows."""
+    cdef Py_ssize_t taps = p.taps_h.taps * p.taps_w.taps
+    cdef Py_ssize_t panels = p.groups * p.group_panels
+    cdef Py_ssize_t row = padded_row(&p.x, p.x.c) if p.x.padded else p.x.w * p.x.c
+    cdef Py_ssize_t i, j, t = 0
+    cdef char *scratch = memory
+    memory += threads * scratch_bytes(&p.x, &p.chunks, p.x.c)
+    p.panels = memory
+    p.padded_bias = p.panels + panels * p.panel_reals * p.size
+    memory = p.padded_bias + panels * p.kernels.tile_cols * p.size
+    p.offset = <ptrdiff_t *> memory
+    p.tap_weight = p.offset + taps
+
+    for i in range(p.taps_h.taps):
+        for j in range(p.taps_w.taps):
+            p.offset[t] = i * p.taps_h.shift * row + j * p.taps_w.shift * p.x.c
+            p.tap_weight[t] = (
+                (p.taps_h.first + i * p.taps_h.step) * p.kernel_w
+                + p.taps_w.first + j * p.taps_w.step) * p.weight_tap
+            t += 1
+    if p.depthwise:
+        for t in range(taps):
+            memcpy(p.panels + t * p.x.c * p.size,
+                   p.weight + p.tap_weight[t] * p.size, p.x.c * p.size)
+        run_tasks(depthwise_task, p, p.chunks.count, threads, scratch,
+                  scratch_bytes(&p.x, &p.chunks, p.x.c))
+        return
+
+    run_tasks(pack_task, p, panels, threads, NULL, 0)
+    if p.bias != NULL:
+        for i in range(p.groups):
+            pack_row(
+                p.kernels, p.group_out, p.bias + i * p.group_out * p.size,
+                p.padded_bias + i * p.group_panels * p.kernels.tile_cols * p.size)
+    p.reduction.step = 1
+    p.reduction.b_stride = p.kernels.tile_cols
+    p.reduction.offset = p.offset
+    p.reduction.runs = taps
+    p.reduction.length = p.group_in
+    if p.groups == 1 and p.taps_w.shift == 1 and taps:  # a row of taps is one run
+        p.reduction.runs = p.taps_h.taps
+        p.reduction.length = p.taps_w.taps * p.group_in
+        for i in range(p.taps_h.taps):
+            p.offset[i] = i * p.taps_h.shift * row
+    run_tasks(tile_task, p, p.chunks.count * p.panel_groups, threads, scratch,
+              scratch_bytes(&p.x, &p.chunks, p.x.c))
+
+
+cdef int plan_pass(Conv2dArgs *p) noexcept nogil:
+    """Fill in all that follows from the geometry; return the number of threads."""
+    cdef Py_ssize_t width = p.kernels.tile_cols
+    cdef Py_ssize_t panels
+    p.x.size = p.size
+    p.x.span_h = (max(p.taps_h.taps, <Py_ssize_t> 1) - 1) * p.taps_h.shift + 1
+    p.x.span_w = (max(p.taps_w.taps, <Py_ssize_t> 1) - 1) * p.taps_w.shift + 1
+    set_padded(&p.x)
+    p.chunks = cut(&p.x, CHUNK_WINDOWS)
+    p.group_panels = (p.group_out + width - 1) // width
+    p.panel_reals = p.taps_h.taps * p.taps_w.taps * p.group_in
+    if not p.depthwise:
+        p.panel_reals *= width
+    panels = p.groups * p.group_panels
+    p.panel_groups = 1
+    if p.chunks.count and not p.depthwise:
+        p.panel_groups = min(panels, (MIN_TASKS + p.chunks.count - 1) // p.chunks.count)
+    p.panels_per_group = (panels + p.panel_groups - 1) // p.panel_groups
+    p.panel_groups = (panels + p.panels_per_group - 1) // p.panels_per_group
+    return threads_for(
+        <double> p.x.n * p.x.rows * p.x.cols * p.panel_reals * panels / 16)
+
+
+def conv2d_forward(
+    x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
+    activation=None, out=None,
+):
+    """Return g(x * weight + bias) of shape (n, oh, ow, oc).
+
+    x is (n, h, w, c), weight (kh, kw, c / groups, oc), bias (oc,) or None;
+    `activation` is one of fastdl.shapes.ACTIVATIONS or None; `out` takes the result.
+    """
+    cdef Conv2dArgs p
+    cdef cnp.ndarray x_ = as_real(x, "conv2d", "x")
+    cdef cnp.ndarray w_ = as_real(weight, "conv2d", "weight", x_)
+    cdef cnp.ndarray b_ = None
+    g = shapes.conv2d(x.shape, weight.shape, stride, padding, dilation, groups)
+    p.bias = NULL
+    if bias is not None:
+        b_ = as_real(bias, "conv2d", "bias", x_)
+        shapes.check_shape("conv2d", "bias", bias.shape, (g.oc,))
+        p.bias = cnp.PyArray_BYTES(b_)
+    p.activation = 0
+    if activation is not None:
+        p.activation = shapes.activation_index(activation, "conv2d")
+    cdef cnp.npy_intp shape[4]
+    shape[0], shape[1], shape[2], shape[3] = g.n, g.oh, g.ow, g.oc
+    cdef cnp.ndarray y = as_output(out, 4, shape, cnp.PyArray_TYPE(x_), "conv2d")
+    if out is not None and (overlaps(y, x_) or overlaps(y, w_)):
+        raise ArgumentError("conv2d: out must not share memory with x or weight")
+
+    p.size = cnp.PyArray_ITEMSIZE(x_)
+    p.kernels = microkernels(<int> p.size)
+    p.x.data = cnp.PyArray_BYTES(x_)
+    p.x.n, p.x.h, p.x.w, p.x.c = g.n, g.h, g.w, g.c
+    p.x.top, p.x.left = g.top, g.left
+    p.x.step_h, p.x.step_w = g.stride_h, g.stride_w
+    p.x.rows, p.x.cols = g.oh, g.ow
+    p.taps_h = forward_axis(g.kh, g.dilation_h)
+    p.taps_w = forward_axis(g.kw, g.dilation_w)
+    p.kernel_w = g.kw
+    p.y = cnp.PyArray_BYTES(y)
+    p.y_h, p.y_w, p.y_c = g.oh, g.ow, g.oc
+    p.y_top = p.y_left = 0
+    p.y_step_h = p.y_step_w = 1
+    p.groups = g.groups
+    p.group_in = g.c // g.groups
+    p.group_out = g.oc // g.groups
+    p.depthwise = p.group_in == 1 and p.group_out == 1 and p.groups > 1
+    p.weight = cnp.PyArray_BYTES(w_)
+    p.weight_tap = p.group_in * g.oc
+    p.weight_group = p.group_out
+    p.weight_in, p.weight_out = g.oc, 1
+    cdef int threads = plan_pass(&p)
+    cdef Block block = new_block(pass_bytes(&p, threads))
+    with nogil:
+        run_pass(&p, threads, <char *> block.data)
+    return y
+
+
+def conv2d_backward_input(
+    dy, weight, input_shape, *, stride=1, padding=0, dilation=1, groups=1,
+):
+    """Return the gradient with respect to x, of shape `input_shape`.
+
+    dy is (n, oh, ow, oc), weight (kh, kw, c / groups, oc); the other arguments are
+    those of the forward call.
+    """
+    cdef Conv2dArgs p
+    cdef cnp.ndarray dy_ = as_real(dy, "conv2d backward", "dy")
+    cdef cnp.ndarray w_ = as_real(weight, "conv2d backward", "weight", dy_)
+    g = shapes.conv2d(
+        input_shape, weight.shape, stride, padding, dilation, groups, "conv2d backward")
+    shapes.check_shape("conv2d backward", "dy", dy.shape, (g.n, g.oh, g.ow, g.oc))
+    cdef cnp.npy_intp shape[4]
+    shape[0], shape[1], shape[2], shape[3] = g.n, g.h, g.w, g.c
+    cdef cnp.ndarray dx = new_array(4, shape, cnp.PyArray_TYPE(dy_))
+
+    p.size = cnp.PyArray_ITEMSIZE(dy_)
+    p.kernels = microkernels(<int> p.size)
+    p.bias = NULL
+    p.activation = 0
+    p.x.data = cnp.PyArray_BYTES(dy_)
+    p.x.n, p.x.h, p.x.w, p.x.c = g.n, g.oh, g.ow, g.oc
+    p.x.step_h = p.x.step_w = 1
+    p.kernel_w = g.kw
+    p.y = cnp.PyArray_BYTES(dx)
+    p.y_h, p.y_w, p.y_c = g.h, g.w, g.c
+    p.y_step_h, p.y_step_w = g.stride_h, g.stride_w
+    p.groups = g.groups
+    p.group_in = g.oc // g.groups
+    p.group_out = g.c // g.groups
+    p.depthwise = p.group_in == 1 and p.group_out == 1 and p.groups > 1
+    p.weight = cnp.PyArray_BYTES(w_)
+    p.weight_tap = p.group_out * g.oc
+    p.weight_group = p.group_in
+    p.weight_in, p.weight_out = 1, g.oc
+    cdef Py_ssize_t top = g.top, left = g.left
+    cdef Py_ssize_t dilation_h = g.dilation_h, dilation_w = g.dilation_w
+    cdef Py_ssize_t kh = g.kh, kw = g.kw
+    cdef int threads
+    cdef Block block
+    for p.y_top in range(min(p.y_step_h, p.y_h)):
+        for p.y_left in range(min(p.y_step_w, p.y_w)):
+            p.x.rows = (p.y_h - p.y_top + p.y_step_h - 1) // p.y_step_h
+            p.x.cols = (p.y_w - p.y_left + p.y_step_w - 1) // p.y_step_w
+            p.taps_h = phase_axis(kh, dilation_h, p.y_step_h,
+                                  (p.y_top + top) % p.y_step_h)
+            p.taps_w = phase_axis(kw, dilation_w, p.y_step_w,
+                                  (p.y_left + left) % p.y_step_w)
+            # The first pixel of dy under the first window is at (y + pad - k d) / s.
+            p.x.top = p.x.left = 0
+            if p.taps_h.taps:
+                p.x.top = (p.taps_h.first * dilation_h - p.y_top - top) // p.y_step_h
+            if p.taps_w.taps:
+                p.x.left = (p.taps_w.first * dilation_w - p.y_left - left) // p.y_step_w
+            threads = plan_pass(&p)
+            block = new_block(pass_bytes(&p, threads))
+            with nogil:
+                run_pass(&p, threads, <char *> block.data)
+    return dx
