@@ -1,0 +1,15 @@
+"""From arrays to mini-batches: data sets in memory, splits, and the loader."""
+
+from fastdl.data.dataset import ArrayDataset, Dataset, Subset, as_dataset, as_float
+from fastdl.data.loader import DataLoader
+from fastdl.data.split import split
+
+__all__ = [
+    "ArrayDataset",
+    "DataLoader",
+    "Dataset",
+    "Subset",
+    "as_dataset",
+    "as_float",
+    "split",
+]

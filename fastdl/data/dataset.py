@@ -1,0 +1,192 @@
+"""Data sets: examples in rows, fetched many at a time."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from fastdl.errors import DataError, DtypeError, ShapeError
+
+Batch = tuple[np.ndarray, "np.ndarray | None"]
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """What `DataLoader` and `split` need: a length, the labels, and `take`.
+
+    Any class with these three works, for example one that reads pictures from
+    disk when they are asked for.
+    """
+
+    @property
+    def y(self) -> np.ndarray | None:
+        """Labels or targets of all the examples, or None without labels."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """Return new arrays (x, y) of the examples at ``indices``; y may be None."""
+
+
+class ArrayDataset:
+    """Examples that lie in memory.
+
+    The arrays are shared, not copied, and never written.
+
+    Parameters
+    ----------
+    x : array_like, (m, ...)
+        Inputs, one example per row, numbers of any type. Images are
+        (m, h, w, c); uint8 images become float32 in [0, 1] in the loader.
+    y : array_like, (m, ...), optional
+        Labels (integers) or targets.
+
+    Raises
+    ------
+    ShapeError
+        When x or y is a single number, or their lengths differ.
+    DtypeError
+        When x or y does not hold numbers.
+    """
+
+    def __init__(self, x: Any, y: Any = None) -> None:
+        self.x: np.ndarray = _numbers(x, "x")
+        self.y: np.ndarray | None = None if y is None else _numbers(y, "y")
+        if self.y is not None and len(self.y) != len(self.x):
+            raise ShapeError(
+                f"ArrayDataset: x has {len(self.x)} examples but y has "
+                f"{len(self.y)}; both need one row per example "
+                f"(x {self.x.shape}, y {self.y.shape})"
+            )
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: Any) -> tuple[Any, Any]:
+        return self.x[index], None if self.y is None else self.y[index]
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """Return new arrays (x, y) of the examples at ``indices``."""
+        return _gather(self.x, indices), (
+            None if self.y is None else _gather(self.y, indices)
+        )
+
+    def __repr__(self) -> str:
+        return f"ArrayDataset(x={_describe(self.x)}, y={_describe(self.y)})"
+
+
+class Subset:
+    """Some examples of another data set, without copying them.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The whole.
+    indices : index
+        Anything that picks from a one-dimensional array: integers, a slice, a
+        boolean mask of ``len(dataset)``.
+
+    Raises
+    ------
+    DataError
+        When the indices are out of range or do not form a list.
+    """
+
+    def __init__(self, dataset: Dataset, indices: Any) -> None:
+        self.dataset = dataset
+        try:
+            self.indices = np.arange(len(dataset))[indices]
+        except IndexError as error:
+            raise DataError(
+                f"Subset: cannot pick these indices from {len(dataset)} examples: "
+                f"{error}"
+            ) from None
+        if self.indices.ndim != 1:
+            raise DataError(
+                f"Subset: indices need one dimension, got {self.indices.ndim}"
+            )
+
+    @property
+    def x(self) -> np.ndarray:
+        """Inputs of all the examples, gathered anew at each use."""
+        return self.take(np.arange(len(self)))[0]
+
+    @property
+    def y(self) -> np.ndarray | None:
+        """Labels or targets of all the examples, or None."""
+        y = self.dataset.y
+        return None if y is None else y[self.indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: Any) -> tuple[Any, Any]:
+        return self.dataset.take(self.indices[index])
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """Return new arrays (x, y) of the examples at ``indices``."""
+        return self.dataset.take(self.indices[indices])
+
+    def __repr__(self) -> str:
+        return f"Subset({len(self)} of {self.dataset!r})"
+
+
+def as_dataset(data: Any) -> Dataset:
+    """Return ``data`` as a data set.
+
+    Parameters
+    ----------
+    data : Dataset, array (m, ...) or tuple (x, y) of arrays
+        An array stands for inputs without labels.
+
+    Raises
+    ------
+    DataError
+        For anything else. A list is refused: ``[x, y]`` could be two examples
+        as well as inputs and labels.
+    """
+    if isinstance(data, np.ndarray):
+        return ArrayDataset(data)
+    if isinstance(data, tuple) and len(data) == 2:
+        return ArrayDataset(*data)
+    if isinstance(data, Dataset):
+        return data
+    raise DataError(
+        "data must be an array x, a tuple (x, y) or a data set such as "
+        f"ArrayDataset(x, y); got {type(data).__name__}"
+    )
+
+
+def as_float(x: np.ndarray) -> np.ndarray:
+    """Turn uint8 images into float32 in [0, 1]; return other arrays as they are."""
+    if x.dtype != np.uint8:
+        return x
+    return np.divide(x, np.float32(255), dtype=np.float32)
+
+
+def _numbers(values: Any, name: str) -> np.ndarray:
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        hint = ""
+        if array.dtype.kind in "US":
+            hint = "; number text labels with np.unique(labels, return_inverse=True)"
+        elif array.dtype.kind == "O":
+            hint = "; are all rows of the same length?"
+        raise DtypeError(
+            f"ArrayDataset: {name} needs numbers, got dtype {array.dtype}{hint}"
+        )
+    if array.ndim == 0:
+        raise ShapeError(f"ArrayDataset: {name} needs rows, got a single number")
+    return array
+
+
+def _gather(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    # np.take is the faster, but first copies an array whole that is not contiguous.
+    if array.flags.c_contiguous:
+        return np.take(array, indices, axis=0)
+    return np.asarray(array[indices], order="C")
+
+
+def _describe(array: np.ndarray | None) -> str:
+    return "None" if array is None else f"{array.dtype}{array.shape}"

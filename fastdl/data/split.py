@@ -1,0 +1,104 @@
+"""Train, dev and test sets from one source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastdl.data.dataset import Dataset, Subset, as_dataset
+from fastdl.errors import ArgumentError, DataError
+
+
+def split(
+    data: Any,
+    sizes: Sequence[float] | Sequence[int],
+    seed: int = 0,
+    stratify: bool = False,
+) -> tuple[Subset, ...]:
+    """Split a data set at random into parts that share no example.
+
+    Parameters
+    ----------
+    data : Dataset, array x or tuple (x, y)
+        The whole, m examples.
+    sizes : sequence of float or of int
+        Fractions that sum to 1, such as ``(0.6, 0.2, 0.2)``, or counts that sum
+        to m, such as ``(50_000, 10_000)``; one count may be -1, "the rest".
+        Fractions are rounded so that the parts sum to m.
+    seed : int
+        From 0. The same seed gives the same parts.
+    stratify : bool
+        Keep the share of every class alike in all parts. Needs integer labels
+        y (m,). The sizes stay exact; the count of a class in a part differs
+        from its share by less than ``len(sizes) - 1``, so by less than one
+        example in two parts.
+
+    Returns
+    -------
+    tuple of Subset
+        One for each size. Each keeps the order of the data.
+
+    Raises
+    ------
+    ArgumentError
+        For sizes that do not fit the data, or leave a part empty.
+    DataError
+        For labels that cannot be stratified.
+    """
+    dataset = as_dataset(data)
+    counts = _counts(sizes, len(dataset))
+    rest = np.random.default_rng(seed).permutation(len(dataset))
+    if stratify:
+        # Stable: within its class every example keeps its random place.
+        rest = rest[np.argsort(_labels(dataset)[rest], kind="stable")]
+    parts = []
+    for count in counts[:-1]:
+        # `count` picks at even steps: each class, a run in `rest`, gives its share.
+        steps = np.arange(len(rest) + 1) * count // len(rest)
+        chosen = np.diff(steps) > 0
+        parts.append(rest[chosen])
+        rest = rest[~chosen]
+    return tuple(Subset(dataset, np.sort(part)) for part in [*parts, rest])
+
+
+def _counts(sizes: Sequence[float] | Sequence[int], total: int) -> list[int]:
+    try:
+        array = np.asarray(sizes)
+    except ValueError:  # rows of different lengths
+        array = np.empty(())
+    if array.ndim != 1 or array.dtype.kind not in "iuf" or array.size == 0:
+        raise ArgumentError(
+            "split: sizes must be fractions such as (0.8, 0.2) or counts such as "
+            f"(-1, 500), got {sizes!r}"
+        )
+    if array.dtype.kind == "f":
+        if not abs(array.sum() - 1) < 1e-6:  # also for NaN
+            raise ArgumentError(f"split: fractions must sum to 1, got {sizes!r}")
+        # Rounding the cumulative sums keeps the total and errs by at most one.
+        ends = np.rint(np.cumsum(array / array.sum()) * total).astype(int)
+        counts = np.diff(ends, prepend=0)
+    else:
+        counts = array.astype(int)
+        if np.count_nonzero(counts == -1) == 1:
+            counts[counts == -1] = total - (counts.sum() + 1)
+        elif counts.sum() != total:
+            raise ArgumentError(
+                f"split: counts {sizes!r} sum to {counts.sum()}, but there are "
+                f"{total} examples; -1 stands for the rest"
+            )
+    if counts.min() < 1:
+        raise ArgumentError(
+            f"split: every part needs an example, but {sizes!r} of {total} examples "
+            f"gives {counts.tolist()}"
+        )
+    return counts.tolist()
+
+
+def _labels(dataset: Dataset) -> np.ndarray:
+    y = dataset.y
+    if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
+        came = "no labels" if y is None else f"{y.dtype} of shape {y.shape}"
+        raise DataError(f"split: stratify needs integer labels y (m,), got {came}")
+    return y

@@ -1,0 +1,169 @@
+"""Where the files of data sets are, and how they get there."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import secrets
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from fastdl.errors import DataError
+
+_LIMIT = 64 * 2**20  # bytes; the largest download has 26 MB, 47 MB when inflated
+_TIMEOUT = 30.0  # seconds without a sign of the server
+_BLOCK = 2**16
+
+
+class DataFolder(NamedTuple):
+    """The folders that may hold the files of one data set.
+
+    Attributes
+    ----------
+    name : str
+        The data set.
+    directory : Path or None
+        The only folder to use, or None for the usual ones.
+    download : bool
+        Whether a missing file may be downloaded.
+    """
+
+    name: str
+    directory: Path | None
+    download: bool
+
+    @property
+    def places(self) -> list[Path]:
+        """The folders, the first of which takes downloads."""
+        if self.directory is not None:
+            return [self.directory]
+        places = [cache_folder() / self.name]
+        if data_dir := os.environ.get("FASTDL_DATA_DIR"):
+            places.insert(0, Path(data_dir) / self.name)
+        return places
+
+    def find(self, file: str, url: str | None = None, sha256: str = "") -> Path:
+        """Return the path of a file, downloaded when it is missing.
+
+        Parameters
+        ----------
+        file : str
+            Its name in the folder.
+        url : str, optional
+            Its address; without one it is not downloaded.
+        sha256 : str
+            See `download`.
+
+        Raises
+        ------
+        DataError
+            When it is missing and cannot be downloaded.
+        """
+        for place in self.places:
+            if (place / file).is_file():
+                return place / file
+        if url is not None and self.download:
+            download(url, self.places[0] / file, sha256)
+            return self.places[0] / file
+        raise DataError(
+            f"{self.name}: {file} is missing; put it into "
+            + " or ".join(map(str, self.places))
+            + (" (it is not downloaded)" if url is None else ", or allow the download")
+        )
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be downloaded or computed again."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(base) if base else Path.home() / ".cache") / "fastdl"
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file that becomes ``path`` when the block ends without an error.
+
+    Until then it has another name beside; after an error or Ctrl-C it is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("x+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def download(url: str, path: Path, sha256: str, limit: int = _LIMIT) -> None:
+    """Download a gzip file.
+
+    Parameters
+    ----------
+    url : str
+        Its address.
+    path : Path
+        The file to write; it appears only when whole and right.
+    sha256 : str
+        Of the *inflated* content, in hexadecimal: the same for every way to
+        compress it, as mirrors differ in that.
+    limit : int
+        The most bytes to accept, compressed and inflated alike.
+
+    Raises
+    ------
+    DataError
+        When the server cannot be reached or refuses, the body is cut off, too
+        large or has the wrong hash, or the file cannot be written.
+    """
+    from http.client import HTTPException  # slow to import
+
+    try:
+        with written_whole(path) as file:
+            _receive(url, file, path.name, limit)
+            file.seek(0)
+            if _inflated_sha256(file, limit) != sha256:
+                raise DataError("its content has the wrong SHA-256")
+    except (OSError, EOFError, zlib.error, HTTPException, DataError) as why:
+        raise DataError(
+            f"{path.name}: download from {url} failed: {why}; the file can also be "
+            f"put into {path.parent} by hand"
+        ) from why
+
+
+def _receive(url: str, file: BinaryIO, name: str, limit: int) -> None:
+    from urllib.request import urlopen  # slow to import
+
+    from tqdm import tqdm
+
+    with urlopen(url, timeout=_TIMEOUT) as response:
+        total = response.length  # None when the server does not tell
+        received = 0
+        # disable=None: quiet when not a terminal
+        with tqdm(
+            desc=name, total=total, unit="B", unit_scale=True, disable=None
+        ) as progress:
+            while block := response.read(_BLOCK):
+                received += len(block)
+                if received > limit:
+                    raise DataError(f"it is larger than {limit} bytes")
+                file.write(block)
+                progress.update(len(block))
+    if total is not None and received < total:
+        raise DataError(f"cut off after {received} of {total} bytes")
+
+
+def _inflated_sha256(file: BinaryIO, limit: int) -> str:
+    digest, size = hashlib.sha256(), 0
+    with gzip.open(file) as inflated:
+        while block := inflated.read(_BLOCK):
+            size += len(block)
+            if size > limit:
+                raise DataError(f"it inflates to more than {limit} bytes")
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,171 @@
+"""Pictures in folders, one folder for each class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from fastdl.data import ArrayDataset
+from fastdl.datasets.splits import Splits
+from fastdl.errors import DataError, FastdlError
+from fastdl.shapes import pair
+
+SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"))
+
+
+class Picture(NamedTuple):
+    """One picture of a data set; ``name`` is for messages and for the order."""
+
+    part: str
+    label: str
+    name: str
+    pixels: np.ndarray
+
+
+def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
+    """Load the pictures of ``<path>/train/<class>/`` and ``<path>/test/<class>/``.
+
+    Without a folder ``train``, those of ``<path>/<class>/``, all as training set.
+
+    Parameters
+    ----------
+    path : path
+        The folder. The classes are the names of its folders, sorted.
+    size : int or (int, int), optional
+        Height and width to which all pictures are resized. Without it they must
+        have one size.
+
+    Returns
+    -------
+    Splits
+        x uint8 (m, h, w, c), where c is 1 when every picture is grey, else 3; in
+        the order of the sorted file names.
+
+    Raises
+    ------
+    DataError
+        When there is no picture, one cannot be read, sizes differ, or the test
+        set has a class of its own.
+    FastdlError
+        When Pillow is missing.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise DataError(f"image_folder: there is no folder {root}")
+    if size is not None:
+        size = pair(size, "image_folder: size")
+    if (root / "train").is_dir():
+        files = [
+            (part, file) for part in ("train", "test") for file in _files(root / part)
+        ]
+    else:
+        files = [("train", file) for file in _files(root)]
+    from tqdm import tqdm
+
+    pictures = (
+        Picture(part, file.parent.name, str(file), read_image(file, size))
+        for part, file in tqdm(files, desc=root.name, unit=" images", disable=None)
+    )
+    return assemble(root.name, pictures)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for file in folder.glob("[!.]*/[!.]*"):
+        if file.suffix.lower() in SUFFIXES:
+            yield file
+
+
+def read_image(
+    file: str | os.PathLike[str] | IO[bytes],
+    size: tuple[int, int] | None = None,
+    name: str | None = None,
+) -> np.ndarray:
+    """Read one picture.
+
+    Parameters
+    ----------
+    file : path or open file
+        The picture.
+    size : (int, int), optional
+        Height and width to which it is resized (bicubic, with antialiasing).
+    name : str, optional
+        What a message calls an open file.
+
+    Returns
+    -------
+    ndarray of uint8, (h, w, c)
+        c is 1 for a grey picture, else 3. Transparency is dropped.
+
+    Raises
+    ------
+    DataError
+        When it cannot be read, or has more than 8 bits per value.
+    FastdlError
+        When Pillow is missing.
+    """
+    name = name or str(file)
+    try:
+        from PIL import Image
+    except ImportError:
+        raise FastdlError(
+            'reading pictures needs Pillow: pip install "fastdl[image]"'
+        ) from None
+    try:
+        with Image.open(file) as image:
+            mode = image.mode
+            pixels = image.convert("L" if mode in ("1", "L", "LA") else "RGB")
+            if size is not None:
+                pixels = pixels.resize(size[::-1], Image.Resampling.BICUBIC)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as why:
+        raise DataError(f"{name} cannot be read as a picture: {why}") from why
+    if mode.startswith(("I", "F")):  # clipped by convert, not scaled
+        raise DataError(f"{name} has more than 8 bits per value; make it 8-bit")
+    return np.atleast_3d(np.asarray(pixels))
+
+
+def assemble(name: str, pictures: Iterable[Picture]) -> Splits:
+    """Make a data set of pictures, sorted by name; their parts are train and test.
+
+    Raises
+    ------
+    DataError
+        As `image_folder`.
+    """
+    parts: dict[str, list[Picture]] = {"train": [], "test": []}
+    for picture in pictures:
+        parts[picture.part].append(picture)
+    if not parts["train"]:
+        raise DataError(
+            f"{name}: no training pictures; they belong in train/<class>/ or <class>/"
+        )
+    classes = tuple(sorted({picture.label for picture in parts["train"]}))
+    first = parts["train"][0].pixels
+    everything = parts["train"] + parts["test"]
+    for picture in everything:
+        if picture.label not in classes:
+            raise DataError(f"{picture.name}: no training picture has this class")
+        if picture.pixels.shape[:2] != first.shape[:2]:
+            raise DataError(
+                f"{picture.name} has {picture.pixels.shape[:2]} pixels, others have "
+                f"{first.shape[:2]}; resize all with size="
+            )
+    channels = max(picture.pixels.shape[2] for picture in everything)
+    train = _stack(parts["train"], classes, channels)
+    test = _stack(parts["test"], classes, channels) if parts["test"] else None
+    return Splits(name, train, test, classes)
+
+
+def _stack(
+    pictures: list[Picture], classes: tuple[str, ...], channels: int
+) -> ArrayDataset:
+    pictures = sorted(pictures, key=lambda picture: picture.name)
+    x = np.empty((len(pictures), *pictures[0].pixels.shape[:2], channels), np.uint8)
+    for row, picture in zip(x, pictures, strict=True):
+        row[:] = picture.pixels  # a grey picture among coloured ones fills all three
+    number = {label: number for number, label in enumerate(classes)}
+    y = np.array([number[picture.label] for picture in pictures], np.int64)
+    return ArrayDataset(x, y)

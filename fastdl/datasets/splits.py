@@ -1,0 +1,54 @@
+"""What a data set is when it is loaded."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import NamedTuple
+
+import numpy as np
+
+from fastdl.data import ArrayDataset
+from fastdl.errors import DataError
+
+
+class Splits(NamedTuple):
+    """A data set with its official split.
+
+    Attributes
+    ----------
+    name : str
+    train, test : ArrayDataset
+        x (m, h, w, c), uint8 or float32 in [0, 1]; y (m,), int64. ``test`` is None
+        when the source has none; `fastdl.data.split` makes one.
+    classes : tuple of str
+        The name of each label.
+    """
+
+    name: str
+    train: ArrayDataset
+    test: ArrayDataset | None
+    classes: tuple[str, ...]
+
+
+def labelled(
+    x: np.ndarray, y: np.ndarray, classes: int, source: str | PathLike[str]
+) -> ArrayDataset:
+    """Return images and their labels as a data set, labels as int64.
+
+    Raises
+    ------
+    DataError
+        When the lengths differ or a label is none of 0 to ``classes`` - 1; the
+        message begins with ``source``.
+    """
+    if y.shape != x.shape[:1] or y.dtype.kind not in "iu":
+        raise DataError(
+            f"{source}: {len(x)} images need as many integer labels, got {y.dtype} "
+            f"of shape {y.shape}"
+        )
+    wrong = y[(y < 0) | (y >= classes)]
+    if wrong.size:
+        raise DataError(
+            f"{source}: label {wrong[0]}, expected labels are 0 to {classes - 1}"
+        )
+    return ArrayDataset(x, y.astype(np.int64))

@@ -1,0 +1,25 @@
+"""How good a classifier is: on arrays at once, or streaming over batches."""
+
+from fastdl.metrics.classification import (
+    accuracy,
+    confusion_matrix,
+    error_rate,
+    f1,
+    precision,
+    recall,
+    top_k_accuracy,
+)
+from fastdl.metrics.streaming import Accuracy, ConfusionMatrix, Mean
+
+__all__ = [
+    "Accuracy",
+    "ConfusionMatrix",
+    "Mean",
+    "accuracy",
+    "confusion_matrix",
+    "error_rate",
+    "f1",
+    "precision",
+    "recall",
+    "top_k_accuracy",
+]
