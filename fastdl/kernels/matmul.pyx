@@ -20,7 +20,7 @@ cnp.import_array()
 
 cdef enum:
     MAX_ROWS = 16  # rows of the largest tile
-    CHUNK_ROWS = 96  # rows of y in a task: a multiple of every TILE_ROWS
+    CHUNK_ROWS = 96  # rows of y in a task, at most
     BLOCK_K = 1024  # a panel of this height takes 128 KiB, a part of the L2 cache
     MIN_TASKS = 8  # enough that dynamic scheduling evens out the threads
     # Fewer rows than this do not pay for copying full panels of b.
@@ -39,7 +39,7 @@ cdef struct MatmulArgs:
     const char *bias  # padded to whole panels, or NULL
     char *y
     int activation
-    Py_ssize_t row_chunks, panel_groups, panels_per_group
+    Py_ssize_t chunk_rows, row_chunks, panel_groups, panels_per_group
 
 
 cdef void pack_task(
@@ -61,8 +61,8 @@ cdef void matmul_task(
     cdef const MatmulArgs *p = <const MatmulArgs *> arguments
     cdef const MicroKernels *kernels = p.kernels
     cdef Py_ssize_t width = kernels.tile_cols
-    cdef Py_ssize_t row0 = index // p.panel_groups * CHUNK_ROWS
-    cdef Py_ssize_t row1 = min(row0 + CHUNK_ROWS, p.m)
+    cdef Py_ssize_t row0 = index // p.panel_groups * p.chunk_rows
+    cdef Py_ssize_t row1 = min(row0 + p.chunk_rows, p.m)
     cdef Py_ssize_t panel0 = index % p.panel_groups * p.panels_per_group
     cdef Py_ssize_t panel1 = min(panel0 + p.panels_per_group, (p.n + width - 1) // width)
     cdef Py_ssize_t k0, panel, col, cols, row, rows, r
@@ -150,7 +150,12 @@ def matmul(
     p.packed_from = 0
     if not transpose_b and p.m < PACK_ROWS:
         p.packed_from = p.n // width  # just a narrow last panel
-    p.row_chunks = (p.m + CHUNK_ROWS - 1) // CHUNK_ROWS
+    # Few panels: more chunks instead, of whole tiles.
+    p.chunk_rows = max(1, min(CHUNK_ROWS, p.m * panels // MIN_TASKS))
+    p.chunk_rows = (
+        (p.chunk_rows + p.kernels.tile_rows - 1)
+        // p.kernels.tile_rows * p.kernels.tile_rows)
+    p.row_chunks = (p.m + p.chunk_rows - 1) // p.chunk_rows
     p.panel_groups = min(panels, (MIN_TASKS + p.row_chunks - 1) // p.row_chunks)
     p.panels_per_group = (panels + p.panel_groups - 1) // p.panel_groups
     p.panel_groups = (panels + p.panels_per_group - 1) // p.panels_per_group
