@@ -1,0 +1,68 @@
+"""What every test of a compiled kernel needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+runtime = pytest.importorskip(
+    "fastdl.kernels.runtime", reason="the compiled kernels are not built"
+)
+
+
+@pytest.fixture(params=runtime.available_isas())
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each instruction set of this machine in turn."""
+    before = runtime.get_isa()
+    runtime.set_isa(request.param)
+    yield request.param
+    runtime.set_isa(before)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> np.dtype:
+    """Both real types in turn."""
+    return np.dtype(request.param)
+
+
+def _results(function: Callable[[], Any]) -> list[np.ndarray]:
+    result = function()
+    results = list(result) if isinstance(result, tuple) else [result]
+    return [np.array(array) for array in results]
+
+
+@pytest.fixture
+def same_bits_for_threads() -> Iterator[Callable[[Callable[[], Any]], None]]:
+    """Run a function with 1 to 4 threads and compare the bytes of its results."""
+    before = runtime.get_num_threads()
+
+    def check(function: Callable[[], Any]) -> None:
+        runtime.set_num_threads(1)
+        expected = _results(function)
+        for threads in (2, 3, 4):
+            runtime.set_num_threads(threads)
+            for array, wanted in zip(_results(function), expected, strict=True):
+                assert array.tobytes() == wanted.tobytes(), f"{threads} threads"
+
+    yield check
+    runtime.set_num_threads(before)
+
+
+@pytest.fixture
+def assert_close() -> Callable[..., None]:
+    """Compare with the reference at the precision of a sum of `terms` products."""
+
+    def check(actual: Any, expected: Any, terms: int = 1) -> None:
+        actual = actual if isinstance(actual, tuple) else (actual,)
+        expected = expected if isinstance(expected, tuple) else (expected,)
+        for a, e in zip(actual, expected, strict=True):
+            assert a.dtype == e.dtype
+            assert a.shape == e.shape
+            assert a.flags.c_contiguous
+            tolerance = 8 * np.finfo(a.dtype).eps * max(terms, 4) ** 0.5
+            np.testing.assert_allclose(a, e, rtol=tolerance, atol=4 * tolerance)
+
+    return check

@@ -1,0 +1,228 @@
+"""conv2d: compiled against the reference, forward and both gradients (S37)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastdl import kernels, reference, shapes
+from fastdl.errors import ArgumentError, DtypeError, ShapeError
+
+# n, (h, w), c, oc, (kh, kw), then what differs from stride 1, no padding
+CASES = {
+    "one pixel": (1, (1, 1), 1, 1, (1, 1), {}),
+    "one pixel padded": (2, (1, 1), 3, 5, (3, 3), {"padding": 1}),
+    "one channel": (2, (9, 8), 1, 7, (5, 5), {"padding": 2}),
+    "channels 3 to 8": (2, (7, 6), 3, 8, (3, 3), {"padding": 1}),
+    "channels 7 to 17": (2, (6, 7), 7, 17, (3, 2), {}),
+    "channels 8 to 33": (2, (6, 6), 8, 33, (2, 3), {"padding": "same"}),
+    "channels 17 to 64": (1, (5, 6), 17, 64, (3, 3), {"padding": 1}),
+    "channels 33 to 3": (1, (5, 5), 33, 3, (3, 3), {}),
+    "channels 64 to 65": (1, (6, 5), 64, 65, (3, 3), {"padding": 1}),
+    "1x1": (2, (5, 7), 16, 40, (1, 1), {}),
+    "whole image": (3, (4, 5), 6, 9, (4, 5), {}),
+    "stride": (2, (9, 10), 4, 6, (3, 3), {"stride": 2, "padding": 1}),
+    "stride same": (2, (10, 9), 4, 6, (4, 5), {"stride": (2, 3), "padding": "same"}),
+    "stride 4, kernel 11": (1, (23, 23), 3, 9, (11, 11), {"stride": 4}),
+    "stride > kernel": (2, (9, 8), 3, 4, (2, 1), {"stride": (3, 4), "padding": 1}),
+    "padding > kernel": (2, (4, 5), 3, 4, (2, 3), {"padding": (3, 4)}),
+    "uneven padding": (2, (6, 5), 3, 4, (3, 3), {"padding": ((0, 2), (3, 1))}),
+    "dilation": (2, (11, 12), 3, 4, (3, 3), {"dilation": (2, 3), "padding": 2}),
+    "dilation and stride": (
+        *(1, (13, 14), 3, 4, (3, 4)),
+        {"dilation": (2, 3), "stride": (3, 2), "padding": 3},
+    ),
+    "groups": (2, (6, 7), 8, 12, (3, 3), {"groups": 4, "padding": 1}),
+    "groups, stride": (2, (7, 7), 6, 9, (3, 3), {"groups": 3, "stride": 2}),
+    "wide groups": (1, (5, 5), 34, 70, (3, 3), {"groups": 2, "padding": 1}),
+    "depthwise": (2, (8, 9), 33, 33, (3, 3), {"groups": 33, "padding": 1}),
+    "depthwise stride": (
+        *(2, (9, 8), 17, 17, (3, 3)),
+        {"groups": 17, "padding": 1, "stride": 2},
+    ),
+    "depthwise dilated": (
+        *(1, (9, 9), 64, 64, (3, 3)),
+        {"groups": 64, "dilation": 2, "stride": (1, 2)},
+    ),
+    "depthwise x 2": (2, (6, 6), 7, 14, (3, 3), {"groups": 7, "padding": 1}),
+    "empty batch": (0, (5, 5), 3, 4, (3, 3), {"padding": 1}),
+    "many small images": (70, (4, 4), 20, 36, (3, 3), {"padding": 1}),
+    "several chunks of rows": (2, (40, 21), 5, 6, (3, 3), {"padding": 1, "stride": 1}),
+    "slices of channels": (2, (5, 5), 96, 1200, (3, 3), {"padding": 1}),
+}
+
+
+def tensors(n, size, c, oc, kernel, options, dtype, seed=0):
+    """Return read-only x, weight, bias and dy."""
+    rng = np.random.default_rng(seed)
+    weight_shape = (*kernel, c // options.get("groups", 1), oc)
+    geometry = shapes.conv2d((n, *size, c), weight_shape, **options)
+    wanted = [
+        (n, *size, c),
+        weight_shape,
+        (oc,),
+        (n, geometry.oh, geometry.ow, oc),
+    ]
+    arrays = [rng.standard_normal(shape).astype(dtype) for shape in wanted]
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays
+
+
+def all_passes(module, x, weight, bias, dy, options):
+    """Return y, dx, dweight, dbias."""
+    return (
+        module.conv2d_forward(x, weight, bias, **options),
+        module.conv2d_backward_input(dy, weight, x.shape, **options),
+        *module.conv2d_backward_weight(dy, x, weight.shape[:2], **options),
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equals_reference(case, isa, dtype, assert_close, same_bits_for_threads):
+    *sizes, options = CASES[case]
+    x, weight, bias, dy = tensors(*sizes, options, dtype)
+    actual = all_passes(kernels, x, weight, bias, dy, options)
+    expected = all_passes(reference, x, weight, bias, dy, options)
+    y_terms = weight[..., 0].size
+    dx_terms = weight.size // weight.shape[2]
+    pixels = dy[..., 0].size
+    for result, wanted, terms in zip(
+        actual, expected, (y_terms, dx_terms, pixels, pixels), strict=True
+    ):
+        assert_close(result, wanted, 4 * terms)
+    same_bits_for_threads(lambda: all_passes(kernels, x, weight, bias, dy, options))
+
+
+@st.composite
+def geometries(draw):
+    """Any convolution that has an output."""
+    groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
+    c = groups * draw(st.integers(1, 20))
+    oc = groups * draw(st.integers(1, 40))
+    kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    dilation = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    padding = tuple(
+        tuple(draw(st.integers(0, 4)) for side in range(2)) for axis in range(2)
+    )
+    window = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    size = tuple(
+        max(1, w - sum(p)) + draw(st.integers(0, 12))
+        for w, p in zip(window, padding, strict=True)
+    )
+    options = {
+        "stride": draw(st.tuples(st.integers(1, 4), st.integers(1, 4))),
+        "padding": padding,
+        "dilation": dilation,
+        "groups": groups,
+    }
+    return draw(st.integers(0, 3)), size, c, oc, kernel, options
+
+
+@settings(max_examples=150, deadline=None)
+@given(geometry=geometries(), real=st.sampled_from(["float32", "float64"]))
+def test_random_shapes(geometry, real):
+    *sizes, options = geometry
+    x, weight, bias, dy = tensors(*sizes, options, real)
+    actual = all_passes(kernels, x, weight, bias, dy, options)
+    expected = all_passes(reference, x, weight, bias, dy, options)
+    tolerance = 300 * np.finfo(real).eps
+    for result, wanted in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(result, wanted, rtol=tolerance, atol=10 * tolerance)
+
+
+@pytest.mark.parametrize("case", ["stride same", "dilation", "groups", "depthwise"])
+def test_gradients_are_finite_differences(case, isa):
+    """Backward against (f(x + e) - f(x - e)) / 2e of the compiled forward pass."""
+    *sizes, options = CASES[case]
+    x, weight, bias, dy = (
+        np.array(a) for a in tensors(*sizes, options, np.float64, seed=1)
+    )
+    _, dx, dweight, dbias = all_passes(kernels, x, weight, bias, dy, options)
+    rng = np.random.default_rng(2)
+    eps = 1e-5
+    for array, gradient in ((x, dx), (weight, dweight), (bias, dbias)):
+        for place in rng.choice(array.size, min(20, array.size), replace=False):
+            values = []
+            for sign in (1, -1):
+                array.flat[place] += sign * eps
+                y = kernels.conv2d_forward(x, weight, bias, **options)
+                values.append((y * dy).sum())
+                array.flat[place] -= sign * eps
+            numeric = (values[0] - values[1]) / (2 * eps)
+            assert gradient.flat[place] == pytest.approx(numeric, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("kind", shapes.ACTIVATIONS)
+@pytest.mark.parametrize("case", ["groups", "depthwise", "channels 64 to 65"])
+def test_fused_activation_is_the_activation_of_the_sum(case, kind, isa, dtype):
+    *sizes, options = CASES[case]
+    x, weight, bias, _ = tensors(*sizes, options, dtype)
+    fused = kernels.conv2d_forward(x, weight, bias, activation=kind, **options)
+    apart = kernels.conv2d_forward(x, weight, bias, **options)
+    apart = kernels.activation_forward(apart, kind)
+    assert fused.tobytes() == apart.tobytes()
+
+
+def test_out_is_filled_and_returned(isa, dtype):
+    x, weight, bias, dy = tensors(2, (5, 6), 3, 9, (3, 3), {"padding": 1}, dtype)
+    out = np.full_like(dy, np.nan)
+    assert kernels.conv2d_forward(x, weight, bias, padding=1, out=out) is out
+    y = kernels.conv2d_forward(x, weight, bias, padding=1)
+    assert out.tobytes() == y.tobytes()
+
+
+def test_views_give_the_result_of_their_copies(dtype):
+    """Images stored channels first, and every other image, are read rightly."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4, 3, 7, 8)).astype(dtype).transpose(0, 2, 3, 1)[::2]
+    weight = rng.standard_normal((5, 3, 2, 2)).astype(dtype).transpose(2, 3, 1, 0)
+    dy = rng.standard_normal((2, 5, 6, 7)).astype(dtype).transpose(0, 2, 3, 1)
+    views = all_passes(kernels, x, weight, None, dy, {})
+    copies = all_passes(kernels, x.copy(), weight.copy(), None, dy.copy(), {})
+    for view, copy in zip(views, copies, strict=True):
+        assert view.tobytes() == copy.tobytes()
+
+
+def test_nothing_is_read_beyond_the_end(isa, dtype):
+    """NaN around the arrays in memory must not reach the result."""
+
+    def surrounded(array):
+        memory = np.full(array.size + 128, np.nan, array.dtype)
+        inner = memory[64:-64].reshape(array.shape)
+        inner[:] = array
+        return inner
+
+    for case in ("channels 7 to 17", "uneven padding", "depthwise", "one channel"):
+        *sizes, options = CASES[case]
+        arrays = tensors(*sizes, options, dtype)
+        expected = all_passes(kernels, *arrays, options)
+        actual = all_passes(kernels, *map(surrounded, arrays), options)
+        for result, wanted in zip(actual, expected, strict=True):
+            assert result.tobytes() == wanted.tobytes()
+
+
+def test_wrong_arguments():
+    x, weight = np.zeros((2, 8, 8, 3)), np.zeros((3, 3, 3, 4))
+    with pytest.raises(ShapeError, match=r"conv2d: expected x of shape \(n, h, w, c\)"):
+        kernels.conv2d_forward(x[0], weight)
+    with pytest.raises(ShapeError, match="channels"):
+        kernels.conv2d_forward(x[..., :2], weight)
+    with pytest.raises(ShapeError, match="larger than the padded"):
+        kernels.conv2d_forward(x[:, :2], weight)
+    with pytest.raises(ShapeError, match="stride"):
+        kernels.conv2d_forward(x, weight, stride=0)
+    with pytest.raises(ShapeError, match="bias"):
+        kernels.conv2d_forward(x, weight, np.zeros(3))
+    with pytest.raises(DtypeError, match="weight is float32 but x is float64"):
+        kernels.conv2d_forward(x, weight.astype(np.float32))
+    with pytest.raises(DtypeError, match="uint8"):
+        kernels.conv2d_forward(x.astype(np.uint8), weight)
+    with pytest.raises(ArgumentError, match="unknown activation"):
+        kernels.conv2d_forward(x, weight, activation="rule")
+    with pytest.raises(ShapeError, match="expected dy"):
+        kernels.conv2d_backward_input(np.zeros((2, 5, 6, 4)), weight, x.shape)
+    with pytest.raises(ShapeError, match="expected dy"):
+        kernels.conv2d_backward_weight(np.zeros((2, 5, 6, 4)), x, 3)
