@@ -1,0 +1,107 @@
+"""What holds for every kernel of the reference."""
+
+import numpy as np
+import pytest
+
+from fastdl import reference
+from fastdl.shapes import ACTIVATIONS
+
+IMAGES, FILTERS, ROWS = (2, 4, 4, 2), (3, 3, 2, 3), (4, 3)
+CALLS = {
+    "matmul": lambda f, a: f(a(4, 5), a(5, 3), a(3), activation="tanh"),
+    "conv2d_forward": lambda f, a: f(a(*IMAGES), a(*FILTERS), a(3), activation="silu"),
+    "conv2d_backward_input": lambda f, a: f(a(2, 2, 2, 3), a(*FILTERS), IMAGES),
+    "conv2d_backward_weight": lambda f, a: f(a(2, 2, 2, 3), a(*IMAGES), 3),
+    "max_pool2d_forward": lambda f, a: f(a(*IMAGES), 2)[0],
+    "max_pool2d_backward": lambda f, a: f(
+        a(2, 2, 2, 2), np.zeros((2, 2, 2, 2), np.uint8), IMAGES, 2
+    ),
+    "avg_pool2d_forward": lambda f, a: f(a(*IMAGES), 2),
+    "avg_pool2d_backward": lambda f, a: f(a(2, 2, 2, 2), IMAGES, 2),
+    "global_avg_pool2d_forward": lambda f, a: f(a(*IMAGES)),
+    "global_avg_pool2d_backward": lambda f, a: f(a(2, 2), IMAGES),
+    "batchnorm_forward": lambda f, a: f(a(*ROWS), a(3), a(3)),
+    "batchnorm_inference": lambda f, a: f(a(*ROWS), a(3), a(3), a(3), a(3)),
+    "batchnorm_backward": lambda f, a: f(a(*ROWS), a(*ROWS), a(3), a(3), a(3)),
+    "activation_forward": lambda f, a: [f(a(*ROWS), kind) for kind in ACTIVATIONS],
+    "activation_backward": lambda f, a: [
+        f(a(*ROWS), a(*ROWS), a(*ROWS), kind) for kind in ACTIVATIONS
+    ],
+    "softmax_forward": lambda f, a: f(a(*ROWS)),
+    "log_softmax_forward": lambda f, a: f(a(*ROWS)),
+    "softmax_cross_entropy_forward": lambda f, a: f(a(*ROWS), np.array([0, 1, 2, 0])),
+    "softmax_cross_entropy_backward": lambda f, a: f(a(*ROWS), a(*ROWS), a(4)),
+    "sigmoid_cross_entropy_forward": lambda f, a: f(a(*ROWS), a(*ROWS)),
+    "sigmoid_cross_entropy_backward": lambda f, a: f(a(*ROWS), a(*ROWS), a(*ROWS)),
+    "dropout_forward": lambda f, a: f(a(*ROWS), 0.7, seed=1, offset=0),
+    "dropout_backward": lambda f, a: f(a(*ROWS), 0.7, seed=1, offset=0),
+}
+UPDATES = {
+    "sgd_step": lambda f, p, g, s: f(p, g, s(), lr=0.1, momentum=0.9, weight_decay=0.1),
+    "rmsprop_step": lambda f, p, g, s: f(p, g, s(), lr=0.1, weight_decay=0.1),
+    "adam_step": lambda f, p, g, s: f(
+        p, g, s(), s(), lr=0.1, weight_decay=0.1, decoupled=True, step=3
+    ),
+}
+DTYPES = [np.float16, np.float32, np.float64, np.longdouble]
+
+
+def test_every_kernel_is_called_here():
+    assert sorted(CALLS | UPDATES) == reference.__all__
+
+
+def arrays_of(result):
+    return result if isinstance(result, (tuple, list)) else [result]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", CALLS)
+def test_results_have_the_type_of_the_input(name, dtype):
+    """Inputs are read-only: they are never written."""
+    rng = np.random.default_rng(0)
+
+    def positive(*shape):
+        array = (rng.random(shape) + 0.1).astype(dtype)
+        array.flags.writeable = False
+        return array
+
+    for array in arrays_of(CALLS[name](getattr(reference, name), positive)):
+        assert array.dtype == dtype
+        assert array.flags.writeable
+        assert np.all(np.isfinite(array))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_non_contiguous_input(name):
+    def results(make):
+        rng = np.random.default_rng(0)
+        call = CALLS[name]
+        return arrays_of(
+            call(getattr(reference, name), lambda *s: make(rng.random(s) + 0.1))
+        )
+
+    def spread(array):
+        wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan)
+        wide[..., ::2] = array
+        return wide[..., ::2]
+
+    plain = results(lambda array: array)
+    for array, expected in zip(results(spread), plain, strict=True):
+        np.testing.assert_allclose(array, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", UPDATES)
+def test_updates_happen_in_place(name, dtype):
+    param, state = np.ones(5, dtype), []
+    grad = np.full(5, 2, dtype)
+    grad.flags.writeable = False
+
+    def new_state():
+        state.append(np.zeros(5, dtype))
+        return state[-1]
+
+    assert UPDATES[name](getattr(reference, name), param, grad, new_state) is None
+    assert param.dtype == dtype
+    assert np.all(param < 1)
+    assert all(np.all(array > 0) for array in state)
