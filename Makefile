@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := $(wildcard csrc/* fastdl/kernels/*.pyx fastdl/kernels/*.pxd)
 ARGS ?=
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help demo test soak bench lint format wheel clean
 

@@ -30,7 +30,9 @@ typedef real vec_unaligned
 
 ALWAYS_INLINE vec load(const real* p) { return *(const vec_unaligned*)p; }
 ALWAYS_INLINE void store(real* p, vec v) { *(vec_unaligned*)p = v; }
-ALWAYS_INLINE vec splat(real s) { return (vec){0} + s; }
+/* s - 0 is s, bit for bit, so the subtraction is folded away (s + 0 would not be:
+ * -0 + 0 is +0). */
+ALWAYS_INLINE vec splat(real s) { return s - (vec){0}; }
 
 /* The first n < LANES elements; the other lanes hold `fill`. Nothing is read or
  * written beyond n. */

@@ -64,7 +64,8 @@ cdef void matmul_task(
     cdef Py_ssize_t row0 = index // p.panel_groups * p.chunk_rows
     cdef Py_ssize_t row1 = min(row0 + p.chunk_rows, p.m)
     cdef Py_ssize_t panel0 = index % p.panel_groups * p.panels_per_group
-    cdef Py_ssize_t panel1 = min(panel0 + p.panels_per_group, (p.n + width - 1) // width)
+    cdef Py_ssize_t panels = (p.n + width - 1) // width
+    cdef Py_ssize_t panel1 = min(panel0 + p.panels_per_group, panels)
     cdef Py_ssize_t k0, panel, col, cols, row, rows, r
     cdef const void *a[MAX_ROWS]
     cdef void *y[MAX_ROWS]
@@ -121,8 +122,9 @@ def matmul(
     cdef cnp.ndarray bias_ = None
     if bias is not None:
         bias_ = as_real(bias, "matmul", "bias", a_)
+    bias_shape = None if bias is None else bias.shape
     p.m, p.k, p.n = shapes.matmul(
-        a.shape, b.shape, None if bias is None else bias.shape, transpose_a, transpose_b)
+        a.shape, b.shape, bias_shape, transpose_a, transpose_b)
     p.activation = 0
     if activation is not None:
         p.activation = shapes.activation_index(activation, "matmul")
