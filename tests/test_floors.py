@@ -1,0 +1,130 @@
+"""The house has floors, and imports only go down."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastdl
+
+FLOORS = {
+    1: ["errors", "shapes", "random", "backend", "kernels", "reference"],
+    2: ["autograd", "functional"],
+    3: ["nn", "optim", "models", "metrics", "data", "datasets"],
+    4: ["train", "strategy", "tune", "interop"],
+    5: ["cli", "report", "examples", "__main__"],
+}
+FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
+# Packages that are slow to import, or that not everybody has.
+HEAVY = {
+    "PIL",
+    "matplotlib",
+    "mpi4py",
+    "onnx",
+    "onnxruntime",
+    "optuna",
+    "scipy",
+    "sklearn",
+    "tensorboardX",
+    "tensorflow",
+    "torch",
+}
+ROOT = Path(fastdl.__file__).parent
+# The package itself is the front door, above all floors.
+SOURCES = sorted(p for p in ROOT.rglob("*.py") if p != ROOT / "__init__.py")
+CYTHON = sorted([*ROOT.rglob("*.pyx"), *ROOT.rglob("*.pxd")])
+CYTHON_FROM_PACKAGE = re.compile(r"^\s*from fastdl c?import ([\w, ]+)", re.M)
+CYTHON_FROM_ROOM = re.compile(r"^\s*(?:from|import|cimport) fastdl\.(\w+)", re.M)
+
+
+def room_of(path):
+    return path.relative_to(ROOT).with_suffix("").parts[0]
+
+
+def imported_modules(path, nodes):
+    """Yield the full names that import statements bring in."""
+    package = ["fastdl", *path.relative_to(ROOT).parts[:-1]]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def rooms_entered(path):
+    """Return the names right under fastdl that a file imports, anywhere in it."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        names = imported_modules(path, ast.walk(ast.parse(text)))
+        names = [name for name in names if name.split(".")[0] == "fastdl"]
+        return {[*name.split("."), ""][1] for name in names}
+    lists = CYTHON_FROM_PACKAGE.findall(text)
+    names = {name.strip() for names in lists for name in names.split(",")}
+    return names | set(CYTHON_FROM_ROOM.findall(text))
+
+
+def nodes_run_at_import(tree):
+    """Yield the statements of a module that importing it runs."""
+    for node in tree.body if hasattr(tree, "body") else []:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        yield node
+        yield from nodes_run_at_import(node)
+        for part in ("orelse", "finalbody", "handlers"):
+            yield from nodes_run_at_import(ast.Module(getattr(node, part, []), []))
+
+
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", SOURCES + CYTHON, ids=relative)
+def test_imports_go_down(path):
+    room = room_of(path)
+    assert room in FLOOR_OF, f"{room} has no floor: add it to FLOORS"
+    floor = FLOOR_OF[room]
+    for name in rooms_entered(path) - {"__version__"}:
+        if floor < 5:
+            assert name in FLOOR_OF, f"import {name or 'fastdl'} from its own module"
+        above = FLOOR_OF.get(name, 0)
+        assert above <= floor, f"floor {floor} imports fastdl.{name} of floor {above}"
+
+
+def test_rooms_do_not_import_in_circles():
+    graph: dict[str, set[str]] = {}
+    for path in SOURCES + CYTHON:
+        room = room_of(path)
+        graph.setdefault(room, set()).update(
+            rooms_entered(path) & set(FLOOR_OF) - {room}
+        )
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_heavy_packages_are_imported_where_they_are_used(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = imported_modules(path, nodes_run_at_import(tree))
+    assert not HEAVY & {name.split(".")[0] for name in names}
+
+
+def test_importing_fastdl_loads_nothing_heavy():
+    code = "import sys, fastdl; print(*{name.split('.')[0] for name in sys.modules})"
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(result.stdout.split())
+    assert "fastdl" in loaded
+    assert not HEAVY & loaded
