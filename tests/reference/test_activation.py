@@ -98,6 +98,17 @@ def test_small_tails_keep_their_digits():
     np.testing.assert_allclose(activation_forward(x, "gelu"), tail, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_array_without_axes(kind):
+    """NumPy makes scalars of them, which cannot be written in place."""
+    x = np.array(0.5, np.float32)
+    y = activation_forward(x, kind)
+    dx = activation_backward(x, x, y, kind)
+    for result in (y, dx):
+        assert isinstance(result, np.ndarray)
+        assert (result.shape, result.dtype) == ((), np.float32)
+
+
 def test_unknown_kind():
     with pytest.raises(ArgumentError, match="'rellu'; did you mean 'relu'"):
         activation_forward(np.ones(3), "rellu")

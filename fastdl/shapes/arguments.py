@@ -1,0 +1,228 @@
+"""Checks of single arguments: integers, paddings, names, types, labels."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
+
+Pair = tuple[int, int]
+# What a user may write, and what `padding2d` makes of it.
+PaddingLike = int | Sequence[Any] | str
+Padding = tuple[Pair, Pair] | str
+
+# The order is that of the enum in csrc.
+ACTIVATIONS = (
+    "identity",
+    "relu",
+    "leaky_relu",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "relu6",
+    "hard_swish",
+    "gelu",
+)
+
+_REALS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def _index(value: Any) -> int:
+    """Return `value` as int; bools and floats raise TypeError, they are mistakes."""
+    if type(value) is int:  # the usual case, quickly
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError
+    return operator.index(value)
+
+
+def integer(value: Any, name: str, minimum: int = 1) -> int:
+    """Return `value` as int; ShapeError unless it is an integer >= `minimum`."""
+    try:
+        result = _index(value)
+    except TypeError:
+        result = minimum - 1
+    if result < minimum:
+        raise ShapeError(f"{name} must be an integer >= {minimum}, got {value!r}")
+    return result
+
+
+def pair(value: Any, name: str, minimum: int = 1) -> Pair:
+    """Return an integer or a pair of integers as a pair (vertical, horizontal).
+
+    Parameters
+    ----------
+    value
+        One integer for both directions, or two.
+    name
+        What the value is, for the message: ``"conv2d: stride"``.
+    minimum
+        The smallest legal value.
+
+    Raises
+    ------
+    ShapeError
+        For anything else: bools, floats, other lengths, too small values.
+    """
+    try:
+        if isinstance(value, (tuple, list)):
+            first, second = map(_index, value)
+        else:
+            first = second = _index(value)
+    except (TypeError, ValueError):
+        first = second = minimum - 1
+    if first < minimum or second < minimum:
+        raise ShapeError(
+            f"{name} must be an integer >= {minimum} or a pair of them, got {value!r}"
+        )
+    return first, second
+
+
+def padding2d(padding: PaddingLike, operation: str) -> Padding:
+    """Return `padding` as ((top, bottom), (left, right)), "same" or "valid".
+
+    Parameters
+    ----------
+    padding
+        An integer for all sides, a pair (vertical, horizontal),
+        ((top, bottom), (left, right)), "same" or "valid".
+    operation
+        The name for the message.
+
+    Raises
+    ------
+    ShapeError
+        For anything else.
+    """
+    if isinstance(padding, str):
+        if padding in ("same", "valid"):
+            return padding
+    elif isinstance(padding, (tuple, list)):
+        if len(padding) == 2:
+            name = f"{operation}: padding"
+            return pair(padding[0], name, 0), pair(padding[1], name, 0)
+    else:
+        both = pair(padding, f"{operation}: padding", 0)
+        return both, both
+    raise ShapeError(
+        f"{operation}: padding must be an integer, a pair (vertical, horizontal), "
+        f"((top, bottom), (left, right)), 'same' or 'valid', got {padding!r}"
+    )
+
+
+def activation_index(kind: str, operation: str = "activation") -> int:
+    """Return the place of `kind` in `ACTIVATIONS`; ArgumentError for other names."""
+    try:
+        return ACTIVATIONS.index(kind)
+    except ValueError:
+        hint = suggest(str(kind), ACTIVATIONS)
+        raise ArgumentError(f"{operation}: unknown activation {kind!r}{hint}") from None
+
+
+def sizes(operation: str, name: str, shape: Sequence[int]) -> tuple[int, ...]:
+    """Return a shape as a tuple of integers; ShapeError when it holds others."""
+    try:
+        return tuple(map(operator.index, shape))
+    except TypeError:
+        raise ShapeError(
+            f"{operation}: the shape of {name} must hold integers, got {shape!r}"
+        ) from None
+
+
+def check_shape(
+    operation: str, name: str, shape: Sequence[int], expected: Sequence[int]
+) -> None:
+    """Raise ShapeError unless array `name` has the expected shape."""
+    if tuple(shape) != tuple(expected):
+        raise ShapeError(
+            f"{operation}: expected {name} of shape {tuple(expected)}, "
+            f"got {tuple(shape)}"
+        )
+
+
+def check_real(operation: str, **arrays: np.ndarray | None) -> None:
+    """Check that all arrays are float32 or all are float64; None is skipped.
+
+    Raises
+    ------
+    DtypeError
+        Naming the operation, the array, its type and the type of the first array.
+    """
+    first = None
+    for name, array in arrays.items():
+        if array is None:
+            continue
+        if not isinstance(array, np.ndarray):
+            raise DtypeError(
+                f"{operation}: {name} must be a NumPy array, got "
+                f"{type(array).__name__}; convert it with np.asarray"
+            )
+        if array.dtype not in _REALS:
+            raise DtypeError(
+                f"{operation}: {name} is {array.dtype}, expected float32 or float64; "
+                f"convert it with {name}.astype(np.float32)"
+            )
+        if first is None:
+            first, dtype = name, array.dtype
+        elif array.dtype != dtype:
+            raise DtypeError(
+                f"{operation}: {name} is {array.dtype} but {first} is {dtype}; "
+                "convert one with astype"
+            )
+
+
+def labels(labels: Any, n: int, classes: int, operation: str) -> np.ndarray:
+    """Check the labels of `n` examples and return them as an array.
+
+    Parameters
+    ----------
+    labels
+        Integers (n,) in [0, classes), or one row of probabilities (or a one-hot row)
+        for each example: (n, classes).
+    n, classes
+        The shape of the logits.
+    operation
+        The name for the messages.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) int64, or (n, classes) as it came.
+
+    Raises
+    ------
+    ShapeError, DtypeError, ArgumentError
+        For a wrong shape, a wrong type, or a label out of range.
+    """
+    labels = np.asarray(labels)
+    if labels.shape == (n, classes):
+        if labels.dtype.kind not in "fiub":
+            raise DtypeError(
+                f"{operation}: expected rows of probabilities, got type {labels.dtype}"
+            )
+        return labels
+    if labels.shape != (n,):
+        hint = "; use labels.reshape(-1)" if labels.shape == (n, 1) else ""
+        raise ShapeError(
+            f"{operation}: expected labels of shape ({n},) (integers) or "
+            f"({n}, {classes}) (one-hot), got {labels.shape}{hint}"
+        )
+    if labels.dtype.kind not in "iu":
+        raise DtypeError(
+            f"{operation}: expected integer labels, got type {labels.dtype}; convert "
+            "class numbers with labels.astype(np.int64)"
+        )
+    if n:
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= classes:
+            wrong = low if low < 0 else high
+            hint = "; do the labels start at 1?" if (low, high) == (1, classes) else ""
+            raise ArgumentError(
+                f"{operation}: expected labels from 0 to {classes - 1}, "
+                f"got {wrong}{hint}"
+            )
+    return np.asarray(labels, np.int64)

@@ -1,0 +1,94 @@
+"""Sizes of the operations on whole arrays: products and broadcasting."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import zip_longest
+
+from fastdl.errors import ShapeError
+
+Shape = tuple[int, ...]
+
+
+@lru_cache(maxsize=1024)
+def matmul(
+    a_shape: Shape,
+    b_shape: Shape,
+    bias_shape: Shape | None = None,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    operation: str = "matmul",
+) -> tuple[int, int, int]:
+    """Return (m, k, n) of the product (m, k) x (k, n), after checking the shapes.
+
+    Parameters
+    ----------
+    a_shape, b_shape
+        Shapes as stored: (m, k) and (k, n), or (k, m) and (n, k) when transposed.
+    bias_shape
+        (n,) or None.
+    transpose_a, transpose_b
+        Whether the operand is transposed before the product.
+    operation
+        The name for the messages.
+
+    Raises
+    ------
+    ShapeError
+        When a rank or a size does not fit.
+    """
+    for name, shape in (("a", a_shape), ("b", b_shape)):
+        if len(shape) != 2:
+            hint = "; use x.reshape(len(x), -1) (Flatten)" if len(shape) > 2 else ""
+            raise ShapeError(
+                f"{operation}: expected {name} with 2 axes, got shape {shape}{hint}"
+            )
+    m, k = a_shape[::-1] if transpose_a else a_shape
+    inner, n = b_shape[::-1] if transpose_b else b_shape
+    if k != inner:
+        of_a = " transposed" if transpose_a else ""
+        of_b = " transposed" if transpose_b else ""
+        hint = ""
+        if k == n:
+            hint = "; dense weights are stored (in, out): transpose b"
+        raise ShapeError(
+            f"{operation}: a of shape {a_shape}{of_a} has {k} columns, but b of shape "
+            f"{b_shape}{of_b} has {inner} rows{hint}"
+        )
+    if bias_shape is not None and bias_shape != (n,):
+        hint = ""
+        if len(bias_shape) == 2 and n == bias_shape[0] * bias_shape[1]:
+            hint = "; use bias.reshape(-1)"
+        raise ShapeError(
+            f"{operation}: expected bias of shape ({n},), got {bias_shape}{hint}"
+        )
+    return m, k, n
+
+
+@lru_cache(maxsize=1024)
+def broadcast(shape_a: Shape, shape_b: Shape, operation: str) -> Shape:
+    """Return the common shape of two operands.
+
+    Only one of the two may be stretched: (m, n) with (n,) is a bias, while (n,) with
+    (n, 1) would give (n, n), which is nearly always a mistake.
+
+    Raises
+    ------
+    ShapeError
+        When the shapes do not fit, or neither has the shape of the result.
+    """
+    sizes = zip_longest(reversed(shape_a), reversed(shape_b), fillvalue=1)
+    result = tuple(b if a == 1 else a for a, b in sizes)[::-1]
+    fits = all(
+        size in (1, full)
+        for shape in (shape_a, shape_b)
+        for size, full in zip(reversed(shape), reversed(result), strict=False)
+    )
+    if not fits:
+        raise ShapeError(f"{operation}: shapes {shape_a} and {shape_b} do not fit")
+    if result not in (shape_a, shape_b):
+        raise ShapeError(
+            f"{operation}: shapes {shape_a} and {shape_b} would both be stretched to "
+            f"{result}; reshape one of them, or use broadcast_to when you mean it"
+        )
+    return result

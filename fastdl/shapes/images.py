@@ -1,0 +1,279 @@
+"""Sizes of the operations that slide a window over images: conv2d, pool2d."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from fastdl.errors import ShapeError
+from fastdl.shapes.arguments import (
+    Padding,
+    PaddingLike,
+    Pair,
+    integer,
+    padding2d,
+    pair,
+    sizes,
+)
+
+Shape = tuple[int, ...]
+
+
+class Conv2dShape(NamedTuple):
+    """Every size of one convolution."""
+
+    n: int
+    h: int
+    w: int
+    c: int
+    kh: int
+    kw: int
+    oc: int
+    oh: int
+    ow: int
+    stride_h: int
+    stride_w: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+    dilation_h: int
+    dilation_w: int
+    groups: int
+
+
+class Pool2dShape(NamedTuple):
+    """Every size of one pooling."""
+
+    n: int
+    h: int
+    w: int
+    c: int
+    kh: int
+    kw: int
+    oh: int
+    ow: int
+    stride_h: int
+    stride_w: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def conv2d(
+    x_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: PaddingLike = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    operation: str = "conv2d",
+) -> Conv2dShape:
+    """Return every size of a convolution, after checking them.
+
+    Along each axis the output has floor((size + padding - window) / stride) + 1
+    pixels, with window = dilation * (kernel - 1) + 1; with "same" padding it has
+    ceil(size / stride), and an odd pixel of padding goes to the bottom or right.
+
+    Parameters
+    ----------
+    x_shape
+        (n, h, w, c); n may be 0.
+    weight_shape
+        (kh, kw, c / groups, oc).
+    stride, dilation
+        An integer >= 1 or a pair of them (vertical, horizontal).
+    padding
+        See `padding2d`.
+    groups
+        Divides c and oc; c for a depthwise convolution.
+    operation
+        The name for the messages.
+
+    Raises
+    ------
+    ShapeError
+        When anything does not fit.
+    """
+    # Arguments are normalised before the cache, to which True, 1 and 1.0 are equal.
+    return _conv2d(
+        sizes(operation, "x", x_shape),
+        sizes(operation, "weight", weight_shape),
+        pair(stride, f"{operation}: stride"),
+        padding2d(padding, operation),
+        pair(dilation, f"{operation}: dilation"),
+        integer(groups, f"{operation}: groups"),
+        operation,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _conv2d(
+    x_shape: Shape,
+    weight_shape: Shape,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    groups: int,
+    operation: str,
+) -> Conv2dShape:
+    n, h, w, c = _image(operation, x_shape)
+    if len(weight_shape) != 4:
+        raise ShapeError(
+            f"{operation}: expected weight of shape (kh, kw, c / groups, oc), "
+            f"got {weight_shape}"
+        )
+    kh, kw, group_c, oc = weight_shape
+    if min(weight_shape) < 1:
+        raise ShapeError(
+            f"{operation}: expected every size of weight to be at least 1, "
+            f"got shape {weight_shape}"
+        )
+    if c % groups or oc % groups:
+        raise ShapeError(
+            f"{operation}: groups must divide the {c} input channels and the {oc} "
+            f"output channels, got groups={groups}"
+        )
+    if c != group_c * groups:
+        raise ShapeError(
+            f"{operation}: x of shape {x_shape} has {c} channels, but weight of shape "
+            f"{weight_shape} with groups={groups} takes {group_c * groups}"
+            + _layout_hint(x_shape, weight_shape, groups)
+        )
+    oh, top, bottom = _axis(
+        operation, "height", h, kh, dilation[0], stride[0], _side(padding, 0)
+    )
+    ow, left, right = _axis(
+        operation, "width", w, kw, dilation[1], stride[1], _side(padding, 1)
+    )
+    return Conv2dShape(
+        *(n, h, w, c, kh, kw, oc, oh, ow, *stride),
+        *(top, bottom, left, right, *dilation, groups),
+    )
+
+
+def pool2d(
+    x_shape: Sequence[int],
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: PaddingLike = 0,
+    operation: str = "max_pool2d",
+) -> Pool2dShape:
+    """Return every size of a pooling, after checking them.
+
+    The output sizes are those of `conv2d`. Padding must be smaller than the window,
+    so that no window lies wholly in padding.
+
+    Parameters
+    ----------
+    x_shape
+        (n, h, w, c); n may be 0.
+    kernel_size
+        The window: an integer >= 1 or a pair of them (vertical, horizontal).
+    stride
+        As `kernel_size`; None means the size of the window.
+    padding
+        See `padding2d`.
+    operation
+        The name for the messages.
+
+    Raises
+    ------
+    ShapeError
+        When anything does not fit.
+    """
+    kernel = pair(kernel_size, f"{operation}: kernel_size")
+    return _pool2d(
+        sizes(operation, "x", x_shape),
+        kernel,
+        kernel if stride is None else pair(stride, f"{operation}: stride"),
+        padding2d(padding, operation),
+        operation,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _pool2d(
+    x_shape: Shape, kernel: Pair, stride: Pair, padding: Padding, operation: str
+) -> Pool2dShape:
+    n, h, w, c = _image(operation, x_shape)
+    kh, kw = kernel
+    oh, top, bottom = _axis(operation, "height", h, kh, 1, stride[0], _side(padding, 0))
+    ow, left, right = _axis(operation, "width", w, kw, 1, stride[1], _side(padding, 1))
+    if max(top, bottom) >= kh or max(left, right) >= kw:
+        raise ShapeError(
+            f"{operation}: padding must be smaller than the window of {kh} x {kw}, "
+            f"got {((top, bottom), (left, right))}"
+        )
+    return Pool2dShape(
+        *(n, h, w, c, kh, kw, oh, ow, *stride), *(top, bottom, left, right)
+    )
+
+
+def _image(operation: str, x_shape: Shape) -> Shape:
+    """Check the shape of a batch of images."""
+    if len(x_shape) != 4:
+        hint = ""
+        if len(x_shape) == 3:
+            hint = (
+                "; add the missing axis: x[np.newaxis] for one image, "
+                "x[..., np.newaxis] for grey images without a channel axis"
+            )
+        raise ShapeError(
+            f"{operation}: expected x of shape (n, h, w, c), got {x_shape}{hint}"
+        )
+    if min(x_shape[1:]) < 1:
+        raise ShapeError(
+            f"{operation}: expected images of at least 1 x 1 pixel and 1 channel, "
+            f"got x of shape {x_shape}"
+        )
+    return x_shape
+
+
+def _side(padding: Padding, axis: int) -> Pair | str:
+    return padding if isinstance(padding, str) else padding[axis]
+
+
+def _axis(
+    operation: str,
+    axis: str,
+    size: int,
+    kernel: int,
+    dilation: int,
+    stride: int,
+    padding: Pair | str,
+) -> tuple[int, int, int]:
+    """Return output size, padding before and padding after along one axis."""
+    window = dilation * (kernel - 1) + 1
+    if padding == "same":
+        output = -(-size // stride)
+        total = max((output - 1) * stride + window - size, 0)
+        return output, total // 2, total - total // 2
+    before, after = (0, 0) if isinstance(padding, str) else padding
+    padded = before + size + after
+    if window > padded:
+        dilated = f" (with dilation {dilation}: {window})" if dilation > 1 else ""
+        raise ShapeError(
+            f"{operation}: the kernel's {axis} {kernel}{dilated} is larger than the "
+            f"padded input's {axis} {padded} ({before} + {size} + {after}); use a "
+            "smaller kernel, more padding, or fewer pooling or strided layers before"
+        )
+    return (padded - window) // stride + 1, before, after
+
+
+def _layout_hint(x_shape: Shape, weight_shape: Shape, groups: int) -> str:
+    """Recognise arrays that come from a library with channels first."""
+    channels, filters = x_shape[3], weight_shape[2] * groups
+    if x_shape[1] == filters:
+        return (
+            "; x seems to be (n, c, h, w), fastdl stores (n, h, w, c): "
+            "use x.transpose(0, 2, 3, 1)"
+        )
+    if weight_shape[1] * groups == channels and weight_shape[2] == weight_shape[3]:
+        return (
+            "; weight seems to be (oc, c, kh, kw), fastdl stores (kh, kw, c, oc): "
+            "use weight.transpose(2, 3, 1, 0)"
+        )
+    return ""
