@@ -4,6 +4,7 @@
 #include "activation.c"
 #include "conv2d.c"
 #include "matmul.c"
+#include "peak.c"
 
 const MicroKernels TABLE = {
     .tile_rows = TILE_ROWS,

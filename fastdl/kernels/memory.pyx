@@ -7,6 +7,7 @@ in the cache. All blocks are aligned to a cache line. The interpreter's lock
 guards the lists.
 """
 
+from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -91,6 +92,8 @@ cdef cnp.ndarray new_array(int ndim, cnp.npy_intp *shape, int typenum):
     cdef Py_ssize_t bytes = cnp.PyArray_DescrFromType(typenum).itemsize
     cdef int i
     for i in range(ndim):
+        if shape[i] and bytes > PY_SSIZE_T_MAX // shape[i]:
+            raise MemoryError("fastdl: an array larger than the address space")
         bytes *= shape[i]
     cdef Block block = new_block(bytes)
     cdef cnp.ndarray array = cnp.PyArray_SimpleNewFromData(

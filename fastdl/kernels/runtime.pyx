@@ -6,6 +6,7 @@ for any number of threads.
 """
 
 import os
+import time
 
 from cython.parallel cimport prange, threadid
 
@@ -33,6 +34,10 @@ ISAS = ("generic", "avx2", "avx512")  # in rising order
 # Below this many elementary operations (multiply-adds, bytes) waking a second
 # thread costs more than it saves: about 5 microseconds of one core.
 cdef double SERIAL_WORK = 3e5
+
+cdef enum:
+    PEAK_STEPS = 5_000_000
+    PEAK_CHAINS = 12  # of csrc/peak.c
 
 cdef const MicroKernels *table32
 cdef const MicroKernels *table64
@@ -102,6 +107,27 @@ def set_num_threads(count):
 def get_num_threads():
     """Number of threads that a large kernel uses."""
     return thread_count
+
+
+cdef void peak_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    cdef char result[64]
+    (<const MicroKernels *> arguments).peak(PEAK_STEPS, result)
+
+
+def measure_peak(dtype="float32"):
+    """Return the multiply-adds that all threads do on registers, in FLOP/s.
+
+    Takes about 20 ms; a median of several calls is a fair 100 % for a kernel.
+    """
+    cdef const MicroKernels *kernels = microkernels(8 if dtype == "float64" else 4)
+    cdef int threads = thread_count
+    start = time.perf_counter()
+    with nogil:
+        run_tasks(peak_task, kernels, threads, threads, NULL, 0)
+    seconds = time.perf_counter() - start
+    return 2.0 * PEAK_CHAINS * kernels.lanes * PEAK_STEPS * threads / seconds
 
 
 def compiler():

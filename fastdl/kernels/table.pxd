@@ -34,6 +34,7 @@ cdef extern from "table.h" nogil:
             ptrdiff_t rows, ptrdiff_t cols, const void *x, ptrdiff_t stride,
             void *sum,
         ) noexcept nogil
+        void (*peak)(ptrdiff_t n, void *result) noexcept nogil
         void (*add)(
             ptrdiff_t n, const void *x, void *sum,
         ) noexcept nogil

@@ -1,0 +1,70 @@
+"""The caching allocator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastdl.kernels import memory
+
+SIZES = [0, 1, 63, 64, 65, 1000, 4096, 4097, 100_000, 1 << 20, (1 << 20) + 1]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_arrays_are_aligned_writable_and_large_enough(size):
+    array = memory.empty(size, np.uint8)
+    array[:] = 7
+    assert array.ctypes.data % 64 == 0
+    assert array.shape == (size,)
+    assert (array == 7).all()
+
+
+def test_memory_is_used_again_only_when_the_last_view_is_gone():
+    memory.empty_cache()
+    array = memory.empty((100, 100), np.float32)
+    address, view = array.ctypes.data, array[5:, 3]
+    del array
+    other = memory.empty((100, 100), np.float32)
+    assert other.ctypes.data != address
+    view[:] = 1
+    del view
+    again = memory.empty((100, 100), np.float32)
+    assert again.ctypes.data == address
+
+
+def test_statistics_follow_the_arrays():
+    memory.empty_cache()
+    before = memory.memory_stats()
+    assert before["cached"] == 0
+    array = memory.empty(1_000_000, np.float32)
+    used = memory.memory_stats()["in_use"] - before["in_use"]
+    assert 4_000_000 <= used <= 4_500_000  # an eighth more at most
+    del array
+    after = memory.memory_stats()
+    assert after["in_use"] == before["in_use"]
+    assert after["cached"] == used
+    memory.empty_cache()
+    assert memory.memory_stats()["cached"] == 0
+
+
+def test_zeros_are_zero_in_used_memory():
+    memory.empty(1000, np.float64)[:] = np.nan
+    assert not memory.zeros(1000, np.float64).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, "float64", np.int64, np.uint8, bool])
+def test_shapes_and_types(dtype):
+    array = memory.empty((2, 0, 3), dtype)
+    assert array.shape == (2, 0, 3)
+    assert array.dtype == dtype
+    assert memory.empty((), dtype).shape == ()
+    assert memory.empty([4, 5], dtype).shape == (4, 5)
+
+
+def test_impossible_sizes_are_refused():
+    with pytest.raises(ValueError, match="negative"):
+        memory.empty((3, -1))
+    with pytest.raises(MemoryError):
+        memory.empty(1 << 60, np.float64)
+    with pytest.raises(MemoryError):
+        memory.empty(1 << 45, np.float64)
