@@ -1,0 +1,49 @@
+"""Small convolutional networks."""
+
+from __future__ import annotations
+
+from fastdl import nn
+from fastdl.models.registry import register
+
+
+@register
+def convnet(classes: int = 10, dropout: float = 0.5) -> nn.Sequential:
+    """Two convolutions, two poolings, dropout: the default for small images.
+
+    Parameters
+    ----------
+    classes : int
+        Number of outputs.
+    dropout : float
+        Probability to drop before the last layer.
+    """
+    return nn.Sequential(
+        nn.Conv2d(None, 32, 3, padding="same"),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(None, 64, 3, padding="same"),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(dropout),
+        nn.Linear(None, classes),
+    )
+
+
+@register
+def s41(classes: int = 10) -> nn.Sequential:
+    """Three convolutions that shrink 39 x 39 pixels to 7 x 7.
+
+    The simple ConvNet of the Deep Learning Specialization (Convolutional Neural
+    Networks, week 1): 39x39x3, 37x37x10, 17x17x20, 7x7x40, 1960, classes.
+    """
+    return nn.Sequential(
+        nn.Conv2d(None, 10, 3),
+        nn.ReLU(),
+        nn.Conv2d(None, 20, 5, stride=2),
+        nn.ReLU(),
+        nn.Conv2d(None, 40, 5, stride=2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(None, classes),
+    )

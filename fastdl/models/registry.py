@@ -1,0 +1,54 @@
+"""Models by name, for the command line and for recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from fastdl.errors import ArgumentError, suggest
+from fastdl.nn import Module
+
+F = TypeVar("F", bound=Callable[..., Module])
+
+_models: dict[str, Callable[..., Module]] = {}
+
+
+def register(function: F) -> F:
+    """Make a model known by the name of the function that builds it; a decorator.
+
+    The function takes ``classes=`` and leaves the input size open where it can.
+    """
+    _models[function.__name__] = function
+    return function
+
+
+def names() -> list[str]:
+    """Return the names of all models, sorted."""
+    return sorted(_models)
+
+
+def create(name: str, classes: int = 10, **options: Any) -> Module:
+    """Make a model with fresh weights.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+    classes : int
+        Number of outputs (logits).
+    **options
+        Further arguments of the model's function.
+
+    Returns
+    -------
+    Module
+        Its input size is open: call ``build(input_shape)`` or give it a batch.
+
+    Raises
+    ------
+    ArgumentError
+        The name is unknown; the message names a near match.
+    """
+    if name not in _models:
+        raise ArgumentError(f"unknown model {name!r}{suggest(name, _models)}")
+    return _models[name](classes=classes, **options)

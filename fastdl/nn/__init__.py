@@ -1,0 +1,66 @@
+"""Layers, losses and models.
+
+Names are PyTorch's. Images are (n, h, w, c), filters (kh, kw, c, oc) and dense weights
+(in, out); ``None`` for an input size means that it is inferred by ``build`` or by the
+first call.
+"""
+
+from fastdl.nn import init
+from fastdl.nn.activation import (
+    GELU,
+    HardSwish,
+    LeakyReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)
+from fastdl.nn.batchnorm import BatchNorm1d, BatchNorm2d
+from fastdl.nn.container import Sequential
+from fastdl.nn.conv2d import Conv2d
+from fastdl.nn.dropout import Dropout
+from fastdl.nn.linear import Linear
+from fastdl.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
+from fastdl.nn.module import Module, Parameter
+from fastdl.nn.pool2d import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from fastdl.nn.registry import from_config, register, to_config
+from fastdl.nn.serialize import load, load_weights, save, save_weights
+from fastdl.nn.shape import Flatten, Identity
+
+__all__ = [
+    "GELU",
+    "AvgPool2d",
+    "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Conv2d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool2d",
+    "HardSwish",
+    "Identity",
+    "LeakyReLU",
+    "Linear",
+    "MSELoss",
+    "MaxPool2d",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "ReLU6",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "from_config",
+    "init",
+    "load",
+    "load_weights",
+    "register",
+    "save",
+    "save_weights",
+    "to_config",
+]

@@ -1,0 +1,101 @@
+"""Activation layers: one function on every element."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastdl import functional as F
+from fastdl.autograd import Tensor
+from fastdl.nn.module import Module
+from fastdl.nn.registry import register
+
+
+class Activation(Module):
+    """Base of the activations without arguments; `kind` names the function."""
+
+    kind: str
+
+    def forward(self, x: Any) -> Tensor:
+        """Map x of any shape to an output of the same shape."""
+        return F.activation(x, self.kind)
+
+
+@register
+class ReLU(Activation):
+    """``max(x, 0)``."""
+
+    kind = "relu"
+
+
+@register
+class LeakyReLU(Activation):
+    """``x`` where x > 0, else ``negative_slope * x``.
+
+    Parameters
+    ----------
+    negative_slope : float
+        The derivative left of zero.
+    """
+
+    kind = "leaky_relu"
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Any) -> Tensor:
+        """Map x of any shape to an output of the same shape."""
+        return F.leaky_relu(x, self.negative_slope)
+
+
+@register
+class Sigmoid(Activation):
+    """``1 / (1 + exp(-x))``."""
+
+    kind = "sigmoid"
+
+
+@register
+class Tanh(Activation):
+    """Hyperbolic tangent."""
+
+    kind = "tanh"
+
+
+@register
+class SiLU(Activation):
+    """``x * sigmoid(x)``, also called swish (Ramachandran et al. 2017)."""
+
+    kind = "silu"
+
+
+@register
+class ReLU6(Activation):
+    """``min(max(x, 0), 6)`` (Howard et al. 2017, MobileNet)."""
+
+    kind = "relu6"
+
+
+@register
+class HardSwish(Activation):
+    """``x * min(max(x + 3, 0), 6) / 6`` (Howard et al. 2019, MobileNet v3)."""
+
+    kind = "hard_swish"
+
+
+@register
+class GELU(Activation):
+    """``x * Phi(x)`` with the exact normal distribution (Hendrycks, Gimpel 2016)."""
+
+    kind = "gelu"
+
+
+@register
+class Softmax(Module):
+    """Probabilities over the last axis.
+
+    `CrossEntropyLoss` takes logits: a model that is trained ends without it.
+    """
+
+    def forward(self, x: Any) -> Tensor:
+        """Map logits (n, classes) to rows of probabilities that sum to 1."""
+        return F.softmax(x)

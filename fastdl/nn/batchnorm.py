@@ -1,0 +1,131 @@
+"""Batch normalisation layers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastdl import functional as F
+from fastdl.autograd import Tensor
+from fastdl.errors import ArgumentError, ShapeError
+from fastdl.nn import init
+from fastdl.nn.module import Module, Parameter
+from fastdl.nn.registry import register
+from fastdl.shapes import integer
+
+
+class _BatchNorm(Module):
+    """Base of both; they differ in the shapes that they take."""
+
+    weight: Parameter
+    bias: Parameter
+    running_mean: np.ndarray
+    running_var: np.ndarray
+    num_batches_tracked: np.ndarray
+    _shapes: ClassVar[dict[int, str]]  # by rank
+
+    def __init__(
+        self, num_features: int | None, eps: float = 1e-5, momentum: float = 0.1
+    ) -> None:
+        name = type(self).__name__
+        if not eps > 0:
+            raise ArgumentError(f"{name}: eps must be positive, got {eps}")
+        if not 0 <= momentum <= 1:
+            raise ArgumentError(
+                f"{name}: momentum is the weight of the new value, in [0, 1]; "
+                f"got {momentum}"
+            )
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self._pending = num_features is None
+        if num_features is not None:
+            self._create(integer(num_features, f"{name}: num_features"))
+
+    def _create(self, features: int) -> None:
+        self.weight = Parameter(init.constant((features,), 1.0))
+        self.bias = Parameter(init.zeros((features,)))
+        self.register_buffer("running_mean", init.zeros((features,)))
+        self.register_buffer("running_var", init.constant((features,), 1.0))
+        self.register_buffer("num_batches_tracked", np.array(0, np.int64))
+
+    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+        self._check_rank(len(input_shape) + 1)
+        self.num_features = integer(input_shape[-1], "batchnorm: channels")
+        self._create(self.num_features)
+        self._pending = False
+
+    def _check_rank(self, rank: int) -> None:
+        if rank not in self._shapes:
+            raise ShapeError(
+                f"batchnorm: {type(self).__name__} expects x of shape "
+                f"{' or '.join(self._shapes.values())}; got {rank} axes"
+            )
+
+    def forward(self, x: Any) -> Tensor:
+        """Normalise each channel of x; the shape stays."""
+        self._check_rank(x.ndim)
+        training = self.training and not self.frozen
+        y = F.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            training=training,
+            momentum=self.momentum,
+            eps=self.eps,
+        )
+        if training:
+            self.num_batches_tracked += 1
+        return y
+
+
+@register
+class BatchNorm2d(_BatchNorm):
+    """Normalise each channel of images over the batch and all pixels.
+
+    ``y = (x - mean) / sqrt(var + eps) * weight + bias``. Training takes the mean and
+    the biased variance of the batch (Ioffe, Szegedy 2015); evaluation takes running
+    statistics, so a single example can be predicted. A frozen layer always does. The
+    layer before needs no bias.
+
+    Parameters
+    ----------
+    num_features : int or None
+        Channels; None takes them from the first input.
+    eps : float
+        Added to the variance; positive.
+    momentum : float
+        Weight of the new value in the running statistics, in [0, 1]. Keras and the
+        course give the weight of the old value, 1 - momentum.
+
+    Attributes
+    ----------
+    weight, bias : Parameter
+        (num_features,): gamma and beta of the paper. weight = sqrt(var + eps) and
+        bias = mean make the layer the identity.
+    running_mean, running_var, num_batches_tracked : ndarray
+        Buffers, saved with the parameters.
+
+    Raises
+    ------
+    ShapeError
+        While training, a channel has only one value, so it has no variance.
+    """
+
+    _shapes: ClassVar = {4: "(n, h, w, c)"}
+
+
+@register
+class BatchNorm1d(_BatchNorm):
+    """Normalise each feature of rows (n, c), or of sequences (n, length, c).
+
+    Parameters
+    ----------
+    num_features, eps, momentum
+        As in `BatchNorm2d`, like all the rest.
+    """
+
+    _shapes: ClassVar = {2: "(n, c)", 3: "(n, length, c)"}

@@ -1,0 +1,94 @@
+"""Sequential: layers one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastdl.errors import ArgumentError
+from fastdl.nn.activation import ReLU, ReLU6, Sigmoid, Tanh
+from fastdl.nn.conv2d import Conv2d
+from fastdl.nn.linear import Linear
+from fastdl.nn.module import Module
+from fastdl.nn.registry import register
+
+# Kernels that can apply an activation, and the activations whose derivative needs only
+# the output. Exact classes: a subclass may compute something else.
+_KERNELS = (Linear, Conv2d)
+_EPILOGUES: dict[type[Module], str] = {
+    layer: layer.kind for layer in (ReLU, ReLU6, Sigmoid, Tanh)
+}
+
+
+@register
+class Sequential(Module):
+    """A chain of layers, named '0', '1', ... in errors and in the state dict.
+
+    An activation after a `Linear` or `Conv2d` is computed by the same kernel call; the
+    result is the same. ``model[2]`` is a layer, ``model[:-1]`` a Sequential that shares
+    its layers, ``model[-1] = head`` exchanges one.
+
+    Parameters
+    ----------
+    *layers : Module
+        The layers in order.
+    """
+
+    def __init__(self, *layers: Module) -> None:
+        self.layers: list[Module] = []
+        for layer in layers:
+            self.append(layer)
+
+    def append(self, layer: Module) -> Sequential:
+        """Add a layer at the end; return self."""
+        self.layers.append(_checked(layer, len(self.layers)))
+        return self
+
+    def forward(self, x: Any) -> Any:
+        """Run x through all layers."""
+        done = False  # whether the layer before has applied this activation
+        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=True):
+            if done:
+                done = False
+                continue
+            kind = _fused_kind(layer, following)
+            x = layer(x) if kind is None else layer(x, activation=kind)
+            done = kind is not None
+        return x
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Yield (position as text, layer)."""
+        return ((str(index), layer) for index, layer in enumerate(self.layers))
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.layers)
+
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            return Sequential(*self.layers[index])
+        return self.layers[index]
+
+    def __setitem__(self, index: int, layer: Module) -> None:
+        self.layers[index] = _checked(layer, index)
+
+
+def _checked(layer: Module, index: int) -> Module:
+    if not isinstance(layer, Module):
+        hint = "; write it with ()" if isinstance(layer, type) else ""
+        raise ArgumentError(
+            f"Sequential: layer {index} must be a Module, got {layer!r:.60}{hint}"
+        )
+    return layer
+
+
+def _fused_kind(layer: Module, following: Module | None) -> str | None:
+    """Return the activation that `layer` can apply for `following`, or None.
+
+    A hook on either must see its own output, so it prevents fusion.
+    """
+    if following is None or following._forward_hooks or layer._forward_hooks:
+        return None
+    return _EPILOGUES.get(type(following)) if type(layer) in _KERNELS else None

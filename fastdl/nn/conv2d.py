@@ -1,0 +1,101 @@
+"""The convolutional layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastdl import functional as F
+from fastdl.autograd import Tensor
+from fastdl.errors import ShapeError
+from fastdl.nn.affine import Affine
+from fastdl.nn.registry import register
+from fastdl.shapes import integer, padding2d, pair
+from fastdl.shapes.arguments import PaddingLike
+
+
+@register
+class Conv2d(Affine):
+    """Convolution (cross-correlation) over images (n, h, w, c).
+
+    Parameters
+    ----------
+    in_channels : int or None
+        Channels of the input; None takes them from the first input.
+    out_channels : int
+        Number of filters.
+    kernel_size : int or pair of int
+        Height and width of a filter.
+    stride, dilation : int or pair of int
+        Steps between outputs, and between the pixels that one filter reads.
+    padding : int, pair, pair of pairs, "same" or "valid"
+        Zeros around the image: (vertical, horizontal) or ((top, bottom), (left,
+        right)). "same" gives ceil(size / stride) outputs.
+    groups : int
+        Independent groups of channels; as many as in_channels make it depthwise.
+    bias : bool
+        Whether a bias is added; leave it out before a batch norm.
+
+    Attributes
+    ----------
+    weight : Parameter
+        (kh, kw, in_channels / groups, out_channels); PyTorch has the reverse order.
+    bias : Parameter or None
+        (out_channels,)
+    """
+
+    def __init__(
+        self,
+        in_channels: int | None,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        stride: int | Sequence[int] = 1,
+        padding: PaddingLike = 0,
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(bias)
+        self.in_channels = in_channels
+        self.out_channels = integer(out_channels, "Conv2d: out_channels")
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+        self.dilation = dilation
+        self.groups = integer(groups, "Conv2d: groups")
+        # A mistake shows here, on the line that made it, not in the first forward.
+        pair(kernel_size, "Conv2d: kernel_size")
+        pair(stride, "Conv2d: stride")
+        pair(dilation, "Conv2d: dilation")
+        padding2d(padding, "Conv2d")
+        if in_channels is not None:
+            self._create_parameters((0, 0, in_channels))
+
+    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+        if len(input_shape) != 3:
+            raise ShapeError(
+                f"conv2d: expected images (n, h, w, c), got examples of shape "
+                f"{input_shape}; grey images need a channel axis: x[..., np.newaxis]"
+            )
+        channels = integer(input_shape[2], "Conv2d: in_channels")
+        if channels % self.groups or self.out_channels % self.groups:
+            raise ShapeError(
+                f"conv2d: groups must divide in_channels and out_channels; got "
+                f"{self.groups} for {channels} and {self.out_channels}"
+            )
+        self.in_channels = channels
+        kh, kw = pair(self.kernel_size, "Conv2d: kernel_size")
+        self._set_weight((kh, kw, channels // self.groups, self.out_channels))
+
+    def forward(self, x: Any, activation: str | None = None) -> Tensor:
+        """Map x (n, h, w, in_channels) to (n, oh, ow, out_channels)."""
+        return F.conv2d(
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            activation=activation,
+        )

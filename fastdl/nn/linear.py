@@ -1,0 +1,56 @@
+"""The dense layer: y = x W + b."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastdl import functional as F
+from fastdl.autograd import Tensor
+from fastdl.errors import ShapeError
+from fastdl.nn.affine import Affine
+from fastdl.nn.registry import register
+from fastdl.shapes import integer
+
+
+@register
+class Linear(Affine):
+    """Dense layer: ``y = x @ weight + bias``.
+
+    Parameters
+    ----------
+    in_features : int or None
+        Size of one input row; None takes it from the first input.
+    out_features : int
+        Size of one output row.
+    bias : bool
+        Whether a bias is added; leave it out before a batch norm.
+
+    Attributes
+    ----------
+    weight : Parameter
+        (in_features, out_features): transposed compared with PyTorch.
+    bias : Parameter or None
+        (out_features,)
+    """
+
+    def __init__(
+        self, in_features: int | None, out_features: int, bias: bool = True
+    ) -> None:
+        super().__init__(bias)
+        self.in_features = in_features
+        self.out_features = integer(out_features, "Linear: out_features")
+        if in_features is not None:
+            self._create_parameters((in_features,))
+
+    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+        if len(input_shape) != 1:
+            raise ShapeError(
+                f"linear: expected rows (n, in_features), got examples of shape "
+                f"{input_shape}; put a Flatten layer before"
+            )
+        self.in_features = integer(input_shape[0], "Linear: in_features")
+        self._set_weight((self.in_features, self.out_features))
+
+    def forward(self, x: Any, activation: str | None = None) -> Tensor:
+        """Map x (n, in_features) to (n, out_features)."""
+        return F.linear(x, self.weight, self.bias, activation=activation)

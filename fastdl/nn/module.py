@@ -1,0 +1,421 @@
+"""Parameter and Module: what every layer, loss and model is made of."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fastdl.autograd import Tensor, no_grad
+from fastdl.errors import DtypeError, FastdlError, GraphError, ShapeError, suggest
+from fastdl.shapes import integer
+
+M = TypeVar("M", bound="Module")
+
+
+class Parameter(Tensor):
+    """A tensor that a module owns and an optimiser trains.
+
+    Parameters
+    ----------
+    data : array_like
+        The initial values; float32 and float64 arrays keep their type.
+    requires_grad : bool
+        Whether gradients are computed for it.
+    """
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        super().__init__(data, requires_grad=requires_grad)
+
+
+class HookHandle:
+    """What `Module.register_forward_hook` returns; ``remove()`` takes the hook away."""
+
+    def __init__(self, module: Module, hook: Callable) -> None:
+        self._module, self._hook = module, hook
+
+    def remove(self) -> None:
+        """Stop calling the hook."""
+        hooks = self._module._forward_hooks
+        self._module._forward_hooks = tuple(h for h in hooks if h is not self._hook)
+
+
+class Module:
+    """Base class of layers, losses and models.
+
+    Write a ``forward`` method and assign parameters and layers as attributes; they are
+    found there, also inside lists and tuples. ``super().__init__()`` is not needed. ::
+
+        class Residual(nn.Module):
+            def __init__(self, body):
+                self.body = body
+
+            def forward(self, x):
+                return x + self.body(x)
+
+    A constructor argument that is kept as an attribute of the same name is saved with
+    the model once the class is decorated by `fastdl.nn.register`.
+    """
+
+    training: bool = True
+    frozen: bool = False
+    input_shape: tuple[int, ...] | None = None  # set by build
+    _pending: bool = False  # whether parameters wait for the input size
+    _buffer_names: tuple[str, ...] = ()
+    _forward_hooks: tuple[Callable, ...] = ()
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        """Compute the output; every module defines its own."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward method")
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Run `forward`, creating parameters of open size first.
+
+        An error of an operation is completed by the name of the layer that raised it.
+        """
+        try:
+            if self._pending:
+                self._create_parameters(np.shape(inputs[0])[1:])
+            output = self.forward(*inputs, **options)
+        except FastdlError as error:
+            self._name_layer(error)
+            raise
+        for hook in self._forward_hooks:
+            hook(self, inputs, output)
+        return output
+
+    def _name_layer(self, error: FastdlError) -> None:
+        """Begin the error's message with the path from here to the failing layer."""
+        details = vars(error)
+        layer = details.setdefault("layer", self)
+        reason = details.setdefault("reason", str(error))
+        for name, module in self.named_modules():
+            if module is layer and name:
+                error.args = (f"layer '{name}' ({type(layer).__name__}): {reason}",)
+
+    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+        """Create the parameters whose sizes were left open; layers define it."""
+
+    def build(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+        """Infer every size that was left open, from the shape of one example.
+
+        One example of zeros runs through the module in evaluation mode.
+
+        Parameters
+        ----------
+        input_shape : sequence of int
+            The shape of one example, without the batch axis: (h, w, c) or (features,).
+
+        Returns
+        -------
+        tuple of int
+            The shape of the output of one example.
+
+        Raises
+        ------
+        ShapeError
+            A size is not a positive integer, or the shape does not fit a layer.
+        """
+        shape = tuple(
+            integer(size, "build: each size of input_shape, of one example,")
+            for size in input_shape
+        )
+        with no_grad(), self._evaluating():
+            output = self(np.zeros((1, *shape), self._dtype()))
+        self.input_shape = shape
+        return output.shape[1:]
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        modes = [(module, module.training) for module in self.modules()]
+        self.eval()
+        try:
+            yield
+        finally:
+            for module, training in modes:
+                module.training = training
+
+    def _dtype(self) -> np.dtype:
+        for module in self.modules():
+            for value in vars(module).values():
+                if isinstance(value, Parameter):
+                    return value.dtype
+        return np.dtype(np.float32)
+
+    # What is inside
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Yield (name, module) of the modules directly inside this one."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, (list, tuple)):
+                for index, item in enumerate(value):
+                    if isinstance(item, Module):
+                        yield f"{name}.{index}", item
+
+    def children(self) -> Iterator[Module]:
+        """Yield the modules directly inside this one."""
+        return (module for _, module in self.named_children())
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Yield (dotted name, module): itself under "", then all inside, each once."""
+        seen = set()
+
+        def walk(prefix: str, module: Module) -> Iterator[tuple[str, Module]]:
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield prefix, module
+                for name, child in module.named_children():
+                    yield from walk(_join(prefix, name), child)
+
+        return walk("", self)
+
+    def modules(self) -> Iterator[Module]:
+        """Yield the module itself and all modules inside, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield (dotted name, parameter), each parameter once.
+
+        Raises
+        ------
+        GraphError
+            A layer does not know its input size yet, so its parameters do not exist.
+        """
+        seen = set()
+        for prefix, module in self.named_modules():
+            if module._pending:
+                raise GraphError(
+                    f"layer '{prefix}' ({type(module).__name__}) has no parameters "
+                    f"yet: its input size is open; call model.build(input_shape) first"
+                )
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield _join(prefix, name), value
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Yield every parameter once; raises as `named_parameters`."""
+        return (parameter for _, parameter in self.named_parameters())
+
+    def register_buffer(self, name: str, array: np.ndarray) -> None:
+        """Keep an array that is saved with the parameters but not trained."""
+        self._buffer_names = (*self._buffer_names, name)
+        setattr(self, name, array)
+
+    def named_buffers(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (dotted name, array) of the saved arrays that are not trained."""
+        for prefix, module in self.named_modules():
+            for name in module._buffer_names:
+                yield _join(prefix, name), getattr(module, name)
+
+    def buffers(self) -> Iterator[np.ndarray]:
+        """Yield the saved arrays that are not trained."""
+        return (array for _, array in self.named_buffers())
+
+    def register_forward_hook(
+        self, hook: Callable[[Module, tuple, Any], None]
+    ) -> HookHandle:
+        """Call ``hook(module, inputs, output)`` after each run of this module.
+
+        Hooks watch; what they return is ignored.
+        """
+        self._forward_hooks = (*self._forward_hooks, hook)
+        return HookHandle(self, hook)
+
+    # Modes
+
+    def train(self: M, mode: bool = True) -> M:
+        """Switch to training: dropout drops, batch norm uses the batch; return self."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self: M) -> M:
+        """Switch to evaluation; return self."""
+        return self.train(False)
+
+    def freeze(self: M) -> M:
+        """Stop training everything inside; return self.
+
+        Parameters get no gradient, and a frozen batch norm stays in inference mode: it
+        uses its running statistics and does not change them, whatever `train` says.
+        """
+        return self._set_frozen(True)
+
+    def unfreeze(self: M) -> M:
+        """Let everything inside learn again; return self."""
+        return self._set_frozen(False)
+
+    def _set_frozen(self: M, frozen: bool) -> M:
+        for module in self.modules():
+            module.frozen = frozen
+        for parameter in self.parameters():
+            parameter.requires_grad = not frozen
+        return self
+
+    def zero_grad(self) -> None:
+        """Forget all gradients (each ``grad`` becomes None)."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def apply(self: M, function: Callable[[Module], Any]) -> M:
+        """Call `function` on the module and on all inside; return self."""
+        for module in self.modules():
+            function(module)
+        return self
+
+    def astype(self: M, dtype: Any) -> M:
+        """Convert parameters and floating buffers in place; return self.
+
+        An optimiser made before has to be made again.
+
+        Raises
+        ------
+        DtypeError
+            The type is neither float32 nor float64.
+        GraphError
+            The sizes of a layer are still open.
+        """
+        dtype = np.dtype(dtype)
+        if dtype not in (np.float32, np.float64):
+            raise DtypeError(f"astype: expected float32 or float64, got {dtype}")
+        for parameter in self.parameters():
+            parameter.data = parameter.data.astype(dtype, copy=False)
+            parameter.grad = None
+        for module in self.modules():
+            for name in module._buffer_names:
+                array = getattr(module, name)
+                if array.dtype.kind == "f":
+                    setattr(module, name, array.astype(dtype, copy=False))
+        return self
+
+    # State
+
+    def _named_arrays(self) -> dict[str, np.ndarray]:
+        arrays = {name: p.data for name, p in self.named_parameters()}
+        return arrays | dict(self.named_buffers())
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copy all parameters and buffers into a dict by dotted name.
+
+        The copies are a snapshot: later steps do not change them.
+        """
+        return {name: array.copy() for name, array in self._named_arrays().items()}
+
+    def load_state_dict(
+        self, state: Mapping[str, np.ndarray], strict: bool = True
+    ) -> tuple[list[str], list[str]]:
+        """Copy saved values into the existing parameters and buffers.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            As `state_dict` returns it. float32 and float64 are converted.
+        strict : bool
+            Whether missing and unexpected names are errors.
+
+        Returns
+        -------
+        tuple of list of str
+            (missing names, unexpected names); both are empty when strict.
+
+        Raises
+        ------
+        ShapeError
+            An entry has another shape or kind than its parameter, strict or not.
+        FastdlError
+            Names are missing or unexpected. Nothing is changed after an error.
+        """
+        own = self._named_arrays()
+        missing = [name for name in own if name not in state]
+        unexpected = [name for name in state if name not in own]
+        if strict and (missing or unexpected):
+            raise FastdlError(
+                "load_state_dict: the names do not match this model"
+                + "".join(f"\n  missing '{name}'" for name in missing)
+                + "".join(
+                    f"\n  unexpected '{name}'{suggest(name, missing or own)}"
+                    for name in unexpected
+                )
+            )
+        values = {name: np.asarray(state[name]) for name in own if name in state}
+        wrong = [
+            f"\n  '{name}': expected {own[name].dtype} of shape {own[name].shape}, "
+            f"got {value.dtype} of shape {value.shape}"
+            for name, value in values.items()
+            if value.shape != own[name].shape
+            or not np.can_cast(value.dtype, own[name].dtype, "same_kind")
+        ]
+        if wrong:
+            raise ShapeError("load_state_dict: entries do not fit" + "".join(wrong))
+        for name, value in values.items():
+            own[name][...] = value
+        for parameter in self.parameters():
+            parameter.mark_changed()
+        return missing, unexpected
+
+    # Description
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that would construct this module again."""
+        try:
+            return {name: getattr(self, name) for name in _constructor(self)}
+        except AttributeError as error:
+            raise FastdlError(
+                f"{type(self).__name__} cannot be described: keep each constructor "
+                f"argument as an attribute of the same name, or write a config "
+                f"method ({error})"
+            ) from error
+
+    def multiply_adds(self, output_shape: tuple[int, ...]) -> int:
+        """Count the multiplications with weights for one example's output."""
+        return 0
+
+    def summary(self, input_shape: Sequence[int] | None = None) -> str:
+        """Return a table of layers, output shapes, parameters and multiply-adds.
+
+        Parameters
+        ----------
+        input_shape : sequence of int, optional
+            The shape of one example; by default the one given to `build`.
+        """
+        from fastdl.nn.summary import summary
+
+        return summary(self, input_shape)
+
+    def __repr__(self) -> str:
+        head = f"{type(self).__name__}("
+        lines = [
+            f"  ({name}): " + repr(child).replace("\n", "\n  ")
+            for name, child in self.named_children()
+        ]
+        if lines:
+            return "\n".join([head, *lines, ")"])
+        return f"{head}{', '.join(self._shown_arguments())})"
+
+    def _shown_arguments(self) -> list[str]:
+        """Return the constructor arguments as a user would write them."""
+        try:
+            config = self.config()
+        except FastdlError:
+            return []
+        shown = []
+        for name, argument in _constructor(self).items():
+            if argument.default is argument.empty:
+                shown.append(repr(config[name]))
+            elif config[name] != argument.default:
+                shown.append(f"{name}={config[name]!r}")
+        return shown
+
+
+def _constructor(module: Module) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(type(module)).parameters
+
+
+def _join(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name

@@ -1,0 +1,127 @@
+"""Layers by name: a module as plain JSON data, and back."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
+from fastdl.nn.module import Module
+
+C = TypeVar("C", bound=type[Module])
+
+_layers: dict[str, type[Module]] = {}
+
+
+def register(cls: C) -> C:
+    """Make a module class known by its name, so that models with it can be saved.
+
+    Use it as a decorator. Each constructor argument must be kept as an attribute of
+    the same name (or the class has its own ``config`` method).
+
+    Raises
+    ------
+    ArgumentError
+        The name is taken by a class of another file.
+    """
+    known = _layers.get(cls.__name__, cls)
+    if known.__module__ != cls.__module__:
+        raise ArgumentError(
+            f"register: the name {cls.__name__} is taken by {known.__module__}; "
+            f"choose another class name"
+        )
+    _layers[cls.__name__] = cls
+    return cls
+
+
+def to_config(module: Module) -> dict[str, Any]:
+    """Describe a module, with all inside, by JSON-able data (without its weights).
+
+    Returns
+    -------
+    dict
+        ``{"class": name, argument: value, ...}``; modules among the arguments are
+        described likewise.
+
+    Raises
+    ------
+    FastdlError
+        A class is not registered, an argument is no plain value, or one module with
+        parameters is used twice.
+    """
+    seen: set[int] = set()
+
+    def encode(value: Any, owner: str) -> Any:
+        if isinstance(value, Module):
+            return describe(value)
+        if isinstance(value, (list, tuple)):
+            return [encode(item, owner) for item in value]
+        if isinstance(value, np.generic):
+            value = value.item()
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        raise FastdlError(
+            f"to_config: an argument of {owner} is a {type(value).__name__}; "
+            f"only numbers, strings, lists and modules can be described"
+        )
+
+    def describe(module: Module) -> dict[str, Any]:
+        name = type(module).__name__
+        if _layers.get(name) is not type(module):
+            raise FastdlError(
+                f"to_config: the class {name} is not registered; decorate it with "
+                f"@fastdl.nn.register, or save its weights alone by save_weights"
+            )
+        if id(module) in seen and module.state_dict():
+            raise FastdlError(
+                f"to_config: one {name} object stands at two places of the model; "
+                f"shared layers cannot be described, save the weights alone by "
+                f"save_weights"
+            )
+        seen.add(id(module))
+        config = {key: encode(value, name) for key, value in module.config().items()}
+        return {"class": name, **config}
+
+    return describe(module)
+
+
+def from_config(config: dict[str, Any]) -> Module:
+    """Construct a module, with fresh weights, from what `to_config` returned.
+
+    Raises
+    ------
+    FastdlError
+        A class is unknown; the message names a near match.
+    DataError
+        The data does not describe a module, or its arguments do not fit the class.
+    """
+    if not isinstance(config, dict) or "class" not in config:
+        raise DataError(
+            f"from_config: expected a dict with the key 'class', got {config!r:.80}"
+        )
+    arguments = {key: _decode(value) for key, value in config.items()}
+    name = arguments.pop("class")
+    if name not in _layers:
+        raise FastdlError(
+            f"from_config: unknown layer {name!r}{suggest(name, _layers)}; "
+            f"a class of your own must be imported and registered first"
+        )
+    cls = _layers[name]
+    listed: tuple = ()
+    for key, parameter in inspect.signature(cls).parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            listed = arguments.pop(key, ())
+    try:
+        return cls(*listed, **arguments)
+    except TypeError as error:
+        raise DataError(f"from_config: {name}: {error}") from error
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict):
+        return from_config(value)
+    if isinstance(value, list):  # JSON has no tuples; arguments are hashable ones
+        return tuple(_decode(item) for item in value)
+    return value

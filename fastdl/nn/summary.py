@@ -1,0 +1,127 @@
+"""The table of a model: layers, output shapes, parameters, multiply-adds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from fastdl.errors import ShapeError
+from fastdl.nn.activation import Activation
+from fastdl.nn.module import Module, Parameter
+
+
+@dataclass
+class Row:
+    """One line of the table."""
+
+    layer: str
+    output: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+def summary(model: Module, input_shape: Sequence[int] | None = None) -> str:
+    """Return a table of what one example passes through, ready to print.
+
+    An activation stands on the line of the layer that it follows. Parameters used at
+    two places count at the first.
+
+    Parameters
+    ----------
+    model : Module
+        Any module; sizes that are open are inferred.
+    input_shape : sequence of int, optional
+        The shape of one example; by default the one given to `Module.build`.
+
+    Returns
+    -------
+    str
+        One line for each layer, then the totals.
+
+    Raises
+    ------
+    ShapeError
+        The shape does not fit, or none is known.
+    """
+    shape = model.input_shape if input_shape is None else tuple(input_shape)
+    if shape is None:
+        raise ShapeError("summary: give input_shape, the shape of one example")
+    rows = [Row("input", shape, 0, 0), *_rows(model, shape)]
+    return _table(model, rows)
+
+
+def _rows(model: Module, input_shape: tuple[int, ...]) -> list[Row]:
+    """Run one example through the model and note each layer that it meets."""
+    names = {id(module): name for name, module in model.named_modules()}
+    rows: list[Row] = []
+    counted: set[int] = set()
+
+    def note(module: Module, inputs: tuple, output: Any) -> None:
+        if isinstance(module, Activation) and rows:
+            rows[-1].layer += f" + {module!r}".removesuffix("()")
+            return
+        own = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, Parameter) and id(value) not in counted
+        ]
+        counted.update(map(id, own))
+        shape = tuple(output.shape[1:])
+        rows.append(
+            Row(
+                f"{names[id(module)]} {_heading(module)}".strip(),
+                shape,
+                sum(parameter.size for parameter in own),
+                module.multiply_adds(shape),
+            )
+        )
+
+    with ExitStack() as stack:
+        for module in model.modules():
+            if module._pending or not any(module.children()) or _has_parameters(module):
+                stack.callback(module.register_forward_hook(note).remove)
+        model.build(input_shape)
+    return rows
+
+
+def _has_parameters(module: Module) -> bool:
+    return any(isinstance(value, Parameter) for value in vars(module).values())
+
+
+def _heading(module: Module) -> str:
+    return repr(module) if not any(module.children()) else type(module).__name__
+
+
+def _table(model: Module, rows: list[Row]) -> str:
+    cells = [
+        (row.layer, _text(row.output), f"{row.parameters:,}", f"{row.multiply_adds:,}")
+        for row in rows
+    ]
+    cells.insert(0, ("layer", "output", "parameters", "multiply-adds"))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        f"{layer:<{widths[0]}}  {output:<{widths[1]}}  "
+        f"{parameters:>{widths[2]}}  {multiply_adds:>{widths[3]}}"
+        for layer, output, parameters, multiply_adds in cells
+    ]
+    rule = "-" * len(lines[0])
+    everything = list(model.parameters())
+    total = sum(parameter.size for parameter in everything)
+    trained = sum(parameter.size for parameter in everything if parameter.requires_grad)
+    work = sum(row.multiply_adds for row in rows)
+    return "\n".join(
+        [
+            lines[0],
+            rule,
+            *lines[1:],
+            rule,
+            f"{total:,} parameters ({trained:,} trainable), {work:,} multiply-adds "
+            f"for one example",
+        ]
+    )
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "1"

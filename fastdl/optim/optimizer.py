@@ -1,0 +1,211 @@
+"""The base of all optimisers: parameter groups, options, saved state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastdl.autograd import Tensor
+from fastdl.errors import ArgumentError, FastdlError, ShapeError, suggest
+from fastdl.optim.flat import Flat, Run
+
+
+class Optimizer:
+    """Base of the optimisers; subclasses define `_check` and `_update`.
+
+    At construction the parameters of each group move into one flat array (one for each
+    real type), so a step is one kernel call for a group. A parameter whose ``grad`` is
+    None, or that is frozen, is left alone, and its state too. A parameter whose
+    ``data`` were exchanged for another array of the same shape and type is moved in
+    again at the next step; after ``astype`` make a new optimiser.
+
+    Parameters
+    ----------
+    params : iterable of Parameter, or of dict
+        ``model.parameters()``, or groups with options of their own:
+        ``[{"params": base.parameters(), "lr": 1e-4}, {"params": head.parameters()}]``.
+    **defaults
+        Options for groups that do not set them.
+
+    Attributes
+    ----------
+    param_groups : list of dict
+        "params" and the options of each group. Options may be changed between steps.
+
+    Raises
+    ------
+    ArgumentError
+        No parameters, a parameter twice, an unknown option, or a value out of range.
+    GraphError
+        The parameters do not exist yet: call ``model.build(input_shape)`` first.
+    """
+
+    def __init__(
+        self, params: Iterable[Tensor] | Iterable[dict[str, Any]], **defaults: Any
+    ) -> None:
+        if not isinstance(params, Iterable):
+            raise self._error(
+                f"params must be model.parameters() or a list of groups, "
+                f"got {type(params).__name__}"
+            )
+        given: list[Any] = list(params)
+        if not given or not isinstance(given[0], dict):
+            given = [{"params": given}]
+        self.param_groups = [self._group(group, defaults) for group in given]
+        everything = list(enumerate(self._parameters()))
+        if len({id(tensor) for _, tensor in everything}) < len(everything):
+            raise self._error("a parameter is given twice")
+        self._flats: list[tuple[dict[str, Any], Flat]] = []
+        for group in self.param_groups:
+            members, everything = _cut(everything, len(group["params"]))
+            for dtype in {tensor.dtype: None for _, tensor in members}:
+                alike = [(i, tensor) for i, tensor in members if tensor.dtype == dtype]
+                self._flats.append((group, Flat(alike)))
+
+    def _group(self, group: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+        """Return a group completed by the defaults, after checking it."""
+        for key in group:
+            if key not in (*defaults, "params"):
+                raise self._error(f"unknown option {key!r}{suggest(key, defaults)}")
+        params = group.get("params", ())
+        tensors = [params] if isinstance(params, Tensor) else list(params)
+        if not tensors:
+            raise self._error("no parameters to train")
+        for tensor in tensors:
+            if not isinstance(tensor, Tensor):
+                raise self._error(f"expected parameters, got {type(tensor).__name__}")
+        full = {**defaults, **group, "params": tensors}
+        self._check(full)
+        return full
+
+    def _parameters(self) -> list[Tensor]:
+        return [tensor for group in self.param_groups for tensor in group["params"]]
+
+    def _error(self, message: str) -> ArgumentError:
+        return ArgumentError(f"{type(self).__name__}: {message}")
+
+    def _require(self, fits: bool, group: dict[str, Any], key: str, what: str) -> None:
+        if not fits:
+            raise self._error(f"{key} must be {what}, got {group[key]!r}")
+
+    def _check(self, group: dict[str, Any]) -> None:
+        """Raise ArgumentError when an option is out of range; subclasses add theirs."""
+        self._require(is_positive(group["lr"]), group, "lr", "a positive number")
+        decay = group["weight_decay"]
+        self._require(is_in(decay, math.inf), group, "weight_decay", "a number >= 0")
+
+    def _update(self, group: dict[str, Any], run: Run) -> None:
+        """Update a stretch of parameters by one kernel call."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        for group, flat in self._flats:
+            for run in flat.runs():
+                self._update(group, run)
+
+    def zero_grad(self) -> None:
+        """Forget all gradients (each ``grad`` becomes None)."""
+        for tensor in self._parameters():
+            tensor.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copy what a resumed run needs to continue bit for bit.
+
+        Returns
+        -------
+        dict
+            "state": arrays by ``"<parameter index>.<name>"``, fit for safetensors.
+            "steps": number of updates of each parameter; "param_groups": the options,
+            with "params" as indices; both fit for JSON.
+        """
+        state: dict[str, np.ndarray] = {}
+        steps: dict[int, int] = {}
+        for _, flat in self._flats:
+            steps |= zip(flat.indices, flat.steps, strict=True)
+            for name, array in flat.state.items():
+                for index, view in zip(flat.indices, flat.views(array), strict=True):
+                    state[f"{index}.{name}"] = view.copy()
+        return {
+            "state": state,
+            "steps": [steps[index] for index in sorted(steps)],
+            "param_groups": self._described_groups(),
+        }
+
+    def _described_groups(self) -> list[dict[str, Any]]:
+        described = []
+        indices = list(range(len(self._parameters())))
+        for group in self.param_groups:
+            own, indices = _cut(indices, len(group["params"]))
+            described.append(group | {"params": own})
+        return described
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Continue from what `state_dict` returned, for the same parameters in order.
+
+        Raises
+        ------
+        FastdlError
+            The state is of another optimiser or of other groups.
+        ShapeError
+            An array does not have its parameter's shape.
+        ArgumentError
+            An option is out of range. After an error nothing is changed.
+        """
+        groups, steps = saved.get("param_groups", []), saved.get("steps", [])
+        own = self._described_groups()
+        fits = len(groups) == len(own) and len(steps) == len(self._parameters())
+        if not fits or any(
+            mine["params"] != theirs.get("params") or not mine.keys() <= theirs.keys()
+            for mine, theirs in zip(own, groups, strict=True)
+        ):
+            raise FastdlError(
+                f"{type(self).__name__}: this state is not of such an optimiser with "
+                f"the same parameter groups"
+            )
+        for group in groups:
+            self._check(group)
+        arrays = [_flat_state(flat, saved["state"]) for _, flat in self._flats]
+        for (_, flat), state in zip(self._flats, arrays, strict=True):
+            flat.state = state
+            flat.steps = [steps[index] for index in flat.indices]
+        for mine, theirs in zip(self.param_groups, groups, strict=True):
+            mine.update(theirs, params=mine["params"])
+
+
+def _flat_state(flat: Flat, saved: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Put the saved arrays of a flat's parameters side by side again."""
+    state = {}
+    prefix = f"{flat.indices[0]}."
+    for name in [key.removeprefix(prefix) for key in saved if key.startswith(prefix)]:
+        state[name] = flat.zeros()
+        for index, view in zip(flat.indices, flat.views(state[name]), strict=True):
+            value = saved.get(f"{index}.{name}")
+            if value is None or value.shape != view.shape:
+                got = "none" if value is None else value.shape
+                raise ShapeError(
+                    f"load_state_dict: expected '{index}.{name}' of shape "
+                    f"{view.shape}, got {got}"
+                )
+            view[...] = value
+    return state
+
+
+def _cut(items: list, count: int) -> tuple[list, list]:
+    return items[:count], items[count:]
+
+
+NUMBERS = (int, float, np.integer, np.floating)
+
+
+def is_positive(value: Any) -> bool:
+    """Tell whether a value is a finite number above 0."""
+    return isinstance(value, NUMBERS) and bool(0 < value < math.inf)
+
+
+def is_in(value: Any, end: float) -> bool:
+    """Tell whether a value is a number in [0, end)."""
+    return isinstance(value, NUMBERS) and bool(0 <= value < end)

@@ -1,0 +1,85 @@
+"""Ready networks by name."""
+
+import numpy as np
+import pytest
+
+from fastdl import functional, models, optim
+from fastdl.errors import ArgumentError
+
+SHAPES = {  # the smallest sensible pictures
+    "convnet": (8, 8, 1),
+    "lenet5": (28, 28, 1),
+    "logistic": (8, 8, 1),
+    "mlp": (8, 8, 1),
+    "s41": (39, 39, 3),
+    "signs_convnet": (64, 64, 3),
+}
+
+
+def count(model):
+    return sum(parameter.size for parameter in model.parameters())
+
+
+def test_names_are_sorted():
+    assert models.names() == sorted(models.names())
+    assert set(SHAPES) <= set(models.names())
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_builds_and_learns_a_batch(name):
+    model = models.create(name, classes=3)
+    assert model.build(SHAPES[name]) == (3,)
+    rng = np.random.default_rng(0)
+    x = rng.random((6, *SHAPES[name])).astype(np.float32)
+    y = np.array([0, 1, 2, 0, 1, 2])
+    optimizer = optim.Adam(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(6):
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("logistic", 784 * 10 + 10),
+        ("mlp", 784 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10),
+        ("convnet", 320 + 18_496 + 7 * 7 * 64 * 10 + 10),
+        ("lenet5", 61_706),
+    ],
+)
+def test_parameter_counts_on_mnist(name, parameters):
+    """S43: LeNet-5 has about 60,000."""
+    model = models.create(name)
+    model.build((28, 28, 1))
+    assert count(model) == parameters
+
+
+def test_lenet5_reads_32_pixels_without_padding():
+    model = models.lenet5(padding=0)
+    model.build((32, 32, 1))
+    assert count(model) == 61_706
+
+
+def test_logistic_regression_is_one_unit():
+    """S01"""
+    model = models.create("logistic", classes=1)
+    assert model.build((12,)) == (1,)
+    assert count(model) == 13
+
+
+def test_options_reach_the_function():
+    model = models.create("mlp", classes=2, hidden=(5,))
+    model.build((3,))
+    assert count(model) == 3 * 5 + 5 + 5 * 2 + 2
+
+
+def test_unknown_name():
+    with pytest.raises(
+        ArgumentError, match="unknown model 'convnt'; did you mean 'conv"
+    ):
+        models.create("convnt")

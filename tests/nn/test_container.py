@@ -1,0 +1,129 @@
+"""Sequential."""
+
+import numpy as np
+import pytest
+
+import fastdl
+from fastdl import functional as F
+from fastdl import nn
+from fastdl.errors import ArgumentError
+
+X = np.random.default_rng(0).standard_normal((6, 5, 5, 3)).astype(np.float32)
+Y = np.array([0, 1, 2, 3, 0, 1])
+
+
+@pytest.mark.parametrize("layer", [nn.Linear, nn.Conv2d])
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Tanh])
+def test_fused_equals_one_by_one(layer, activation):
+    if layer is nn.Linear:
+        first, x = nn.Linear(75, 8), X.reshape(6, 75)
+    else:
+        first, x = nn.Conv2d(3, 8, 3), X
+    model = nn.Sequential(first, activation())
+    x = fastdl.Tensor(x, requires_grad=True)
+
+    def run(forward):
+        model.zero_grad()
+        x.grad = None
+        y = forward(x)
+        (y * y).sum().backward()
+        return [y.numpy(), x.grad, first.weight.grad, first.bias.grad]
+
+    for fused, plain in zip(run(model), run(lambda x: model[1](first(x))), strict=True):
+        np.testing.assert_allclose(fused, plain, rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture
+def fused_kinds(monkeypatch):
+    """Record the activation of each call of F.linear."""
+    kinds = []
+    linear = F.linear
+
+    def spy(*arrays, activation=None):
+        kinds.append(activation)
+        return linear(*arrays, activation=activation)
+
+    monkeypatch.setattr(F, "linear", spy)
+    return kinds
+
+
+def test_fuses_only_what_gives_the_same_result(fused_kinds):
+    class Mine(nn.ReLU):
+        def forward(self, x):
+            return x * 2
+
+    model = nn.Sequential(
+        *(nn.Linear(4, 4), nn.ReLU()),
+        *(nn.Linear(4, 4), nn.LeakyReLU(0.3)),
+        *(nn.Linear(4, 4), Mine()),
+        *(nn.Linear(4, 4), nn.Tanh(), nn.ReLU()),
+        nn.Linear(4, 4),
+    )
+    model(np.ones((2, 4)).astype(np.float32))
+    assert fused_kinds == ["relu", None, None, "tanh", None]
+
+
+@pytest.mark.parametrize("hooked", [0, 1])
+def test_a_hook_prevents_fusion(fused_kinds, hooked):
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    handle = model[hooked].register_forward_hook(lambda *call: None)
+    x = np.ones((2, 4), np.float32)
+    model(x)
+    handle.remove()
+    model(x)
+    assert fused_kinds == [None, "relu"]
+
+
+def test_container_protocol():
+    first, second, third = nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)
+    model = nn.Sequential(first, second).append(third)
+    assert len(model) == 3
+    assert list(model) == [first, second, third]
+    assert model[-1] is third
+    head = model[:-1]
+    assert isinstance(head, nn.Sequential)
+    assert head[0] is first
+    model[-1] = nn.Linear(None, 7)
+    assert model.build((4,)) == (7,)
+
+
+def test_empty_is_the_identity():
+    x = fastdl.Tensor(X)
+    assert nn.Sequential()(x) is x
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (nn.ReLU, r"layer 1 must be a Module, got .*; write it with \(\)"),
+        (F.relu, "layer 1 must be a Module"),
+        ([nn.ReLU()], "layer 1 must be a Module"),
+    ],
+)
+def test_refuses_what_is_no_module(layer, message):
+    with pytest.raises(ArgumentError, match=message):
+        nn.Sequential(nn.ReLU(), layer)
+
+
+def test_gradients_through_all_layers(check_gradients):
+    """S09: every kind of layer in one model, against finite differences."""
+    model = nn.Sequential(
+        nn.Conv2d(None, 4, 3, padding="same"),
+        nn.BatchNorm2d(None),
+        nn.Tanh(),
+        nn.AvgPool2d(2),
+        nn.Conv2d(None, 4, 2, groups=2),
+        nn.SiLU(),
+        nn.MaxPool2d(1),
+        nn.Flatten(),
+        nn.Linear(None, 6),
+        nn.BatchNorm1d(None),
+        nn.GELU(),
+        nn.Linear(None, 4),
+    )
+    model.build(X.shape[1:])
+    model.astype(np.float64)
+    x = X.astype(np.float64)
+    parameters = list(model.parameters())
+    criterion = nn.CrossEntropyLoss()
+    check_gradients(lambda *_: criterion(model(x), Y), *parameters)

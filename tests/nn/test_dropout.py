@@ -1,0 +1,66 @@
+"""The dropout layer."""
+
+import numpy as np
+import pytest
+
+import fastdl
+from fastdl import nn, random
+from fastdl.errors import ArgumentError
+
+X = np.ones((100, 200), np.float32)
+
+
+def test_scales_what_it_keeps():
+    """S21: inverted dropout."""
+    y = nn.Dropout(0.2)(X).numpy()
+    assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.8)}
+    assert (y == 0).mean() == pytest.approx(0.2, abs=0.02)
+    assert y.mean() == pytest.approx(1, abs=0.02)
+
+
+def test_backward_uses_the_same_mask():
+    """S21"""
+    x = fastdl.Tensor(X, requires_grad=True)
+    y = nn.Dropout(0.5)(x)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad, y.numpy())
+
+
+def test_evaluation_is_the_identity():
+    """S21"""
+    layer = nn.Dropout(0.5).eval()
+    state = layer.state_dict()
+    np.testing.assert_array_equal(layer(X).numpy(), X)
+    np.testing.assert_array_equal(layer.random_state, state["random_state"])
+
+
+def test_every_step_has_a_new_mask_and_a_seed_fixes_all():
+    """S21"""
+
+    def run():
+        random.seed(3)
+        layers = nn.Dropout(0.5), nn.Dropout(0.5)
+        return [layer(X).numpy() for layer in layers for _ in range(3)]
+
+    first, second = run(), run()
+    for i in range(6):
+        np.testing.assert_array_equal(first[i], second[i])
+        for j in range(i):
+            assert (first[i] != first[j]).mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_state_continues_the_masks():
+    layer, other = nn.Dropout(0.5), nn.Dropout(0.5)
+    layer(X)
+    other.load_state_dict(layer.state_dict())
+    np.testing.assert_array_equal(layer(X).numpy(), other(X).numpy())
+
+
+def test_zero_keeps_all():
+    np.testing.assert_array_equal(nn.Dropout(0)(X).numpy(), X)
+
+
+@pytest.mark.parametrize("p", [1, -0.1, 2, float("nan")])
+def test_p_out_of_range(p):
+    with pytest.raises(ArgumentError, match="Dropout: p is the probability to drop"):
+        nn.Dropout(p)

@@ -1,0 +1,46 @@
+"""Loss modules."""
+
+import math
+
+import numpy as np
+import pytest
+
+from fastdl import functional as F
+from fastdl import nn
+from fastdl.errors import ArgumentError
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.standard_normal((4, 3)).astype(np.float32)
+TARGETS = RNG.random((4, 3)).astype(np.float32)
+LABELS = np.array([0, 2, 1, 2])
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(
+    ("loss", "function", "targets"),
+    [
+        (nn.CrossEntropyLoss, F.cross_entropy, LABELS),
+        (nn.BCEWithLogitsLoss, F.binary_cross_entropy_with_logits, TARGETS),
+        (nn.MSELoss, F.mse_loss, TARGETS),
+    ],
+    ids=["CrossEntropyLoss", "BCEWithLogitsLoss", "MSELoss"],
+)
+def test_loss_is_the_function(loss, function, targets, reduction):
+    value = loss(reduction=reduction)(LOGITS, targets).numpy()
+    expected = function(LOGITS, targets, reduction=reduction).numpy()
+    np.testing.assert_array_equal(value, expected)
+
+
+def test_cross_entropy_of_the_course():
+    """S07: yhat = [0.3, 0.2, 0.1, 0.4] and class 1 cost -log 0.2."""
+    logits = np.log(np.array([[0.3, 0.2, 0.1, 0.4]], np.float32))
+    value = nn.CrossEntropyLoss()(logits, np.array([1])).item()
+    assert value == pytest.approx(-math.log(0.2), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "loss", [nn.CrossEntropyLoss, nn.BCEWithLogitsLoss, nn.MSELoss]
+)
+def test_unknown_reduction(loss):
+    with pytest.raises(ArgumentError, match=r"unknown reduction 'avg'"):
+        loss(reduction="avg")

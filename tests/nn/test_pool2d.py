@@ -1,0 +1,37 @@
+"""Pooling layers."""
+
+import numpy as np
+import pytest
+
+from fastdl import nn
+from fastdl.errors import ShapeError
+
+
+def test_max_and_average():
+    x = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1)
+    top = nn.MaxPool2d(2)(x).numpy()
+    np.testing.assert_array_equal(top[0, :, :, 0], [[5, 7], [13, 15]])
+    mean = nn.AvgPool2d((2, 2), stride=2)(x).numpy()
+    np.testing.assert_array_equal(mean[0, :, :, 0], [[2.5, 4.5], [10.5, 12.5]])
+    np.testing.assert_array_equal(nn.GlobalAvgPool2d()(x).numpy(), [[7.5]])
+
+
+@pytest.mark.parametrize("layer", [nn.MaxPool2d, nn.AvgPool2d])
+def test_shapes_without_parameters(layer):
+    """S42: 5x5x2 with f = 3, s = 1 gives 3x3x2."""
+    pool = layer(3, 1)
+    assert pool.build((5, 5, 2)) == (3, 3, 2)
+    assert not list(pool.parameters())
+    assert layer(3, 2, "same").build((7, 6, 1)) == (4, 3, 1)
+
+
+def test_global_average_of_1000_channels():
+    """S42: 7x7x1000 gives 1000 numbers."""
+    assert nn.GlobalAvgPool2d().build((7, 7, 1000)) == (1000,)
+
+
+@pytest.mark.parametrize("arguments", [(0,), (2, 0), (2, 2, -1), (2, 2, "full")])
+@pytest.mark.parametrize("layer", [nn.MaxPool2d, nn.AvgPool2d])
+def test_arguments_are_checked_at_once(layer, arguments):
+    with pytest.raises(ShapeError, match=f"{layer.__name__}: "):
+        layer(*arguments)

@@ -1,0 +1,112 @@
+"""Modules as JSON data."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fastdl import models, nn
+from fastdl.errors import ArgumentError, DataError, FastdlError
+from fastdl.nn import registry
+
+LAYERS = [
+    nn.Linear(3, 4, bias=False),
+    nn.Conv2d(None, 4, (3, 2), padding=((1, 0), (2, 1)), dilation=2),
+    nn.MaxPool2d(3, stride=2),
+    nn.AvgPool2d((2, 1), padding=0),
+    nn.GlobalAvgPool2d(),
+    nn.BatchNorm1d(3, eps=1e-3, momentum=0.2),
+    nn.BatchNorm2d(None),
+    nn.ReLU(),
+    nn.LeakyReLU(0.2),
+    nn.Dropout(0.3),
+    nn.Flatten(),
+    nn.CrossEntropyLoss(reduction="sum"),
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_round_trip(layer):
+    config = json.loads(json.dumps(nn.to_config(layer)))
+    assert repr(nn.from_config(config)) == repr(layer)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_round_trip_of_models(name):
+    model = models.create(name)
+    config = json.loads(json.dumps(nn.to_config(model)))
+    assert repr(nn.from_config(config)) == repr(model)
+
+
+def test_every_layer_is_registered():
+    layers = [
+        value
+        for name in nn.__all__
+        if isinstance(value := getattr(nn, name), type) and issubclass(value, nn.Module)
+    ]
+    assert set(layers) - {nn.Module} == {
+        cls for cls in registry._layers.values() if cls.__module__.startswith("fastdl.")
+    }
+
+
+def test_own_class_with_modules_inside():
+    @nn.register
+    class Both(nn.Module):
+        def __init__(self, branches, scale=1.0):
+            self.branches = branches
+            self.scale = scale
+
+    model = Both([nn.ReLU(), nn.Sequential(nn.Tanh())], scale=np.float32(2))
+    again = nn.from_config(json.loads(json.dumps(nn.to_config(model))))
+    assert isinstance(again, Both)
+    assert repr(again) == repr(model)
+    assert again.scale == 2
+
+
+def test_name_of_another_class_is_taken():
+    with pytest.raises(ArgumentError, match="the name Linear is taken by fastdl"):
+
+        @nn.register
+        class Linear(nn.Module):
+            pass
+
+
+def test_class_that_is_not_registered():
+    class Private(nn.Module):
+        pass
+
+    with pytest.raises(FastdlError, match=r"class Private is not registered.*@fastdl"):
+        nn.to_config(nn.Sequential(Private()))
+
+
+def test_argument_that_is_no_plain_value():
+    @nn.register
+    class WithArray(nn.Module):
+        def __init__(self, table):
+            self.table = table
+
+    with pytest.raises(FastdlError, match="an argument of WithArray is a ndarray"):
+        nn.to_config(WithArray(np.zeros(3)))
+
+
+def test_shared_layers_are_refused_when_they_have_state():
+    layer, relu = nn.Linear(3, 3), nn.ReLU()
+    nn.to_config(nn.Sequential(relu, layer, relu))
+    with pytest.raises(FastdlError, match="one Linear object stands at two places"):
+        nn.to_config(nn.Sequential(layer, relu, layer))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"class": "Conv2D"}, "unknown layer 'Conv2D'; did you mean 'Conv2d'"),
+        ({"class": "Linear", "in": 3}, "from_config: Linear: .*'in'"),
+        ({"class": "Linear"}, "from_config: Linear: .*missing"),
+        ({"layers": []}, "expected a dict with the key 'class'"),
+        ([1, 2], "expected a dict with the key 'class'"),
+    ],
+)
+def test_foreign_data(config, message):
+    with pytest.raises(FastdlError, match=message):
+        nn.from_config(config)
+    assert issubclass(DataError, FastdlError)

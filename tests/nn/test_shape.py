@@ -1,0 +1,21 @@
+"""Flatten and Identity."""
+
+import numpy as np
+
+import fastdl
+from fastdl import nn
+
+
+def test_flatten_makes_rows():
+    x = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2)
+    np.testing.assert_array_equal(nn.Flatten()(x).numpy(), x.reshape(2, 12))
+
+
+def test_flatten_an_empty_batch():
+    x = np.zeros((0, 3, 2, 2), np.float32)
+    assert nn.Flatten()(x).shape == (0, 12)
+
+
+def test_identity():
+    x = fastdl.Tensor([1, 2])
+    assert nn.Identity()(x) is x
