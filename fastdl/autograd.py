@@ -1,0 +1,399 @@
+"""Tensors and the tape: automatic differentiation in reverse.
+
+A `Tensor` is a NumPy array that may need a gradient. Every operation whose result needs
+one leaves a `Node` behind, and each node points to the nodes of its operands::
+
+    w ──────────┐                          Leaf(w) <─┐
+                multiply ── y ── sum ── L            Node(multiply) <── Node(sum)
+    x ──────────┘                          None    <─┘
+
+``L.backward()`` walks from the last node to the leaves. Each node turns dy, the
+gradient with respect to its result, into those with respect to its operands (the chain
+rule). A node that several others point to receives their sum. A leaf, a tensor made
+with ``requires_grad=True``, keeps what arrives in its ``grad``. Where an operand needs
+no gradient there is None, and nothing is computed for it.
+
+One clock orders everything: a node takes a tick when it is recorded, a tensor when it
+is changed in place. So falling ticks are an order in which to run the tape backward,
+and a saved array that changed after its node's tick no longer holds what was saved.
+
+Nodes hold the arrays that their gradient needs, never tensors, and are emptied after
+use: memory goes back early. Gradients of gradients are not provided.
+
+Source: Griewank and Walther, "Evaluating Derivatives" (2008), chapter 3.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+import numpy as np
+
+from fastdl import backend
+from fastdl.errors import DtypeError, GraphError
+from fastdl.shapes import check_shape
+
+Backward = Callable[["Node", np.ndarray], tuple["np.ndarray | None", ...]]
+
+_tick = itertools.count(1).__next__
+_new = object.__new__
+
+
+class _ThreadState(threading.local):
+    recording = True
+
+
+_state = _ThreadState()
+
+
+def is_recording() -> bool:
+    """Whether operations are recorded, in this thread: False inside `no_grad`."""
+    return _state.recording
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Record nothing, in this thread: ``with no_grad():`` or ``@no_grad()``."""
+    before = _state.recording
+    _state.recording = False
+    try:
+        yield
+    finally:
+        _state.recording = before
+
+
+class Node:
+    """One recorded operation.
+
+    Attributes
+    ----------
+    backward
+        ``_<operation>_backward(node, dy)`` returns one gradient for each of `inputs`,
+        None where that is None: a new array each, or `dy` itself, or a view of it.
+        None once the node was used.
+    inputs
+        The nodes of the operands; None for an operand that needs no gradient.
+    saved
+        The arrays and arguments that `backward` reads.
+    tick
+        When the operation was recorded.
+    watched
+        The ticks of the last change of each tensor whose array is saved.
+    """
+
+    __slots__ = ("backward", "inputs", "saved", "tick", "watched")
+
+    backward: Backward | None
+    inputs: tuple[Node | Leaf | None, ...]
+    saved: tuple
+    tick: int
+    watched: tuple[list[int], ...]
+
+    def __repr__(self) -> str:
+        return f"Node({self.operation})"
+
+    @property
+    def operation(self) -> str:
+        """The name of the operation."""
+        name = getattr(self.backward, "__name__", "used")
+        return name.removeprefix("_").removesuffix("_backward")
+
+    def check(self) -> None:
+        """Raise GraphError when the node was used, or its arrays were changed."""
+        if self.backward is None:
+            raise GraphError(
+                "backward: this graph was freed by an earlier backward(); compute it "
+                "again, or use backward(retain_graph=True) the first time"
+            )
+        for changed in self.watched:
+            if changed[0] > self.tick:
+                raise GraphError(
+                    f"backward: a tensor that {self.operation} needs for its gradient "
+                    "was changed in place (an optimiser's step, an assignment, +=) "
+                    "after the forward pass; change it after backward(), or a copy"
+                )
+
+    def free(self) -> None:
+        """Forget everything."""
+        self.backward, self.inputs, self.saved, self.watched = None, (), (), ()
+
+
+class Leaf:
+    """Where the gradients of a tensor that the user made arrive."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = ref(tensor)  # weak: the tensor holds the leaf
+
+    def accumulate(self, gradient: np.ndarray, is_new: bool) -> None:
+        """Add to the tensor's ``grad``, which never shares memory with others."""
+        tensor = self.tensor()
+        if tensor is None:  # nobody can read it any more
+            return
+        check_shape("backward", "a gradient", gradient.shape, tensor.data.shape)
+        if tensor.grad is not None:
+            tensor.grad += gradient
+        elif tensor._grad_view is not None:
+            tensor._grad_view[...] = gradient
+            tensor.grad = tensor._grad_view
+        elif is_new and gradient.flags.c_contiguous:
+            tensor.grad = gradient
+        else:
+            tensor.grad = gradient.copy()
+
+
+def record(
+    data: np.ndarray,
+    backward: Backward,
+    inputs: tuple[Node | Leaf | None, ...],
+    saved: tuple = (),
+    watched: tuple[list[int], ...] = (),
+    keeps_output: bool = False,
+) -> Tensor:
+    """Wrap the result of an operation, and record the operation if it needs to be.
+
+    See `fastdl.functional.exp` for the whole of a differentiable operation.
+
+    Parameters
+    ----------
+    data
+        The result.
+    backward, inputs, saved
+        See `Node`. The inputs are ``(x._node, ...)``.
+    watched
+        ``(x._changed, ...)`` of the operands among `saved`.
+    keeps_output
+        Whether the result is among `saved`.
+    """
+    result = _new(Tensor)
+    result.data = data
+    result.grad = result._grad_view = None
+    result._changed = changed = [0]
+    if any(inputs) and _state.recording:
+        result._node = node = _new(Node)
+        node.backward = backward
+        node.inputs = inputs
+        node.saved = saved
+        node.watched = (*watched, changed) if keeps_output else watched
+        node.tick = _tick()
+    else:
+        result._node = None
+    return result
+
+
+def _run_backward(root: Node, gradient: np.ndarray, retain_graph: bool) -> None:
+    """Send `gradient` from `root` to all leaves that it depends on."""
+    nodes, seen = [root], {root}
+    for node in nodes:  # grows meanwhile
+        node.check()
+        for source in node.inputs:
+            if isinstance(source, Node) and source not in seen:
+                seen.add(source)
+                nodes.append(source)
+    nodes.sort(key=attrgetter("tick"), reverse=True)
+
+    gradients = {root: gradient}
+    for node in nodes:
+        dy = gradients.pop(node)
+        dxs = node.backward(node, dy)  # type: ignore[misc]  # not None: checked
+        for source, dx in zip(node.inputs, dxs, strict=True):
+            if isinstance(source, Leaf):
+                is_new = dx is not dy and not isinstance(dx.base, np.ndarray)
+                source.accumulate(dx, is_new)
+            elif source in gradients:
+                total = backend.empty(dx.shape, dx.dtype)
+                gradients[source] = np.add(gradients[source], dx, total)
+            elif source is not None:
+                gradients[source] = dx
+        if not retain_graph:
+            node.free()
+
+
+def as_array(data: Any, dtype: Any = None) -> np.ndarray:
+    """Return numbers as a float32 or float64 array; see `Tensor`."""
+    array = np.asarray(data)
+    if array.dtype.kind not in "biuf":
+        raise DtypeError(f"tensor: expected numbers, got type {array.dtype}")
+    if dtype is None:
+        keeps_type = isinstance(data, (np.ndarray, np.floating, Tensor))
+        dtype = array.dtype if keeps_type and array.dtype.char in "fd" else np.float32
+    dtype = np.dtype(dtype)
+    if dtype.char not in "fd":
+        raise DtypeError(f"tensor: expected dtype float32 or float64, got {dtype}")
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+def as_tensor(x: Any) -> Tensor:
+    """Return `x` itself when it is a tensor, else ``Tensor(x)``."""
+    return x if isinstance(x, Tensor) else Tensor(x)
+
+
+class Tensor:
+    """An array that remembers how it was computed.
+
+    Operators and methods that compute are those of `fastdl.functional`: ``a + b`` is
+    ``functional.add(a, b)``. Numbers, lists and integer arrays take the type of the
+    tensor they meet. Only one operand may be stretched to the shape of the other; use
+    `fastdl.functional.broadcast_to` to say that you mean more. In-place operators
+    follow the rules of `fastdl.functional.operators`.
+
+    Parameters
+    ----------
+    data : array_like
+        Numbers of any shape. float32 and float64 arrays keep their type and are
+        shared; all others become float32.
+    requires_grad : bool
+        Whether ``backward`` computes a gradient for this tensor.
+    dtype : numpy.dtype, optional
+        float32 or float64: convert to this type.
+
+    Attributes
+    ----------
+    data : numpy.ndarray
+        The values. After writing into this array, call `mark_changed` if a result
+        computed from it still waits for its backward pass.
+    grad : numpy.ndarray or None
+        The sum of the gradients since it was last None, of the shape of `data`.
+
+    Raises
+    ------
+    DtypeError
+        `data` holds no real numbers, or `dtype` is not float32 or float64.
+    """
+
+    __slots__ = ("__weakref__", "_changed", "_grad_view", "_node", "data", "grad")
+
+    data: np.ndarray
+    grad: np.ndarray | None
+    _node: Node | Leaf | None  # None: needs no gradient
+    _grad_view: np.ndarray | None  # where an optimiser wants `grad` to lie
+    _changed: list[int]  # [tick of the last change in place], shared by views
+
+    __array_ufunc__ = None  # array + tensor is ours; np.exp(tensor) would lose the tape
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None):
+        self.data = as_array(data, dtype)
+        self.grad = self._grad_view = None
+        self._changed = [0]
+        self._node = Leaf(self) if requires_grad else None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to this tensor. Can be set, except on results."""
+        return self._node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if type(self._node) is Node:
+            if not value:
+                raise GraphError("requires_grad: fixed for a result; use its detach()")
+        elif bool(value) != self.requires_grad:
+            self._node = Leaf(self) if value else None
+
+    shape = property(attrgetter("data.shape"), doc="The sizes of the axes.")
+    ndim = property(attrgetter("data.ndim"), doc="The number of axes.")
+    size = property(attrgetter("data.size"), doc="The number of elements.")
+    dtype = property(attrgetter("data.dtype"), doc="float32 or float64.")
+
+    def numpy(self) -> np.ndarray:
+        """Return `data`: the values, not a copy."""
+        return self.data
+
+    def item(self) -> float:
+        """Return the only element as a Python float."""
+        return self.data.item()
+
+    __float__ = item
+
+    def detach(self) -> Tensor:
+        """Return a tensor of the same memory that needs no gradient."""
+        result = Tensor(self.data)
+        result._changed = self._changed
+        return result
+
+    def mark_changed(self) -> None:
+        """Tell the tape that the values were changed in place."""
+        self._changed[0] = _tick()
+
+    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+        """Add the gradients of this tensor to the ``grad`` of every leaf behind it.
+
+        Parameters
+        ----------
+        gradient : array_like, optional
+            The gradient with respect to this tensor; 1 for a single element.
+        retain_graph : bool
+            Keep the graph for another backward pass. By default its memory is freed.
+
+        Raises
+        ------
+        GraphError
+            The tensor needs no gradient; it has many elements and `gradient` is None;
+            its graph was freed, or needs values that were changed. No ``grad`` changes.
+        ShapeError
+            `gradient` has another shape than this tensor.
+        """
+        if self._node is None:
+            raise GraphError(
+                "backward: this tensor needs no gradient; was it computed inside "
+                "no_grad(), or from tensors without requires_grad=True?"
+            )
+        if gradient is not None:
+            gradient = as_array(gradient, self.data.dtype)
+            check_shape("backward", "gradient", gradient.shape, self.data.shape)
+        elif self.data.size == 1:
+            gradient = np.ones_like(self.data)
+        else:
+            raise GraphError(
+                f"backward: starts from a single number, got shape {self.data.shape}; "
+                "reduce it with .mean() or .sum(), or pass gradient="
+            )
+        if isinstance(self._node, Leaf):
+            self._node.accumulate(gradient, is_new=False)
+        else:
+            _run_backward(self._node, gradient, retain_graph)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self.data)))
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __repr__(self) -> str:
+        values = repr(self.data)[len("array(") : -1].replace("\n", "\n ")
+        return f"Tensor({values}{', requires_grad=True' * self.requires_grad})"
+
+    def __reduce__(self) -> tuple:  # for copy, deepcopy and pickle
+        if type(self._node) is Node:
+            raise GraphError("copy: a result is tied to its graph; copy its detach()")
+        return type(self), (self.data, self.requires_grad)
+
+    if TYPE_CHECKING:  # fastdl/functional/operators.py puts these into the class
+
+        def _operation(self, *args: Any, **options: Any) -> Tensor: ...
+        def _comparison(self, other: Any) -> np.ndarray: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _operation
+        __truediv__ = __rtruediv__ = __pow__ = __rpow__ = _operation
+        __matmul__ = __rmatmul__ = __neg__ = __abs__ = __getitem__ = _operation
+        exp = log = sqrt = abs = astype = reshape = transpose = _operation
+        sum = mean = max = min = _operation
+        __lt__ = __le__ = __gt__ = __ge__ = _comparison
+        T: Tensor
+
+
+tensor = Tensor

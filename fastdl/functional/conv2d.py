@@ -1,0 +1,109 @@
+"""Convolution of images, with the gradients that are needed and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastdl import backend
+from fastdl.autograd import Node, Tensor, as_tensor, record
+from fastdl.functional.activation import activation as activate
+from fastdl.functional.activation import split
+from fastdl.functional.elementwise import sum_to
+from fastdl.shapes.arguments import PaddingLike
+
+
+def _conv2d_backward(node: Node, dy: np.ndarray) -> tuple:
+    x_node, weight_node, bias_node = node.inputs
+    x, weight, y, activation, x_shape, kernel_size, geometry = node.saved
+    dz = dy
+    if activation is not None:
+        dz = backend.activation_backward(dy, None, y, activation)
+    dx = dweight = dbias = None
+    if x_node:
+        dx = backend.conv2d_backward_input(dz, weight, x_shape, **geometry)
+    if weight_node:
+        dweight, dbias = backend.conv2d_backward_weight(dz, x, kernel_size, **geometry)
+    elif bias_node:
+        dbias = sum_to(dz, dz.shape[-1:])
+    return dx, dweight, dbias if bias_node else None
+
+
+def conv2d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: int | Sequence[int] = 1,
+    padding: PaddingLike = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    activation: str | None = None,
+) -> Tensor:
+    """Convolve images with filters (cross-correlation, as usual in the field).
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        (n, h, w, c).
+    weight : Tensor
+        (kh, kw, c / groups, oc).
+    bias : Tensor, optional
+        (oc,).
+    stride, dilation : int or pair of int
+        Both directions, or (vertical, horizontal).
+    padding : int, pair, pair of pairs or str
+        All sides; (vertical, horizontal); ((top, bottom), (left, right)); "same" for
+        ceil(size / stride) pixels of output; "valid" for none.
+    groups : int
+        Divides c and oc; c for a depthwise convolution.
+    activation : str, optional
+        One of ``fastdl.shapes.ACTIVATIONS``; part of the same kernel call for those
+        in ``fastdl.functional.activation.FUSED``.
+
+    Returns
+    -------
+    Tensor
+        (n, oh, ow, oc), with oh = floor((h + top + bottom - window) / stride) + 1 and
+        window = dilation * (kh - 1) + 1.
+
+    Raises
+    ------
+    ShapeError
+        The sizes do not fit.
+    DtypeError
+        The types differ.
+    ArgumentError
+        For an unknown activation.
+    """
+    x, weight = as_tensor(x), as_tensor(weight)
+    bias = None if bias is None else as_tensor(bias)
+    fused, after = split(activation, "conv2d")
+    geometry = {
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "groups": groups,
+    }
+    y = backend.conv2d_forward(
+        x.data, weight.data, bias and bias.data, activation=fused, **geometry
+    )
+    saved = (
+        x.data if weight._node else None,
+        weight.data if x._node else None,
+        y if fused else None,
+        fused,
+        x.data.shape,
+        weight.data.shape[:2],
+        geometry,
+    )
+    result = record(
+        y,
+        _conv2d_backward,
+        (x._node, weight._node, bias and bias._node),
+        saved,
+        (x._changed, weight._changed),
+        keeps_output=fused is not None,
+    )
+    return activate(result, after)

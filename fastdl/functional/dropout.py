@@ -1,0 +1,60 @@
+"""Dropout, whose mask is computed again in backward instead of stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastdl import backend, random
+from fastdl.autograd import Node, Tensor, as_tensor, record
+from fastdl.errors import ArgumentError
+
+
+def _dropout_backward(node: Node, dy: np.ndarray) -> tuple:
+    keep_prob, seed, offset = node.saved
+    return (backend.dropout_backward(dy, keep_prob, seed=seed, offset=offset),)
+
+
+def dropout(
+    x: Any,
+    p: float = 0.5,
+    training: bool = True,
+    seed: int | None = None,
+    offset: int = 0,
+) -> Tensor:
+    """Drop elements at random and scale the others up (Srivastava et al. 2014).
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Any shape.
+    p : float
+        The probability to drop an element, in [0, 1). The course's keep_prob is 1 - p.
+    training : bool
+        Whether to drop at all; False returns `x` itself.
+    seed : int, optional
+        In [0, 2**64): the stream of random numbers, the same mask on every machine.
+        By default a fresh one of `fastdl.random`.
+    offset : int
+        Where in the stream the mask begins.
+
+    Returns
+    -------
+    Tensor
+        The shape of `x`: 0, or x / (1 - p).
+
+    Raises
+    ------
+    ArgumentError
+        `p` is out of range.
+    """
+    x = as_tensor(x)
+    if not 0 <= p < 1:
+        raise ArgumentError(f"dropout: expected p in [0, 1), got {p}")
+    if p == 0 or not training:
+        return x
+    if seed is None:
+        seed = random.new_seed()
+    y = backend.dropout_forward(x.data, 1 - p, seed=seed, offset=offset)
+    return record(y, _dropout_backward, (x._node,), (1 - p, seed, offset))

@@ -1,0 +1,323 @@
+"""Arithmetic element by element, and its broadcasting.
+
+An operand that was stretched to the shape of the result receives the sum of the
+gradients of its copies.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastdl import backend
+from fastdl.autograd import Node, Tensor, as_tensor, record
+from fastdl.shapes import broadcast, check_real
+
+Shape = tuple[int, ...]
+
+
+def empty_like(x: np.ndarray) -> np.ndarray:
+    """Return an array for a result of the shape and type of `x`."""
+    return backend.empty(x.shape, x.dtype)
+
+
+# Operands ----------------------------------------------------------------------------
+
+
+def as_operand(value: Any, like: Tensor) -> Tensor:
+    """Return `value` as a tensor that can meet `like`.
+
+    Numbers, lists and integer arrays take the type of `like`. Arrays of floats keep
+    theirs, because a conversion might hide a mistake.
+    """
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind == "f":
+        return Tensor(value)
+    return Tensor(value, dtype=like.data.dtype)
+
+
+def operands(a: Any, b: Any, operation: str) -> tuple[Tensor, Tensor, Shape]:
+    """Return both operands as tensors of one type, and the shape of the result.
+
+    Raises
+    ------
+    ShapeError
+        Neither operand has the shape of the result.
+    DtypeError
+        One is float32, the other float64.
+    """
+    if not isinstance(b, Tensor):
+        a = as_tensor(a)
+        b = as_operand(b, a)
+    elif not isinstance(a, Tensor):
+        a = as_operand(a, b)
+    x, y = a.data, b.data
+    if x.dtype is not y.dtype:  # mostly there is one object for each type
+        check_real(operation, a=x, b=y)
+    shape = x.shape
+    if shape != y.shape:
+        shape = broadcast(shape, y.shape, operation)
+    return a, b, shape
+
+
+def sum_to(dy: np.ndarray, shape: Shape) -> np.ndarray:
+    """Return the gradient of an operand of `shape` that was stretched to dy's shape."""
+    if dy.shape == shape:
+        return dy
+    kept = (1,) * (dy.ndim - len(shape)) + shape
+    axes = tuple(i for i, n in enumerate(dy.shape) if kept[i] != n)
+    dx = backend.empty(shape, dy.dtype)
+    np.add.reduce(dy, axes, out=dx.reshape(kept), keepdims=True)
+    return dx
+
+
+# Of two operands ---------------------------------------------------------------------
+
+
+def _add_backward(node: Node, dy: np.ndarray) -> tuple:
+    (a, b), (a_shape, b_shape) = node.inputs, node.saved
+    return sum_to(dy, a_shape) if a else None, sum_to(dy, b_shape) if b else None
+
+
+def add(a: Any, b: Any) -> Tensor:
+    """Return a + b.
+
+    Parameters
+    ----------
+    a, b : Tensor or array_like
+        One of them has the shape of the result, the other may be stretched to it.
+        Numbers, lists and integer arrays take the type of the other operand.
+
+    Raises
+    ------
+    ShapeError
+        Neither operand has the shape of the result.
+    DtypeError
+        One is float32, the other float64.
+    """
+    a, b, shape = operands(a, b, "add")
+    x, y = a.data, b.data
+    out = np.add(x, y, backend.empty(shape, x.dtype))
+    return record(out, _add_backward, (a._node, b._node), (x.shape, y.shape))
+
+
+def _subtract_backward(node: Node, dy: np.ndarray) -> tuple:
+    (a, b), (a_shape, b_shape) = node.inputs, node.saved
+    return (
+        sum_to(dy, a_shape) if a else None,
+        sum_to(np.negative(dy, empty_like(dy)), b_shape) if b else None,
+    )
+
+
+def subtract(a: Any, b: Any) -> Tensor:
+    """Return a - b. See `add`."""
+    a, b, shape = operands(a, b, "subtract")
+    x, y = a.data, b.data
+    out = np.subtract(x, y, backend.empty(shape, x.dtype))
+    return record(out, _subtract_backward, (a._node, b._node), (x.shape, y.shape))
+
+
+def _multiply_backward(node: Node, dy: np.ndarray) -> tuple:
+    (a, b), (x, y, a_shape, b_shape) = node.inputs, node.saved
+    return (
+        sum_to(np.multiply(dy, y, empty_like(dy)), a_shape) if a else None,
+        sum_to(np.multiply(dy, x, empty_like(dy)), b_shape) if b else None,
+    )
+
+
+def multiply(a: Any, b: Any) -> Tensor:
+    """Return a * b. See `add`."""
+    a, b, shape = operands(a, b, "multiply")
+    x, y = a.data, b.data
+    out = np.multiply(x, y, backend.empty(shape, x.dtype))
+    saved = (x if b._node else None, y if a._node else None, x.shape, y.shape)
+    watched = (a._changed, b._changed)
+    return record(out, _multiply_backward, (a._node, b._node), saved, watched)
+
+
+def _divide_backward(node: Node, dy: np.ndarray) -> tuple:
+    (a, b), (x, y, a_shape) = node.inputs, node.saved
+    dx = np.divide(dy, y, empty_like(dy))
+    if b is None:
+        return sum_to(dx, a_shape), None
+    db = np.multiply(dx, x, empty_like(dy))
+    db /= y
+    np.negative(db, db)
+    return sum_to(dx, a_shape) if a else None, sum_to(db, y.shape)
+
+
+def divide(a: Any, b: Any) -> Tensor:
+    """Return a / b. See `add`."""
+    a, b, shape = operands(a, b, "divide")
+    x, y = a.data, b.data
+    out = np.divide(x, y, backend.empty(shape, x.dtype))
+    saved = (x if b._node else None, y, x.shape)
+    watched = (a._changed, b._changed)
+    return record(out, _divide_backward, (a._node, b._node), saved, watched)
+
+
+def _power_backward(node: Node, dy: np.ndarray) -> tuple:
+    (a, b), (x, exponent, y) = node.inputs, node.saved
+    dx = dexponent = None
+    if a:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = exponent * np.power(x, exponent - 1)
+        if not exponent.all():  # a constant, even where x ** -1 is infinite
+            slope = np.where(exponent == 0, 0, slope)
+        dx = sum_to(np.multiply(dy, slope, empty_like(dy)), x.shape)
+    if b:
+        logarithm = np.log(np.where(x == 0, 1, x))  # 0 ** b stays 0 near any b > 0
+        slope = np.multiply(y, logarithm, empty_like(dy))
+        dexponent = sum_to(np.multiply(dy, slope, slope), exponent.shape)
+    return dx, dexponent
+
+
+def power(a: Any, b: Any) -> Tensor:
+    """Return a ** b; NaN for a negative a unless b is an integer. See `add`."""
+    a, b, shape = operands(a, b, "power")
+    x, exponent = a.data, b.data
+    y = np.power(x, exponent, backend.empty(shape, x.dtype))
+    inputs, watched = (a._node, b._node), (a._changed, b._changed)
+    return record(y, _power_backward, inputs, (x, exponent, y), watched, True)
+
+
+def _share(node: Node, dy: np.ndarray, share: np.ndarray) -> tuple:
+    """Return the gradients when operand a gets a share of dy and b the rest."""
+    (a, b), (x, y) = node.inputs, node.saved
+    da = np.multiply(dy, share, empty_like(dy))
+    db = np.subtract(dy, da, empty_like(dy))
+    return sum_to(da, x.shape) if a else None, sum_to(db, y.shape) if b else None
+
+
+def _maximum_backward(node: Node, dy: np.ndarray) -> tuple:
+    x, y = node.saved
+    return _share(node, dy, (x > y) + 0.5 * (x == y))
+
+
+def maximum(a: Any, b: Any) -> Tensor:
+    """Return the larger of a and b; equal ones share the gradient. See `add`."""
+    a, b, shape = operands(a, b, "maximum")
+    x, y = a.data, b.data
+    out = np.maximum(x, y, backend.empty(shape, x.dtype))
+    watched = (a._changed, b._changed)
+    return record(out, _maximum_backward, (a._node, b._node), (x, y), watched)
+
+
+def _minimum_backward(node: Node, dy: np.ndarray) -> tuple:
+    x, y = node.saved
+    return _share(node, dy, (x < y) + 0.5 * (x == y))
+
+
+def minimum(a: Any, b: Any) -> Tensor:
+    """Return the smaller of a and b; equal ones share the gradient. See `add`."""
+    a, b, shape = operands(a, b, "minimum")
+    x, y = a.data, b.data
+    out = np.minimum(x, y, backend.empty(shape, x.dtype))
+    watched = (a._changed, b._changed)
+    return record(out, _minimum_backward, (a._node, b._node), (x, y), watched)
+
+
+def _where_backward(node: Node, dy: np.ndarray) -> tuple:
+    (a, b), (condition, a_shape, b_shape) = node.inputs, node.saved
+    return (
+        sum_to(np.where(condition, dy, 0), a_shape) if a else None,
+        sum_to(np.where(condition, 0, dy), b_shape) if b else None,
+    )
+
+
+def where(condition: Any, a: Any, b: Any) -> Tensor:
+    """Return a where `condition` holds, else b. See `add`.
+
+    Parameters
+    ----------
+    condition : array_like of bool
+        The shape of the result, or one that is stretched to it.
+    a, b : Tensor or array_like
+        What is chosen from.
+    """
+    a, b, shape = operands(a, b, "where")
+    condition = np.asarray(condition, bool)
+    shape = broadcast(shape, condition.shape, "where")
+    out = np.where(condition, a.data, b.data)
+    saved = (condition, a.data.shape, b.data.shape)
+    return record(out, _where_backward, (a._node, b._node), saved)
+
+
+# Of one operand ----------------------------------------------------------------------
+
+
+def _negative_backward(node: Node, dy: np.ndarray) -> tuple:
+    return (np.negative(dy, empty_like(dy)),)
+
+
+def negative(x: Any) -> Tensor:
+    """Return -x."""
+    x = as_tensor(x)
+    y = np.negative(x.data, empty_like(x.data))
+    return record(y, _negative_backward, (x._node,))
+
+
+def _exp_backward(node: Node, dy: np.ndarray) -> tuple:
+    (y,) = node.saved
+    return (np.multiply(dy, y, empty_like(dy)),)
+
+
+def exp(x: Any) -> Tensor:
+    """Return e ** x."""
+    x = as_tensor(x)
+    y = np.exp(x.data, empty_like(x.data))
+    return record(y, _exp_backward, (x._node,), (y,), keeps_output=True)
+
+
+def _log_backward(node: Node, dy: np.ndarray) -> tuple:
+    (x,) = node.saved
+    return (np.divide(dy, x, empty_like(dy)),)
+
+
+def log(x: Any) -> Tensor:
+    """Return the natural logarithm of x."""
+    x = as_tensor(x)
+    y = np.log(x.data, empty_like(x.data))
+    return record(y, _log_backward, (x._node,), (x.data,), (x._changed,))
+
+
+def _sqrt_backward(node: Node, dy: np.ndarray) -> tuple:
+    (y,) = node.saved
+    dx = np.divide(dy, y, empty_like(dy))
+    dx *= 0.5
+    return (dx,)
+
+
+def sqrt(x: Any) -> Tensor:
+    """Return the square root of x; its gradient at 0 is infinite."""
+    x = as_tensor(x)
+    y = np.sqrt(x.data, empty_like(x.data))
+    return record(y, _sqrt_backward, (x._node,), (y,), keeps_output=True)
+
+
+def _abs_backward(node: Node, dy: np.ndarray) -> tuple:
+    (x,) = node.saved
+    dx = np.sign(x, empty_like(dy))
+    dx *= dy
+    return (dx,)
+
+
+def abs(x: Any) -> Tensor:
+    """Return the absolute value of x; its gradient at 0 is 0."""
+    x = as_tensor(x)
+    y = np.absolute(x.data, empty_like(x.data))
+    return record(y, _abs_backward, (x._node,), (x.data,), (x._changed,))
+
+
+def _astype_backward(node: Node, dy: np.ndarray) -> tuple:
+    (dtype,) = node.saved
+    return (dy.astype(dtype),)
+
+
+def astype(x: Any, dtype: Any) -> Tensor:
+    """Convert to float32 or float64; the gradient comes back in the type of `x`."""
+    x = as_tensor(x)
+    y = Tensor(x.data, dtype=dtype)
+    if y.data is x.data:
+        return x
+    return record(y.data, _astype_backward, (x._node,), (x.data.dtype,))

@@ -1,0 +1,123 @@
+"""The operators and methods of `Tensor`: each is a function of this package.
+
+The in-place operators (``+=``, ``-=``, ``*=``, ``/=`` and ``t[key] = value``) write
+into ``data`` and tell the tape. They are meant for where nothing is recorded:
+
+- inside `no_grad`, and where no operand needs a gradient, they work in place;
+- elsewhere a leaf that needs a gradient refuses them, because the tape would miss them;
+- any other ``a += b`` that must be recorded means ``a = a + b``.
+
+Comparisons have no gradient; they return plain arrays of bool.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fastdl.autograd import Leaf, Tensor, is_recording
+from fastdl.errors import GraphError
+from fastdl.functional import elementwise, reduction, shaping
+from fastdl.functional.elementwise import as_operand, operands
+from fastdl.functional.matmul import matmul
+from fastdl.shapes import check_shape
+
+
+def _reflected(function: Callable[[Any, Any], Tensor]) -> Callable[..., Tensor]:
+    """Return the method for ``other <operator> tensor``."""
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        return function(other, self)
+
+    return method
+
+
+def _compared(compare: Callable[[Any, Any], Any]) -> Callable[..., np.ndarray]:
+    def method(self: Tensor, other: Any) -> np.ndarray:
+        a, b, _ = operands(self, other, compare.__name__)
+        return compare(a.data, b.data)
+
+    return method
+
+
+def _refuse(change: str) -> NoReturn:
+    raise GraphError(
+        f"{change}: a tensor that needs a gradient cannot be changed in place, for the "
+        "tape would miss it; do it inside `with fastdl.no_grad():`"
+    )
+
+
+def _in_place(function: Callable[..., Tensor], sign: str) -> Callable[..., Tensor]:
+    """Return the method for ``tensor <operator>= other``."""
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        if is_recording() and isinstance(self._node, Leaf):
+            _refuse(sign)
+        result = function(self, other)
+        if result._node is not None:
+            return result
+        check_shape(sign, "a result", result.data.shape, self.data.shape)
+        self.data[...] = result.data
+        self.mark_changed()
+        return self
+
+    return method
+
+
+def _set_item(self: Tensor, key: Any, value: Any) -> None:
+    value = as_operand(value, self) if not isinstance(value, Tensor) else value
+    if is_recording() and (self._node or value._node):
+        _refuse("tensor[key] = value")
+    self.data[key] = value.data
+    self.mark_changed()
+
+
+METHODS: dict[str, Any] = {
+    "__add__": elementwise.add,
+    "__radd__": _reflected(elementwise.add),
+    "__iadd__": _in_place(elementwise.add, "+="),
+    "__sub__": elementwise.subtract,
+    "__rsub__": _reflected(elementwise.subtract),
+    "__isub__": _in_place(elementwise.subtract, "-="),
+    "__mul__": elementwise.multiply,
+    "__rmul__": _reflected(elementwise.multiply),
+    "__imul__": _in_place(elementwise.multiply, "*="),
+    "__truediv__": elementwise.divide,
+    "__rtruediv__": _reflected(elementwise.divide),
+    "__itruediv__": _in_place(elementwise.divide, "/="),
+    "__pow__": elementwise.power,
+    "__rpow__": _reflected(elementwise.power),
+    "__matmul__": matmul,
+    "__rmatmul__": _reflected(matmul),
+    "__neg__": elementwise.negative,
+    "__abs__": elementwise.abs,
+    "abs": elementwise.abs,
+    "exp": elementwise.exp,
+    "log": elementwise.log,
+    "sqrt": elementwise.sqrt,
+    "astype": elementwise.astype,
+    "sum": reduction.sum,
+    "mean": reduction.mean,
+    "max": reduction.max,
+    "min": reduction.min,
+    "reshape": shaping.reshape,
+    "transpose": shaping.transpose,
+    "T": property(shaping.transpose, doc="The tensor with its axes reversed."),
+    "__getitem__": shaping.index,
+    "__setitem__": _set_item,
+    "__lt__": _compared(operator.lt),
+    "__le__": _compared(operator.le),
+    "__gt__": _compared(operator.gt),
+    "__ge__": _compared(operator.ge),
+    "__eq__": _compared(operator.eq),
+    "__ne__": _compared(operator.ne),
+}
+
+
+def complete(tensor_class: type[Tensor]) -> None:
+    """Put the operators and methods into the class of tensors."""
+    for name, method in METHODS.items():
+        setattr(tensor_class, name, method)

@@ -1,0 +1,108 @@
+"""Pooling of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastdl import backend
+from fastdl.autograd import Node, Tensor, as_tensor, record
+from fastdl.shapes.arguments import PaddingLike
+
+
+def _max_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
+    argmax, shape, kernel_size, stride, padding = node.saved
+    return (
+        backend.max_pool2d_backward(
+            dy, argmax, shape, kernel_size, stride=stride, padding=padding
+        ),
+    )
+
+
+def max_pool2d(
+    x: Any,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: PaddingLike = 0,
+) -> Tensor:
+    """Return the maximum of each window; the first of equal ones gets the gradient.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        (n, h, w, c).
+    kernel_size : int or pair of int
+        The window.
+    stride : int or pair of int, optional
+        By default the size of the window.
+    padding : int, pair, pair of pairs or str
+        As in `conv2d`, but smaller than the window. Padding is never the maximum.
+
+    Returns
+    -------
+    Tensor
+        (n, oh, ow, c), with the sizes of `conv2d`.
+
+    Raises
+    ------
+    ShapeError
+        The sizes do not fit.
+    """
+    x = as_tensor(x)
+    y, argmax = backend.max_pool2d_forward(
+        x.data, kernel_size, stride=stride, padding=padding
+    )
+    saved = (argmax, x.data.shape, kernel_size, stride, padding)
+    return record(y, _max_pool2d_backward, (x._node,), saved)
+
+
+def _avg_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
+    shape, kernel_size, stride, padding = node.saved
+    return (
+        backend.avg_pool2d_backward(
+            dy, shape, kernel_size, stride=stride, padding=padding
+        ),
+    )
+
+
+def avg_pool2d(
+    x: Any,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: PaddingLike = 0,
+) -> Tensor:
+    """Return the mean of each window. See `max_pool2d`; padding counts as zeros."""
+    x = as_tensor(x)
+    y = backend.avg_pool2d_forward(x.data, kernel_size, stride=stride, padding=padding)
+    saved = (x.data.shape, kernel_size, stride, padding)
+    return record(y, _avg_pool2d_backward, (x._node,), saved)
+
+
+def _global_avg_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
+    (shape,) = node.saved
+    return (backend.global_avg_pool2d_backward(dy, shape),)
+
+
+def global_avg_pool2d(x: Any) -> Tensor:
+    """Return the mean of each channel over the whole image.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        (n, h, w, c).
+
+    Returns
+    -------
+    Tensor
+        (n, c).
+
+    Raises
+    ------
+    ShapeError
+        `x` has not 4 axes.
+    """
+    x = as_tensor(x)
+    y = backend.global_avg_pool2d_forward(x.data)
+    return record(y, _global_avg_pool2d_backward, (x._node,), (x.data.shape,))

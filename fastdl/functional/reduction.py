@@ -1,0 +1,236 @@
+"""Sums, means and extremes over axes, and the mean squared error.
+
+The gradient of a sum is dy for every element; of a mean of m elements dy / m; of a
+maximum dy for the element that is it, shared equally by equal ones.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from fastdl import backend
+from fastdl.autograd import Node, Tensor, as_tensor, record
+from fastdl.errors import ArgumentError, ShapeError, suggest
+from fastdl.functional.elementwise import empty_like
+from fastdl.shapes import check_real
+
+Shape = tuple[int, ...]
+Axis = int | Sequence[int] | None
+
+
+@lru_cache(maxsize=1024)
+def _shapes(shape: Shape, axis: Any, operation: str) -> tuple[Shape, Shape, int]:
+    """Return the shape with axes kept as 1, the shape without, the elements of a sum.
+
+    `axis` is None, an integer or a tuple of integers.
+    """
+    ndim = len(shape)
+    listed = axis if isinstance(axis, tuple) else (axis,)
+    if axis is None:
+        listed = tuple(range(ndim))
+    axes = {i + ndim if i < 0 else i for i in map(operator.index, listed)}
+    if len(axes) != len(listed) or not axes.issubset(range(ndim)):
+        raise ShapeError(
+            f"{operation}: expected axes from {-ndim} to {ndim - 1}, each once, for an "
+            f"array of shape {shape}, got axis={axis}"
+        )
+    kept = tuple(1 if i in axes else size for i, size in enumerate(shape))
+    dropped = tuple(size for i, size in enumerate(shape) if i not in axes)
+    return kept, dropped, math.prod(shape[i] for i in axes)
+
+
+def _reduce(
+    ufunc: np.ufunc, x: np.ndarray, axis: Axis, keepdims: bool, operation: str
+) -> tuple[np.ndarray, Shape, int]:
+    """Return the result, its shape with axes kept as 1, and the elements of a sum."""
+    if isinstance(axis, list):
+        axis = tuple(axis)
+    kept, dropped, count = _shapes(x.shape, axis, operation)
+    if count == 0 and ufunc.identity is None:
+        raise ShapeError(f"{operation}: no elements along axis={axis} of {x.shape}")
+    y = backend.empty(kept if keepdims else dropped, x.dtype)
+    ufunc.reduce(x, axis, out=y, keepdims=keepdims)
+    return y, kept, count
+
+
+def _spread(dy: np.ndarray, kept: Shape, shape: Shape, factor: float) -> np.ndarray:
+    """Return dy * factor at every element that was reduced."""
+    dx = backend.empty(shape, dy.dtype)
+    return np.multiply(dy.reshape(kept), factor, dx)
+
+
+def _sum_backward(node: Node, dy: np.ndarray) -> tuple:
+    return (_spread(dy, *node.saved),)
+
+
+def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Add the elements along axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Any shape.
+    axis : int or sequence of int, optional
+        By default all axes.
+    keepdims : bool
+        Whether the axes stay, with size 1.
+
+    Returns
+    -------
+    Tensor
+        The shape of `x` without the axes.
+
+    Raises
+    ------
+    ShapeError
+        `axis` is not an axis of `x`, or names one twice.
+    """
+    x = as_tensor(x)
+    y, kept, _ = _reduce(np.add, x.data, axis, keepdims, "sum")
+    return record(y, _sum_backward, (x._node,), (kept, x.data.shape, 1.0))
+
+
+def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Average the elements along axes. See `sum`; the mean of no element is NaN."""
+    x = as_tensor(x)
+    y, kept, count = _reduce(np.add, x.data, axis, keepdims, "mean")
+    factor = 1 / count if count else math.nan
+    y *= factor
+    return record(y, _sum_backward, (x._node,), (kept, x.data.shape, factor))
+
+
+def _extreme_backward(node: Node, dy: np.ndarray) -> tuple:
+    x, y, kept = node.saved
+    axes = tuple(i for i, (a, b) in enumerate(zip(kept, x.shape, strict=True)) if a < b)
+    chosen = x == y.reshape(kept)
+    shares = np.maximum(chosen.sum(axes, keepdims=True, dtype=x.dtype), 1)
+    return (np.multiply(chosen, dy.reshape(kept) / shares, empty_like(x)),)
+
+
+def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the largest element along axes; NaN wins. See `sum`.
+
+    Equal largest elements share the gradient. There must be an element to choose.
+    """
+    x = as_tensor(x)
+    y, kept, _ = _reduce(np.maximum, x.data, axis, keepdims, "max")
+    saved = (x.data, y, kept)
+    return record(y, _extreme_backward, (x._node,), saved, (x._changed,), True)
+
+
+def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Return the smallest element along axes; NaN wins. See `max`."""
+    x = as_tensor(x)
+    y, kept, _ = _reduce(np.minimum, x.data, axis, keepdims, "min")
+    saved = (x.data, y, kept)
+    return record(y, _extreme_backward, (x._node,), saved, (x._changed,), True)
+
+
+def check_targets(operation: str, targets: Shape, outputs: Shape) -> None:
+    """Raise ShapeError unless targets have exactly the shape of a model's outputs."""
+    if targets != outputs:
+        hint = ""
+        if math.prod(targets) == math.prod(outputs):
+            hint = f"; if they belong together use targets.reshape{outputs}"
+        raise ShapeError(
+            f"{operation}: expected targets of the shape of the outputs, {outputs}, "
+            f"got {targets}{hint}"
+        )
+
+
+def reduce_losses(
+    losses: np.ndarray, reduction: str, count: int, operation: str
+) -> tuple[np.ndarray, float]:
+    """Reduce losses as the argument `reduction` of a loss function says.
+
+    Parameters
+    ----------
+    losses
+        Any shape.
+    reduction
+        "mean", "sum" or "none".
+    count
+        What a mean divides the sum by. A mean of none is 0, with gradient 0.
+    operation
+        The name for the message.
+
+    Returns
+    -------
+    result : numpy.ndarray
+        One number, or `losses`.
+    factor : float
+        The derivative of the result with respect to each of the losses.
+
+    Raises
+    ------
+    ArgumentError
+        For another `reduction`.
+    """
+    if reduction == "none":
+        return losses, 1.0
+    if reduction not in ("mean", "sum"):
+        hint = suggest(reduction, ("mean", "sum", "none"))
+        raise ArgumentError(f"{operation}: unknown reduction {reduction!r}{hint}")
+    factor = 1.0 if reduction == "sum" else 1 / count if count else 0.0
+    result = backend.empty((), losses.dtype)
+    np.add.reduce(losses, None, out=result)
+    result *= factor
+    return result, factor
+
+
+def spread_loss(dy: np.ndarray, factor: float, shape: Shape) -> np.ndarray:
+    """Return the gradient of `reduce_losses`: dy * factor for each of the losses."""
+    return np.multiply(dy, factor, backend.empty(shape, dy.dtype))
+
+
+def _mse_loss_backward(node: Node, dy: np.ndarray) -> tuple:
+    difference, factor = node.saved
+    prediction, target = node.inputs
+    dx = np.multiply(difference, 2 * factor * dy, empty_like(difference))
+    return (
+        dx if prediction else None,
+        np.negative(dx, empty_like(dx)) if target else None,
+    )
+
+
+def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """Return the squared error (prediction - target)^2.
+
+    Parameters
+    ----------
+    prediction : Tensor
+        Any shape.
+    target : Tensor or array_like
+        Exactly the shape of `prediction`; arrays are converted to its type.
+    reduction : str
+        "mean" over all elements, "sum" or "none".
+
+    Returns
+    -------
+    Tensor
+        One number; for "none", the shape of `prediction`.
+
+    Raises
+    ------
+    ShapeError
+        The shapes differ, even if they could be broadcast.
+    ArgumentError
+        For another `reduction`.
+    """
+    prediction = as_tensor(prediction)
+    x = prediction.data
+    if not isinstance(target, Tensor):
+        target = Tensor(target, dtype=x.dtype)
+    check_real("mse_loss", prediction=x, target=target.data)
+    check_targets("mse_loss", target.data.shape, x.shape)
+    difference = np.subtract(x, target.data, empty_like(x))
+    losses = np.square(difference, empty_like(x))
+    loss, factor = reduce_losses(losses, reduction, x.size, "mse_loss")
+    inputs = (prediction._node, target._node)
+    return record(loss, _mse_loss_backward, inputs, (difference, factor))

@@ -1,0 +1,230 @@
+"""Operations that move elements and compute nothing.
+
+Their gradients move dy back; an element that was taken several times receives the sum.
+`reshape`, `transpose`, `broadcast_to` and indexing with slices return views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastdl import backend
+from fastdl.autograd import Node, Tensor, as_tensor, record
+from fastdl.errors import ShapeError
+from fastdl.functional.elementwise import sum_to
+from fastdl.shapes import check_real, pair
+
+
+def _record_view(
+    x: Tensor, data: np.ndarray, backward: Any, saved: tuple = ()
+) -> Tensor:
+    y = record(data, backward, (x._node,), saved)
+    y._changed = x._changed  # they share memory
+    return y
+
+
+def _listed(sizes: tuple) -> tuple:
+    """Unpack the argument of ``reshape((2, 3))``, which may also be ``(2, 3)``."""
+    return tuple(sizes[0]) if sizes and isinstance(sizes[0], (tuple, list)) else sizes
+
+
+def _reshape_backward(node: Node, dy: np.ndarray) -> tuple:
+    (shape,) = node.saved
+    return (dy.reshape(shape),)
+
+
+def reshape(x: Any, *shape: Any) -> Tensor:
+    """Arrange the elements in another shape, the last axis fastest.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    *shape : int or sequence of int
+        The sizes, or one sequence of them; one of them may be -1: what is left.
+
+    Raises
+    ------
+    ShapeError
+        The shape does not hold as many elements as `x`.
+    """
+    x = as_tensor(x)
+    try:
+        y = x.data.reshape(_listed(shape))
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"reshape: {error}") from None
+    return _record_view(x, y, _reshape_backward, (x.data.shape,))
+
+
+def _transpose_backward(node: Node, dy: np.ndarray) -> tuple:
+    (inverse,) = node.saved
+    return (dy.transpose(inverse or None),)
+
+
+def transpose(x: Any, *axes: Any) -> Tensor:
+    """Permute the axes.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    *axes : int or sequence of int
+        For each axis of the result, the axis of `x` that it is. By default reversed.
+
+    Raises
+    ------
+    ShapeError
+        The axes are no permutation of those of `x`.
+    """
+    x = as_tensor(x)
+    axes = _listed(axes)
+    try:
+        y = x.data.transpose(axes or None)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"transpose: {error}") from None
+    positive = [axis % x.data.ndim for axis in axes]
+    inverse = [positive.index(axis) for axis in range(len(positive))]
+    return _record_view(x, y, _transpose_backward, (inverse,))
+
+
+def _broadcast_to_backward(node: Node, dy: np.ndarray) -> tuple:
+    (shape,) = node.saved
+    return (sum_to(dy, shape),)
+
+
+def broadcast_to(x: Any, shape: Sequence[int]) -> Tensor:
+    """Repeat `x` along new axes and axes of size 1, without copying.
+
+    Raises
+    ------
+    ShapeError
+        `x` cannot be stretched to `shape`.
+    """
+    x = as_tensor(x)
+    try:
+        y = np.broadcast_to(x.data, tuple(shape))
+    except ValueError:
+        raise ShapeError(
+            f"broadcast_to: shape {x.data.shape} cannot be stretched to {tuple(shape)}"
+        ) from None
+    return _record_view(x, y, _broadcast_to_backward, (x.data.shape,))
+
+
+def _is_basic(key: Any) -> bool:
+    """Whether NumPy answers this index by a view: no element is taken twice."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(
+        part is None
+        or part is Ellipsis
+        or isinstance(part, slice)
+        or (isinstance(part, (int, np.integer)) and not isinstance(part, bool))
+        for part in parts
+    )
+
+
+def _index_backward(node: Node, dy: np.ndarray) -> tuple:
+    key, shape = node.saved
+    dx = backend.zeros(shape, dy.dtype)
+    if _is_basic(key):
+        dx[key] = dy
+    else:
+        np.add.at(dx, key, dy)
+    return (dx,)
+
+
+def index(x: Any, key: Any) -> Tensor:
+    """Return ``x[key]``; `key` is all that NumPy takes: slices, integers, arrays."""
+    x = as_tensor(x)
+    y = np.asarray(x.data[key])
+    if _is_basic(key):
+        return _record_view(x, y, _index_backward, (key, x.data.shape))
+    return record(y, _index_backward, (x._node,), (key, x.data.shape))
+
+
+def _concatenate_backward(node: Node, dy: np.ndarray) -> tuple:
+    axis, sizes = node.saved
+    parts = np.split(dy, np.cumsum(sizes)[:-1], axis)
+    return tuple(
+        part if source else None
+        for source, part in zip(node.inputs, parts, strict=True)
+    )
+
+
+def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
+    """Join tensors along an axis that they have.
+
+    Parameters
+    ----------
+    tensors : sequence of Tensor or array_like
+        At least one; alike in type and in all sizes but that along `axis`.
+    axis : int
+
+    Raises
+    ------
+    ShapeError
+        There is nothing to join, no such axis, or another size differs.
+    DtypeError
+        Some are float32, others float64.
+    """
+    parts = [as_tensor(tensor) for tensor in tensors]
+    arrays = [part.data for part in parts]
+    check_real("concatenate", **{f"tensors[{i}]": x for i, x in enumerate(arrays)})
+    try:
+        sizes = [x.shape[axis] for x in arrays]
+        shape = list(arrays[0].shape)
+        shape[axis] = sum(sizes)
+        y = np.concatenate(arrays, axis, backend.empty(shape, arrays[0].dtype))
+    except (ValueError, IndexError) as error:
+        given = ", ".join(str(x.shape) for x in arrays) or "nothing"
+        raise ShapeError(
+            f"concatenate: cannot join {given} along axis {axis} ({error})"
+        ) from None
+    inputs = tuple(part._node for part in parts)
+    return record(y, _concatenate_backward, inputs, (axis, sizes))
+
+
+def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
+    """Join tensors of equal shape along a new axis. See `concatenate`."""
+    parts = [as_tensor(tensor) for tensor in tensors]
+    shapes = {part.data.shape for part in parts}
+    if len(shapes) != 1:
+        raise ShapeError(f"stack: expected tensors of equal shape, got {list(shapes)}")
+    shape = np.expand_dims(parts[0].data, axis).shape
+    return concatenate([reshape(part, shape) for part in parts], axis)
+
+
+def _pad_backward(node: Node, dy: np.ndarray) -> tuple:
+    (inside,) = node.saved
+    return (dy[inside],)
+
+
+def pad(x: Any, widths: Sequence[Sequence[int]], value: float = 0.0) -> Tensor:
+    """Put a border around `x`.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    widths : sequence of pair of int
+        For each axis how many elements to add (before, after).
+    value : float
+        What they hold.
+
+    Raises
+    ------
+    ShapeError
+        `widths` has no pair of integers >= 0 for each axis.
+    """
+    x = as_tensor(x)
+    pairs = [pair(width, "pad: a width", 0) for width in widths]
+    if len(pairs) != x.data.ndim:
+        raise ShapeError(
+            f"pad: expected a pair (before, after) for each of the {x.data.ndim} axes "
+            f"of shape {x.data.shape}, got {len(pairs)}"
+        )
+    sized = list(zip(pairs, x.data.shape, strict=True))
+    y = backend.empty([before + n + after for (before, after), n in sized], x.dtype)
+    inside = tuple(slice(before, before + n) for (before, _), n in sized)
+    y.fill(value)
+    y[inside] = x.data
+    return record(y, _pad_backward, (x._node,), (inside,))

@@ -1,0 +1,198 @@
+"""Softmax, and the cross-entropies that are computed from logits.
+
+The losses take logits, not probabilities: softmax or sigmoid and logarithm together are
+exact for logits of any finite size, and their gradient is simply (yhat - y) / m.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastdl import backend
+from fastdl.autograd import Node, Tensor, as_tensor, record
+from fastdl.errors import GraphError, ShapeError
+from fastdl.functional.elementwise import empty_like
+from fastdl.functional.reduction import check_targets, reduce_losses, spread_loss
+
+
+def _rows(x: Any, operation: str) -> Tensor:
+    x = as_tensor(x)
+    if x.data.ndim == 0 or x.data.shape[-1] == 0:
+        raise ShapeError(
+            f"{operation}: expected at least one class along the last axis, "
+            f"got shape {x.data.shape}"
+        )
+    return x
+
+
+def _softmax_backward(node: Node, dy: np.ndarray) -> tuple:
+    (p,) = node.saved
+    dx = np.multiply(dy, p, empty_like(dy))
+    total = np.add.reduce(dx, -1, keepdims=True)
+    return (np.subtract(dx, p * total, dx),)
+
+
+def softmax(x: Any) -> Tensor:
+    """Return the softmax over the last axis: positive, with sum 1.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        (..., classes), of any finite size.
+
+    Returns
+    -------
+    Tensor
+        The shape of `x`, in [0, 1].
+
+    Raises
+    ------
+    ShapeError
+        There is no class.
+    """
+    x = _rows(x, "softmax")
+    p = backend.softmax_forward(x.data)
+    return record(p, _softmax_backward, (x._node,), (p,), keeps_output=True)
+
+
+def _log_softmax_backward(node: Node, dy: np.ndarray) -> tuple:
+    (log_p,) = node.saved
+    total = np.add.reduce(dy, -1, keepdims=True)
+    dx = np.exp(log_p, empty_like(dy))
+    dx *= total
+    return (np.subtract(dy, dx, dx),)
+
+
+def log_softmax(x: Any) -> Tensor:
+    """Return the logarithm of the softmax over the last axis. See `softmax`."""
+    x = _rows(x, "log_softmax")
+    log_p = backend.log_softmax_forward(x.data)
+    return record(log_p, _log_softmax_backward, (x._node,), (log_p,), keeps_output=True)
+
+
+def hardmax(x: Any) -> Tensor:
+    """Return 1 for the largest (first) element along the last axis and 0 for others.
+
+    It has no useful gradient, so none flows back. See `softmax`.
+    """
+    x = _rows(x, "hardmax")
+    y = backend.zeros(x.data.shape, x.data.dtype)
+    np.put_along_axis(y, x.data.argmax(-1)[..., np.newaxis], 1, -1)
+    return Tensor(y)
+
+
+# Losses ------------------------------------------------------------------------------
+
+
+def _plain(targets: Any, operation: str) -> np.ndarray:
+    """Return labels as an array; they are data and receive no gradient."""
+    if not isinstance(targets, Tensor):
+        return np.asarray(targets)
+    if targets.requires_grad:
+        raise GraphError(
+            f"{operation}: no gradient is computed for the labels; use labels.detach()"
+        )
+    return targets.data
+
+
+def _cross_entropy_backward(node: Node, dy: np.ndarray) -> tuple:
+    probabilities, labels, factor = node.saved
+    dloss = spread_loss(dy, factor, labels.shape[:1])
+    return (backend.softmax_cross_entropy_backward(probabilities, labels, dloss),)
+
+
+def cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Tensor:
+    r"""Return the softmax cross-entropy, :math:`-\sum_k y_k \log p_k`, from logits.
+
+    The gradient with respect to the logits is (p - y) / m for "mean".
+
+    Parameters
+    ----------
+    logits : Tensor
+        (m, classes): what comes before the softmax.
+    labels : array_like
+        Integers (m,) in [0, classes), or one-hot rows or rows of probabilities
+        (m, classes).
+    reduction : str
+        "mean" over the examples, "sum" or "none".
+
+    Returns
+    -------
+    Tensor
+        One number in nats; (m,) for "none". The mean of an empty batch is 0.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        For logits or labels of another shape, labels of float type.
+    ArgumentError
+        A label is out of range; `reduction` is unknown.
+    GraphError
+        The labels need a gradient.
+    """
+    logits = as_tensor(logits)
+    x = logits.data
+    if x.ndim != 2:
+        raise ShapeError(
+            f"cross_entropy: expected logits of shape (m, classes), got {x.shape}"
+        )
+    labels = _plain(labels, "cross_entropy")
+    if labels.ndim == 2:
+        labels = labels.astype(x.dtype, copy=False)
+    losses, probabilities = backend.softmax_cross_entropy_forward(x, labels)
+    loss, factor = reduce_losses(losses, reduction, len(losses), "cross_entropy")
+    saved = (probabilities, labels, factor)
+    return record(loss, _cross_entropy_backward, (logits._node,), saved)
+
+
+def _binary_cross_entropy_with_logits_backward(node: Node, dy: np.ndarray) -> tuple:
+    x, targets, factor = node.saved
+    dloss = spread_loss(dy, factor, x.shape)
+    return (backend.sigmoid_cross_entropy_backward(x, targets, dloss),)
+
+
+def binary_cross_entropy_with_logits(
+    logits: Any, targets: Any, reduction: str = "mean"
+) -> Tensor:
+    r"""Return the cross-entropy of yes-or-no questions, from logits.
+
+    It is :math:`-t \log s - (1 - t) \log (1 - s)` with s = sigmoid(logit) and the
+    target t; its gradient is (s - t) / m for "mean".
+
+    Parameters
+    ----------
+    logits : Tensor
+        Any shape: (m,) or (m, 1) for logistic regression, (m, tasks) for several.
+    targets : array_like
+        Exactly the shape of `logits`, in [0, 1]. NaN marks a missing target: its loss
+        and its gradient are 0.
+    reduction : str
+        "mean" over the targets that are not missing (0 when all are), "sum" or "none".
+
+    Returns
+    -------
+    Tensor
+        One number in nats; the shape of `logits` for "none".
+
+    Raises
+    ------
+    ShapeError
+        The shapes differ, even if they could be broadcast.
+    ArgumentError
+        `reduction` is unknown.
+    GraphError
+        The targets need a gradient.
+    """
+    operation = "binary_cross_entropy_with_logits"
+    logits = as_tensor(logits)
+    x = logits.data
+    targets = _plain(targets, operation).astype(x.dtype, copy=False)
+    check_targets(operation, targets.shape, x.shape)
+    losses = backend.sigmoid_cross_entropy_forward(x, targets)
+    present = targets.size - int(np.count_nonzero(np.isnan(targets)))
+    loss, factor = reduce_losses(losses, reduction, present, operation)
+    saved = (x, targets, factor)
+    backward = _binary_cross_entropy_with_logits_backward
+    return record(loss, backward, (logits._node,), saved, (logits._changed,))
