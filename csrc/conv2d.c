@@ -10,11 +10,11 @@
 
 #define PIXELS 4 /* output pixels a step: independent chains for the FMA units */
 
-static void depthwise(ptrdiff_t pixels, ptrdiff_t channels, const void* x,
-                      ptrdiff_t x_step, const void* weight, const void* bias, void* y,
-                      ptrdiff_t y_step, ptrdiff_t taps, const ptrdiff_t* offset) {
+static void depthwise(ptrdiff_t pixels, ptrdiff_t channels, const void *x,
+                      ptrdiff_t x_step, const void *weight, const void *bias, void *y,
+                      ptrdiff_t y_step, ptrdiff_t taps, const ptrdiff_t *offset) {
   const real *image = x, *w = weight, *start = bias;
-  real* out = y;
+  real *out = y;
   for (ptrdiff_t c = 0; c < channels; c += LANES) {
     const ptrdiff_t width = channels - c < LANES ? channels - c : LANES;
     if (width < LANES) { /* the last channels, one by one */
@@ -34,7 +34,7 @@ static void depthwise(ptrdiff_t pixels, ptrdiff_t channels, const void* x,
       for (int u = 0; u < PIXELS; u++) sum[u] = first;
       for (ptrdiff_t t = 0; t < taps; t++) {
         const vec filter = load(w + t * channels + c);
-        const real* from = image + p * x_step + offset[t] + c;
+        const real *from = image + p * x_step + offset[t] + c;
         for (int u = 0; u < PIXELS; u++) sum[u] += load(from + u * x_step) * filter;
       }
       for (int u = 0; u < PIXELS; u++) store(out + (p + u) * y_step + c, sum[u]);
@@ -48,11 +48,11 @@ static void depthwise(ptrdiff_t pixels, ptrdiff_t channels, const void* x,
   }
 }
 
-static void depthwise_weight(ptrdiff_t pixels, ptrdiff_t channels, const void* x,
-                             ptrdiff_t x_step, const void* dy, void* dweight,
-                             ptrdiff_t taps, const ptrdiff_t* offset) {
+static void depthwise_weight(ptrdiff_t pixels, ptrdiff_t channels, const void *x,
+                             ptrdiff_t x_step, const void *dy, void *dweight,
+                             ptrdiff_t taps, const ptrdiff_t *offset) {
   const real *image = x, *grad = dy;
-  real* dw = dweight;
+  real *dw = dweight;
   for (ptrdiff_t t = 0; t < taps; t++) {
     ptrdiff_t c = 0;
     for (; c + LANES <= channels; c += LANES) {
@@ -64,7 +64,7 @@ static void depthwise_weight(ptrdiff_t pixels, ptrdiff_t channels, const void* x
           sum[u] += load(from + (p + u) * x_step) * load(g + (p + u) * channels);
       for (; p < pixels; p++)
         sum[0] += load(from + p * x_step) * load(g + p * channels);
-      real* to = dw + t * channels + c;
+      real *to = dw + t * channels + c;
       store(to, load(to) + ((sum[0] + sum[1]) + (sum[2] + sum[3])));
     }
     for (; c < channels; c++) {

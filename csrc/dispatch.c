@@ -9,7 +9,7 @@ extern const MicroKernels fastdl_avx2_f32, fastdl_avx2_f64;
 extern const MicroKernels fastdl_avx512_f32, fastdl_avx512_f64;
 #endif
 
-const MicroKernels* fastdl_microkernels(const char* isa, int real_bytes) {
+const MicroKernels *fastdl_microkernels(const char *isa, int real_bytes) {
   const int f64 = real_bytes == 8;
 #if FASTDL_X86
   __builtin_cpu_init();

@@ -11,8 +11,8 @@
 #include "table.h"
 
 ALWAYS_INLINE void tile_body(const int rows, const int vectors, ptrdiff_t cols,
-                             const real* const* a, const real* b, real* const* c,
-                             const real* bias, int accumulate, const Reduction* k) {
+                             const real *const *a, const real *b, real *const *c,
+                             const real *bias, int accumulate, const Reduction *k) {
   vec sum[TILE_ROWS][TILE_VECTORS];
   const ptrdiff_t last = cols - (vectors - 1) * LANES; /* columns of the last vector */
 
@@ -31,7 +31,7 @@ ALWAYS_INLINE void tile_body(const int rows, const int vectors, ptrdiff_t cols,
 
   const ptrdiff_t step = k->step, b_stride = k->b_stride, length = k->length;
   for (ptrdiff_t s = 0; s < k->runs; s++) {
-    const real* row[TILE_ROWS];
+    const real *row[TILE_ROWS];
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) row[r] = a[r] + k->offset[s];
     for (ptrdiff_t i = 0, at = 0; i < length; i++, at += step, b += b_stride) {
@@ -59,10 +59,10 @@ ALWAYS_INLINE void tile_body(const int rows, const int vectors, ptrdiff_t cols,
   }
 }
 
-static void tile(ptrdiff_t rows, ptrdiff_t cols, const void* const* a, const void* b,
-                 void* const* c, const void* bias, int accumulate, const Reduction* k) {
-  const real* const* a_ = (const real* const*)a;
-  real* const* c_ = (real* const*)c;
+static void tile(ptrdiff_t rows, ptrdiff_t cols, const void *const *a, const void *b,
+                 void *const *c, const void *bias, int accumulate, const Reduction *k) {
+  const real *const *a_ = (const real *const *)a;
+  real *const *c_ = (real *const *)c;
   /* One specialised body for each number of rows, so that the accumulators of a
    * short last tile stay in registers too. */
 #define ROWS(n)                                              \
@@ -91,10 +91,10 @@ static void tile(ptrdiff_t rows, ptrdiff_t cols, const void* const* a, const voi
 
 /* Copies B (rows x cols <= TILE_COLS, any strides) into a panel: rows of TILE_COLS
  * reals, zeros beyond `cols`. */
-static void pack_panel(ptrdiff_t rows, ptrdiff_t cols, const void* b,
-                       ptrdiff_t row_stride, ptrdiff_t col_stride, void* panel) {
-  const real* from = b;
-  real* to = panel;
+static void pack_panel(ptrdiff_t rows, ptrdiff_t cols, const void *b,
+                       ptrdiff_t row_stride, ptrdiff_t col_stride, void *panel) {
+  const real *from = b;
+  real *to = panel;
   if (cols < TILE_COLS) memset(to, 0, (size_t)(rows * TILE_COLS) * sizeof(real));
   if (col_stride == 1) {
     for (ptrdiff_t i = 0; i < rows; i++)
@@ -113,10 +113,10 @@ static void pack_panel(ptrdiff_t rows, ptrdiff_t cols, const void* b,
 }
 
 /* sum[j] += sum_i x[i][j] */
-static void column_sum(ptrdiff_t rows, ptrdiff_t cols, const void* x, ptrdiff_t stride,
-                       void* sum) {
-  const real* from = x;
-  real* to = sum;
+static void column_sum(ptrdiff_t rows, ptrdiff_t cols, const void *x, ptrdiff_t stride,
+                       void *sum) {
+  const real *from = x;
+  real *to = sum;
   ptrdiff_t j = 0;
   for (; j + LANES <= cols; j += LANES) {
     vec part[4] = {{0}}; /* four chains hide the latency of the addition */
@@ -137,8 +137,8 @@ static void column_sum(ptrdiff_t rows, ptrdiff_t cols, const void* x, ptrdiff_t 
 }
 
 /* sum[i] += x[i] */
-static void add(ptrdiff_t n, const void* x, void* sum) {
-  const real* from = x;
-  real* to = sum;
+static void add(ptrdiff_t n, const void *x, void *sum) {
+  const real *from = x;
+  real *to = sum;
   for (ptrdiff_t i = 0; i < n; i++) to[i] += from[i];
 }

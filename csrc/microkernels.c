@@ -5,6 +5,7 @@
 #include "conv2d.c"
 #include "matmul.c"
 #include "peak.c"
+#include "winograd.c"
 
 const MicroKernels TABLE = {
     .tile_rows = TILE_ROWS,

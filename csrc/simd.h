@@ -28,20 +28,20 @@ typedef real vec_unaligned
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-ALWAYS_INLINE vec load(const real* p) { return *(const vec_unaligned*)p; }
-ALWAYS_INLINE void store(real* p, vec v) { *(vec_unaligned*)p = v; }
+ALWAYS_INLINE vec load(const real *p) { return *(const vec_unaligned *)p; }
+ALWAYS_INLINE void store(real *p, vec v) { *(vec_unaligned *)p = v; }
 /* s - 0 is s, bit for bit, so the subtraction is folded away (s + 0 would not be:
  * -0 + 0 is +0). */
 ALWAYS_INLINE vec splat(real s) { return s - (vec){0}; }
 
 /* The first n < LANES elements; the other lanes hold `fill`. Nothing is read or
  * written beyond n. */
-ALWAYS_INLINE vec load_first(const real* p, ptrdiff_t n, real fill) {
+ALWAYS_INLINE vec load_first(const real *p, ptrdiff_t n, real fill) {
   vec v = splat(fill);
   memcpy(&v, p, (size_t)n * sizeof(real));
   return v;
 }
-ALWAYS_INLINE void store_first(real* p, vec v, ptrdiff_t n) {
+ALWAYS_INLINE void store_first(real *p, vec v, ptrdiff_t n) {
   memcpy(p, &v, (size_t)n * sizeof(real));
 }
 

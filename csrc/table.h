@@ -12,7 +12,7 @@
  * operand is walked straight on, `b_stride` elements a row. */
 typedef struct {
   ptrdiff_t runs, length, step, b_stride;
-  const ptrdiff_t* offset;
+  const ptrdiff_t *offset;
 } Reduction;
 
 typedef struct {
@@ -24,6 +24,6 @@ typedef struct {
 
 /* The table of an instruction set ("generic", "avx2", "avx512") for reals of 4 or
  * 8 bytes; NULL when it was not compiled or this processor lacks it. */
-const MicroKernels* fastdl_microkernels(const char* isa, int real_bytes);
+const MicroKernels *fastdl_microkernels(const char *isa, int real_bytes);
 
 #endif

@@ -34,6 +34,24 @@ cdef extern from "table.h" nogil:
             ptrdiff_t rows, ptrdiff_t cols, const void *x, ptrdiff_t stride,
             void *sum,
         ) noexcept nogil
+        void (*winograd_input)(
+            ptrdiff_t channels, const void *x, ptrdiff_t row, ptrdiff_t pixel,
+            void *v, ptrdiff_t stride,
+        ) noexcept nogil
+        void (*winograd_output)(
+            ptrdiff_t channels, const void *m, ptrdiff_t stride, const void *bias,
+            void *y, ptrdiff_t row, ptrdiff_t pixel, ptrdiff_t rows, ptrdiff_t cols,
+        ) noexcept nogil
+        void (*winograd_output_gradient)(
+            ptrdiff_t channels, const void *dy, ptrdiff_t row, ptrdiff_t pixel,
+            ptrdiff_t rows, ptrdiff_t cols, void *m, ptrdiff_t stride,
+        ) noexcept nogil
+        void (*winograd_filter)(
+            ptrdiff_t n, const void *g, ptrdiff_t g_stride, void *u, ptrdiff_t u_stride,
+        ) noexcept nogil
+        void (*winograd_filter_gradient)(
+            ptrdiff_t n, const void *u, ptrdiff_t u_stride, void *g, ptrdiff_t g_stride,
+        ) noexcept nogil
         void (*peak)(ptrdiff_t n, void *result) noexcept nogil
         void (*add)(
             ptrdiff_t n, const void *x, void *sum,
