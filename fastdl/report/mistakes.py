@@ -1,0 +1,107 @@
+"""The pictures that a classifier gets wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastdl.data import as_float
+from fastdl.errors import ShapeError
+from fastdl.report.style import BLUE, GREY, VERMILION, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def mistakes(
+    x: Any, y_true: Any, probabilities: Any, classes: Sequence[str], count: int = 25
+) -> Figure:
+    """Show the misclassified pictures, those with the surest wrong answer first.
+
+    Parameters
+    ----------
+    x : array_like, (m, h, w, 1) or (m, h, w, 3)
+        The pictures, uint8 or real numbers; these are stretched to [0, 1] when they are
+        outside.
+    y_true : array_like of int, (m,)
+        The true labels.
+    probabilities : array_like, (m, classes)
+        The answers, such as ``trainer.predict(x, probabilities=True)``.
+    classes : sequence of str
+        The name of each class.
+    count : int
+        The most pictures to show.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ShapeError
+        `x` holds no pictures, or the arrays do not fit each other.
+    FastdlError
+        matplotlib is missing.
+    """
+    x, y_true, probabilities = map(np.asarray, (x, y_true, probabilities))
+    if x.ndim != 4 or x.shape[-1] not in (1, 3):
+        raise ShapeError(
+            f"mistakes: expected pictures of shape (m, h, w, 1) or (m, h, w, 3), got "
+            f"{x.shape}"
+        )
+    m = len(x)
+    if y_true.shape != (m,) or probabilities.shape != (m, len(classes)):
+        raise ShapeError(
+            f"mistakes: for {m} pictures and {len(classes)} classes expected y_true "
+            f"({m},) and probabilities ({m}, {len(classes)}), got {y_true.shape} and "
+            f"{probabilities.shape}"
+        )
+    y_pred = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(y_pred != y_true)
+    surest = wrong[np.argsort(-probabilities[wrong, y_pred[wrong]], kind="stable")]
+    shown = surest[:count]
+    columns = math.ceil(math.sqrt(len(shown))) or 1
+    rows = math.ceil(len(shown) / columns)
+    title = f"Mistakes: {len(wrong):,} of {m:,}"
+    note = (
+        "above: the true class; below: the answer and its probability; surest first"
+        if len(shown)
+        else "every answer is right"
+    )
+    with new_figure(
+        max(5.2, 1.55 * columns), max(1.85 * rows, 0.4) + 1.0, title
+    ) as figure:
+        figure.supxlabel(note, x=0.01, ha="left", fontsize=9, color=GREY)
+        if not rows:
+            return figure
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes in grid:
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        pictures = _visible(x[shown])
+        for axes, picture, index in zip(grid, pictures, shown, strict=False):
+            answer = y_pred[index]
+            axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
+            axes.set_title(
+                classes[y_true[index]], color=BLUE, fontsize=10, loc="center", pad=3
+            )
+            probability = f"{probabilities[index, answer]:.0%}"
+            axes.set_xlabel(
+                f"{classes[answer]}  {probability}",
+                color=VERMILION,
+                fontsize=10,
+                labelpad=3,
+            )
+    return figure
+
+
+def _visible(pictures: np.ndarray) -> np.ndarray:
+    """Return pictures in [0, 1], without a single channel."""
+    pictures = as_float(pictures)
+    if pictures.size and (pictures.min() < 0 or pictures.max() > 1):
+        low, high = pictures.min(), pictures.max()
+        pictures = (pictures - low) / (high - low)
+    return pictures[..., 0] if pictures.shape[-1] == 1 else pictures

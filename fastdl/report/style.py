@@ -1,0 +1,74 @@
+"""What all figures share: colours, type, and how they are made and saved.
+
+Blue and vermilion are of the palette of Okabe and Ito (2008, "Color universal design"),
+which people with any colour vision can tell apart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastdl.errors import FastdlError
+from fastdl.nn.serialize import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+INK = "#222222"
+GREY = "#767676"  # the lightest that is readable on white
+
+_STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": INK,
+    "text.parse_math": False,  # a class may be called "$5"
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.grid": False,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "figure.facecolor": "white",
+}
+
+
+@contextmanager
+def new_figure(width: float, height: float, title: str) -> Iterator[Figure]:
+    """Give an empty figure (sizes in inches) to draw in; the style holds meanwhile.
+
+    It has nothing to do with `matplotlib.pyplot`: no window, no global state.
+
+    Raises
+    ------
+    FastdlError
+        matplotlib is missing.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+    except ImportError:
+        raise FastdlError(
+            'pictures need matplotlib: pip install "fastdl[plot]"'
+        ) from None
+    with rc_context(_STYLE):
+        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
+        figure = Figure(figsize=(width, height), layout=layout)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+        yield figure
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Save a figure as PNG, whole or not at all."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)

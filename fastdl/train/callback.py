@@ -1,0 +1,71 @@
+"""Callbacks: code of others that runs at fixed places of the training loop."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from fastdl.train.trainer import Trainer
+
+
+class Step(NamedTuple):
+    """One update of the parameters.
+
+    Attributes
+    ----------
+    epoch, batch : int
+        Both from 1.
+    examples : int
+        In this batch.
+    loss : float
+        Mean over the batch, before the update.
+    """
+
+    epoch: int
+    batch: int
+    examples: int
+    loss: float
+
+
+class Callback:
+    """Base of all callbacks; every method does nothing until it is overridden.
+
+    ``trainer.model``, ``trainer.optimizer`` and ``trainer.history`` are at hand;
+    ``trainer.stop()`` ends the training after the current epoch.
+    """
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        """Run before the first step: `epochs` epochs of `batches` batches follow."""
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        """Run before each epoch, counted from 1."""
+
+    def on_batch_end(self, trainer: Trainer, step: Step) -> None:
+        """Run after each update."""
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
+        """Run after each epoch; `row` is the last one of ``trainer.history``."""
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Run at the end, also after an error or Ctrl-C."""
+
+
+class CSVLog(Callback):
+    """Keeps a CSV file with one row for each epoch of ``trainer.history``.
+
+    The file is replaced as a whole after each epoch, so it is complete at any moment.
+
+    Parameters
+    ----------
+    path : path
+        The file; an existing one is replaced.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
+        """Write the file."""
+        trainer.history.write_csv(self.path)

@@ -1,0 +1,112 @@
+"""Checks of the data before training, and the search for what broke a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from fastdl import shapes
+from fastdl.autograd import Tensor, no_grad
+from fastdl.data import Dataset
+from fastdl.errors import DataError, NonFiniteError
+from fastdl.nn import Module
+
+_ROWS = 1024  # examples looked at in one go
+
+
+def check_finite(dataset: Dataset, name: str) -> None:
+    """Raise NonFiniteError, with the position, when an input is NaN or infinite."""
+    for start in range(0, len(dataset), _ROWS):
+        stop = min(start + _ROWS, len(dataset))
+        x, _ = dataset.take(np.arange(start, stop))
+        if x.dtype.kind != "f":  # integers are finite
+            return
+        if not np.isfinite(x).all():
+            row, *rest = np.argwhere(~np.isfinite(x))[0].tolist()
+            position = ", ".join(map(str, (start + row, *rest)))
+            raise NonFiniteError(
+                f"fit: x[{position}] of the {name} data is {x[(row, *rest)]}; repair "
+                f"or leave out such examples, or pass check_finite=False"
+            )
+
+
+def check_labels(dataset: Dataset, output_shape: tuple[int, ...], name: str) -> None:
+    """Raise unless there are labels that a classifier's cross-entropy can use."""
+    if len(output_shape) != 1:
+        raise DataError(
+            f"fit: the cross-entropy needs one row of logits for each example, but "
+            f"the model's output has shape {output_shape} for one; end it with a "
+            f"Flatten and a Linear layer"
+        )
+    shapes.labels(dataset.y, len(dataset), output_shape[0], f"fit: {name} labels")
+
+
+class Buffers:
+    """The buffers of a model (batch statistics, dropout counters), to be put back.
+
+    Parameters
+    ----------
+    model : Module
+        All its sizes known.
+    """
+
+    def __init__(self, model: Module) -> None:
+        self._arrays = list(model.buffers())
+        self._saved = [array.copy() for array in self._arrays]
+
+    def save(self) -> None:
+        """Remember the values of now."""
+        for array, saved in zip(self._arrays, self._saved, strict=True):
+            saved[...] = array
+
+    def restore(self) -> None:
+        """Put the remembered values back."""
+        for array, saved in zip(self._arrays, self._saved, strict=True):
+            array[...] = saved
+
+
+def first_bad(model: Module, loss: Callable, x: np.ndarray) -> str:
+    """Tell what is the first to be NaN or infinite on the way to the loss.
+
+    The forward pass runs again, in the model's present mode, watched by hooks. It
+    changes the buffers of the model.
+
+    Returns
+    -------
+    str
+        The end of an error message.
+    """
+    if not np.isfinite(x).all():
+        return "the batch x itself is not finite; look at the data and the transform"
+    for name, parameter in model.named_parameters():
+        if not np.isfinite(parameter.data).all():
+            return (
+                f"parameter '{name}' is not finite: an earlier update broke it; start "
+                f"again with a lower learning rate"
+            )
+    found: list[Module] = []
+
+    def look(module: Module, inputs: tuple, output: Any) -> None:
+        if isinstance(output, Tensor) and not np.isfinite(output.data).all():
+            found.append(module)
+
+    with ExitStack() as stack, no_grad():
+        for module in model.modules():
+            stack.callback(module.register_forward_hook(look).remove)
+        model(x)
+    if found:
+        names = {id(module): name for name, module in model.named_modules()}
+        name, kind = names[id(found[0])], type(found[0]).__name__
+        layer = f"layer '{name}' ({kind})" if name else f"the model ({kind})"
+        return (
+            f"{layer} is the first whose output is not finite; lower the learning "
+            f"rate, or normalise the inputs"
+        )
+    kind = type(loss).__name__ if isinstance(loss, Module) else "a function"
+    return (
+        f"the model's output is finite but the loss of it ({kind}) is not; look at the "
+        f"targets, or lower the learning rate"
+    )

@@ -1,0 +1,71 @@
+"""What a training run measured."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+
+from fastdl.errors import ArgumentError, suggest
+from fastdl.nn.serialize import atomic_path
+
+
+class History:
+    """The measurements of a training run, one row for each complete epoch.
+
+    ``history["loss"]`` is a column, ``history.rows[-1]`` the last epoch,
+    ``len(history)`` the number of epochs.
+
+    Attributes
+    ----------
+    rows : list of dict
+        Of each epoch: "epoch" (from 1), "loss" and each metric (means over the training
+        examples, while the model learned), the same with "val_" before the name when
+        there are validation data, "examples_per_second" and "seconds" (of training
+        alone).
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of everything that was measured, in order."""
+        return list({name: None for row in self.rows for name in row})
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, name: str) -> list[float]:
+        if name not in self.columns:
+            raise ArgumentError(
+                f"History: no column {name!r}{suggest(name, self.columns)}"
+            )
+        return [row.get(name, math.nan) for row in self.rows]
+
+    def write_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write all rows as CSV, whole or not at all; numbers keep all their digits."""
+        with (
+            atomic_path(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def __repr__(self) -> str:
+        last = f": {describe(self.rows[-1])}" if self.rows else ""
+        return f"History({len(self)} epochs{last})"
+
+
+def describe(row: dict[str, float]) -> str:
+    """Return one row as a line for people."""
+    measured = "  ".join(
+        f"{name} {value:.4f}"
+        for name, value in row.items()
+        if name not in ("epoch", "examples_per_second", "seconds")
+    )
+    return (
+        f"{measured}  {row['examples_per_second']:,.0f} examples/s  "
+        f"{row['seconds']:.1f} s"
+    )

@@ -1,0 +1,479 @@
+"""Trainer: fit, evaluate, predict."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from fastdl import functional as F
+from fastdl import metrics as measures
+from fastdl import nn
+from fastdl.autograd import Tensor, no_grad
+from fastdl.data import DataLoader
+from fastdl.errors import (
+    ArgumentError,
+    DataError,
+    FastdlError,
+    NonFiniteError,
+    ShapeError,
+    suggest,
+)
+from fastdl.optim import Adam, Optimizer
+from fastdl.shapes import integer
+from fastdl.train.callback import Callback, Step
+from fastdl.train.checks import Buffers, check_finite, check_labels, first_bad
+from fastdl.train.history import History
+from fastdl.train.interrupt import deferred_interrupt
+from fastdl.train.progress import Progress
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
+_METRICS: dict[str, Metric] = {
+    "accuracy": measures.accuracy,
+    "error_rate": measures.error_rate,
+}
+
+
+class Trainer:
+    """Trains a model by mini-batches, measures it, and predicts with it.
+
+    ::
+
+        digits = fastdl.datasets.load("digits")
+        trainer = fastdl.Trainer(fastdl.models.create("convnet"))
+        trainer.fit(digits.train, epochs=5)
+        trainer.evaluate(digits.test)  # {"loss": 0.06, "accuracy": 0.98}
+
+    Nothing is hidden in it that a loop of your own could not do: `fit` runs
+    ``zero_grad``, the model, the loss, ``backward`` and ``step`` on each batch.
+
+    Parameters
+    ----------
+    model : Module
+        Sizes that are open are inferred from the first batch.
+    loss : callable, optional
+        ``loss(outputs, y) -> Tensor``, one number, the mean over the batch. By default
+        `fastdl.nn.CrossEntropyLoss`: the model gives logits, y are integer labels.
+    optimizer : Optimizer or callable, optional
+        Either an optimiser of ``model.parameters()``, or what makes one from them, such
+        as ``functools.partial(optim.SGD, lr=0.1)``. By default Adam with lr 0.001.
+    metrics : sequence of str or callable, optional
+        What to measure besides the loss: "accuracy", "error_rate", or functions
+        ``(y, outputs) -> float`` that are a mean over examples, known by their name. By
+        default the accuracy where the loss is the cross-entropy, else nothing.
+
+    Attributes
+    ----------
+    history : History
+        The complete epochs of all calls of `fit`.
+
+    Raises
+    ------
+    ArgumentError
+        An argument is of the wrong kind, or a metric is unknown.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Callable[[Any, Any], Tensor] | None = None,
+        optimizer: Optimizer | Callable[[Iterable[Tensor]], Optimizer] | None = None,
+        metrics: Sequence[str | Metric] | None = None,
+    ) -> None:
+        if not isinstance(model, nn.Module):
+            raise ArgumentError(f"Trainer: model must be a Module, got {model!r:.60}")
+        self.model = model
+        self.loss = nn.CrossEntropyLoss() if loss is None else loss
+        if isinstance(self.loss, type) or not callable(self.loss):
+            raise ArgumentError(
+                f"Trainer: loss must be a loss such as nn.MSELoss() or a function "
+                f"(outputs, y), got {loss!r:.60}"
+            )
+        self._classifies = isinstance(self.loss, nn.CrossEntropyLoss)
+        if metrics is None:
+            metrics = ("accuracy",) if self._classifies else ()
+        self.metrics = dict(_named(metric) for metric in metrics)
+        self._optimizer = optimizer if isinstance(optimizer, Optimizer) else None
+        self._make_optimizer = Adam if optimizer is None else optimizer
+        if self._optimizer is None and not callable(self._make_optimizer):
+            raise ArgumentError(
+                f"Trainer: optimizer must be an optimiser or make one from parameters, "
+                f"such as optim.Adam, got {optimizer!r:.60}"
+            )
+        self.history = History()
+        self._stopping = False
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimiser; GraphError while the model has sizes that are open."""
+        if self._optimizer is None:
+            made = self._make_optimizer(self.model.parameters())  # type: ignore[operator]
+            if not isinstance(made, Optimizer):
+                raise ArgumentError(f"Trainer: optimizer gave {made!r:.60}")
+            self._optimizer = made
+        return self._optimizer
+
+    # Training
+
+    def fit(
+        self,
+        train: Any,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation: Any = None,
+        shuffle: bool = True,
+        seed: int = 0,
+        callbacks: Sequence[Callback] = (),
+        progress: bool | None = None,
+        check_finite: bool = True,
+    ) -> History:
+        """Train for some epochs; called again, it goes on where it was.
+
+        The same weights, data and seed give the same bits, for any number of threads.
+        `fastdl.manual_seed`, called before the model is made, fixes its weights.
+
+        Ctrl-C takes effect between two steps: the model keeps all whole steps, the
+        history all whole epochs, and KeyboardInterrupt is raised.
+
+        Parameters
+        ----------
+        train : Dataset, tuple (x, y) or DataLoader
+            uint8 images become float32 in [0, 1]. Real numbers are converted to the
+            type of the model's parameters.
+        epochs : int
+            Passes through `train`, from 1.
+        batch_size, shuffle, seed
+            How `train` is cut into batches, see `fastdl.data.DataLoader`; a loader has
+            its own, so they are refused beside one.
+        validation : Dataset, tuple (x, y) or DataLoader, optional
+            Evaluated after each epoch.
+        callbacks : sequence of Callback
+            Called in this order.
+        progress : bool, optional
+            Whether to report on the standard error stream: a line for each epoch, and a
+            bar when it is a terminal. By default only when it is a terminal.
+        check_finite : bool
+            Whether to look for NaN and infinities in x before the first step.
+
+        Returns
+        -------
+        History
+            ``trainer.history``.
+
+        Raises
+        ------
+        NonFiniteError
+            There is a NaN or an infinity in x; or the loss is not finite: then the step
+            is not made, buffers are as before it, and the message names the step and
+            the first layer whose output is not finite.
+        DataError, DtypeError, ShapeError, ArgumentError
+            Data or arguments do not fit, such as labels that are no integers or out of
+            range, no examples, or a batch size of 0. Found before the first step.
+        """
+        epochs = integer(epochs, "fit: epochs")
+        _check_callbacks(callbacks)
+        loader = _training_loader(train, batch_size, shuffle, seed)
+        loader_of_validation = None if validation is None else _loader(validation)
+        self._prepare(loader, "training", check_finite)
+        if loader_of_validation is not None:
+            self._prepare(loader_of_validation, "validation", check_finite)
+        if loader is not train:
+            loader.epoch = len(self.history)
+        if progress is None:
+            progress = sys.stderr.isatty()
+        everyone = [*callbacks, Progress()] if progress else list(callbacks)
+        self._stopping = False
+        with ExitStack() as stack:
+            check_interrupt = stack.enter_context(deferred_interrupt())
+            stack.enter_context(_mode(self.model, training=True))
+            for callback in everyone:
+                callback.on_train_begin(self, epochs, len(loader))
+                stack.callback(callback.on_train_end, self)
+            for _ in range(epochs):
+                self._epoch(loader, loader_of_validation, everyone, check_interrupt)
+                if self._stopping:
+                    break
+        return self.history
+
+    def stop(self) -> None:
+        """End `fit` after the current epoch; for callbacks."""
+        self._stopping = True
+
+    def _prepare(self, loader: DataLoader, name: str, finite: bool) -> None:
+        """Check a data set, and build the model for it."""
+        if loader.dataset.y is None:
+            raise DataError(f"fit: the {name} data have no labels or targets y")
+        if finite:
+            check_finite(loader.dataset, name)
+        with closing(loader.batches(loader.epoch)) as batches:  # type: ignore[type-var]
+            x, _ = next(batches)
+        output_shape = self.model.build(x.shape[1:])
+        if self._classifies:
+            check_labels(loader.dataset, output_shape, name)
+
+    def _epoch(
+        self,
+        loader: DataLoader,
+        validation: DataLoader | None,
+        callbacks: Sequence[Callback],
+        check_interrupt: Callable[[], None],
+    ) -> None:
+        epoch = len(self.history) + 1
+        for callback in callbacks:
+            callback.on_epoch_begin(self, epoch)
+        means = self._means()
+        optimizer = self.optimizer
+        buffers = Buffers(self.model)
+        start = time.perf_counter()
+        examples = 0
+        with closing(iter(loader)) as batches:  # type: ignore[type-var]
+            for batch, (x, y) in enumerate(self._converted(batches), 1):
+                buffers.save()
+                optimizer.zero_grad()
+                outputs = self.model(x)
+                loss = self._loss(outputs, y)
+                value = loss.item()
+                if not math.isfinite(value):
+                    where = f"epoch {epoch}, batch {batch}"
+                    raise self._non_finite("fit", value, where, x, y, buffers)
+                loss.backward()
+                optimizer.step()
+                self._measure(means, value, outputs, y)
+                examples += len(x)
+                step = Step(epoch, batch, len(x), value)
+                for callback in callbacks:
+                    callback.on_batch_end(self, step)
+                check_interrupt()
+        seconds = time.perf_counter() - start
+        row = {"epoch": epoch} | _results(means)
+        if validation is not None:
+            measured = self._evaluate(validation, check_interrupt)
+            row |= {f"val_{name}": value for name, value in measured.items()}
+        row |= {"examples_per_second": examples / seconds, "seconds": seconds}
+        self.history.rows.append(row)
+        for callback in callbacks:
+            callback.on_epoch_end(self, row)
+
+    def _loss(self, outputs: Tensor, y: np.ndarray) -> Tensor:
+        loss = self.loss(outputs, y)
+        if loss.size != 1:
+            raise ShapeError(
+                f"Trainer: the loss must be one number for a batch, got shape "
+                f"{loss.shape}; take reduction='mean' or .mean()"
+            )
+        return loss
+
+    def _non_finite(
+        self,
+        operation: str,
+        loss: float,
+        where: str,
+        x: np.ndarray,
+        y: np.ndarray,
+        buffers: Buffers,
+    ) -> NonFiniteError:
+        """Put the buffers back, run the batch again to find the cause, describe it."""
+        buffers.restore()
+        cause = first_bad(self.model, self.loss, x)
+        buffers.restore()
+        return NonFiniteError(f"{operation}: the loss is {loss} at {where}; {cause}")
+
+    # Measuring and predicting
+
+    def evaluate(self, data: Any, batch_size: int = 256) -> dict[str, float]:
+        """Measure the model in evaluation mode.
+
+        Parameters
+        ----------
+        data : Dataset, tuple (x, y) or DataLoader
+            As in `fit`.
+        batch_size : int
+            Examples at a time; it does not change the result, but for rounding.
+
+        Returns
+        -------
+        dict
+            "loss" and each metric: means over all examples.
+
+        Raises
+        ------
+        NonFiniteError
+            The loss is not finite; the message names the batch and the layer.
+        FastdlError
+            The data are empty, have no y, or do not fit the model.
+        """
+        loader = _loader(data, batch_size)
+        return self._evaluate(loader, check_interrupt=lambda: None)
+
+    def _evaluate(
+        self, loader: DataLoader, check_interrupt: Callable[[], None]
+    ) -> dict[str, float]:
+        means = self._means()
+        with (
+            no_grad(),
+            _mode(self.model, training=False),
+            closing(iter(loader)) as batches,  # type: ignore[type-var]
+        ):
+            for batch, (x, y) in enumerate(self._converted(batches), 1):
+                if y is None:
+                    raise DataError("evaluate: the data have no labels or targets y")
+                outputs = self.model(x)
+                value = self._loss(outputs, y).item()
+                if not math.isfinite(value):
+                    buffers = Buffers(self.model)
+                    where = f"batch {batch}"
+                    raise self._non_finite("evaluate", value, where, x, y, buffers)
+                self._measure(means, value, outputs, y)
+                check_interrupt()
+        return _results(means)
+
+    def predict(
+        self, x: Any, batch_size: int = 256, probabilities: bool = False
+    ) -> np.ndarray:
+        """Return the model's outputs in evaluation mode, one row for each example.
+
+        Parameters
+        ----------
+        x : array, Dataset or DataLoader
+            Inputs; labels are ignored. The rows come in the order of the loader.
+        batch_size : int
+            Examples at a time.
+        probabilities : bool
+            The output of a model is logits, unless it ends with a Softmax. True turns
+            them into probabilities: by softmax where the loss is the cross-entropy, by
+            sigmoid where it is the binary cross-entropy.
+
+        Raises
+        ------
+        ArgumentError
+            Probabilities are asked for with another loss.
+        FastdlError
+            There are no examples, or they do not fit the model.
+        """
+        activation: Callable = _identity
+        if probabilities:
+            activation = self._probabilities()
+        if isinstance(x, np.ndarray) and x.shape == self.model.input_shape:
+            raise ShapeError(
+                f"predict: x is one example of shape {x.shape}; give a batch, "
+                f"x[np.newaxis]"
+            )
+        loader = _loader(x, batch_size)
+        with (
+            no_grad(),
+            _mode(self.model, training=False),
+            closing(iter(loader)) as batches,  # type: ignore[type-var]
+        ):
+            rows = [
+                activation(self.model(x)).numpy() for x, _ in self._converted(batches)
+            ]
+        return np.concatenate(rows)
+
+    def _probabilities(self) -> Callable[[Tensor], Tensor]:
+        if self._classifies:
+            return F.softmax
+        if isinstance(self.loss, nn.BCEWithLogitsLoss):
+            return F.sigmoid
+        raise ArgumentError(
+            "predict: probabilities are known for CrossEntropyLoss and "
+            "BCEWithLogitsLoss only; this trainer has another loss"
+        )
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Save the model, see `fastdl.save`."""
+        nn.save(self.model, path)
+
+    # Batches
+
+    def _converted(self, batches: Iterable) -> Iterator[tuple[np.ndarray, Any]]:
+        """Give the batches with real numbers in the type of the parameters."""
+        dtype = next((p.dtype for p in self.model.parameters()), np.dtype(np.float32))
+        for x, y in batches:
+            if y is not None and y.dtype.kind == "f":
+                y = y.astype(dtype, copy=False)
+            yield x.astype(dtype, copy=False), y
+
+    def _means(self) -> dict[str, measures.Mean]:
+        return {name: measures.Mean() for name in ("loss", *self.metrics)}
+
+    def _measure(
+        self,
+        means: dict[str, measures.Mean],
+        loss: float,
+        outputs: Tensor,
+        y: np.ndarray,
+    ) -> None:
+        means["loss"].update(loss, len(y))
+        for name, metric in self.metrics.items():
+            try:
+                value = metric(y, outputs.numpy())
+            except FastdlError as error:
+                error.args = (f"Trainer: metric {name!r}: {error}",)
+                raise
+            means[name].update(value, len(y))
+
+
+def _identity(outputs: Tensor) -> Tensor:
+    return outputs
+
+
+def _results(means: dict[str, measures.Mean]) -> dict[str, float]:
+    return {name: mean.result() for name, mean in means.items()}
+
+
+def _named(metric: str | Metric) -> tuple[str, Metric]:
+    if isinstance(metric, str):
+        if metric not in _METRICS:
+            raise ArgumentError(
+                f"Trainer: unknown metric {metric!r}{suggest(metric, _METRICS)}"
+            )
+        return metric, _METRICS[metric]
+    if not callable(metric):
+        raise ArgumentError(
+            f"Trainer: a metric is a name or a function, got {metric!r:.60}"
+        )
+    return getattr(metric, "__name__", type(metric).__name__), metric
+
+
+def _check_callbacks(callbacks: Sequence[Callback]) -> None:
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise ArgumentError(
+                f"fit: callbacks must be Callback objects, got {callback!r:.60}"
+            )
+
+
+def _loader(data: Any, batch_size: int = 256) -> DataLoader:
+    return data if isinstance(data, DataLoader) else DataLoader(data, batch_size)
+
+
+def _training_loader(
+    train: Any, batch_size: int, shuffle: bool, seed: int
+) -> DataLoader:
+    if not isinstance(train, DataLoader):
+        return DataLoader(train, batch_size, shuffle, seed)
+    if (batch_size, shuffle, seed) != (32, True, 0):
+        raise ArgumentError(
+            "fit: batch_size, shuffle and seed belong to the DataLoader; give them "
+            "where it is made"
+        )
+    return train
+
+
+@contextmanager
+def _mode(model: nn.Module, training: bool) -> Iterator[None]:
+    """Switch the mode of all modules, and back at the end."""
+    before = [(module, module.training) for module in model.modules()]
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, mode in before:
+            module.training = mode
