@@ -182,7 +182,7 @@ def _numbers(values: Any, name: str) -> np.ndarray:
 
 
 def _gather(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    # np.take is the faster, but first copies an array whole that is not contiguous.
+    # np.take is faster, but copies the whole array first when it is not contiguous.
     if array.flags.c_contiguous:
         return np.take(array, indices, axis=0)
     return np.asarray(array[indices], order="C")

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastdl.data.dataset import Dataset, Subset, as_dataset
 from fastdl.errors import ArgumentError, DataError
+from fastdl.shapes import integer
 
 
 def split(
@@ -46,10 +47,14 @@ def split(
         For sizes that do not fit the data, or leave a part empty.
     DataError
         For labels that cannot be stratified.
+    ShapeError
+        For a seed that is no integer from 0.
     """
     dataset = as_dataset(data)
     counts = _counts(sizes, len(dataset))
-    rest = np.random.default_rng(seed).permutation(len(dataset))
+    rest = np.random.default_rng(integer(seed, "split: seed", 0)).permutation(
+        len(dataset)
+    )
     if stratify:
         # Stable: within its class every example keeps its random place.
         rest = rest[np.argsort(_labels(dataset)[rest], kind="stable")]

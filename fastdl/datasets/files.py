@@ -122,6 +122,7 @@ def download(url: str, path: Path, sha256: str, limit: int = _LIMIT) -> None:
         large or has the wrong hash, or the file cannot be written.
     """
     from http.client import HTTPException  # slow to import
+    from urllib.error import HTTPError
 
     try:
         with written_whole(path) as file:
@@ -130,6 +131,8 @@ def download(url: str, path: Path, sha256: str, limit: int = _LIMIT) -> None:
             if _inflated_sha256(file, limit) != sha256:
                 raise DataError("its content has the wrong SHA-256")
     except (OSError, EOFError, zlib.error, HTTPException, DataError) as why:
+        if isinstance(why, HTTPError):
+            why.close()  # it holds the connection
         raise DataError(
             f"{path.name}: download from {url} failed: {why}; the file can also be "
             f"put into {path.parent} by hand"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.data import ArrayDataset, Subset, split
-from fastdl.errors import ArgumentError, DataError
+from fastdl.errors import ArgumentError, DataError, ShapeError
 
 
 def sizes(parts):
@@ -125,6 +125,11 @@ def test_a_part_can_be_split_again():
 def test_bad_sizes(given_sizes, message):
     with pytest.raises(ArgumentError, match=message):
         split(np.zeros(10), given_sizes)
+
+
+def test_bad_seed():
+    with pytest.raises(ShapeError, match="split: seed"):
+        split(np.zeros(10), (5, 5), seed=-1)
 
 
 @pytest.mark.parametrize(
