@@ -23,7 +23,8 @@ from fastdl.nn.conv2d import Conv2d
 from fastdl.nn.dropout import Dropout
 from fastdl.nn.linear import Linear
 from fastdl.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-from fastdl.nn.module import Module, Parameter
+from fastdl.nn.module import Module
+from fastdl.nn.parameter import Parameter
 from fastdl.nn.pool2d import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from fastdl.nn.registry import from_config, register, to_config
 from fastdl.nn.serialize import load, load_weights, save, save_weights

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from fastdl.nn import init
-from fastdl.nn.module import Module, Parameter
+from fastdl.nn.module import Module
+from fastdl.nn.parameter import Parameter
 
 
 class Affine(Module):
@@ -18,7 +19,7 @@ class Affine(Module):
     """
 
     weight: Parameter
-    bias: Parameter | None
+    bias: Parameter | None = None
 
     def __init__(self, use_bias: bool) -> None:
         self._use_bias = use_bias

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,8 @@ from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.nn import init
-from fastdl.nn.module import Module, Parameter
+from fastdl.nn.module import Module
+from fastdl.nn.parameter import Parameter
 from fastdl.nn.registry import register
 from fastdl.shapes import integer
 
@@ -52,14 +54,14 @@ class _BatchNorm(Module):
 
     def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
         self._check_rank(len(input_shape) + 1)
-        self.num_features = integer(input_shape[-1], "batchnorm: channels")
+        self.num_features = integer(input_shape[-1], "batch_norm: channels")
         self._create(self.num_features)
         self._pending = False
 
     def _check_rank(self, rank: int) -> None:
         if rank not in self._shapes:
             raise ShapeError(
-                f"batchnorm: {type(self).__name__} expects x of shape "
+                f"batch_norm: {type(self).__name__} expects x of shape "
                 f"{' or '.join(self._shapes.values())}; got {rank} axes"
             )
 
@@ -67,6 +69,12 @@ class _BatchNorm(Module):
         """Normalise each channel of x; the shape stays."""
         self._check_rank(x.ndim)
         training = self.training and not self.frozen
+        if training and math.prod(x.shape[:-1]) == 1:
+            raise ShapeError(
+                f"batch_norm: training needs more than one value per channel, got x of "
+                f"shape {x.shape}; use larger batches (drop_last=True leaves out a "
+                f"single last example), or eval() to predict"
+            )
         y = F.batch_norm(
             x,
             self.running_mean,

@@ -47,7 +47,9 @@ class Sequential(Module):
     def forward(self, x: Any) -> Any:
         """Run x through all layers."""
         done = False  # whether the layer before has applied this activation
-        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=True):
+        for layer, following in zip(
+            self.layers, [*self.layers[1:], None], strict=False
+        ):
             if done:
                 done = False
                 continue

@@ -10,8 +10,7 @@ from fastdl.autograd import Tensor
 from fastdl.errors import ShapeError
 from fastdl.nn.affine import Affine
 from fastdl.nn.registry import register
-from fastdl.shapes import integer, padding2d, pair
-from fastdl.shapes.arguments import PaddingLike
+from fastdl.shapes import PaddingLike, integer, padding2d, pair
 
 
 @register

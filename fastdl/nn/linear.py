@@ -46,11 +46,12 @@ class Linear(Affine):
         if len(input_shape) != 1:
             raise ShapeError(
                 f"linear: expected rows (n, in_features), got examples of shape "
-                f"{input_shape}; put a Flatten layer before"
+                f"{input_shape}; put a Flatten layer before, or give in_features to "
+                f"apply the layer to the last axis"
             )
         self.in_features = integer(input_shape[0], "Linear: in_features")
         self._set_weight((self.in_features, self.out_features))
 
     def forward(self, x: Any, activation: str | None = None) -> Tensor:
-        """Map x (n, in_features) to (n, out_features)."""
+        """Map x (..., in_features) to (..., out_features)."""
         return F.linear(x, self.weight, self.bias, activation=activation)

@@ -1,4 +1,4 @@
-"""Parameter and Module: what every layer, loss and model is made of."""
+"""Module: what every layer, loss and model is."""
 
 from __future__ import annotations
 
@@ -9,26 +9,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastdl.autograd import Tensor, no_grad
+from fastdl.autograd import no_grad
 from fastdl.errors import DtypeError, FastdlError, GraphError, ShapeError, suggest
+from fastdl.nn.parameter import Parameter
 from fastdl.shapes import integer
 
 M = TypeVar("M", bound="Module")
-
-
-class Parameter(Tensor):
-    """A tensor that a module owns and an optimiser trains.
-
-    Parameters
-    ----------
-    data : array_like
-        The initial values; float32 and float64 arrays keep their type.
-    requires_grad : bool
-        Whether gradients are computed for it.
-    """
-
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        super().__init__(data, requires_grad=requires_grad)
 
 
 class HookHandle:
@@ -252,10 +238,10 @@ class Module:
         return self._set_frozen(False)
 
     def _set_frozen(self: M, frozen: bool) -> M:
-        for module in self.modules():
-            module.frozen = frozen
         for parameter in self.parameters():
             parameter.requires_grad = not frozen
+        for module in self.modules():
+            module.frozen = frozen
         return self
 
     def zero_grad(self) -> None:
@@ -285,8 +271,9 @@ class Module:
         if dtype not in (np.float32, np.float64):
             raise DtypeError(f"astype: expected float32 or float64, got {dtype}")
         for parameter in self.parameters():
-            parameter.data = parameter.data.astype(dtype, copy=False)
-            parameter.grad = None
+            if parameter.dtype != dtype:
+                parameter.data = parameter.data.astype(dtype)
+                parameter.grad = parameter._grad_view = None
         for module in self.modules():
             for name in module._buffer_names:
                 array = getattr(module, name)

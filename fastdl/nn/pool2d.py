@@ -9,8 +9,7 @@ from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
-from fastdl.shapes import padding2d, pair
-from fastdl.shapes.arguments import PaddingLike
+from fastdl.shapes import PaddingLike, padding2d, pair
 
 
 class _Pool2d(Module):

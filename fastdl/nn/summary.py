@@ -9,7 +9,8 @@ from typing import Any
 
 from fastdl.errors import ShapeError
 from fastdl.nn.activation import Activation
-from fastdl.nn.module import Module, Parameter
+from fastdl.nn.module import Module
+from fastdl.nn.parameter import Parameter
 
 
 @dataclass
@@ -60,7 +61,7 @@ def _rows(model: Module, input_shape: tuple[int, ...]) -> list[Row]:
 
     def note(module: Module, inputs: tuple, output: Any) -> None:
         if isinstance(module, Activation) and rows:
-            rows[-1].layer += f" + {module!r}".removesuffix("()")
+            rows[-1].layer += f" + {_heading(module)}"
             return
         own = [
             value
@@ -91,7 +92,9 @@ def _has_parameters(module: Module) -> bool:
 
 
 def _heading(module: Module) -> str:
-    return repr(module) if not any(module.children()) else type(module).__name__
+    if any(module.children()):
+        return type(module).__name__
+    return repr(module).removesuffix("()")
 
 
 def _table(model: Module, rows: list[Row]) -> str:

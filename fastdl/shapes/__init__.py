@@ -7,6 +7,7 @@ operation, what it expected, what came and the likely fix.
 
 from fastdl.shapes.arguments import (
     ACTIVATIONS,
+    PaddingLike,
     activation_index,
     check_real,
     check_shape,
@@ -21,6 +22,7 @@ from fastdl.shapes.images import Conv2dShape, Pool2dShape, conv2d, pool2d
 __all__ = [
     "ACTIVATIONS",
     "Conv2dShape",
+    "PaddingLike",
     "Pool2dShape",
     "activation_index",
     "broadcast",

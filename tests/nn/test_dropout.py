@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import fastdl
 from fastdl import nn, random
+from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError
 
 X = np.ones((100, 200), np.float32)
@@ -20,7 +20,7 @@ def test_scales_what_it_keeps():
 
 def test_backward_uses_the_same_mask():
     """S21"""
-    x = fastdl.Tensor(X, requires_grad=True)
+    x = Tensor(X, requires_grad=True)
     y = nn.Dropout(0.5)(x)
     y.sum().backward()
     np.testing.assert_array_equal(x.grad, y.numpy())

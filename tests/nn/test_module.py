@@ -5,8 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-import fastdl
-from fastdl import nn
+from fastdl import functional, nn, optim
 from fastdl.errors import DtypeError, FastdlError, GraphError, ShapeError
 
 
@@ -15,7 +14,7 @@ class Residual(nn.Module):
 
     def __init__(self, width):
         self.width = width
-        self.scale = nn.Parameter(np.ones(width))
+        self.scale = nn.Parameter(np.ones(width, np.float32))
         self.body = nn.Sequential(nn.Linear(width, width), nn.ReLU())
         self.heads = [nn.Linear(width, 2), nn.Linear(width, 3)]
 
@@ -109,7 +108,7 @@ def test_build_runs_a_module_with_its_own_forward():
             self.head = nn.Linear(None, 2)
 
         def forward(self, x):
-            return self.head(fastdl.functional.reshape(x, (x.shape[0], -1)))
+            return self.head(functional.reshape(x, (x.shape[0], -1)))
 
     model = Flat()
     assert model.build((2, 3)) == (2,)
@@ -207,7 +206,7 @@ def test_astype_converts_parameters_and_buffers():
 
 def test_deepcopy_is_independent():
     model = Residual(3)
-    fastdl.optim.SGD(model.parameters(), lr=0.1)
+    optim.SGD(model.parameters(), lr=0.1)
     clone = copy.deepcopy(model)
     clone.body[0].weight.data[...] = 0
     assert model.body[0].weight.data.all()

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-import fastdl
 from fastdl import nn
+from fastdl.autograd import Tensor
 
 
 def test_flatten_makes_rows():
@@ -17,5 +17,5 @@ def test_flatten_an_empty_batch():
 
 
 def test_identity():
-    x = fastdl.Tensor([1, 2])
+    x = Tensor([1, 2])
     assert nn.Identity()(x) is x

@@ -7,15 +7,15 @@ from fastdl import models, nn
 from fastdl.errors import ShapeError
 
 S41 = """\
-layer                                   output    parameters  multiply-adds
----------------------------------------------------------------------------
-input                                   39x39x3            0              0
-0 Conv2d(3, 10, 3) + ReLU               37x37x10         280        369,630
-2 Conv2d(10, 20, 5, stride=2) + ReLU    17x17x20       5,020      1,445,000
-4 Conv2d(20, 40, 5, stride=2) + ReLU    7x7x40        20,040        980,000
-6 Flatten()                             1960               0              0
-7 Linear(1960, 6)                       6             11,766         11,760
----------------------------------------------------------------------------
+layer                                 output    parameters  multiply-adds
+-------------------------------------------------------------------------
+input                                 39x39x3            0              0
+0 Conv2d(3, 10, 3) + ReLU             37x37x10         280        369,630
+2 Conv2d(10, 20, 5, stride=2) + ReLU  17x17x20       5,020      1,445,000
+4 Conv2d(20, 40, 5, stride=2) + ReLU  7x7x40        20,040        980,000
+6 Flatten                             1960               0              0
+7 Linear(1960, 6)                     6             11,766         11,760
+-------------------------------------------------------------------------
 37,106 parameters (37,106 trainable), 2,806,390 multiply-adds for one example"""
 
 
@@ -44,7 +44,7 @@ def test_leaves_the_model_as_it_was():
 def test_counts_frozen_nested_and_own_parameters():
     class Scale(nn.Module):
         def __init__(self):
-            self.factor = nn.Parameter(np.ones(3))
+            self.factor = nn.Parameter(np.ones(3, np.float32))
             self.layer = nn.Linear(3, 3)
 
         def forward(self, x):
