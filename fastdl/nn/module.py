@@ -80,7 +80,7 @@ class Module:
         reason = details.setdefault("reason", str(error))
         for name, module in self.named_modules():
             if module is layer and name:
-                error.args = (f"layer '{name}' ({type(layer).__name__}): {reason}",)
+                error.args = (f"{_label(name, layer)}: {reason}",)
 
     def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
         """Create the parameters whose sizes were left open; layers define it."""
@@ -176,8 +176,8 @@ class Module:
         for prefix, module in self.named_modules():
             if module._pending:
                 raise GraphError(
-                    f"layer '{prefix}' ({type(module).__name__}) has no parameters "
-                    f"yet: its input size is open; call model.build(input_shape) first"
+                    f"{_label(prefix, module)} has no parameters yet: its input size "
+                    f"is open; call model.build(input_shape) first"
                 )
             for name, value in vars(module).items():
                 if isinstance(value, Parameter) and id(value) not in seen:
@@ -402,6 +402,11 @@ class Module:
 
 def _constructor(module: Module) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(type(module)).parameters
+
+
+def _label(name: str, module: Module) -> str:
+    kind = type(module).__name__
+    return f"layer '{name}' ({kind})" if name else kind
 
 
 def _join(prefix: str, name: str) -> str:

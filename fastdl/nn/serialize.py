@@ -150,3 +150,5 @@ def _read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, str
         raise DataError(
             f"{path} is no safetensors file, or it is cut off ({error})"
         ) from error
+    except TypeError as error:  # NumPy has no bfloat16
+        raise DataError(f"{path}: {error}; convert its arrays to float32") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -55,12 +55,11 @@ class Optimizer:
         if not given or not isinstance(given[0], dict):
             given = [{"params": given}]
         self.param_groups = [self._group(group, defaults) for group in given]
-        everything = list(enumerate(self._parameters()))
-        if len({id(tensor) for _, tensor in everything}) < len(everything):
+        everything = self._parameters()
+        if len({id(tensor) for tensor in everything}) < len(everything):
             raise self._error("a parameter is given twice")
         self._flats: list[tuple[dict[str, Any], Flat]] = []
-        for group in self.param_groups:
-            members, everything = _cut(everything, len(group["params"]))
+        for group, members in self._indexed_groups():
             for dtype in {tensor.dtype: None for _, tensor in members}:
                 alike = [(i, tensor) for i, tensor in members if tensor.dtype == dtype]
                 self._flats.append((group, Flat(alike)))
@@ -76,13 +75,23 @@ class Optimizer:
             raise self._error("no parameters to train")
         for tensor in tensors:
             if not isinstance(tensor, Tensor):
-                raise self._error(f"expected parameters, got {type(tensor).__name__}")
+                raise self._error(
+                    f"expected parameters, as model.parameters() gives them, "
+                    f"got {type(tensor).__name__}"
+                )
         full = {**defaults, **group, "params": tensors}
         self._check(full)
         return full
 
     def _parameters(self) -> list[Tensor]:
         return [tensor for group in self.param_groups for tensor in group["params"]]
+
+    def _indexed_groups(self) -> Iterator[tuple[dict, list[tuple[int, Tensor]]]]:
+        """Yield each group with its parameters and their indices over all groups."""
+        start = 0
+        for group in self.param_groups:
+            yield group, list(enumerate(group["params"], start))
+            start += len(group["params"])
 
     def _error(self, message: str) -> ArgumentError:
         return ArgumentError(f"{type(self).__name__}: {message}")
@@ -136,12 +145,10 @@ class Optimizer:
         }
 
     def _described_groups(self) -> list[dict[str, Any]]:
-        described = []
-        indices = list(range(len(self._parameters())))
-        for group in self.param_groups:
-            own, indices = _cut(indices, len(group["params"]))
-            described.append(group | {"params": own})
-        return described
+        return [
+            group | {"params": [index for index, _ in members]}
+            for group, members in self._indexed_groups()
+        ]
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned, for the same parameters in order.
@@ -192,10 +199,6 @@ def _flat_state(flat: Flat, saved: dict[str, np.ndarray]) -> dict[str, np.ndarra
                 )
             view[...] = value
     return state
-
-
-def _cut(items: list, count: int) -> tuple[list, list]:
-    return items[:count], items[count:]
 
 
 NUMBERS = (int, float, np.integer, np.floating)

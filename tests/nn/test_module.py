@@ -124,6 +124,8 @@ def test_build_refuses_a_shape(shape):
 def test_parameters_of_open_size():
     with pytest.raises(GraphError, match=r"layer '0' \(Conv2d\).*model\.build"):
         list(convnet().parameters())
+    with pytest.raises(GraphError, match=r"^Linear has no parameters yet"):
+        list(nn.Linear(None, 2).parameters())
     half_built = nn.Sequential(nn.Linear(2, 3), nn.Linear(None, 3))
     with pytest.raises(GraphError, match=r"layer '1' \(Linear\).*model\.build"):
         half_built.state_dict()

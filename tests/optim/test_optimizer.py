@@ -374,8 +374,9 @@ def test_unbuilt_model():
         ([], "no parameters to train"),
         ([{"params": []}], "no parameters to train"),
         (nn.Linear(2, 2), r"params must be model\.parameters\(\).*, got Linear"),
-        ([np.ones(3)], "expected parameters, got ndarray"),
-        (nn.Linear(2, 2).named_parameters(), "expected parameters, got tuple"),
+        ([np.ones(3)], "expected parameters, .* got ndarray"),
+        (nn.Linear(2, 2).named_parameters(), "expected parameters, .* got tuple"),
+        (nn.Sequential(nn.ReLU()), r"expected .* model\.parameters\(\) .* got ReLU"),
         (2 * list(nn.Linear(2, 2).parameters()), "a parameter is given twice"),
         (
             [{"params": Tensor([1.0]), "learning_rate": 1}],
