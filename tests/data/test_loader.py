@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -207,6 +208,21 @@ def test_thread_ends_when_the_loop_raises():
 
     with pytest.raises(ZeroDivisionError):
         loop()
+    assert prefetch_threads() == []
+
+
+def test_loop_waits_for_a_thread_in_the_middle_of_a_batch():
+    begun = threading.Event()
+
+    def slow(x, y, rng):
+        if y[0] == 1:
+            begun.set()
+            time.sleep(0.2)
+        return x, y
+
+    for _ in DataLoader(data(), 1, transform=slow):
+        assert begun.wait(10)
+        break
     assert prefetch_threads() == []
 
 

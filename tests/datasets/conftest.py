@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+# Read once: `cache` hides the variable from the test.
+REAL_DATA = Path(
+    os.environ.get("FASTDL_DATA_DIR") or Path(__file__).parents[3] / "shared" / "data"
+)
 
 
 def find_real_data(name):
@@ -13,8 +16,7 @@ def find_real_data(name):
 
     Looked for in ``$FASTDL_DATA_DIR``, else in ``shared/data`` beside the checkout.
     """
-    base = os.environ.get("FASTDL_DATA_DIR") or ROOT.parent / "shared" / "data"
-    folder = Path(base) / name
+    folder = REAL_DATA / name
     return folder if folder.is_dir() else None
 
 
