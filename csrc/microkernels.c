@@ -2,9 +2,14 @@
  * instruction set (by compiler flags) and real type:
  *   -DTABLE=fastdl_avx512_f32 -DREAL_BITS=32 -mavx512f ... */
 #include "activation.c"
+#include "batchnorm.c"
 #include "conv2d.c"
+#include "dropout.c"
 #include "matmul.c"
+#include "optimizer.c"
 #include "peak.c"
+#include "pool2d.c"
+#include "softmax.c"
 #include "winograd.c"
 
 const MicroKernels TABLE = {

@@ -15,6 +15,12 @@ typedef struct {
   const ptrdiff_t *offset;
 } Reduction;
 
+/* The sizes of a pooling; argmax_bytes is 1 or 4. */
+typedef struct {
+  ptrdiff_t n, h, w, c, kh, kw, oh, ow, stride_h, stride_w, top, left;
+  int argmax_bytes;
+} Pool2d;
+
 typedef struct {
   ptrdiff_t tile_rows, tile_cols, lanes, real_bytes;
 #define MICROKERNEL(name, arguments) void(*name) arguments;

@@ -1,5 +1,7 @@
 # The C side: csrc/table.h.
 
+from libc.stdint cimport int64_t, uint64_t
+
 cdef extern from "table.h" nogil:
     ctypedef struct Reduction:
         ptrdiff_t runs
@@ -7,6 +9,10 @@ cdef extern from "table.h" nogil:
         ptrdiff_t step
         ptrdiff_t b_stride
         const ptrdiff_t *offset
+
+    ctypedef struct Pool2d:
+        ptrdiff_t n, h, w, c, kh, kw, oh, ow, stride_h, stride_w, top, left
+        int argmax_bytes
 
     ctypedef struct MicroKernels:
         ptrdiff_t tile_rows
@@ -58,6 +64,93 @@ cdef extern from "table.h" nogil:
         ) noexcept nogil
         void (*activation_forward)(
             int kind, double slope, ptrdiff_t n, const void *x, void *y,
+        ) noexcept nogil
+        void (*activation_backward)(
+            int kind, double slope, ptrdiff_t n, const void *dy, const void *s,
+            void *dx,
+        ) noexcept nogil
+        void (*softmax)(
+            ptrdiff_t rows, ptrdiff_t classes, const void *x, void *y,
+        ) noexcept nogil
+        void (*log_softmax)(
+            ptrdiff_t rows, ptrdiff_t classes, const void *x, void *y,
+        ) noexcept nogil
+        void (*softmax_cross_entropy)(
+            ptrdiff_t rows, ptrdiff_t classes, const void *logits,
+            const int64_t *labels, const void *targets, void *probabilities, void *loss,
+        ) noexcept nogil
+        void (*softmax_cross_entropy_backward)(
+            ptrdiff_t rows, ptrdiff_t classes, const void *probabilities,
+            const int64_t *labels, const void *targets, const void *dloss,
+            void *dlogits,
+        ) noexcept nogil
+        void (*sigmoid_cross_entropy)(
+            ptrdiff_t n, const void *logits, const void *targets, void *loss,
+        ) noexcept nogil
+        void (*sigmoid_cross_entropy_backward)(
+            ptrdiff_t n, const void *logits, const void *targets, const void *dloss,
+            void *dlogits,
+        ) noexcept nogil
+        void (*batchnorm_moments)(
+            ptrdiff_t rows, ptrdiff_t cols, const void *x, ptrdiff_t stride,
+            ptrdiff_t room, void *means, void *squares,
+        ) noexcept nogil
+        void (*batchnorm_products)(
+            ptrdiff_t rows, ptrdiff_t cols, const void *dy, const void *x,
+            ptrdiff_t stride, ptrdiff_t room, const void *mean, void *sums,
+            void *products,
+        ) noexcept nogil
+        void (*batchnorm_rstd)(
+            ptrdiff_t channels, const void *variance, double eps, void *rstd,
+        ) noexcept nogil
+        void (*batchnorm_statistics)(
+            ptrdiff_t parts, ptrdiff_t channels, const double *counts,
+            const void *means, const void *squares, double m, double eps, void *mean,
+            void *rstd,
+        ) noexcept nogil
+        void (*batchnorm_gradients)(
+            ptrdiff_t parts, ptrdiff_t channels, const void *sums, const void *products,
+            const void *rstd, void *dgamma, void *dbeta,
+        ) noexcept nogil
+        void (*batchnorm_normalize)(
+            ptrdiff_t rows, ptrdiff_t cols, const void *x, const void *mean,
+            const void *rstd, const void *gamma, const void *beta, void *y,
+        ) noexcept nogil
+        void (*batchnorm_backward)(
+            ptrdiff_t rows, ptrdiff_t cols, double m, const void *dy, const void *x,
+            const void *mean, const void *rstd, const void *gamma, const void *dgamma,
+            const void *dbeta, void *dx,
+        ) noexcept nogil
+        void (*max_pool2d)(
+            const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1, const void *x, void *y,
+            void *argmax,
+        ) noexcept nogil
+        void (*max_pool2d_backward)(
+            const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1, const void *dy,
+            const void *argmax, void *dx,
+        ) noexcept nogil
+        void (*avg_pool2d)(
+            const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1, const void *x, void *y,
+        ) noexcept nogil
+        void (*avg_pool2d_backward)(
+            const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1, const void *dy, void *dx,
+        ) noexcept nogil
+        void (*dropout)(
+            ptrdiff_t n, uint64_t seed, uint64_t first, uint64_t threshold,
+            double scale, const void *x, void *y,
+        ) noexcept nogil
+        void (*sgd)(
+            ptrdiff_t n, void *param, const void *grad, void *velocity, double lr,
+            double momentum, double dampening, int nesterov, double weight_decay,
+        ) noexcept nogil
+        void (*rmsprop)(
+            ptrdiff_t n, void *param, const void *grad, void *square, double lr,
+            double beta, double eps, double weight_decay,
+        ) noexcept nogil
+        void (*adam)(
+            ptrdiff_t n, void *param, const void *grad, void *m, void *v, double lr,
+            double beta1, double beta2, double eps, double weight_decay, int decoupled,
+            double correction1, double correction2,
         ) noexcept nogil
     const MicroKernels *fastdl_microkernels(const char *isa, int real_bytes)
 

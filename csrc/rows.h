@@ -1,0 +1,30 @@
+/* Short rows by whole vectors. Rows lie one after another, so the vector at the end of
+ * a row may reach into the rows behind it: to read them is harmless, and what is
+ * written there is written again when their turn comes. Only at `end`, behind the last
+ * row of a task, must a vector be cut. */
+#ifndef FASTDL_ROWS_H
+#define FASTDL_ROWS_H
+
+#include "simd.h"
+
+ALWAYS_INLINE vec load_until(const real* p, const real* end) {
+  return end - p >= LANES ? load(p) : load_first(p, end - p, 0);
+}
+
+ALWAYS_INLINE void store_until(real* p, vec v, const real* end) {
+  if (end - p >= LANES)
+    store(p, v);
+  else
+    store_first(p, v, end - p);
+}
+
+/* -1 in the first n lanes, 0 in the others */
+ALWAYS_INLINE vec_int first_lanes(ptrdiff_t n) {
+  static const lane_int number[16] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                      8, 9, 10, 11, 12, 13, 14, 15};
+  vec_int lane;
+  memcpy(&lane, number, sizeof lane);
+  return lane < (lane_int)(n < LANES ? n : LANES);
+}
+
+#endif

@@ -1,0 +1,162 @@
+/* Rows of logits z, with M = max z and S = sum_k exp(z_k - M):
+ *
+ *   softmax            p_k = exp(z_k - M) / S
+ *   log softmax        log p_k = (z_k - M) - log S
+ *   cross-entropy      L = log S - (z_label - M), or -sum_k t_k log p_k
+ *                      dz_k = (p_k - [k = label]) dL, or (p_k sum_j t_j - t_k) dL
+ *
+ * and, element by element, the cross-entropy of the logistic function s:
+ *
+ *   L = max(z, 0) - z t + log(1 + exp(-|z|)),  dz = (s(z) - t) dL;  0 where t is NaN */
+#include "rows.h"
+#include "simd.h"
+#include "table.h"
+#include "vecmath.h"
+
+ALWAYS_INLINE real largest_lane(vec v) {
+  real lane[LANES];
+  store(lane, v);
+#pragma GCC unroll 4
+  for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (ptrdiff_t l = 0; l < half; l++)
+      if (lane[l + half] > lane[l]) lane[l] = lane[l + half];
+  return lane[0];
+}
+
+ALWAYS_INLINE real sum_of_lanes(vec v) {
+  real lane[LANES];
+  store(lane, v);
+#pragma GCC unroll 4
+  for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (ptrdiff_t l = 0; l < half; l++) lane[l] += lane[l + half];
+  return lane[0];
+}
+
+/* `end` is that of the rows that hold z, in this and the following functions. A NaN
+ * is not found here, but makes S NaN. */
+ALWAYS_INLINE real row_max(ptrdiff_t n, const real* z, const real* end) {
+  const vec lowest = splat(-(real)__builtin_inf());
+  vec max = lowest;
+  for (ptrdiff_t k = 0; k < n; k += LANES) {
+    const vec v = choose(first_lanes(n - k), load_until(z + k, end), lowest);
+    max = choose(v > max, v, max);
+  }
+  return largest_lane(max);
+}
+
+/* Returns S; stores exp(z - M) unless y is NULL. */
+ALWAYS_INLINE real row_exp(ptrdiff_t n, const real* z, const real* end, real max,
+                           real* y, const real* y_end) {
+  vec sum = splat(0);
+  for (ptrdiff_t k = 0; k < n; k += LANES) {
+    const vec e = vec_exp(load_until(z + k, end) - max);
+    if (y) store_until(y + k, e, y_end);
+    sum += choose(first_lanes(n - k), e, splat(0));
+  }
+  return sum_of_lanes(sum);
+}
+
+ALWAYS_INLINE void row_scale(ptrdiff_t n, real factor, real* y, const real* end) {
+  for (ptrdiff_t k = 0; k < n; k += LANES)
+    store_until(y + k, load_until(y + k, end) * factor, end);
+}
+
+static void softmax(ptrdiff_t rows, ptrdiff_t classes, const void* x, void* y) {
+  const real *z = x, *end = z + rows * classes;
+  real *p = y, *p_end = p + rows * classes;
+  for (; z < end; z += classes, p += classes) {
+    const real max = row_max(classes, z, end);
+    row_scale(classes, 1 / row_exp(classes, z, end, max, p, p_end), p, p_end);
+  }
+}
+
+static void log_softmax(ptrdiff_t rows, ptrdiff_t classes, const void* x, void* y) {
+  const real *z = x, *end = z + rows * classes;
+  real *p = y, *p_end = p + rows * classes;
+  for (; z < end; z += classes, p += classes) {
+    const real max = row_max(classes, z, end);
+    const vec log_sum = vec_log(splat(row_exp(classes, z, end, max, NULL, NULL)));
+    for (ptrdiff_t k = 0; k < classes; k += LANES)
+      store_until(p + k, (load_until(z + k, end) - max) - log_sum, p_end);
+  }
+}
+
+/* The labels are integers, or, when `labels` is NULL, rows of targets. */
+static void softmax_cross_entropy(ptrdiff_t rows, ptrdiff_t classes, const void* logits,
+                                  const int64_t* labels, const void* targets,
+                                  void* probabilities, void* loss) {
+  const real *z = logits, *end = z + rows * classes;
+  real *p = probabilities, *p_end = p + rows * classes, *to = loss;
+  for (ptrdiff_t r = 0; r < rows; r++, z += classes, p += classes) {
+    const real max = row_max(classes, z, end);
+    const real sum = row_exp(classes, z, end, max, p, p_end);
+    const vec log_sum = vec_log(splat(sum));
+    row_scale(classes, 1 / sum, p, p_end);
+    if (labels) {
+      to[r] = log_sum[0] - (z[labels[r]] - max);
+      continue;
+    }
+    const real *t = (const real*)targets + r * classes,
+               *t_end = (const real*)targets + rows * classes;
+    vec total = splat(0);
+    for (ptrdiff_t k = 0; k < classes; k += LANES) {
+      const vec target = load_until(t + k, t_end);
+      const vec term = target * (log_sum - (load_until(z + k, end) - max));
+      /* 0 log 0 = 0 */
+      total += choose(first_lanes(classes - k) & (target != 0), term, splat(0));
+    }
+    to[r] = sum_of_lanes(total);
+  }
+}
+
+static void softmax_cross_entropy_backward(ptrdiff_t rows, ptrdiff_t classes,
+                                           const void* probabilities,
+                                           const int64_t* labels, const void* targets,
+                                           const void* dloss, void* dlogits) {
+  const real *p = probabilities, *end = p + rows * classes, *dl = dloss;
+  real *dz = dlogits, *dz_end = dz + rows * classes;
+  for (ptrdiff_t r = 0; r < rows; r++, p += classes, dz += classes) {
+    if (labels) {
+      for (ptrdiff_t k = 0; k < classes; k += LANES)
+        store_until(dz + k, load_until(p + k, end) * dl[r], dz_end);
+      dz[labels[r]] = (p[labels[r]] - 1) * dl[r];
+      continue;
+    }
+    const real *t = (const real*)targets + r * classes,
+               *t_end = (const real*)targets + rows * classes;
+    vec total = splat(0);
+    for (ptrdiff_t k = 0; k < classes; k += LANES)
+      total += choose(first_lanes(classes - k), load_until(t + k, t_end), splat(0));
+    const real weight = sum_of_lanes(total);
+    for (ptrdiff_t k = 0; k < classes; k += LANES)
+      store_until(dz + k,
+                  (load_until(p + k, end) * weight - load_until(t + k, t_end)) * dl[r],
+                  dz_end);
+  }
+}
+
+static void sigmoid_cross_entropy(ptrdiff_t n, const void* logits, const void* targets,
+                                  void* loss) {
+  const real *x = logits, *end = x + n, *t = targets, *t_end = t + n;
+  real *y = loss, *y_end = y + n;
+  for (ptrdiff_t i = 0; i < n; i += LANES) {
+    const vec z = load_until(x + i, end), target = load_until(t + i, t_end);
+    const vec value = at_least(z, 0) - z * target + vec_log1p(vec_exp(-vec_abs(z)));
+    store_until(y + i, choose(target == target, value, splat(0)), y_end);
+  }
+}
+
+static void sigmoid_cross_entropy_backward(ptrdiff_t n, const void* logits,
+                                           const void* targets, const void* dloss,
+                                           void* dlogits) {
+  const real *x = logits, *end = x + n, *t = targets, *t_end = t + n;
+  const real *dl = dloss, *dl_end = dl + n;
+  real *y = dlogits, *y_end = y + n;
+  for (ptrdiff_t i = 0; i < n; i += LANES) {
+    const vec z = load_until(x + i, end), target = load_until(t + i, t_end);
+    const vec value = (vec_sigmoid(z) - target) * load_until(dl + i, dl_end);
+    store_until(y + i, choose(target == target, value, splat(0)), y_end);
+  }
+}

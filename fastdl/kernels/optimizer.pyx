@@ -1,0 +1,209 @@
+"""One step of SGD, RMSprop or Adam, in place: spans for csrc/optimizer.c.
+
+All arrays are read and written once in a step, so one call over one flat buffer of
+all parameters runs at the speed of memory.
+"""
+
+cimport numpy as cnp
+
+import numpy as np
+
+from fastdl import shapes
+from fastdl.errors import ArgumentError
+from fastdl.kernels.arrays cimport as_real
+from fastdl.kernels.runtime cimport Task, microkernels, run_tasks, threads_for
+from fastdl.kernels.spans cimport SPAN, WORK, span_count, span_length
+from fastdl.kernels.table cimport MicroKernels
+
+cnp.import_array()
+
+cdef struct StepArgs:
+    const MicroKernels *kernels
+    Py_ssize_t size  # bytes of a real
+    Py_ssize_t n
+    char *param
+    const char *grad
+    char *first  # velocity or NULL, square, m
+    char *second  # v
+    double lr, eps, weight_decay
+    double momentum, dampening  # SGD
+    bint nesterov
+    double beta1, beta2  # RMSprop has only beta1
+    double correction1, correction2
+    bint decoupled
+
+
+cdef void sgd_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    cdef const StepArgs *p = <const StepArgs *> arguments
+    cdef Py_ssize_t at = index * SPAN * p.size
+    p.kernels.sgd(
+        span_length(p.n, index), p.param + at, p.grad + at,
+        NULL if p.first == NULL else p.first + at, p.lr, p.momentum, p.dampening,
+        p.nesterov, p.weight_decay)
+
+
+cdef void rmsprop_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    cdef const StepArgs *p = <const StepArgs *> arguments
+    cdef Py_ssize_t at = index * SPAN * p.size
+    p.kernels.rmsprop(
+        span_length(p.n, index), p.param + at, p.grad + at, p.first + at, p.lr,
+        p.beta1, p.eps, p.weight_decay)
+
+
+cdef void adam_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    cdef const StepArgs *p = <const StepArgs *> arguments
+    cdef Py_ssize_t at = index * SPAN * p.size
+    p.kernels.adam(
+        span_length(p.n, index), p.param + at, p.grad + at, p.first + at,
+        p.second + at, p.lr, p.beta1, p.beta2, p.eps, p.weight_decay, p.decoupled,
+        p.correction1, p.correction2)
+
+
+cdef char *in_place(
+    object array, str operation, str name, cnp.ndarray param,
+) except NULL:
+    """Return the data of `array` when it can be updated where it is."""
+    shapes.check_real(operation, param=param, **{name: array})
+    if not cnp.PyArray_ISCARRAY(<cnp.ndarray> array):
+        raise ArgumentError(
+            f"{operation}: {name} is updated in place and must be writable and "
+            "C-contiguous; use np.require(array, requirements='CW')")
+    shapes.check_shape(operation, name, array.shape, (<object> param).shape)
+    return cnp.PyArray_BYTES(<cnp.ndarray> array)
+
+
+cdef cnp.ndarray set_arrays(StepArgs *p, object param, object grad, str operation):
+    """Set the arrays of `p` that all optimisers have; return that of the gradient."""
+    cdef cnp.ndarray gradient
+    shapes.check_real(operation, param=param)
+    p.param = in_place(param, operation, "param", param)
+    gradient = as_real(grad, operation, "grad", param)
+    shapes.check_shape(operation, "grad", grad.shape, param.shape)
+    p.grad = cnp.PyArray_BYTES(gradient)
+    p.size = cnp.PyArray_ITEMSIZE(gradient)
+    p.kernels = microkernels(<int> p.size)
+    p.n = cnp.PyArray_SIZE(gradient)
+    return gradient
+
+
+cdef void run(Task task, const StepArgs *p) noexcept nogil:
+    run_tasks(
+        task, p, span_count(p.n), threads_for(WORK * <double> p.n), NULL, 0)
+
+
+def sgd_step(
+    param, grad, velocity, *, lr, momentum=0.0, dampening=0.0, nesterov=False,
+    weight_decay=0.0,
+):
+    """Update `param` and `velocity` in place by stochastic gradient descent.
+
+    Parameters
+    ----------
+    param, grad : numpy.ndarray
+        The parameters and their gradient, of one shape, float32 or float64.
+    velocity : numpy.ndarray or None
+        The running sum of gradients, zero at first; None when `momentum` is 0.
+    lr : float
+        The learning rate.
+    momentum : float
+        The weight of the old velocity, in [0, 1).
+    dampening : float
+        1 minus the weight of the new gradient.
+    nesterov : bool
+        Whether to look ahead.
+    weight_decay : float
+        The L2 coefficient.
+
+    Raises
+    ------
+    ArgumentError, DtypeError, ShapeError
+    """
+    cdef StepArgs p
+    cdef cnp.ndarray gradient = set_arrays(&p, param, grad, "sgd_step")
+    p.first = NULL
+    if momentum:
+        if velocity is None:
+            raise ArgumentError("sgd_step: momentum needs an array of velocities")
+        p.first = in_place(velocity, "sgd_step", "velocity", param)
+    p.lr, p.momentum, p.dampening = lr, momentum, dampening
+    p.nesterov, p.weight_decay = nesterov, weight_decay
+    with nogil:
+        run(sgd_task, &p)
+
+
+def rmsprop_step(param, grad, square, *, lr, beta=0.9, eps=1e-8, weight_decay=0.0):
+    """Update `param` and `square` in place by RMSprop.
+
+    Parameters
+    ----------
+    param, grad : numpy.ndarray
+        The parameters and their gradient, of one shape, float32 or float64.
+    square : numpy.ndarray
+        The running mean of squared gradients, zero at first.
+    lr : float
+        The learning rate.
+    beta : float
+        The weight of the old mean, in [0, 1).
+    eps : float
+        Added to the root.
+    weight_decay : float
+        The L2 coefficient.
+
+    Raises
+    ------
+    ArgumentError, DtypeError, ShapeError
+    """
+    cdef StepArgs p
+    cdef cnp.ndarray gradient = set_arrays(&p, param, grad, "rmsprop_step")
+    p.first = in_place(square, "rmsprop_step", "square", param)
+    p.lr, p.beta1, p.eps, p.weight_decay = lr, beta, eps, weight_decay
+    with nogil:
+        run(rmsprop_task, &p)
+
+
+def adam_step(
+    param, grad, m, v, *, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0,
+    decoupled=False, step,
+):
+    """Update `param`, `m` and `v` in place by Adam, or AdamW when `decoupled`.
+
+    Parameters
+    ----------
+    param, grad : numpy.ndarray
+        The parameters and their gradient, of one shape, float32 or float64.
+    m, v : numpy.ndarray
+        The running means of gradients and squared gradients, zero at first.
+    lr : float
+        The learning rate.
+    beta1, beta2 : float
+        The weights of the old means, in [0, 1).
+    eps : float
+        Added to the root.
+    weight_decay : float
+        The coefficient of L2, or of the shrinking when `decoupled`.
+    decoupled : bool
+        Whether weight decay bypasses the gradient.
+    step : int
+        The number of this step, from 1.
+
+    Raises
+    ------
+    ArgumentError, DtypeError, ShapeError
+    """
+    cdef StepArgs p
+    cdef cnp.ndarray gradient = set_arrays(&p, param, grad, "adam_step")
+    if step < 1:
+        raise ArgumentError(f"adam_step: step counts from 1, got {step!r}")
+    p.first = in_place(m, "adam_step", "m", param)
+    p.second = in_place(v, "adam_step", "v", param)
+    p.lr, p.beta1, p.beta2, p.eps = lr, beta1, beta2, eps
+    p.weight_decay, p.decoupled = weight_decay, decoupled
+    p.correction1, p.correction2 = 1 - beta1**step, 1 - beta2**step
+    with nogil:
+        run(adam_task, &p)
