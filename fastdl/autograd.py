@@ -151,7 +151,7 @@ class Leaf:
 
 def record(
     data: np.ndarray,
-    backward: Backward,
+    backward: Backward | None,
     inputs: tuple[Node | Leaf | None, ...],
     saved: tuple = (),
     watched: tuple[list[int], ...] = (),

@@ -10,7 +10,7 @@ from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ShapeError
 from fastdl.functional.elementwise import empty_like, sum_to
-from fastdl.shapes import check_shape
+from fastdl.shapes import check_real, check_shape
 
 
 def _batch_norm_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -91,6 +91,8 @@ def batch_norm(
     check_shape("batch_norm", "running_var", running_var.shape, shape[-1:])
     weight = as_tensor(np.ones_like(running_mean) if weight is None else weight)
     bias = as_tensor(np.zeros_like(running_mean) if bias is None else bias)
+    if not x.data.dtype is weight.data.dtype is running_mean.dtype:
+        check_real("batch_norm", x=x.data, weight=weight.data, mean=running_mean)
     inputs = (x._node, weight._node, bias._node)
     watched = (x._changed, weight._changed)
     gamma, beta = weight.data, bias.data

@@ -12,6 +12,7 @@ from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
 from fastdl.functional.elementwise import sum_to
+from fastdl.shapes import check_real
 from fastdl.shapes.arguments import PaddingLike
 
 
@@ -78,17 +79,20 @@ def conv2d(
         For an unknown activation.
     """
     x, weight = as_tensor(x), as_tensor(weight)
-    bias = None if bias is None else as_tensor(bias)
+    b = bias_node = None
+    if bias is not None:
+        bias = as_tensor(bias)
+        b, bias_node = bias.data, bias._node
     fused, after = split(activation, "conv2d")
-    geometry = {
+    if x.data.dtype is not weight.data.dtype:
+        check_real("conv2d", x=x.data, weight=weight.data)
+    geometry: dict[str, Any] = {
         "stride": stride,
         "padding": padding,
         "dilation": dilation,
         "groups": groups,
     }
-    y = backend.conv2d_forward(
-        x.data, weight.data, bias and bias.data, activation=fused, **geometry
-    )
+    y = backend.conv2d_forward(x.data, weight.data, b, activation=fused, **geometry)
     saved = (
         x.data if weight._node else None,
         weight.data if x._node else None,
@@ -101,7 +105,7 @@ def conv2d(
     result = record(
         y,
         _conv2d_backward,
-        (x._node, weight._node, bias and bias._node),
+        (x._node, weight._node, bias_node),
         saved,
         (x._changed, weight._changed),
         keeps_output=fused is not None,

@@ -31,6 +31,8 @@ def as_operand(value: Any, like: Tensor) -> Tensor:
     Numbers, lists and integer arrays take the type of `like`. Arrays of floats keep
     theirs, because a conversion might hide a mistake.
     """
+    if isinstance(value, (int, float)):  # often, so without the checks of Tensor()
+        return record(np.array(value, like.data.dtype), None, ())
     if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind == "f":
         return Tensor(value)
     return Tensor(value, dtype=like.data.dtype)
@@ -52,7 +54,7 @@ def operands(a: Any, b: Any, operation: str) -> tuple[Tensor, Tensor, Shape]:
     elif not isinstance(a, Tensor):
         a = as_operand(a, b)
     x, y = a.data, b.data
-    if x.dtype is not y.dtype:  # mostly there is one object for each type
+    if x.dtype is not y.dtype:  # the quick test: mostly a type is one object
         check_real(operation, a=x, b=y)
     shape = x.shape
     if shape != y.shape:
@@ -198,7 +200,7 @@ def maximum(a: Any, b: Any) -> Tensor:
     """Return the larger of a and b; equal ones share the gradient. See `add`."""
     a, b, shape = operands(a, b, "maximum")
     x, y = a.data, b.data
-    out = np.maximum(x, y, backend.empty(shape, x.dtype))
+    out = np.maximum(x, y, out=backend.empty(shape, x.dtype))
     watched = (a._changed, b._changed)
     return record(out, _maximum_backward, (a._node, b._node), (x, y), watched)
 
@@ -212,7 +214,7 @@ def minimum(a: Any, b: Any) -> Tensor:
     """Return the smaller of a and b; equal ones share the gradient. See `add`."""
     a, b, shape = operands(a, b, "minimum")
     x, y = a.data, b.data
-    out = np.minimum(x, y, backend.empty(shape, x.dtype))
+    out = np.minimum(x, y, out=backend.empty(shape, x.dtype))
     watched = (a._changed, b._changed)
     return record(out, _minimum_backward, (a._node, b._node), (x, y), watched)
 

@@ -17,6 +17,7 @@ from fastdl.errors import ShapeError
 from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
 from fastdl.functional.elementwise import sum_to
+from fastdl.shapes import check_real
 
 
 def _matmul_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -49,6 +50,8 @@ def matmul(a: Any, b: Any) -> Tensor:
     """
     a, b = as_tensor(a), as_tensor(b)
     x, y = a.data, b.data
+    if x.dtype is not y.dtype:
+        check_real("matmul", a=x, b=y)
     saved = (x if b._node else None, y if a._node else None)
     inputs, watched = (a._node, b._node), (a._changed, b._changed)
     return record(backend.matmul(x, y), _matmul_backward, inputs, saved, watched)
@@ -102,8 +105,13 @@ def linear(
         For an unknown activation.
     """
     x, weight = as_tensor(x), as_tensor(weight)
-    bias = None if bias is None else as_tensor(bias)
+    b = bias_node = None
+    if bias is not None:
+        bias = as_tensor(bias)
+        b, bias_node = bias.data, bias._node
     fused, after = split(activation, "linear")
+    if x.data.dtype is not weight.data.dtype:
+        check_real("linear", x=x.data, weight=weight.data)
 
     rows, shape = x.data, x.data.shape
     if len(shape) != 2:
@@ -114,7 +122,7 @@ def linear(
                 "images, x.reshape(-1, 1) for single numbers"
             )
         rows = rows.reshape(math.prod(shape[:-1]), shape[-1])
-    y = backend.matmul(rows, weight.data, bias and bias.data, activation=fused)
+    y = backend.matmul(rows, weight.data, b, activation=fused)
 
     saved = (
         rows if weight._node else None,
@@ -126,7 +134,7 @@ def linear(
     result = record(
         y if len(shape) == 2 else y.reshape(*shape[:-1], y.shape[1]),
         _linear_backward,
-        (x._node, weight._node, bias and bias._node),
+        (x._node, weight._node, bias_node),
         saved,
         (x._changed, weight._changed),
         keeps_output=fused is not None,

@@ -142,6 +142,13 @@ def index(x: Any, key: Any) -> Tensor:
     return record(y, _index_backward, (x._node,), (key, x.data.shape))
 
 
+def _of_one_type(operation: str, tensors: Sequence[Any]) -> list[Tensor]:
+    parts = [as_tensor(tensor) for tensor in tensors]
+    arrays = {f"tensors[{i}]": part.data for i, part in enumerate(parts)}
+    check_real(operation, **arrays)
+    return parts
+
+
 def _concatenate_backward(node: Node, dy: np.ndarray) -> tuple:
     axis, sizes = node.saved
     parts = np.split(dy, np.cumsum(sizes)[:-1], axis)
@@ -167,9 +174,8 @@ def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
     DtypeError
         Some are float32, others float64.
     """
-    parts = [as_tensor(tensor) for tensor in tensors]
+    parts = _of_one_type("concatenate", tensors)
     arrays = [part.data for part in parts]
-    check_real("concatenate", **{f"tensors[{i}]": x for i, x in enumerate(arrays)})
     try:
         sizes = [x.shape[axis] for x in arrays]
         shape = list(arrays[0].shape)
@@ -186,7 +192,7 @@ def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
 
 def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
     """Join tensors of equal shape along a new axis. See `concatenate`."""
-    parts = [as_tensor(tensor) for tensor in tensors]
+    parts = _of_one_type("stack", tensors)
     shapes = {part.data.shape for part in parts}
     if len(shapes) != 1:
         raise ShapeError(f"stack: expected tensors of equal shape, got {list(shapes)}")

@@ -1,0 +1,63 @@
+"""Activations as operations, and as parts of other kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastdl import functional as F
+from fastdl.autograd import Tensor
+from fastdl.errors import ArgumentError
+from fastdl.functional.activation import FUSED
+from fastdl.shapes import ACTIVATIONS
+
+# Far from the kinks, which finite differences cannot cross.
+X = np.array([[-4.0, -2.5, -0.7, -0.1], [0.1, 0.7, 2.5, 7.0]])
+
+
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_gradient(kind, check_gradients):
+    """S03."""
+    check_gradients(lambda x: F.activation(x, kind), X)
+
+
+@pytest.mark.parametrize("kind", ACTIVATIONS[1:])
+def test_function_of_the_same_name(kind):
+    y = getattr(F, kind)(X)
+    np.testing.assert_array_equal(y.data, F.activation(X, kind).data)
+
+
+@pytest.mark.parametrize("slope", [0.2, 0.0, -0.5])
+def test_slope_of_leaky_relu(slope, check_gradients):
+    y = F.leaky_relu(X, slope)
+    np.testing.assert_allclose(y.data, np.where(X > 0, X, slope * X))
+    check_gradients(lambda x: F.leaky_relu(x, slope), X)
+
+
+@pytest.mark.parametrize("kind", ["identity", None])
+def test_no_activation_is_no_operation(kind):
+    x = Tensor(X, requires_grad=True)
+    assert F.activation(x, kind) is x
+
+
+@pytest.mark.parametrize("kind", sorted(FUSED))
+def test_only_the_output_is_kept_where_it_is_enough(kind):
+    x = Tensor(X, requires_grad=True)
+    y = F.activation(x, kind)
+    assert not any(value is x.data for value in y._node.saved)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda kind: F.activation(X, kind),
+        lambda kind: F.linear(X, np.ones((4, 2)), activation=kind),
+        lambda kind: F.conv2d(
+            np.ones((1, 3, 3, 1)), np.ones((2, 2, 1, 1)), activation=kind
+        ),
+    ],
+    ids=["activation", "linear", "conv2d"],
+)
+def test_misspelt_kind(call):
+    with pytest.raises(ArgumentError, match="did you mean 'relu'"):
+        call("rellu")

@@ -1,0 +1,92 @@
+"""Convolution: gradients, and that none is computed in vain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastdl import backend
+from fastdl import functional as F
+from fastdl.autograd import Tensor
+from fastdl.errors import GraphError, ShapeError
+from fastdl.shapes import ACTIVATIONS
+
+CASES = {
+    "plain": ((2, 4, 5, 2), (3, 2, 2, 3), {}),
+    "stride": ((1, 5, 4, 2), (2, 2, 2, 1), {"stride": (2, 1)}),
+    "same": ((1, 4, 3, 1), (3, 2, 1, 2), {"padding": "same", "stride": 2}),
+    "valid": ((1, 4, 3, 1), (3, 2, 1, 2), {"padding": "valid"}),
+    "uneven padding": ((1, 3, 3, 2), (2, 3, 2, 2), {"padding": ((2, 0), (0, 3))}),
+    "dilation": ((1, 5, 6, 2), (2, 3, 2, 1), {"dilation": (3, 2)}),
+    "groups": ((2, 3, 3, 4), (2, 2, 2, 6), {"groups": 2, "padding": 1}),
+    "depthwise": ((2, 4, 3, 3), (3, 3, 1, 6), {"groups": 3, "padding": 1}),
+    "empty batch": ((0, 3, 3, 1), (2, 2, 1, 2), {}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradients(case, rng, check_gradients):
+    x_shape, weight_shape, options = CASES[case]
+    arrays = [
+        rng.standard_normal(shape)
+        for shape in (x_shape, weight_shape, weight_shape[-1:])
+    ]
+    check_gradients(lambda *t: F.conv2d(*t, **options), *arrays)
+    check_gradients(lambda *t: F.conv2d(*t, **options), *arrays[:2])
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activation(activation, rng, check_gradients):
+    arrays = [
+        rng.standard_normal(shape) for shape in ((1, 3, 3, 2), (2, 2, 2, 2), (2,))
+    ]
+    plain = F.activation(F.conv2d(*arrays), activation)
+    y = F.conv2d(*arrays, activation=activation)
+    np.testing.assert_allclose(y.data, plain.data, rtol=1e-12, atol=1e-14)
+    check_gradients(lambda *t: F.conv2d(*t, activation=activation), *arrays)
+
+
+@pytest.mark.parametrize(
+    ("needed", "expected"),
+    [
+        ("x", {"conv2d_backward_input"}),
+        ("weight", {"conv2d_backward_weight"}),
+        ("bias", set()),
+    ],
+)
+def test_only_the_gradients_that_are_needed(needed, expected, rng, monkeypatch):
+    calls = set()
+
+    def spied(name):
+        kernel = getattr(backend, name)
+
+        def spy(*arguments, **options):
+            calls.add(name)
+            return kernel(*arguments, **options)
+
+        monkeypatch.setattr(backend, name, spy)
+
+    spied("conv2d_backward_input")
+    spied("conv2d_backward_weight")
+    tensors = [
+        Tensor(rng.standard_normal(shape), requires_grad=name == needed)
+        for name, shape in [("x", (1, 3, 3, 2)), ("weight", (2, 2, 2, 3)), ("bias", 3)]
+    ]
+    F.conv2d(*tensors).sum().backward()
+    assert calls == expected
+    given = [tensor.grad is not None for tensor in tensors]
+    assert given == [name == needed for name in ("x", "weight", "bias")]
+
+
+def test_a_changed_weight_is_noticed():
+    x = Tensor(np.ones((1, 3, 3, 1)), requires_grad=True)
+    weight = Tensor(np.ones((2, 2, 1, 1)))
+    y = F.conv2d(x, weight)
+    weight.mark_changed()
+    with pytest.raises(GraphError, match="conv2d"):
+        y.sum().backward()
+
+
+def test_errors_name_the_operation():
+    with pytest.raises(ShapeError, match=r"conv2d.*3 channels"):
+        F.conv2d(np.ones((1, 5, 5, 3)), np.ones((3, 3, 1, 8)))

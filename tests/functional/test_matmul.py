@@ -1,0 +1,100 @@
+"""The product of matrices and the dense layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastdl import functional as F
+from fastdl.autograd import Tensor
+from fastdl.errors import GraphError, ShapeError
+from fastdl.functional.activation import FUSED
+from fastdl.shapes import ACTIVATIONS
+
+
+def test_matmul(rng, check_gradients):
+    a, b = rng.standard_normal((3, 4)), rng.standard_normal((4, 2))
+    np.testing.assert_allclose(F.matmul(a, b).data, a @ b)
+    check_gradients(lambda a, b: a @ b, a, b)
+
+
+def test_matmul_of_transposed_views(rng, check_gradients):
+    a, b = rng.standard_normal((4, 3)), rng.standard_normal((2, 4))
+    check_gradients(lambda a, b: a.T @ b.T, a, b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [((3, 4), (3, 4)), ((4,), (4, 2)), ((2, 3, 4), (4, 2))], ids=str
+)
+def test_matmul_of_shapes_that_do_not_fit(a, b):
+    with pytest.raises(ShapeError, match="matmul"):
+        F.matmul(np.ones(a), np.ones(b))
+
+
+@pytest.mark.parametrize("activation", [None, *ACTIVATIONS])
+@pytest.mark.parametrize("lead", [(3,), (), (2, 3), (0,)], ids=str)
+def test_linear(lead, activation, rng, check_gradients):
+    x = rng.standard_normal((*lead, 4))
+    weight, bias = rng.standard_normal((4, 2)), rng.standard_normal(2)
+    y = F.linear(x, weight, bias, activation)
+    expected = F.activation(x @ weight + bias, activation).data
+    assert y.shape == (*lead, 2)
+    np.testing.assert_allclose(y.data, expected, rtol=1e-12, atol=1e-14)
+    check_gradients(lambda *t: F.linear(*t, activation=activation), x, weight, bias)
+
+
+def test_linear_without_bias(rng, check_gradients):
+    check_gradients(F.linear, rng.standard_normal((3, 4)), rng.standard_normal((4, 2)))
+
+
+@pytest.mark.parametrize("needed", ["x", "weight", "bias"])
+def test_only_the_gradients_that_are_needed(needed, rng):
+    x, weight, bias = (
+        Tensor(rng.standard_normal(shape), requires_grad=name == needed)
+        for name, shape in [("x", (3, 4)), ("weight", (4, 2)), ("bias", (2,))]
+    )
+    y = F.linear(x, weight, bias, "relu")
+    gradients = y._node.backward(y._node, np.ones((3, 2)))
+    names = ["x", "weight", "bias"]
+    assert [g is not None for g in gradients] == [name == needed for name in names]
+    kept = [any(value is t.data for value in y._node.saved) for t in (x, weight)]
+    assert kept == [needed == "weight", needed == "x"]
+
+
+@pytest.mark.parametrize("kind", sorted(FUSED))
+def test_a_fused_activation_is_one_node(kind):
+    weight = Tensor(np.ones((4, 2)), requires_grad=True)
+    assert (
+        F.linear(np.ones((3, 4)), weight, activation=kind)._node.operation == "linear"
+    )
+
+
+def test_a_changed_weight_is_noticed():
+    x, weight = (Tensor(np.ones((2, 2)), requires_grad=True) for _ in range(2))
+    y = F.linear(x, weight)
+    weight.mark_changed()
+    with pytest.raises(GraphError, match="linear"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("x", "weight", "bias"),
+    [
+        ((3, 5), (4, 2), None),
+        ((3, 2, 2, 1), (4, 2), None),
+        ((), (4, 2), None),
+        ((3, 4), (4, 2), (3,)),
+        ((3, 4), (4, 2), (1, 2)),
+        ((3, 4), (4,), None),
+        ((2, 3, 4), (4,), None),
+    ],
+    ids=str,
+)
+def test_shapes_that_do_not_fit(x, weight, bias):
+    with pytest.raises(ShapeError):
+        F.linear(np.ones(x), np.ones(weight), bias and np.ones(bias))
+
+
+def test_images_need_flattening():
+    with pytest.raises(ShapeError, match=r"linear.*\(3, 2, 2, 1\).*Flatten"):
+        F.linear(np.ones((3, 2, 2, 1)), np.ones((4, 2)))
