@@ -118,12 +118,16 @@ ALWAYS_INLINE void input(ptrdiff_t n, const real *x, ptrdiff_t row, ptrdiff_t pi
                          real *v, ptrdiff_t stride) {
   vec d[6][6], out[6][6];
   UNROLL
-  for (int i = 0; i < 6; i++) UNROLL
-  for (int j = 0; j < 6; j++) d[i][j] = load_up_to(x + i * row + j * pixel, n);
+  for (int i = 0; i < 6; i++) {
+    UNROLL
+    for (int j = 0; j < 6; j++) d[i][j] = load_up_to(x + i * row + j * pixel, n);
+  }
   input_2d(d, out);
   UNROLL
-  for (int i = 0; i < 6; i++) UNROLL
-  for (int j = 0; j < 6; j++) store(v + (6 * i + j) * stride, out[i][j]);
+  for (int i = 0; i < 6; i++) {
+    UNROLL
+    for (int j = 0; j < 6; j++) store(v + (6 * i + j) * stride, out[i][j]);
+  }
 }
 
 /* v = B^T d B for the 6 x 6 pixels at x. */
@@ -142,15 +146,19 @@ ALWAYS_INLINE void output(ptrdiff_t n, const real *m, ptrdiff_t stride,
                           ptrdiff_t rows, ptrdiff_t cols) {
   vec in[6][6], out[4][4];
   UNROLL
-  for (int i = 0; i < 6; i++) UNROLL
-  for (int j = 0; j < 6; j++) in[i][j] = load(m + (6 * i + j) * stride);
+  for (int i = 0; i < 6; i++) {
+    UNROLL
+    for (int j = 0; j < 6; j++) in[i][j] = load(m + (6 * i + j) * stride);
+  }
   output_2d(in, out);
   const vec first = bias ? load_up_to(bias, n) : splat(0);
   UNROLL
-  for (int i = 0; i < 4; i++) UNROLL
-  for (int j = 0; j < 4; j++)
-    if (i < rows && j < cols)
-      store_up_to(y + i * row + j * pixel, first + out[i][j], n);
+  for (int i = 0; i < 4; i++) {
+    UNROLL
+    for (int j = 0; j < 4; j++)
+      if (i < rows && j < cols)
+        store_up_to(y + i * row + j * pixel, first + out[i][j], n);
+  }
 }
 
 /* y = bias + A^T m A, of which rows x cols <= 4 x 4 pixels exist. */
@@ -175,14 +183,18 @@ ALWAYS_INLINE void output_gradient(ptrdiff_t n, const real *dy, ptrdiff_t row,
                                    real *m, ptrdiff_t stride) {
   vec in[4][4], out[6][6];
   UNROLL
-  for (int i = 0; i < 4; i++) UNROLL
-  for (int j = 0; j < 4; j++)
-    in[i][j] =
-        i < rows && j < cols ? load_up_to(dy + i * row + j * pixel, n) : splat(0);
+  for (int i = 0; i < 4; i++) {
+    UNROLL
+    for (int j = 0; j < 4; j++)
+      in[i][j] =
+          i < rows && j < cols ? load_up_to(dy + i * row + j * pixel, n) : splat(0);
+  }
   output_gradient_2d(in, out);
   UNROLL
-  for (int i = 0; i < 6; i++) UNROLL
-  for (int j = 0; j < 6; j++) store(m + (6 * i + j) * stride, out[i][j]);
+  for (int i = 0; i < 6; i++) {
+    UNROLL
+    for (int j = 0; j < 6; j++) store(m + (6 * i + j) * stride, out[i][j]);
+  }
 }
 
 /* m = A dy A^T, where rows x cols <= 4 x 4 pixels of dy exist and the others are 0. */
@@ -210,12 +222,16 @@ static void winograd_filter(ptrdiff_t n, const void *g, ptrdiff_t g_stride, void
   for (ptrdiff_t c = 0; c < n; c += LANES) {
     vec in[3][3], out[6][6];
     UNROLL
-    for (int i = 0; i < 3; i++) UNROLL
-    for (int j = 0; j < 3; j++) in[i][j] = load(from + (3 * i + j) * g_stride + c);
+    for (int i = 0; i < 3; i++) {
+      UNROLL
+      for (int j = 0; j < 3; j++) in[i][j] = load(from + (3 * i + j) * g_stride + c);
+    }
     filter_2d(in, out);
     UNROLL
-    for (int i = 0; i < 6; i++) UNROLL
-    for (int j = 0; j < 6; j++) store(to + (6 * i + j) * u_stride + c, out[i][j]);
+    for (int i = 0; i < 6; i++) {
+      UNROLL
+      for (int j = 0; j < 6; j++) store(to + (6 * i + j) * u_stride + c, out[i][j]);
+    }
   }
 }
 
@@ -223,12 +239,16 @@ ALWAYS_INLINE void filter_gradient(ptrdiff_t n, const real *u, ptrdiff_t u_strid
                                    real *g, ptrdiff_t g_stride) {
   vec in[6][6], out[3][3];
   UNROLL
-  for (int i = 0; i < 6; i++) UNROLL
-  for (int j = 0; j < 6; j++) in[i][j] = load_up_to(u + (6 * i + j) * u_stride, n);
+  for (int i = 0; i < 6; i++) {
+    UNROLL
+    for (int j = 0; j < 6; j++) in[i][j] = load_up_to(u + (6 * i + j) * u_stride, n);
+  }
   filter_gradient_2d(in, out);
   UNROLL
-  for (int i = 0; i < 3; i++) UNROLL
-  for (int j = 0; j < 3; j++) store_up_to(g + (3 * i + j) * g_stride, out[i][j], n);
+  for (int i = 0; i < 3; i++) {
+    UNROLL
+    for (int j = 0; j < 3; j++) store_up_to(g + (3 * i + j) * g_stride, out[i][j], n);
+  }
 }
 
 /* g = G^T u G for n weights side by side. */

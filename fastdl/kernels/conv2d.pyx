@@ -20,13 +20,15 @@ cimport numpy as cnp
 
 from fastdl import shapes
 from fastdl.errors import ArgumentError
+from fastdl.kernels.algorithm cimport choose, winograd_faster
 from fastdl.kernels.arrays cimport as_output, as_real, overlaps
 from fastdl.kernels.images cimport (
     Chunks, Images, View, cut, padded_row, scratch_bytes, set_padded, view,
 )
 from fastdl.kernels.memory cimport Block, new_array, new_block
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.table cimport MicroKernels, Reduction, pack_row
+from fastdl.kernels.table cimport MicroKernels, pack_row
+from fastdl.kernels.winograd cimport run_winograd, winograd_bytes, winograd_fits
 
 cnp.import_array()
 
@@ -36,37 +38,6 @@ cdef enum:
     # used often; few enough that the pixels under them stay there too.
     CHUNK_WINDOWS = 256
     MIN_TASKS = 8  # enough that dynamic scheduling evens out the threads
-
-cdef struct Axis:
-    # The taps of a kernel along one axis: tap t is kernel row `first + t * step`, and
-    # its pixels lie t * shift rows below the top of the window.
-    Py_ssize_t taps, first, step, shift
-
-cdef struct Conv2dArgs:
-    const MicroKernels *kernels
-    Py_ssize_t size  # bytes of a real
-    Images x
-    Chunks chunks
-    Axis taps_h, taps_w
-    Py_ssize_t kernel_w  # taps of a row of the whole kernel
-    bint depthwise
-    # The result: the grid of windows lies at (y_top, y_left) + (row, col) * y_step.
-    char *y
-    Py_ssize_t y_h, y_w, y_c, y_top, y_left, y_step_h, y_step_w
-    Py_ssize_t groups, group_in, group_out  # channels of a group, read and written
-    const char *weight  # reals between taps, groups, input and output channels:
-    Py_ssize_t weight_tap, weight_group, weight_in, weight_out
-    const char *bias
-    int activation
-    # Made for the pass:
-    ptrdiff_t *tap_weight  # where the weights of each tap begin
-    ptrdiff_t *offset  # where its pixels begin, from the window's first
-    Reduction reduction
-    char *panels
-    char *padded_bias
-    Py_ssize_t group_panels, panel_reals  # panels of a group, reals of a panel
-    Py_ssize_t panel_groups, panels_per_group  # how tasks share the panels
-
 
 cdef void pack_task(
     const void *arguments, Py_ssize_t index, char *scratch,
@@ -173,18 +144,6 @@ cdef void depthwise_task(
                 activate(p, y, p.x.cols, p.y_c)
 
 
-cdef void activate(
-    const Conv2dArgs *p, char *y, Py_ssize_t pixels, Py_ssize_t cols,
-) noexcept nogil:
-    """Apply the activation in place to `cols` channels of some pixels."""
-    if cols == p.y_c:  # all in one go
-        cols *= pixels
-        pixels = 1
-    for _ in range(pixels):
-        p.kernels.activation_forward(p.activation, 0.01, cols, y, y)
-        y += p.y_c * p.size
-
-
 cdef Axis forward_axis(Py_ssize_t kernel, Py_ssize_t dilation) noexcept nogil:
     cdef Axis axis
     axis.taps, axis.first, axis.step, axis.shift = kernel, 0, 1, dilation
@@ -270,8 +229,8 @@ cdef void run_pass(Conv2dArgs *p, int threads, char *memory) noexcept nogil:
               scratch_bytes(&p.x, &p.chunks, p.x.c))
 
 
-cdef int plan_pass(Conv2dArgs *p) noexcept nogil:
-    """Fill in all that follows from the geometry; return the number of threads."""
+cdef void plan_pass(Conv2dArgs *p) noexcept nogil:
+    """Fill in all that follows from the geometry."""
     cdef Py_ssize_t width = p.kernels.tile_cols
     cdef Py_ssize_t panels
     p.x.size = p.size
@@ -289,18 +248,34 @@ cdef int plan_pass(Conv2dArgs *p) noexcept nogil:
         p.panel_groups = min(panels, (MIN_TASKS + p.chunks.count - 1) // p.chunks.count)
     p.panels_per_group = (panels + p.panel_groups - 1) // p.panel_groups
     p.panel_groups = (panels + p.panels_per_group - 1) // p.panels_per_group
-    return threads_for(
-        <double> p.x.n * p.x.rows * p.x.cols * p.panel_reals * panels / 16)
+
+
+cdef run(Conv2dArgs *p, int algorithm):
+    """Choose the algorithm, and compute the pass with memory for its threads."""
+    plan_pass(p)
+    cdef int threads = threads_for(
+        <double> p.x.n * p.x.rows * p.x.cols * p.panel_reals * p.groups
+        * p.group_panels / 16)
+    cdef bint winograd = winograd_fits(p) and winograd_faster(
+        p.x.n, p.x.rows, p.x.cols, p.group_in, p.group_out, p.kernels.lanes, algorithm)
+    cdef Block block = new_block(
+        winograd_bytes(p, threads) if winograd else pass_bytes(p, threads))
+    with nogil:
+        if winograd:
+            run_winograd(p, threads, <char *> block.data)
+        else:
+            run_pass(p, threads, <char *> block.data)
 
 
 def conv2d_forward(
     x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1,
-    activation=None, out=None,
+    activation=None, algorithm=None, out=None,
 ):
     """Return g(x * weight + bias) of shape (n, oh, ow, oc).
 
     x is (n, h, w, c), weight (kh, kw, c / groups, oc), bias (oc,) or None;
-    `activation` is one of fastdl.shapes.ACTIVATIONS or None; `out` takes the result.
+    `activation` is one of fastdl.shapes.ACTIVATIONS or None; `algorithm` "auto",
+    "direct", "winograd" or None, the one set for all; `out` takes the result.
     """
     cdef Conv2dArgs p
     cdef cnp.ndarray x_ = as_real(x, "conv2d", "x")
@@ -315,6 +290,7 @@ def conv2d_forward(
     p.activation = 0
     if activation is not None:
         p.activation = shapes.activation_index(activation, "conv2d")
+    cdef int choice = choose(algorithm)
     cdef cnp.npy_intp shape[4]
     shape[0], shape[1], shape[2], shape[3] = g.n, g.oh, g.ow, g.oc
     cdef cnp.ndarray y = as_output(out, 4, shape, cnp.PyArray_TYPE(x_), "conv2d")
@@ -343,15 +319,13 @@ def conv2d_forward(
     p.weight_tap = p.group_in * g.oc
     p.weight_group = p.group_out
     p.weight_in, p.weight_out = g.oc, 1
-    cdef int threads = plan_pass(&p)
-    cdef Block block = new_block(pass_bytes(&p, threads))
-    with nogil:
-        run_pass(&p, threads, <char *> block.data)
+    run(&p, choice)
     return y
 
 
 def conv2d_backward_input(
     dy, weight, input_shape, *, stride=1, padding=0, dilation=1, groups=1,
+    algorithm=None,
 ):
     """Return the gradient with respect to x, of shape `input_shape`.
 
@@ -364,6 +338,7 @@ def conv2d_backward_input(
     g = shapes.conv2d(
         input_shape, weight.shape, stride, padding, dilation, groups, "conv2d backward")
     shapes.check_shape("conv2d backward", "dy", dy.shape, (g.n, g.oh, g.ow, g.oc))
+    cdef int choice = choose(algorithm)
     cdef cnp.npy_intp shape[4]
     shape[0], shape[1], shape[2], shape[3] = g.n, g.h, g.w, g.c
     cdef cnp.ndarray dx = new_array(4, shape, cnp.PyArray_TYPE(dy_))
@@ -390,8 +365,6 @@ def conv2d_backward_input(
     cdef Py_ssize_t top = g.top, left = g.left
     cdef Py_ssize_t dilation_h = g.dilation_h, dilation_w = g.dilation_w
     cdef Py_ssize_t kh = g.kh, kw = g.kw
-    cdef int threads
-    cdef Block block
     for p.y_top in range(min(p.y_step_h, p.y_h)):
         for p.y_left in range(min(p.y_step_w, p.y_w)):
             p.x.rows = (p.y_h - p.y_top + p.y_step_h - 1) // p.y_step_h
@@ -406,8 +379,5 @@ def conv2d_backward_input(
                 p.x.top = (p.taps_h.first * dilation_h - p.y_top - top) // p.y_step_h
             if p.taps_w.taps:
                 p.x.left = (p.taps_w.first * dilation_w - p.y_left - left) // p.y_step_w
-            threads = plan_pass(&p)
-            block = new_block(pass_bytes(&p, threads))
-            with nogil:
-                run_pass(&p, threads, <char *> block.data)
+            run(&p, choice)
     return dx

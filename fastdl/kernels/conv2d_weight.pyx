@@ -16,6 +16,7 @@ from libc.string cimport memset
 cimport numpy as cnp
 
 from fastdl import shapes
+from fastdl.kernels.algorithm cimport choose, winograd_faster
 from fastdl.kernels.arrays cimport as_real
 from fastdl.kernels.images cimport (
     Chunks, Images, View, cut, scratch_bytes, set_padded, view,
@@ -23,6 +24,9 @@ from fastdl.kernels.images cimport (
 from fastdl.kernels.memory cimport Block, new_array, new_block
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
 from fastdl.kernels.table cimport MicroKernels, Reduction
+from fastdl.kernels.winograd_weight cimport (
+    run_winograd_weight, winograd_weight_bytes, winograd_weight_fits,
+)
 
 cnp.import_array()
 
@@ -35,23 +39,6 @@ cdef enum:
     PARTS_BYTES = 4 << 20  # of all parts together
     SLICE_CHANNELS = 16  # at least, or too little is gained from each fetch of dy
     SPAN = 4096  # reals of a task that adds up the parts
-
-cdef struct WeightArgs:
-    const MicroKernels *kernels
-    Py_ssize_t size  # bytes of a real
-    Images x
-    Chunks chunks
-    Py_ssize_t kh, kw, dilation_h, dilation_w
-    const char *dy
-    Py_ssize_t oc, groups, group_in, group_out
-    bint depthwise
-    Py_ssize_t parts, slices, slice_in  # channels of a group in a slice
-    Py_ssize_t weights, part_reals  # reals of dweight, and with dbias
-    char *result  # the first part: dweight, then dbias
-    char *others  # the other parts
-    Py_ssize_t offsets  # places for the starts of rows, or of taps
-    Py_ssize_t view_bytes
-
 
 cdef char *part_sums(const WeightArgs *p, Py_ssize_t part) noexcept nogil:
     return p.result if part == 0 else p.others + (part - 1) * p.part_reals * p.size
@@ -191,7 +178,7 @@ cdef void run_sums(
 
 
 def conv2d_backward_weight(
-    dy, x, kernel_size, *, stride=1, padding=0, dilation=1, groups=1,
+    dy, x, kernel_size, *, stride=1, padding=0, dilation=1, groups=1, algorithm=None,
 ):
     """Return (dweight, dbias) of shapes (kh, kw, c / groups, oc) and (oc,).
 
@@ -238,6 +225,7 @@ def conv2d_backward_weight(
     p.slice_in = (p.group_in + p.slices - 1) // p.slices
     p.slices = (p.group_in + p.slice_in - 1) // p.slice_in
 
+    cdef int choice = choose(algorithm)
     cdef cnp.npy_intp n = p.part_reals
     cdef cnp.ndarray result = new_array(1, &n, cnp.PyArray_TYPE(x_))
     p.result = cnp.PyArray_BYTES(result)
@@ -248,9 +236,15 @@ def conv2d_backward_weight(
     scratch = (scratch + 63) // 64 * 64
     cdef int threads = threads_for(
         <double> p.x.n * p.x.rows * p.x.cols * p.weights / 16)
+    cdef bint winograd = winograd_weight_fits(&p) and winograd_faster(
+        p.x.n, p.x.rows, p.x.cols, p.group_in, p.group_out, p.kernels.lanes, choice)
     cdef Block block = new_block(
-        threads * scratch + (p.parts - 1) * p.part_reals * p.size)
+        winograd_weight_bytes(&p, threads) if winograd
+        else threads * scratch + (p.parts - 1) * p.part_reals * p.size)
     with nogil:
-        run_sums(&p, threads, <char *> block.data, scratch)
+        if winograd:
+            run_winograd_weight(&p, threads, <char *> block.data)
+        else:
+            run_sums(&p, threads, <char *> block.data, scratch)
     dweight = result[:p.weights].reshape(p.kh, p.kw, p.group_in, p.oc)
     return dweight, result[p.weights:]

@@ -1,0 +1,70 @@
+"""The compiled kernels: the same functions as `fastdl.reference`, Cython over C.
+
+`runtime` chooses the instruction set and the number of threads, `memory` keeps the
+arrays. Importing this package fails where the extensions are not built.
+"""
+
+from fastdl.kernels.activation import activation_backward, activation_forward
+from fastdl.kernels.algorithm import get_conv_algorithm, set_conv_algorithm
+from fastdl.kernels.batchnorm import (
+    batchnorm_backward,
+    batchnorm_forward,
+    batchnorm_inference,
+)
+from fastdl.kernels.conv2d import conv2d_backward_input, conv2d_forward
+from fastdl.kernels.conv2d_weight import conv2d_backward_weight
+from fastdl.kernels.dropout import dropout_backward, dropout_forward
+from fastdl.kernels.matmul import matmul
+from fastdl.kernels.memory import empty, empty_cache, memory_stats, zeros
+from fastdl.kernels.optimizer import adam_step, rmsprop_step, sgd_step
+from fastdl.kernels.pool2d import (
+    avg_pool2d_backward,
+    avg_pool2d_forward,
+    global_avg_pool2d_backward,
+    global_avg_pool2d_forward,
+    max_pool2d_backward,
+    max_pool2d_forward,
+)
+from fastdl.kernels.softmax import (
+    log_softmax_forward,
+    sigmoid_cross_entropy_backward,
+    sigmoid_cross_entropy_forward,
+    softmax_cross_entropy_backward,
+    softmax_cross_entropy_forward,
+    softmax_forward,
+)
+
+__all__ = [
+    "activation_backward",
+    "activation_forward",
+    "adam_step",
+    "avg_pool2d_backward",
+    "avg_pool2d_forward",
+    "batchnorm_backward",
+    "batchnorm_forward",
+    "batchnorm_inference",
+    "conv2d_backward_input",
+    "conv2d_backward_weight",
+    "conv2d_forward",
+    "dropout_backward",
+    "dropout_forward",
+    "empty",
+    "empty_cache",
+    "get_conv_algorithm",
+    "global_avg_pool2d_backward",
+    "global_avg_pool2d_forward",
+    "log_softmax_forward",
+    "matmul",
+    "max_pool2d_backward",
+    "max_pool2d_forward",
+    "memory_stats",
+    "rmsprop_step",
+    "set_conv_algorithm",
+    "sgd_step",
+    "sigmoid_cross_entropy_backward",
+    "sigmoid_cross_entropy_forward",
+    "softmax_cross_entropy_backward",
+    "softmax_cross_entropy_forward",
+    "softmax_forward",
+    "zeros",
+]

@@ -1,0 +1,46 @@
+# A pass of conv2d: shared by its algorithms, the register tile and Winograd.
+
+from fastdl.kernels.images cimport Chunks, Images
+from fastdl.kernels.table cimport MicroKernels, Reduction
+
+cdef struct Axis:
+    # The taps of a kernel along one axis: tap t is kernel row `first + t * step`, and
+    # its pixels lie t * shift rows below the top of the window.
+    Py_ssize_t taps, first, step, shift
+
+cdef struct Conv2dArgs:
+    const MicroKernels *kernels
+    Py_ssize_t size  # bytes of a real
+    Images x
+    Chunks chunks
+    Axis taps_h, taps_w
+    Py_ssize_t kernel_w  # taps of a row of the whole kernel
+    bint depthwise
+    # The result: the grid of windows lies at (y_top, y_left) + (row, col) * y_step.
+    char *y
+    Py_ssize_t y_h, y_w, y_c, y_top, y_left, y_step_h, y_step_w
+    Py_ssize_t groups, group_in, group_out  # channels of a group, read and written
+    const char *weight  # reals between taps, groups, input and output channels:
+    Py_ssize_t weight_tap, weight_group, weight_in, weight_out
+    const char *bias
+    int activation
+    # Made for the pass:
+    ptrdiff_t *tap_weight  # where the weights of each tap begin
+    ptrdiff_t *offset  # where its pixels begin, from the window's first
+    Reduction reduction
+    char *panels
+    char *padded_bias
+    Py_ssize_t group_panels, panel_reals  # panels of a group, reals of a panel
+    Py_ssize_t panel_groups, panels_per_group  # how tasks share the panels
+
+
+cdef inline void activate(
+    const Conv2dArgs *p, char *y, Py_ssize_t pixels, Py_ssize_t cols,
+) noexcept nogil:
+    """Apply the activation in place to `cols` channels of some pixels."""
+    if cols == p.y_c:  # all in one go
+        cols *= pixels
+        pixels = 1
+    for _ in range(pixels):
+        p.kernels.activation_forward(p.activation, 0.01, cols, y, y)
+        y += p.y_c * p.size

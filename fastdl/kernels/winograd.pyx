@@ -1,0 +1,192 @@
+"""A pass of conv2d by Winograd's F(4x4, 3x3): csrc/winograd.c has the equations.
+
+The result is cut into tiles of 4 x 4 pixels, and the tiles into chunks whose
+transforms stay in the cache:
+
+    for chunk: transform its inputs; 36 products; transform back
+"""
+
+from fastdl.kernels.conv2d cimport Conv2dArgs, activate
+from fastdl.kernels.images cimport (
+    Chunks, Images, View, cut, scratch_bytes, set_padded, view,
+)
+from fastdl.kernels.runtime cimport run_tasks
+from fastdl.kernels.table cimport Reduction, pack_row
+
+cdef enum:
+    MAX_ROWS = 16  # rows of the largest register tile
+    PLACES = 36  # of the transformed 6 x 6 tile
+    CHUNK_TILES = 32  # few enough that 2 x 36 x 32 x 64 reals fit in the L2 cache
+    PACK_CHANNELS = 32  # input channels whose weights are transformed at a time
+
+cdef struct WinogradArgs:
+    const Conv2dArgs *conv
+    Images x  # windows of 6 x 6, 4 apart
+    Chunks chunks
+    Py_ssize_t panels
+    char *weights  # 36 x panels x channels x width, transformed
+    Py_ssize_t weight_place  # reals between places
+    char *bias  # padded, or NULL
+    # Transformed tiles of one chunk: 36 x tiles x channels, padded to whole vectors.
+    Py_ssize_t v_tile, v_place, m_tile, m_place
+
+
+cdef Py_ssize_t place_stride(Py_ssize_t reals, Py_ssize_t lanes) noexcept nogil:
+    """Round up to an odd number of vectors.
+
+    36 places a power of two apart would all fall into the same set of the L1 cache.
+    """
+    return ((reals + lanes - 1) // lanes | 1) * lanes
+
+
+cdef bint winograd_fits(const Conv2dArgs *p) noexcept nogil:
+    """Whether the pass is a 3 x 3 convolution of stride and dilation 1."""
+    return (
+        p.groups == 1 and p.taps_h.taps == 3 and p.taps_w.taps == 3
+        and p.taps_h.shift == 1 and p.taps_w.shift == 1
+        and p.x.step_h == 1 and p.x.step_w == 1
+        and p.y_step_h == 1 and p.y_step_w == 1)
+
+
+cdef WinogradArgs plan(const Conv2dArgs *p) noexcept nogil:
+    cdef WinogradArgs w
+    cdef Py_ssize_t lanes = p.kernels.lanes
+    cdef Py_ssize_t width = p.kernels.tile_cols
+    cdef Py_ssize_t tiles
+    w.conv = p
+    w.x = p.x
+    w.x.step_h = w.x.step_w = 4
+    w.x.span_h = w.x.span_w = 6
+    w.x.rows = (p.x.rows + 3) // 4
+    w.x.cols = (p.x.cols + 3) // 4
+    set_padded(&w.x)
+    w.chunks = cut(&w.x, CHUNK_TILES)
+    tiles = w.chunks.images * w.chunks.rows * w.x.cols
+    w.panels = (p.group_out + width - 1) // width
+    w.weight_place = place_stride(w.panels * p.group_in * width, lanes)
+    w.v_tile = (p.group_in + lanes - 1) // lanes * lanes
+    w.m_tile = (p.group_out + lanes - 1) // lanes * lanes
+    w.v_place = place_stride(tiles * w.v_tile, lanes)
+    w.m_place = place_stride(tiles * w.m_tile, lanes)
+    return w
+
+
+cdef Py_ssize_t thread_bytes(const WinogradArgs *w) noexcept nogil:
+    """Return the bytes of scratch of one thread."""
+    cdef const Conv2dArgs *p = w.conv
+    return max(
+        9 * PACK_CHANNELS * p.kernels.tile_cols * p.size,
+        scratch_bytes(&w.x, &w.chunks, w.x.c)
+        + PLACES * (w.v_place + w.m_place) * p.size)
+
+
+cdef Py_ssize_t winograd_bytes(const Conv2dArgs *p, int threads) noexcept nogil:
+    """Return the bytes of memory that `run_winograd` needs."""
+    cdef WinogradArgs w = plan(p)
+    return threads * thread_bytes(&w) + (PLACES * w.weight_place + w.panels * p.kernels.tile_cols) * p.size
+
+
+cdef void pack_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    """Transform the weights from some input channels to one panel of outputs."""
+    cdef const WinogradArgs *w = <const WinogradArgs *> arguments
+    cdef const Conv2dArgs *p = w.conv
+    cdef Py_ssize_t width = p.kernels.tile_cols
+    cdef Py_ssize_t panel = index % w.panels
+    cdef Py_ssize_t channel = index // w.panels * PACK_CHANNELS
+    cdef Py_ssize_t channels = min(<Py_ssize_t> PACK_CHANNELS, p.group_in - channel)
+    cdef Py_ssize_t t, tap
+    for t in range(9):
+        tap = ((p.taps_h.first + t // 3 * p.taps_h.step) * p.kernel_w
+               + p.taps_w.first + t % 3 * p.taps_w.step)
+        p.kernels.pack_panel(
+            channels, min(width, p.group_out - panel * width),
+            p.weight + (tap * p.weight_tap + channel * p.weight_in
+                        + panel * width * p.weight_out) * p.size,
+            p.weight_in, p.weight_out, scratch + t * channels * width * p.size)
+    p.kernels.winograd_filter(
+        channels * width, scratch, channels * width,
+        w.weights + (panel * p.group_in + channel) * width * p.size, w.weight_place)
+
+
+cdef void tiles_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    """Compute one chunk of tiles."""
+    cdef const WinogradArgs *w = <const WinogradArgs *> arguments
+    cdef const Conv2dArgs *p = w.conv
+    cdef Py_ssize_t width = p.kernels.tile_cols
+    cdef View x = view(&w.x, &w.chunks, index, 0, w.x.c, scratch)
+    cdef char *v = scratch + scratch_bytes(&w.x, &w.chunks, w.x.c)
+    cdef char *m = v + PLACES * w.v_place * p.size
+    cdef Py_ssize_t tiles = x.images * x.rows * w.x.cols
+    cdef Py_ssize_t image, row, col, place, panel, done, rows, cols, r
+    cdef char *tile = v
+    cdef char *y
+    cdef const void *a[MAX_ROWS]
+    cdef void *c[MAX_ROWS]
+    cdef ptrdiff_t start = 0
+    cdef Reduction reduction
+    for image in range(x.images):
+        for row in range(x.rows):
+            for col in range(w.x.cols):
+                p.kernels.winograd_input(
+                    p.group_in,
+                    x.data + (image * x.image + 4 * row * x.row + 4 * col * x.c) * p.size,
+                    x.row, x.c, tile, w.v_place)
+                tile += w.v_tile * p.size
+
+    reduction.runs = reduction.step = 1
+    reduction.offset = &start
+    reduction.length = p.group_in
+    reduction.b_stride = width
+    for place in range(PLACES):
+        for panel in range(w.panels):
+            # Whole vectors: m has room for them, the weights are padded with zeros.
+            cols = min(width, w.m_tile - panel * width)
+            done = 0
+            while done < tiles:
+                rows = min(p.kernels.tile_rows, tiles - done)
+                for r in range(rows):
+                    a[r] = v + (place * w.v_place + (done + r) * w.v_tile) * p.size
+                    c[r] = m + (place * w.m_place + (done + r) * w.m_tile
+                                + panel * width) * p.size
+                p.kernels.tile(
+                    rows, cols, a,
+                    w.weights + (place * w.weight_place
+                                 + panel * p.group_in * width) * p.size,
+                    c, NULL, False, &reduction)
+                done += rows
+
+    tile = m
+    for image in range(x.images):
+        y = p.y + (
+            (x.image0 + image) * p.y_h + 4 * x.row0) * p.y_w * p.y_c * p.size
+        for row in range(x.rows):
+            for col in range(w.x.cols):
+                p.kernels.winograd_output(
+                    p.group_out, tile, w.m_place, w.bias,
+                    y + (4 * row * p.y_w + 4 * col) * p.y_c * p.size,
+                    p.y_w * p.y_c, p.y_c,
+                    min(<Py_ssize_t> 4, p.y_h - 4 * (x.row0 + row)),
+                    min(<Py_ssize_t> 4, p.y_w - 4 * col))
+                tile += w.m_tile * p.size
+        if p.activation:
+            rows = min(4 * x.rows, p.y_h - 4 * x.row0)
+            activate(p, y, rows * p.y_w, p.y_c)
+
+
+cdef void run_winograd(const Conv2dArgs *p, int threads, char *memory) noexcept nogil:
+    """Transform the weights, then compute all chunks."""
+    cdef WinogradArgs w = plan(p)
+    cdef Py_ssize_t scratch = thread_bytes(&w)
+    w.weights = memory + threads * scratch
+    w.bias = NULL
+    if p.bias != NULL:
+        w.bias = w.weights + PLACES * w.weight_place * p.size
+        pack_row(p.kernels, p.group_out, p.bias, w.bias)
+    run_tasks(
+        pack_task, &w, (p.group_in + PACK_CHANNELS - 1) // PACK_CHANNELS * w.panels,
+        threads, memory, scratch)
+    run_tasks(tiles_task, &w, w.chunks.count, threads, memory, scratch)
