@@ -62,6 +62,7 @@ def conv2d_forward(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
     activation: str | None = None,
+    algorithm: str | None = None,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return ``activation(conv2d(x, weight) + bias)``.
@@ -78,6 +79,8 @@ def conv2d_forward(
         See ``shapes.conv2d``.
     activation
         One of ``shapes.ACTIVATIONS`` or None.
+    algorithm
+        For the compiled kernels (see ``set_conv_algorithm``); here there is one.
     out
         (n, oh, ow, oc): where to put the result.
 
@@ -113,6 +116,7 @@ def conv2d_backward_input(
     padding: Any = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
+    algorithm: str | None = None,
 ) -> np.ndarray:
     """Return the gradient with respect to the images.
 
@@ -124,7 +128,7 @@ def conv2d_backward_input(
         Filters (kh, kw, c / groups, oc).
     input_shape
         (n, h, w, c).
-    stride, padding, dilation, groups
+    stride, padding, dilation, groups, algorithm
         As in the forward pass.
 
     Returns
@@ -151,6 +155,7 @@ def conv2d_backward_weight(
     padding: Any = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
+    algorithm: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the gradients with respect to the filters and the bias.
 
@@ -162,7 +167,7 @@ def conv2d_backward_weight(
         Images (n, h, w, c).
     kernel_size
         kh = kw, or (kh, kw).
-    stride, padding, dilation, groups
+    stride, padding, dilation, groups, algorithm
         As in the forward pass.
 
     Returns
