@@ -1,3 +1,126 @@
-"""fastdl trains neural networks on CPUs."""
+"""fastdl trains neural networks on CPUs.
+
+Everything is loaded when it is first used, so ``import fastdl`` itself costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastdl import (
+        backend,
+        data,
+        datasets,
+        errors,
+        functional,
+        metrics,
+        models,
+        nn,
+        optim,
+        random,
+        report,
+        train,
+    )
+    from fastdl.autograd import Tensor, no_grad, tensor
+    from fastdl.cli.info import info
+    from fastdl.errors import FastdlError
+    from fastdl.nn import load, load_weights, save, save_weights
+    from fastdl.random import seed as manual_seed
+    from fastdl.train import Trainer
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "FastdlError",
+    "Tensor",
+    "Trainer",
+    "backend",
+    "data",
+    "datasets",
+    "errors",
+    "functional",
+    "get_num_threads",
+    "info",
+    "load",
+    "load_weights",
+    "manual_seed",
+    "metrics",
+    "models",
+    "nn",
+    "no_grad",
+    "optim",
+    "random",
+    "report",
+    "save",
+    "save_weights",
+    "set_num_threads",
+    "tensor",
+    "train",
+]
+
+# Where the public names live that are not modules themselves.
+_HOMES = {
+    "FastdlError": "errors.FastdlError",
+    "Tensor": "functional.Tensor",  # with its operators
+    "Trainer": "train.Trainer",
+    "info": "cli.info.info",
+    "load": "nn.load",
+    "load_weights": "nn.load_weights",
+    "manual_seed": "random.seed",
+    "no_grad": "autograd.no_grad",
+    "save": "nn.save",
+    "save_weights": "nn.save_weights",
+    "tensor": "functional.Tensor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'fastdl' has no attribute {name!r}")
+    if name not in _HOMES:
+        return import_module(f"fastdl.{name}")
+    module, _, attribute = _HOMES[name].rpartition(".")
+    value = globals()[name] = getattr(import_module(f"fastdl.{module}"), attribute)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def set_num_threads(count: int) -> None:
+    """Use up to `count` threads, from 1, in each compiled kernel.
+
+    The environment variable ``FASTDL_NUM_THREADS`` sets the number at import; without
+    it all cores are used. The results have the same bits for any number.
+
+    Raises
+    ------
+    FastdlError
+        `count` is no integer from 1; or the NumPy reference computes, whose threads are
+        those of NumPy's linear algebra.
+    """
+    from fastdl import backend
+    from fastdl.errors import FastdlError
+
+    if backend.name != "compiled":
+        raise FastdlError(
+            "set_num_threads: only the compiled kernels have threads to set; the NumPy "
+            "reference is in use"
+        )
+    from fastdl import kernels
+
+    kernels.set_num_threads(count)
+
+
+def get_num_threads() -> int:
+    """Return the number of threads that a large kernel uses; 1 for the reference."""
+    from fastdl import backend
+
+    if backend.name != "compiled":
+        return 1
+    from fastdl import kernels
+
+    return kernels.get_num_threads()

@@ -1,18 +1,27 @@
-"""The training loop, and what watches it."""
+"""The training loop, what watches it, and what a run leaves behind."""
 
+from fastdl.train.augment import random_shift
 from fastdl.train.callback import Callback, CSVLog, Step
 from fastdl.train.history import History
 from fastdl.train.progress import Progress
+from fastdl.train.recipes import OPTIMIZERS, RECIPES, Recipe, recipe
+from fastdl.train.run import RunFolder
 from fastdl.train.schedule import Schedule, cosine
 from fastdl.train.trainer import Trainer
 
 __all__ = [
+    "OPTIMIZERS",
+    "RECIPES",
     "CSVLog",
     "Callback",
     "History",
     "Progress",
+    "Recipe",
+    "RunFolder",
     "Schedule",
     "Step",
     "Trainer",
     "cosine",
+    "random_shift",
+    "recipe",
 ]

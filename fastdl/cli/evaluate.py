@@ -1,0 +1,62 @@
+"""``fastdl evaluate``: measure a run on a data set."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from fastdl import datasets
+from fastdl.cli import arguments
+from fastdl.cli.outcome import examine
+from fastdl.cli.run import load_run
+from fastdl.errors import DataError
+from fastdl.train import Trainer
+
+HELP = "measure a trained network on a data set"
+DESCRIPTION = """\
+Measure the network of a run on the test set of a data set with the same classes.
+"""
+EXAMPLES = """\
+examples:
+  fastdl evaluate runs/digits digits
+  fastdl evaluate runs/pets path/to/other/pictures
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "run_folder",
+        type=Path,
+        metavar="RUN",
+        help="the folder that `fastdl train` wrote",
+    )
+    parser.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help=f"one of {', '.join(datasets.names())}, or a folder of pictures",
+    )
+    arguments.add_data_dir(parser)
+
+
+def run(options: Namespace) -> None:
+    """Run the command."""
+    model, classes, input_shape = load_run(options.run_folder)
+    splits = arguments.load_data(options.dataset, options.data_dir, input_shape[:2])
+    dataset = splits.test or splits.train
+    if dataset.x.shape[1:] != input_shape:
+        raise DataError(
+            f"{splits.name} has pictures of "
+            f"{arguments.describe_shape(dataset.x.shape[1:])}, but the network takes "
+            f"{arguments.describe_shape(input_shape)}"
+        )
+    if splits.classes != classes:
+        raise DataError(
+            f"{splits.name} has the classes {', '.join(splits.classes)}, but the "
+            f"network knows {', '.join(classes)}"
+        )
+    start = time.perf_counter()
+    outcome = examine(Trainer(model), dataset, classes)
+    seconds = time.perf_counter() - start
+    print(f"{outcome.describe()}\n\n{len(dataset) / seconds:,.0f} examples/s")

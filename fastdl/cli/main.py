@@ -1,0 +1,102 @@
+"""The command line as a whole: commands, errors, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import fastdl
+from fastdl.errors import ArgumentError, FastdlError
+
+_EXAMPLES = """\
+examples:
+  fastdl train digits                        train the default network, keep the run
+  fastdl evaluate runs/digits digits         measure it again
+  fastdl predict runs/digits picture.png     ask it about a picture
+  fastdl summary convnet --input 28,28,1     look at a network
+  fastdl COMMAND --help                      the options of a command, with examples
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of printing the usage and ending the program."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ArgumentError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command ``fastdl``.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; by default those of the program.
+
+    Returns
+    -------
+    int
+        The exit code: 0; 2 after an error, which is told in one line on the standard
+        error stream; 130 after Ctrl-C. ``FASTDL_DEBUG=1`` shows tracebacks instead.
+    """
+    try:
+        arguments = _parser().parse_args(argv)
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt as interrupt:
+        return _fail(f"interrupted {interrupt}".strip(), 130)
+    except BrokenPipeError:  # such as `fastdl info | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("FASTDL_DEBUG") == "1":
+            raise
+        return _fail(f"error: {_reason(error)}", 2)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    # Imported here: a wrong environment variable makes these fail, in one line.
+    from fastdl.cli import evaluate, info, predict, summary, train
+
+    parser = _Parser(
+        prog="fastdl",
+        description="Train neural networks on CPUs.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"fastdl {fastdl.__version__}"
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in (train, evaluate, predict, summary, info):
+        own = commands.add_parser(
+            command.__name__.rpartition(".")[2],
+            help=command.HELP,
+            description=command.DESCRIPTION,
+            epilog=command.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(own)
+        own.set_defaults(run=command.run)
+    return parser
+
+
+def _reason(error: Exception) -> str:
+    """Return what happened in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        file = f"{error.filename}: " if error.filename else ""
+        text = f"{file}{error.strerror}"
+    elif isinstance(error, FastdlError):
+        text = str(error)
+    else:
+        text = f"{type(error).__name__}: {error} (FASTDL_DEBUG=1 shows where)"
+    return " ".join(text.split())
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"fastdl: {message}", file=sys.stderr)
+    return code

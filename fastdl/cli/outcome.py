@@ -1,0 +1,83 @@
+"""How a trained classifier did, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from fastdl import metrics
+from fastdl.data import ArrayDataset, Subset
+from fastdl.train import Trainer
+
+_MOST_CLASSES = 20  # that fit side by side
+
+
+class Outcome(NamedTuple):
+    """The answers to a labelled data set.
+
+    Attributes
+    ----------
+    x, y : ndarray
+        The examples and their true labels.
+    probabilities : ndarray, (m, classes)
+        The answers.
+    classes : sequence of str
+        The name of each class.
+    matrix : ndarray of int64, (classes, classes)
+        The confusion matrix.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    probabilities: np.ndarray
+    classes: Sequence[str]
+    matrix: np.ndarray
+
+    def describe(self) -> str:
+        """Return the accuracy and the confusion matrix as lines of text."""
+        right, total = int(np.trace(self.matrix)), int(self.matrix.sum())
+        return (
+            f"accuracy {right / total:.2%} ({right:,} of {total:,} right)\n\n"
+            + _confusion(self.matrix, self.classes)
+        )
+
+
+def examine(
+    trainer: Trainer, dataset: ArrayDataset | Subset, classes: Sequence[str]
+) -> Outcome:
+    """Ask a classifier about every example of a labelled data set."""
+    x, y = dataset.x, dataset.y
+    probabilities = trainer.predict(x, probabilities=True)
+    matrix = metrics.confusion_matrix(y, probabilities)
+    return Outcome(x, np.asarray(y), probabilities, classes, matrix)
+
+
+def _confusion(matrix: np.ndarray, classes: Sequence[str]) -> str:
+    if len(classes) > _MOST_CLASSES:
+        return _most_frequent(matrix, classes)
+    if max(map(len, classes)) <= 4:
+        rows = columns = list(classes)
+    else:  # the columns have no room for names
+        columns = [str(label) for label in range(len(classes))]
+        rows = [f"{name} {label}" for label, name in enumerate(classes)]
+    cells = [[f"{count:,}" if count else "." for count in row] for row in matrix]
+    wide = max(len(cell) for row in [columns, *cells] for cell in row) + 2
+    margin = max(map(len, rows)) + 2
+    return "\n".join(
+        "".join([f"{name:>{margin}}", *(f"{cell:>{wide}}" for cell in row)])
+        for name, row in zip(["", *rows], [columns, *cells], strict=True)
+    )
+
+
+def _most_frequent(matrix: np.ndarray, classes: Sequence[str]) -> str:
+    wrong = matrix * ~np.eye(len(matrix), dtype=bool)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:10]
+    pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
+    lines = [
+        f"  {classes[true]} taken for {classes[answer]}: {wrong[true, answer]:,}"
+        for true, answer in pairs
+        if wrong[true, answer]
+    ]
+    return "\n".join(["most frequent mistakes:", *(lines or ["  none"])])

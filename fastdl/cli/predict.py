@@ -1,0 +1,64 @@
+"""``fastdl predict``: tell what is on a picture."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import numpy as np
+
+from fastdl.cli.run import load_run
+from fastdl.data import as_float
+from fastdl.datasets.images import read_image
+from fastdl.train import Trainer
+
+HELP = "name the class of pictures"
+DESCRIPTION = """\
+Print the class of each picture and its probability. Pictures are resized to what the
+network takes, and turned grey for a network that takes grey ones. The pictures should
+look like those that it learned from: digits and mnist are light strokes on black.
+"""
+EXAMPLES = """\
+examples:
+  fastdl predict runs/digits seven.png
+  fastdl predict runs/signs hand1.jpg hand2.jpg
+"""
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "run_folder",
+        type=Path,
+        metavar="RUN",
+        help="the folder that `fastdl train` wrote",
+    )
+    parser.add_argument(
+        "images", type=Path, nargs="+", metavar="IMAGE", help="picture files"
+    )
+
+
+def run(options: Namespace) -> None:
+    """Run the command."""
+    model, classes, (height, width, channels) = load_run(options.run_folder)
+    x = np.stack(
+        [
+            _with_channels(as_float(read_image(file, (height, width))), channels)
+            for file in options.images
+        ]
+    )
+    probabilities = Trainer(model).predict(x, probabilities=True)
+    for file, row in zip(options.images, probabilities, strict=True):
+        answer = row.argmax()
+        print(f"{file}: {classes[answer]} ({row[answer]:.1%})")
+
+
+def _with_channels(picture: np.ndarray, channels: int) -> np.ndarray:
+    """Turn grey into three channels, or three into grey, when needed."""
+    if picture.shape[-1] < channels:
+        return np.repeat(picture, channels, axis=-1)
+    if picture.shape[-1] > channels:
+        return (picture @ _LUMA)[..., np.newaxis]
+    return picture

@@ -1,0 +1,187 @@
+"""``fastdl train``: learn a data set, keep the run."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import fastdl
+from fastdl import backend, data, datasets, models, random, report
+from fastdl.cli import arguments
+from fastdl.cli.outcome import Outcome, examine
+from fastdl.train import OPTIMIZERS, CSVLog, History, Recipe, RunFolder, Trainer, recipe
+
+HELP = "train a network on a data set"
+DESCRIPTION = """\
+Train a network on a data set, test it, and keep the run: config.json, metrics.csv,
+model.safetensors, and the pictures curves.png, confusion.png, mistakes.png.
+
+A tenth of the training data is held out, and measured after each epoch (validation).
+Of a folder without test/, a fifth of the pictures is held out first, as the test set.
+What is not given comes from the recipe of the data set.
+"""
+EXAMPLES = """\
+examples:
+  fastdl train digits
+  fastdl train mnist --epochs 2 --out runs/quick
+  fastdl train fashion_mnist --model lenet5 --optimizer momentum --lr 0.05
+  fastdl train path/to/pictures --size 64,64     folders train/<class>/*.jpg or <class>/
+"""
+
+Part = data.ArrayDataset | data.Subset
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help=f"one of {', '.join(datasets.names())}, or a folder of pictures",
+    )
+    parser.add_argument(
+        "--model", metavar="NAME", help=f"one of {', '.join(models.names())}"
+    )
+    parser.add_argument("--epochs", type=arguments.count, metavar="N")
+    parser.add_argument("--batch-size", type=arguments.count, metavar="N")
+    parser.add_argument(
+        "--optimizer", metavar="NAME", help=f"one of {', '.join(OPTIMIZERS)}"
+    )
+    parser.add_argument(
+        "--lr", type=arguments.rate, metavar="X", help="the highest learning rate"
+    )
+    parser.add_argument(
+        "--seed", type=arguments.seed, metavar="N", default=0, help="default: 0"
+    )
+    parser.add_argument(
+        "--threads", type=arguments.count, metavar="N", help="default: all cores"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="the run folder; default: runs/DATASET"
+    )
+    arguments.add_data_dir(parser)
+    parser.add_argument(
+        "--size",
+        type=arguments.size,
+        metavar="H,W",
+        help="resize the pictures of a folder",
+    )
+
+
+def run(options: Namespace) -> None:
+    """Run the command."""
+    if options.threads is not None:
+        fastdl.set_num_threads(options.threads)
+    random.seed(options.seed)
+    splits = arguments.load_data(options.dataset, options.data_dir, options.size)
+    train, validation, test = _parts(splits, options.seed)
+    chosen = _chosen_recipe(splits.name, options)
+    model = chosen.create_model(len(splits.classes))
+    input_shape = splits.train.x.shape[1:]
+    model.build(input_shape)
+    trainer = chosen.trainer(model)
+
+    folder = RunFolder(options.out or Path("runs", splits.name))
+    folder.write_config(
+        {
+            "fastdl": fastdl.__version__,
+            "dataset": splits.name,
+            "classes": splits.classes,
+            "input_shape": input_shape,
+            **asdict(chosen),
+            "seed": options.seed,
+            "backend": backend.name,
+            "threads": fastdl.get_num_threads(),
+        }
+    )
+    parameters = sum(parameter.size for parameter in model.parameters())
+    print(
+        f"{splits.name}: {len(train):,} training, {len(validation):,} validation and "
+        f"{len(test):,} test examples of {arguments.describe_shape(input_shape)}, "
+        f"{len(splits.classes)} classes\n"
+        f"{chosen.model}: {parameters:,} parameters, {chosen.epochs} epochs of "
+        f"{chosen.optimizer}, lr {chosen.lr:g}, batches of {chosen.batch_size}",
+        flush=True,
+    )
+    _fit(trainer, chosen, train, validation, options.seed, folder)
+    folder.save_model(model)
+    outcome = examine(trainer, test, splits.classes)
+    seconds = sum(trainer.history["seconds"])
+    speed = len(train) * len(trainer.history) / seconds
+    print(
+        f"\ntest {outcome.describe()}\n\n"
+        f"training took {seconds:.1f} s, {speed:,.0f} examples/s\n"
+        f"saved in {folder.path}{_draw(trainer.history, outcome, folder)}\n"
+        f"next:\n"
+        f"  fastdl evaluate {folder.path} {options.dataset}\n"
+        f"  fastdl predict {folder.path} IMAGE.png\n"
+        f"  fastdl train {options.dataset} --help"
+    )
+
+
+def _parts(splits: datasets.Splits, seed: int) -> tuple[Part, Part, Part]:
+    """Return training, validation and test set."""
+    train: Part = splits.train
+    test: Part | None = splits.test
+    if test is None:
+        train, test = data.split(train, (0.8, 0.2), seed, stratify=True)
+    train, validation = data.split(train, (0.9, 0.1), seed, stratify=True)
+    return train, validation, test
+
+
+def _draw(history: History, outcome: Outcome, folder: RunFolder) -> str:
+    """Save the pictures; return the end of a sentence about them."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        return ' without pictures; for these: pip install "fastdl[plot]"'
+    for name, figure in {
+        "curves": report.learning_curves(history),
+        "confusion": report.confusion_matrix(outcome.matrix, outcome.classes),
+        "mistakes": report.mistakes(
+            outcome.x, outcome.y, outcome.probabilities, outcome.classes
+        ),
+    }.items():
+        report.save_figure(figure, folder.path / f"{name}.png")
+    return ", with curves.png, confusion.png and mistakes.png"
+
+
+def _chosen_recipe(dataset: str, options: Namespace) -> Recipe:
+    """Return the recipe of the data set, changed as the user wants."""
+    given = {
+        name: getattr(options, name)
+        for name in ("model", "epochs", "batch_size", "optimizer", "lr")
+        if getattr(options, name) is not None
+    }
+    usual = recipe(dataset)
+    chosen = replace(usual, **given)
+    if chosen.optimizer != usual.optimizer and options.lr is None:
+        _, lr = OPTIMIZERS[chosen.optimizer]  # another one needs another rate
+        chosen = replace(chosen, lr=lr)
+    return chosen
+
+
+def _fit(
+    trainer: Trainer,
+    chosen: Recipe,
+    train: data.Dataset,
+    validation: data.Dataset,
+    seed: int,
+    folder: RunFolder,
+) -> None:
+    try:
+        trainer.fit(
+            chosen.loader(train, seed),
+            epochs=chosen.epochs,
+            validation=validation,
+            callbacks=[chosen.schedule(), CSVLog(folder.metrics)],
+            progress=True,
+        )
+    except KeyboardInterrupt:
+        if not trainer.history.rows:
+            raise
+        folder.save_model(trainer.model)
+        raise KeyboardInterrupt(
+            f"after {len(trainer.history)} epochs; the model so far is saved in "
+            f"{folder.path}"
+        ) from None
