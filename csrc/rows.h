@@ -7,11 +7,11 @@
 
 #include "simd.h"
 
-ALWAYS_INLINE vec load_until(const real* p, const real* end) {
+ALWAYS_INLINE vec load_until(const real *p, const real *end) {
   return end - p >= LANES ? load(p) : load_first(p, end - p, 0);
 }
 
-ALWAYS_INLINE void store_until(real* p, vec v, const real* end) {
+ALWAYS_INLINE void store_until(real *p, vec v, const real *end) {
   if (end - p >= LANES)
     store(p, v);
   else

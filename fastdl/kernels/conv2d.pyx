@@ -23,7 +23,7 @@ from fastdl.errors import ArgumentError
 from fastdl.kernels.algorithm cimport choose, winograd_faster
 from fastdl.kernels.arrays cimport as_output, as_real, overlaps
 from fastdl.kernels.images cimport (
-    Chunks, Images, View, cut, padded_row, scratch_bytes, set_padded, view,
+    View, cut, padded_row, scratch_bytes, set_padded, view,
 )
 from fastdl.kernels.memory cimport Block, new_array, new_block
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for

@@ -18,9 +18,7 @@ cimport numpy as cnp
 from fastdl import shapes
 from fastdl.kernels.algorithm cimport choose, winograd_faster
 from fastdl.kernels.arrays cimport as_real
-from fastdl.kernels.images cimport (
-    Chunks, Images, View, cut, scratch_bytes, set_padded, view,
-)
+from fastdl.kernels.images cimport View, cut, scratch_bytes, set_padded, view
 from fastdl.kernels.memory cimport Block, new_array, new_block
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
 from fastdl.kernels.table cimport MicroKernels, Reduction

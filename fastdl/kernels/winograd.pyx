@@ -83,7 +83,8 @@ cdef Py_ssize_t thread_bytes(const WinogradArgs *w) noexcept nogil:
 cdef Py_ssize_t winograd_bytes(const Conv2dArgs *p, int threads) noexcept nogil:
     """Return the bytes of memory that `run_winograd` needs."""
     cdef WinogradArgs w = plan(p)
-    return threads * thread_bytes(&w) + (PLACES * w.weight_place + w.panels * p.kernels.tile_cols) * p.size
+    return threads * thread_bytes(&w) + (
+        PLACES * w.weight_place + w.panels * p.kernels.tile_cols) * p.size
 
 
 cdef void pack_task(
@@ -133,7 +134,8 @@ cdef void tiles_task(
             for col in range(w.x.cols):
                 p.kernels.winograd_input(
                     p.group_in,
-                    x.data + (image * x.image + 4 * row * x.row + 4 * col * x.c) * p.size,
+                    x.data + (image * x.image + 4 * row * x.row + 4 * col * x.c)
+                    * p.size,
                     x.row, x.c, tile, w.v_place)
                 tile += w.v_tile * p.size
 

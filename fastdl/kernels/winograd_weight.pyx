@@ -82,7 +82,9 @@ cdef Py_ssize_t winograd_weight_bytes(const WeightArgs *p, int threads) noexcept
            + w.chunks.count * p.oc) * p.size)
 
 
-cdef Py_ssize_t first_tile(const WinogradWeightArgs *w, Py_ssize_t chunk) noexcept nogil:
+cdef Py_ssize_t first_tile(
+    const WinogradWeightArgs *w, Py_ssize_t chunk,
+) noexcept nogil:
     """Return the number of tiles before a chunk."""
     cdef Py_ssize_t image = min(chunk // w.chunks.per_image * w.chunks.images, w.x.n)
     return (image * w.x.rows + chunk % w.chunks.per_image * w.chunks.rows) * w.x.cols

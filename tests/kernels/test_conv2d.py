@@ -60,7 +60,8 @@ def tensors(n, size, c, oc, kernel, options, dtype, seed=0):
     """Return read-only x, weight, bias and dy."""
     rng = np.random.default_rng(seed)
     weight_shape = (*kernel, c // options.get("groups", 1), oc)
-    geometry = shapes.conv2d((n, *size, c), weight_shape, **options)
+    sizes = {key: value for key, value in options.items() if key != "algorithm"}
+    geometry = shapes.conv2d((n, *size, c), weight_shape, **sizes)
     wanted = [
         (n, *size, c),
         weight_shape,
