@@ -74,8 +74,8 @@ class Node:
     Attributes
     ----------
     backward
-        ``_<operation>_backward(node, dy)`` returns one gradient for each of `inputs`,
-        None where that is None: a new array each, or `dy` itself, or a view of it.
+        ``_<operation>_backward(node, dy)`` returns a gradient for each of `inputs`: a
+        new array, or `dy` itself, or a view of it; anything for an input that is None.
         None once the node was used.
     inputs
         The nodes of the operands; None for an operand that needs no gradient.

@@ -15,11 +15,7 @@ from fastdl.shapes import check_real, check_shape
 
 def _batch_norm_backward(node: Node, dy: np.ndarray) -> tuple:
     x, gamma, mean, rstd = node.saved
-    gradients = backend.batchnorm_backward(dy, x, gamma, mean, rstd)
-    return tuple(
-        gradient if source else None
-        for source, gradient in zip(node.inputs, gradients, strict=True)
-    )
+    return backend.batchnorm_backward(dy, x, gamma, mean, rstd)
 
 
 def _batch_norm_inference_backward(node: Node, dy: np.ndarray) -> tuple:

@@ -29,7 +29,7 @@ def _conv2d_backward(node: Node, dy: np.ndarray) -> tuple:
         dweight, dbias = backend.conv2d_backward_weight(dz, x, kernel_size, **geometry)
     elif bias_node:
         dbias = sum_to(dz, dz.shape[-1:])
-    return dx, dweight, dbias if bias_node else None
+    return dx, dweight, dbias
 
 
 def conv2d(

@@ -151,11 +151,7 @@ def _of_one_type(operation: str, tensors: Sequence[Any]) -> list[Tensor]:
 
 def _concatenate_backward(node: Node, dy: np.ndarray) -> tuple:
     axis, sizes = node.saved
-    parts = np.split(dy, np.cumsum(sizes)[:-1], axis)
-    return tuple(
-        part if source else None
-        for source, part in zip(node.inputs, parts, strict=True)
-    )
+    return tuple(np.split(dy, np.cumsum(sizes)[:-1], axis))
 
 
 def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:

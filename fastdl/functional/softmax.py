@@ -139,8 +139,6 @@ def cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Tensor:
             f"cross_entropy: expected logits of shape (m, classes), got {x.shape}"
         )
     labels = _plain(labels, "cross_entropy")
-    if labels.ndim == 2:
-        labels = labels.astype(x.dtype, copy=False)
     losses, probabilities = backend.softmax_cross_entropy_forward(x, labels)
     loss, factor = reduce_losses(losses, reduction, len(losses), "cross_entropy")
     saved = (probabilities, labels, factor)

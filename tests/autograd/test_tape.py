@@ -325,13 +325,31 @@ def test_in_place_cannot_change_the_shape():
 
 def test_a_gradient_never_shares_memory():
     """Not with dy, not with the gradient of another leaf."""
-    a, b, c = leaf(1.0, 2.0), leaf(3.0, 4.0), leaf(5.0, 6.0, 7.0, 8.0)
-    dy = np.ones(2)
-    (a + b + c.reshape(2, 2)[1]).backward(dy)
-    arrays = [dy, a.grad, b.grad, c.grad]
+    a, b, c, d, e, f = leaves = [leaf(1.0, 2.0) for _ in range(6)]
+    dy = np.ones(4)
+    F.concatenate([a + b, c + d.reshape(2)]).backward(dy)
+    (e + f).sum().backward()
+    arrays = [dy, *(x.grad for x in leaves)]
     for i, first in enumerate(arrays):
         for second in arrays[i + 1 :]:
             assert not np.shares_memory(first, second)
+
+
+def test_a_new_gradient_is_taken_without_a_copy():
+    gradient = np.ones(2)
+
+    def _new_backward(node, dy):
+        return (gradient,)
+
+    x = leaf(1.0, 2.0)
+    record(x.data, _new_backward, (x._node,)).sum().backward()
+    assert x.grad is gradient
+
+
+def test_a_gradient_is_contiguous_whatever_computed_it():
+    x = Tensor(np.ones((2, 3)), requires_grad=True)
+    x.astype(np.float32).T.sum(0).sum().backward()
+    assert x.grad.flags.c_contiguous
 
 
 def test_a_gradient_given_to_a_leaf_is_copied():

@@ -7,7 +7,7 @@ import pytest
 
 from fastdl import functional as F
 from fastdl.autograd import Tensor
-from fastdl.errors import ArgumentError
+from fastdl.errors import ArgumentError, GraphError
 from fastdl.functional.activation import FUSED
 from fastdl.shapes import ACTIVATIONS
 
@@ -45,6 +45,24 @@ def test_only_the_output_is_kept_where_it_is_enough(kind):
     x = Tensor(X, requires_grad=True)
     y = F.activation(x, kind)
     assert not any(value is x.data for value in y._node.saved)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        F.relu,
+        lambda x: F.linear(x, np.ones((4, 2)), activation="relu"),
+        lambda x: F.conv2d(
+            x.reshape(1, 2, 4, 1), np.ones((1, 1, 1, 1)), activation="relu"
+        ),
+    ],
+    ids=["activation", "linear", "conv2d"],
+)
+def test_a_changed_output_is_noticed(call):
+    y = call(Tensor(X, requires_grad=True))
+    y.mark_changed()
+    with pytest.raises(GraphError, match="changed in place"):
+        y.sum().backward()
 
 
 @pytest.mark.parametrize(

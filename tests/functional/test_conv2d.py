@@ -72,7 +72,10 @@ def test_only_the_gradients_that_are_needed(needed, expected, rng, monkeypatch):
         Tensor(rng.standard_normal(shape), requires_grad=name == needed)
         for name, shape in [("x", (1, 3, 3, 2)), ("weight", (2, 2, 2, 3)), ("bias", 3)]
     ]
-    F.conv2d(*tensors).sum().backward()
+    y = F.conv2d(*tensors)
+    kept = [any(value is t.data for value in y._node.saved) for t in tensors[:2]]
+    assert kept == [needed == "weight", needed == "x"]
+    y.sum().backward()
     assert calls == expected
     given = [tensor.grad is not None for tensor in tensors]
     assert given == [name == needed for name in ("x", "weight", "bias")]

@@ -88,12 +88,6 @@ def test_views_share_memory():
         assert np.shares_memory(x.data, y.data)
 
 
-def test_concatenate_computes_only_the_gradients_that_are_needed():
-    a = Tensor(X, requires_grad=True)
-    y = F.concatenate([a, X])
-    assert y._node.backward(y._node, y.data)[1] is None
-
-
 @pytest.mark.parametrize(
     ("call", "match"),
     [
