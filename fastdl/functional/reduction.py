@@ -59,14 +59,10 @@ def _reduce(
     return y, kept, count
 
 
-def _spread(dy: np.ndarray, kept: Shape, shape: Shape, factor: float) -> np.ndarray:
-    """Return dy * factor at every element that was reduced."""
-    dx = backend.empty(shape, dy.dtype)
-    return np.multiply(dy.reshape(kept), factor, dx)
-
-
 def _sum_backward(node: Node, dy: np.ndarray) -> tuple:
-    return (_spread(dy, *node.saved),)
+    kept, shape, factor = node.saved
+    dx = backend.empty(shape, dy.dtype)
+    return (np.multiply(dy.reshape(kept), factor, dx),)
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
