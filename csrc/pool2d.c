@@ -6,174 +6,224 @@
  *   iy = oy stride_h - top + ky,  ix = ox stride_w - left + kx
  *
  * Both directions gather, so rows can be made in any order and by any thread. Row r of
- * a batch is row r % height of image r / height. */
+ * a batch is row r % height of image r / height. With few channels the vector of a
+ * pixel reaches into the pixels behind it (rows.h). */
 #include "rows.h"
 #include "simd.h"
 #include "table.h"
 
-/* Where a window lies in the image, along one axis. */
-typedef struct {
-  ptrdiff_t start, begin, end; /* start may be in the padding, begin is not */
-} Interval;
-
-ALWAYS_INLINE Interval interval(ptrdiff_t output, ptrdiff_t stride, ptrdiff_t padding,
-                                ptrdiff_t kernel, ptrdiff_t size) {
-  const ptrdiff_t start = output * stride - padding, end = start + kernel;
-  return (Interval){start, start > 0 ? start : 0, end < size ? end : size};
-}
-
 /* argmax: bytes, or int32 for large windows */
-typedef uint8_t vec_byte __attribute__((vector_size(VECTOR_BYTES / sizeof(real))));
-typedef int32_t vec_int32
-    __attribute__((vector_size(VECTOR_BYTES / sizeof(real) * sizeof(int32_t))));
+typedef uint8_t vec_u8 __attribute__((vector_size(VECTOR_BYTES / sizeof(real))));
+typedef uint16_t vec_u16 __attribute__((vector_size(VECTOR_BYTES / sizeof(real) * 2)));
+typedef int32_t vec_i32 __attribute__((vector_size(VECTOR_BYTES / sizeof(real) * 4)));
 
-ALWAYS_INLINE vec_int load_argmax(const void *argmax, int bytes, ptrdiff_t at,
+/* Compilers convert well between types of which one is twice as wide. */
+ALWAYS_INLINE vec_int load_argmax(const void* argmax, int bytes, ptrdiff_t at,
                                   ptrdiff_t n) {
-  const size_t room = (size_t)((n - at < LANES ? n - at : LANES) * bytes);
+  vec_u8 small = {0};
+  vec_i32 large = {0};
   if (bytes == 1) {
-    vec_byte v = {0};
-    if (n - at >= LANES)
-      memcpy(&v, (const uint8_t *)argmax + at, sizeof v);
+    const uint8_t* p = (const uint8_t*)argmax + at;
+    if (n >= LANES)
+      memcpy(&small, p, sizeof small);
     else
-      memcpy(&v, (const uint8_t *)argmax + at, room);
-    return __builtin_convertvector(v, vec_int);
+      memcpy(&small, p, (size_t)n);
+    const vec_u16 wider = __builtin_convertvector(small, vec_u16);
+    large = __builtin_convertvector(wider, vec_i32);
+  } else {
+    const int32_t* p = (const int32_t*)argmax + at;
+    memcpy(&large, p, (size_t)(n < LANES ? n : LANES) * sizeof *p);
   }
-  vec_int32 v = {0};
-  memcpy(&v, (const int32_t *)argmax + at, room);
-  return __builtin_convertvector(v, vec_int);
+  return __builtin_convertvector(large, vec_int);
 }
 
-ALWAYS_INLINE void store_argmax(void *argmax, int bytes, ptrdiff_t at, ptrdiff_t n,
-                                vec_int index) {
-  const size_t room = (size_t)((n - at < LANES ? n - at : LANES) * bytes);
+ALWAYS_INLINE void store_argmax(void* argmax, int bytes, ptrdiff_t at, vec_int index,
+                                ptrdiff_t n) {
+  const vec_i32 large = __builtin_convertvector(index, vec_i32);
   if (bytes == 1) {
-    const vec_byte v = __builtin_convertvector(index, vec_byte);
-    if (n - at >= LANES)
-      memcpy((uint8_t *)argmax + at, &v, sizeof v);
+#if defined(__AVX512F__) /* one instruction */
+    const vec_u8 small = __builtin_convertvector(index, vec_u8);
+#else
+    const vec_u16 wider = __builtin_convertvector(large, vec_u16);
+    const vec_u8 small = __builtin_convertvector(wider, vec_u8);
+#endif
+    uint8_t* p = (uint8_t*)argmax + at;
+    if (n >= LANES)
+      memcpy(p, &small, sizeof small);
     else
-      memcpy((uint8_t *)argmax + at, &v, room);
-    return;
+      memcpy(p, &small, (size_t)n);
+  } else {
+    int32_t* p = (int32_t*)argmax + at;
+    memcpy(p, &large, (size_t)(n < LANES ? n : LANES) * sizeof *p);
   }
-  const vec_int32 v = __builtin_convertvector(index, vec_int32);
-  memcpy((int32_t *)argmax + at, &v, room);
 }
 
-/* One output pixel: a window of rows x cols pixels, of which the first is number
- * `first` in the whole window of width kw. */
-ALWAYS_INLINE void max_window(const Pool2d *g, const ptrdiff_t rows,
-                              const ptrdiff_t cols, lane_int first, const real *x,
-                              const real *x_end, real *y, void *argmax, ptrdiff_t at,
-                              ptrdiff_t n) {
-  for (ptrdiff_t c = 0; c < g->c; c += LANES) {
-    vec best = load_until(x + c, x_end);
+/* Lanes that a vector at channel c may touch: all, or those of this pixel. */
+#define LANES_AT(c) (whole ? LANES : channels - (c))
+
+/* In the functions below `whole` says that whole vectors stay within the arrays, and
+ * argmax is NULL for the mean. They are inlined, for constant arguments. */
+
+/* One pixel of y and argmax. x is the first pixel of rows x cols, which is number
+ * `first` in the whole window. */
+ALWAYS_INLINE void max_window(const int whole, const ptrdiff_t rows,
+                              const ptrdiff_t cols, const Pool2d* g, const real* x,
+                              lane_int first, real* y, void* argmax) {
+  const ptrdiff_t channels = g->c;
+  for (ptrdiff_t c = 0; c < channels; c += LANES) {
+    vec best = load_some(x + c, LANES_AT(c));
     vec_int where = (vec_int){0} + first;
     for (ptrdiff_t p = 0; p < rows; p++)
       for (ptrdiff_t q = 0; q < cols; q++) {
-        const vec v = load_until(x + (p * g->w + q) * g->c + c, x_end);
+        const vec v = load_some(x + (p * g->w + q) * channels + c, LANES_AT(c));
+        const vec_int number = (vec_int){0} + (first + (lane_int)(p * g->kw + q));
         /* above, or the first NaN */
         const vec_int better = ~(v <= best) & (best == best);
         best = choose(better, v, best);
-        where = (where & ~better) | ((first + (lane_int)(p * g->kw + q)) & better);
+        where = (where & ~better) | (number & better);
       }
-    store_until(y + at + c, best, y + n);
-    store_argmax(argmax, g->argmax_bytes, at + c, n, where);
+    store_some(y + c, best, LANES_AT(c));
+    store_argmax(argmax, g->argmax_bytes, c, where, LANES_AT(c));
   }
+}
+
+/* Several vectors of channels side by side: as many chains of additions. */
+ALWAYS_INLINE void mean_block(const int vectors, const int whole, const ptrdiff_t rows,
+                              const ptrdiff_t cols, const Pool2d* g, const real* x,
+                              real share, real* y, ptrdiff_t channels) {
+  vec sum[4];
+  for (int v = 0; v < vectors; v++) sum[v] = splat(0);
+  for (ptrdiff_t p = 0; p < rows; p++)
+    for (ptrdiff_t q = 0; q < cols; q++)
+      for (int v = 0; v < vectors; v++)
+        sum[v] += load_some(x + (p * g->w + q) * g->c + v * LANES, LANES_AT(v * LANES));
+  for (int v = 0; v < vectors; v++)
+    store_some(y + v * LANES, sum[v] * share, LANES_AT(v * LANES));
+}
+
+ALWAYS_INLINE void mean_window(const int whole, const ptrdiff_t rows,
+                               const ptrdiff_t cols, const Pool2d* g, const real* x,
+                               real* y) {
+  const real share = (real)(1.0 / (double)(g->kh * g->kw));
+  ptrdiff_t c = 0;
+  for (; c + 4 * LANES <= g->c; c += 4 * LANES)
+    mean_block(4, 1, rows, cols, g, x + c, share, y + c, g->c - c);
+  for (; c < g->c; c += LANES)
+    mean_block(1, whole, rows, cols, g, x + c, share, y + c, g->c - c);
+}
+
+ALWAYS_INLINE void window(const int whole, const ptrdiff_t rows, const ptrdiff_t cols,
+                          const Pool2d* g, const real* x, lane_int first, real* y,
+                          void* argmax) {
+  if (argmax)
+    max_window(whole, rows, cols, g, x, first, y, argmax);
+  else
+    mean_window(whole, rows, cols, g, x, y);
 }
 
 /* Rows row0 to row1 - 1 of y and argmax. */
-static void max_pool2d(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1, const void *x,
-                       void *y, void *argmax) {
-  const real *from = x, *x_end = from + g->n * g->h * g->w * g->c;
-  const ptrdiff_t n = row1 * g->ow * g->c;
-  ptrdiff_t at = row0 * g->ow * g->c;
+ALWAYS_INLINE void forward_rows(const Pool2d* geometry, ptrdiff_t row0, ptrdiff_t row1,
+                                const real* x, real* y, void* argmax) {
+  const Pool2d g = *geometry; /* a copy that no store can change */
+  const ptrdiff_t vectors = (g.c + LANES - 1) / LANES * LANES;
+  const ptrdiff_t n = g.n * g.h * g.w * g.c, end = row1 * g.ow * g.c;
+  ptrdiff_t to = row0 * g.ow * g.c;
   for (ptrdiff_t row = row0; row < row1; row++) {
-    const Interval v = interval(row % g->oh, g->stride_h, g->top, g->kh, g->h);
-    const real *image = from + (row / g->oh * g->h + v.begin) * g->w * g->c;
-    for (ptrdiff_t ox = 0; ox < g->ow; ox++, at += g->c) {
-      const Interval u = interval(ox, g->stride_w, g->left, g->kw, g->w);
-      const ptrdiff_t rows = v.end - v.begin, cols = u.end - u.begin;
-      const lane_int first =
-          (lane_int)((v.begin - v.start) * g->kw + u.begin - u.start);
-      const real *corner = image + u.begin * g->c;
-      if (rows == 2 && cols == 2) /* loops of known length */
-        max_window(g, 2, 2, first, corner, x_end, y, argmax, at, n);
+    const ptrdiff_t top = row % g.oh * g.stride_h - g.top;
+    const ptrdiff_t y0 = top > 0 ? top : 0, y1 = top + g.kh < g.h ? top + g.kh : g.h;
+    const ptrdiff_t image_row = row / g.oh * g.h + y0, rows = y1 - y0;
+    ptrdiff_t left = -g.left;
+    for (ptrdiff_t ox = 0; ox < g.ow; ox++, left += g.stride_w, to += g.c) {
+      const ptrdiff_t x0 = left > 0 ? left : 0;
+      const ptrdiff_t cols = (left + g.kw < g.w ? left + g.kw : g.w) - x0;
+      const ptrdiff_t from = (image_row * g.w + x0) * g.c;
+      const ptrdiff_t last = from + ((rows - 1) * g.w + cols - 1) * g.c;
+      const lane_int first = (lane_int)((y0 - top) * g.kw + x0 - left);
+      void* index = argmax ? (char*)argmax + to * g.argmax_bytes : NULL;
+      if (to + vectors > end || last + vectors > n)
+        window(0, rows, cols, &g, x + from, first, y + to, index);
+      else if (rows == 2 && cols == 2)
+        window(1, 2, 2, &g, x + from, first, y + to, index);
+      else if (rows == 3 && cols == 3)
+        window(1, 3, 3, &g, x + from, first, y + to, index);
       else
-        max_window(g, rows, cols, first, corner, x_end, y, argmax, at, n);
+        window(1, rows, cols, &g, x + from, first, y + to, index);
     }
   }
 }
 
-/* The mean of each window; padding counts as zeros. Rows row0 to row1 - 1 of y. */
-static void avg_pool2d(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1, const void *x,
-                       void *y) {
-  const real *from = x, *x_end = from + g->n * g->h * g->w * g->c;
+static void max_pool2d(const Pool2d* g, ptrdiff_t row0, ptrdiff_t row1, const void* x,
+                       void* y, void* argmax) {
+  forward_rows(g, row0, row1, x, y, argmax);
+}
+
+static void avg_pool2d(const Pool2d* g, ptrdiff_t row0, ptrdiff_t row1, const void* x,
+                       void* y) {
+  forward_rows(g, row0, row1, x, y, NULL);
+}
+
+/* One pixel of dx from rows x cols windows: the first of them is at dy[at] and sees the
+ * pixel as number k. */
+ALWAYS_INLINE void gather(const int whole, const ptrdiff_t rows, const ptrdiff_t cols,
+                          const Pool2d* g, const real* dy, const void* argmax,
+                          ptrdiff_t at, ptrdiff_t k, real* dx) {
+  const ptrdiff_t channels = g->c;
   const real share = (real)(1.0 / (double)(g->kh * g->kw));
-  real *to = (real *)y + row0 * g->ow * g->c, *y_end = (real *)y + row1 * g->ow * g->c;
-  for (ptrdiff_t row = row0; row < row1; row++) {
-    const Interval v = interval(row % g->oh, g->stride_h, g->top, g->kh, g->h);
-    const real *image = from + row / g->oh * g->h * g->w * g->c;
-    for (ptrdiff_t ox = 0; ox < g->ow; ox++, to += g->c) {
-      const Interval u = interval(ox, g->stride_w, g->left, g->kw, g->w);
-      for (ptrdiff_t c = 0; c < g->c; c += LANES) {
-        vec sum = splat(0);
-        for (ptrdiff_t p = v.begin; p < v.end; p++)
-          for (ptrdiff_t q = u.begin; q < u.end; q++)
-            sum += load_until(image + (p * g->w + q) * g->c + c, x_end);
-        store_until(to + c, sum * share, y_end);
+  for (ptrdiff_t c = 0; c < channels; c += LANES) {
+    vec sum = splat(0);
+    for (ptrdiff_t p = 0; p < rows; p++)
+      for (ptrdiff_t q = 0; q < cols; q++) {
+        const ptrdiff_t from = at + (p * g->ow + q) * channels + c;
+        const vec v = load_some(dy + from, LANES_AT(c));
+        if (argmax) {
+          const ptrdiff_t number = k - p * g->stride_h * g->kw - q * g->stride_w;
+          const vec_int index = load_argmax(argmax, g->argmax_bytes, from, LANES_AT(c));
+          sum += choose(index == (lane_int)number, v, splat(0));
+        } else {
+          sum += v * share;
+        }
       }
+    store_some(dx + c, sum, LANES_AT(c));
+  }
+}
+
+/* Rows row0 to row1 - 1 of dx. */
+ALWAYS_INLINE void backward_rows(const Pool2d* geometry, ptrdiff_t row0, ptrdiff_t row1,
+                                 const real* dy, const void* argmax, real* dx) {
+  const Pool2d g = *geometry;
+  const ptrdiff_t vectors = (g.c + LANES - 1) / LANES * LANES;
+  const ptrdiff_t n = g.n * g.oh * g.ow * g.c, end = row1 * g.w * g.c;
+  ptrdiff_t to = row0 * g.w * g.c;
+  for (ptrdiff_t row = row0; row < row1; row++) {
+    /* Windows oy0 to oy1 - 1 hold the row, counted from the edge of the padding. */
+    const ptrdiff_t iy = row % g.h + g.top;
+    const ptrdiff_t oy1 = iy / g.stride_h + 1 < g.oh ? iy / g.stride_h + 1 : g.oh;
+    ptrdiff_t oy0 = iy < g.kh ? 0 : (iy - g.kh) / g.stride_h + 1;
+    if (oy0 > oy1) oy0 = oy1;
+    const ptrdiff_t rows = oy1 - oy0, first = (iy - oy0 * g.stride_h) * g.kw;
+    ptrdiff_t ox0 = 0, ox1 = 0;
+    for (ptrdiff_t ix = g.left; ix < g.left + g.w; ix++, to += g.c) {
+      while (ox1 < g.ow && ox1 * g.stride_w <= ix) ox1++;
+      while (ox0 < ox1 && ox0 * g.stride_w + g.kw <= ix) ox0++;
+      const ptrdiff_t cols = ox1 - ox0, k = first + ix - ox0 * g.stride_w;
+      const ptrdiff_t at = ((row / g.h * g.oh + oy0) * g.ow + ox0) * g.c;
+      const ptrdiff_t last = at + ((rows - 1) * g.ow + cols - 1) * g.c;
+      if (to + vectors > end || last + vectors > n)
+        gather(0, rows, cols, &g, dy, argmax, at, k, dx + to);
+      else if (rows == 1 && cols == 1)
+        gather(1, 1, 1, &g, dy, argmax, at, k, dx + to);
+      else
+        gather(1, rows, cols, &g, dy, argmax, at, k, dx + to);
     }
   }
 }
 
-/* Windows that hold pixel i along an axis: from begin to end - 1. Both only grow with
- * i, so they are found by moving on. */
-ALWAYS_INLINE void windows_of(ptrdiff_t i, ptrdiff_t stride, ptrdiff_t padding,
-                              ptrdiff_t kernel, ptrdiff_t outputs, ptrdiff_t *begin,
-                              ptrdiff_t *end) {
-  while (*begin < outputs && *begin * stride - padding + kernel <= i) ++*begin;
-  while (*end < outputs && *end * stride - padding <= i) ++*end;
+static void max_pool2d_backward(const Pool2d* g, ptrdiff_t row0, ptrdiff_t row1,
+                                const void* dy, const void* argmax, void* dx) {
+  backward_rows(g, row0, row1, dy, argmax, dx);
 }
 
-/* Rows row0 to row1 - 1 of dx; argmax is NULL for the mean. */
-ALWAYS_INLINE void gather_rows(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1,
-                               const real *dy, const void *argmax, real *dx) {
-  const ptrdiff_t n = g->n * g->oh * g->ow * g->c;
-  const real *dy_end = dy + n;
-  const real share = argmax ? 1 : (real)(1.0 / (double)(g->kh * g->kw));
-  real *to = dx + row0 * g->w * g->c, *end = dx + row1 * g->w * g->c;
-  for (ptrdiff_t row = row0; row < row1; row++) {
-    const ptrdiff_t iy = row % g->h, image = row / g->h * g->oh;
-    ptrdiff_t oy0 = 0, oy1 = 0, ox0 = 0, ox1 = 0;
-    windows_of(iy, g->stride_h, g->top, g->kh, g->oh, &oy0, &oy1);
-    for (ptrdiff_t ix = 0; ix < g->w; ix++, to += g->c) {
-      windows_of(ix, g->stride_w, g->left, g->kw, g->ow, &ox0, &ox1);
-      for (ptrdiff_t c = 0; c < g->c; c += LANES) {
-        vec sum = splat(0);
-        for (ptrdiff_t oy = oy0; oy < oy1; oy++)
-          for (ptrdiff_t ox = ox0; ox < ox1; ox++) {
-            const ptrdiff_t at = ((image + oy) * g->ow + ox) * g->c + c;
-            const vec v = load_until(dy + at, dy_end);
-            if (argmax) {
-              const ptrdiff_t ky = iy + g->top - oy * g->stride_h;
-              const ptrdiff_t kx = ix + g->left - ox * g->stride_w;
-              const vec_int index = load_argmax(argmax, g->argmax_bytes, at, n);
-              sum += choose(index == (lane_int)(ky * g->kw + kx), v, splat(0));
-            } else {
-              sum += v * share;
-            }
-          }
-        store_until(to + c, sum, end);
-      }
-    }
-  }
-}
-
-static void max_pool2d_backward(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1,
-                                const void *dy, const void *argmax, void *dx) {
-  gather_rows(g, row0, row1, dy, argmax, dx);
-}
-
-static void avg_pool2d_backward(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1,
-                                const void *dy, void *dx) {
-  gather_rows(g, row0, row1, dy, NULL, dx);
+static void avg_pool2d_backward(const Pool2d* g, ptrdiff_t row0, ptrdiff_t row1,
+                                const void* dy, void* dx) {
+  backward_rows(g, row0, row1, dy, NULL, dx);
 }

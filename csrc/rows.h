@@ -7,11 +7,23 @@
 
 #include "simd.h"
 
-ALWAYS_INLINE vec load_until(const real *p, const real *end) {
+/* The first n lanes, or the whole vector. */
+ALWAYS_INLINE vec load_some(const real* p, ptrdiff_t n) {
+  return n >= LANES ? load(p) : load_first(p, n, 0);
+}
+
+ALWAYS_INLINE void store_some(real* p, vec v, ptrdiff_t n) {
+  if (n >= LANES)
+    store(p, v);
+  else
+    store_first(p, v, n);
+}
+
+ALWAYS_INLINE vec load_until(const real* p, const real* end) {
   return end - p >= LANES ? load(p) : load_first(p, end - p, 0);
 }
 
-ALWAYS_INLINE void store_until(real *p, vec v, const real *end) {
+ALWAYS_INLINE void store_until(real* p, vec v, const real* end) {
   if (end - p >= LANES)
     store(p, v);
   else

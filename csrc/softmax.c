@@ -13,14 +13,15 @@
 #include "table.h"
 #include "vecmath.h"
 
+#define GROUP 16 /* rows that are done together */
+
 ALWAYS_INLINE real largest_lane(vec v) {
   real lane[LANES];
   store(lane, v);
 #pragma GCC unroll 4
-  for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
-#pragma GCC unroll 8
-    for (ptrdiff_t l = 0; l < half; l++)
-      if (lane[l + half] > lane[l]) lane[l] = lane[l + half];
+  for (int half = (int)LANES / 2; half > 0; half /= 2)
+    for (int l = 0; l < half; l++)
+      lane[l] = lane[l + half] > lane[l] ? lane[l + half] : lane[l];
   return lane[0];
 }
 
@@ -28,15 +29,14 @@ ALWAYS_INLINE real sum_of_lanes(vec v) {
   real lane[LANES];
   store(lane, v);
 #pragma GCC unroll 4
-  for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
-#pragma GCC unroll 8
-    for (ptrdiff_t l = 0; l < half; l++) lane[l] += lane[l + half];
+  for (int half = (int)LANES / 2; half > 0; half /= 2)
+    for (int l = 0; l < half; l++) lane[l] += lane[l + half];
   return lane[0];
 }
 
 /* `end` is that of the rows that hold z, in this and the following functions. A NaN
  * is not found here, but makes S NaN. */
-ALWAYS_INLINE real row_max(ptrdiff_t n, const real *z, const real *end) {
+ALWAYS_INLINE real row_max(ptrdiff_t n, const real* z, const real* end) {
   const vec lowest = splat(-(real)__builtin_inf());
   vec max = lowest;
   for (ptrdiff_t k = 0; k < n; k += LANES) {
@@ -47,8 +47,8 @@ ALWAYS_INLINE real row_max(ptrdiff_t n, const real *z, const real *end) {
 }
 
 /* Returns S; stores exp(z - M) unless y is NULL. */
-ALWAYS_INLINE real row_exp(ptrdiff_t n, const real *z, const real *end, real max,
-                           real *y, const real *y_end) {
+ALWAYS_INLINE real row_exp(ptrdiff_t n, const real* z, const real* end, real max,
+                           real* y, const real* y_end) {
   vec sum = splat(0);
   for (ptrdiff_t k = 0; k < n; k += LANES) {
     const vec e = vec_exp(load_until(z + k, end) - max);
@@ -58,63 +58,81 @@ ALWAYS_INLINE real row_exp(ptrdiff_t n, const real *z, const real *end, real max
   return sum_of_lanes(sum);
 }
 
-ALWAYS_INLINE void row_scale(ptrdiff_t n, real factor, real *y, const real *end) {
+ALWAYS_INLINE void row_scale(ptrdiff_t n, real factor, real* y, const real* end) {
   for (ptrdiff_t k = 0; k < n; k += LANES)
     store_until(y + k, load_until(y + k, end) * factor, end);
 }
 
-static void softmax(ptrdiff_t rows, ptrdiff_t classes, const void *x, void *y) {
+/* M and log S of n <= GROUP rows, and p unless it is NULL. Doing a group of rows step
+ * by step hides the latency of the steps when rows are short. */
+ALWAYS_INLINE void group_softmax(ptrdiff_t n, ptrdiff_t classes, const real* z,
+                                 const real* end, real* max, real* log_sum, real* p,
+                                 const real* p_end) {
+  for (ptrdiff_t r = 0; r < n; r++) max[r] = row_max(classes, z + r * classes, end);
+  real sum[GROUP] = {0};
+  for (ptrdiff_t r = 0; r < n; r++) {
+    real* row = p ? p + r * classes : NULL;
+    sum[r] = row_exp(classes, z + r * classes, end, max[r], row, p_end);
+    if (p) row_scale(classes, 1 / sum[r], row, p_end);
+  }
+  for (ptrdiff_t r = 0; r < n; r += LANES) store(log_sum + r, vec_log(load(sum + r)));
+}
+
+static void softmax(ptrdiff_t rows, ptrdiff_t classes, const void* x, void* y) {
   const real *z = x, *end = z + rows * classes;
   real *p = y, *p_end = p + rows * classes;
-  for (; z < end; z += classes, p += classes) {
-    const real max = row_max(classes, z, end);
-    row_scale(classes, 1 / row_exp(classes, z, end, max, p, p_end), p, p_end);
+  for (ptrdiff_t row = 0; row < rows; row += GROUP) {
+    const ptrdiff_t n = rows - row < GROUP ? rows - row : GROUP, at = row * classes;
+    real max[GROUP], log_sum[GROUP];
+    group_softmax(n, classes, z + at, end, max, log_sum, p + at, p_end);
   }
 }
 
-static void log_softmax(ptrdiff_t rows, ptrdiff_t classes, const void *x, void *y) {
+static void log_softmax(ptrdiff_t rows, ptrdiff_t classes, const void* x, void* y) {
   const real *z = x, *end = z + rows * classes;
-  real *p = y, *p_end = p + rows * classes;
-  for (; z < end; z += classes, p += classes) {
-    const real max = row_max(classes, z, end);
-    const vec log_sum = vec_log(splat(row_exp(classes, z, end, max, NULL, NULL)));
-    for (ptrdiff_t k = 0; k < classes; k += LANES)
-      store_until(p + k, (load_until(z + k, end) - max) - log_sum, p_end);
+  real *to = y, *to_end = to + rows * classes;
+  for (ptrdiff_t row = 0; row < rows; row += GROUP) {
+    const ptrdiff_t n = rows - row < GROUP ? rows - row : GROUP;
+    real max[GROUP], log_sum[GROUP];
+    group_softmax(n, classes, z, end, max, log_sum, NULL, NULL);
+    for (ptrdiff_t r = 0; r < n; r++, z += classes, to += classes)
+      for (ptrdiff_t k = 0; k < classes; k += LANES)
+        store_until(to + k, (load_until(z + k, end) - max[r]) - log_sum[r], to_end);
   }
 }
 
 /* The labels are integers, or, when `labels` is NULL, rows of targets. */
-static void softmax_cross_entropy(ptrdiff_t rows, ptrdiff_t classes, const void *logits,
-                                  const int64_t *labels, const void *targets,
-                                  void *probabilities, void *loss) {
-  const real *z = logits, *end = z + rows * classes;
+static void softmax_cross_entropy(ptrdiff_t rows, ptrdiff_t classes, const void* logits,
+                                  const int64_t* labels, const void* targets,
+                                  void* probabilities, void* loss) {
+  const real *z = logits, *end = z + rows * classes, *t = targets;
   real *p = probabilities, *p_end = p + rows * classes, *to = loss;
-  for (ptrdiff_t r = 0; r < rows; r++, z += classes, p += classes) {
-    const real max = row_max(classes, z, end);
-    const real sum = row_exp(classes, z, end, max, p, p_end);
-    const vec log_sum = vec_log(splat(sum));
-    row_scale(classes, 1 / sum, p, p_end);
-    if (labels) {
-      to[r] = log_sum[0] - (z[labels[r]] - max);
-      continue;
+  for (ptrdiff_t row = 0; row < rows; row += GROUP) {
+    const ptrdiff_t n = rows - row < GROUP ? rows - row : GROUP;
+    real max[GROUP], log_sum[GROUP];
+    group_softmax(n, classes, z, end, max, log_sum, p, p_end);
+    for (ptrdiff_t r = 0; r < n; r++, z += classes, p += classes) {
+      if (labels) {
+        to[row + r] = log_sum[r] - (z[labels[row + r]] - max[r]);
+        continue;
+      }
+      const real *target = t + (row + r) * classes, *t_end = t + rows * classes;
+      vec total = splat(0);
+      for (ptrdiff_t k = 0; k < classes; k += LANES) {
+        const vec weight = load_until(target + k, t_end);
+        const vec term = weight * (log_sum[r] - (load_until(z + k, end) - max[r]));
+        /* 0 log 0 = 0 */
+        total += choose(first_lanes(classes - k) & (weight != 0), term, splat(0));
+      }
+      to[row + r] = sum_of_lanes(total);
     }
-    const real *t = (const real *)targets + r * classes,
-               *t_end = (const real *)targets + rows * classes;
-    vec total = splat(0);
-    for (ptrdiff_t k = 0; k < classes; k += LANES) {
-      const vec target = load_until(t + k, t_end);
-      const vec term = target * (log_sum - (load_until(z + k, end) - max));
-      /* 0 log 0 = 0 */
-      total += choose(first_lanes(classes - k) & (target != 0), term, splat(0));
-    }
-    to[r] = sum_of_lanes(total);
   }
 }
 
 static void softmax_cross_entropy_backward(ptrdiff_t rows, ptrdiff_t classes,
-                                           const void *probabilities,
-                                           const int64_t *labels, const void *targets,
-                                           const void *dloss, void *dlogits) {
+                                           const void* probabilities,
+                                           const int64_t* labels, const void* targets,
+                                           const void* dloss, void* dlogits) {
   const real *p = probabilities, *end = p + rows * classes, *dl = dloss;
   real *dz = dlogits, *dz_end = dz + rows * classes;
   for (ptrdiff_t r = 0; r < rows; r++, p += classes, dz += classes) {
@@ -124,8 +142,8 @@ static void softmax_cross_entropy_backward(ptrdiff_t rows, ptrdiff_t classes,
       dz[labels[r]] = (p[labels[r]] - 1) * dl[r];
       continue;
     }
-    const real *t = (const real *)targets + r * classes,
-               *t_end = (const real *)targets + rows * classes;
+    const real *t = (const real*)targets + r * classes,
+               *t_end = (const real*)targets + rows * classes;
     vec total = splat(0);
     for (ptrdiff_t k = 0; k < classes; k += LANES)
       total += choose(first_lanes(classes - k), load_until(t + k, t_end), splat(0));
@@ -137,8 +155,8 @@ static void softmax_cross_entropy_backward(ptrdiff_t rows, ptrdiff_t classes,
   }
 }
 
-static void sigmoid_cross_entropy(ptrdiff_t n, const void *logits, const void *targets,
-                                  void *loss) {
+static void sigmoid_cross_entropy(ptrdiff_t n, const void* logits, const void* targets,
+                                  void* loss) {
   const real *x = logits, *end = x + n, *t = targets, *t_end = t + n;
   real *y = loss, *y_end = y + n;
   for (ptrdiff_t i = 0; i < n; i += LANES) {
@@ -148,9 +166,9 @@ static void sigmoid_cross_entropy(ptrdiff_t n, const void *logits, const void *t
   }
 }
 
-static void sigmoid_cross_entropy_backward(ptrdiff_t n, const void *logits,
-                                           const void *targets, const void *dloss,
-                                           void *dlogits) {
+static void sigmoid_cross_entropy_backward(ptrdiff_t n, const void* logits,
+                                           const void* targets, const void* dloss,
+                                           void* dlogits) {
   const real *x = logits, *end = x + n, *t = targets, *t_end = t + n;
   const real *dl = dloss, *dl_end = dl + n;
   real *y = dlogits, *y_end = y + n;
