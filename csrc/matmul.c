@@ -10,54 +10,29 @@
 #include "simd.h"
 #include "table.h"
 
-ALWAYS_INLINE void tile_body(const int rows, const int vectors, ptrdiff_t cols,
-                             const real *const *a, const real *b, real *const *c,
-                             const real *bias, int accumulate, const Reduction *k) {
-  vec sum[TILE_ROWS][TILE_VECTORS];
-  const ptrdiff_t last = cols - (vectors - 1) * LANES; /* columns of the last vector */
+#define VEC vec
+#define BODY tile_whole
+#define LOAD_FIRST load_first
+#define STORE_FIRST store_first
+#include "tile.h"
 
-#pragma GCC unroll 16
-  for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; v++) {
-      if (accumulate && v == vectors - 1 && last < LANES)
-        sum[r][v] = load_first(c[r] + v * LANES, last, 0);
-      else if (accumulate)
-        sum[r][v] = load(c[r] + v * LANES);
-      else
-        sum[r][v] = bias ? load(bias + v * LANES) : splat(0);
-    }
-  }
-
-  const ptrdiff_t step = k->step, b_stride = k->b_stride, length = k->length;
-  for (ptrdiff_t s = 0; s < k->runs; s++) {
-    const real *row[TILE_ROWS];
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) row[r] = a[r] + k->offset[s];
-    for (ptrdiff_t i = 0, at = 0; i < length; i++, at += step, b += b_stride) {
-      vec right[TILE_VECTORS];
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; v++) right[v] = load(b + v * LANES);
-#pragma GCC unroll 16
-      for (int r = 0; r < rows; r++) {
-        const vec left = splat(row[r][at]);
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++) sum[r][v] += left * right[v];
-      }
-    }
-  }
-
-#pragma GCC unroll 16
-  for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 4
-    for (int v = 0; v < vectors; v++) {
-      if (v == vectors - 1 && last < LANES)
-        store_first(c[r] + v * LANES, sum[r][v], last);
-      else
-        store(c[r] + v * LANES, sum[r][v]);
-    }
-  }
-}
+/* Half a register costs half where there are two 256-bit units to one of 512 bits;
+ * 8 columns then need not pay for 16. */
+#if defined(__AVX512F__)
+#undef VEC
+#undef BODY
+#undef LOAD_FIRST
+#undef STORE_FIRST
+#define VEC half_vec
+#define BODY tile_half
+#define LOAD_FIRST half_load_first
+#define STORE_FIRST half_store_first
+#include "tile.h"
+#define HALVES 1
+#else
+#define tile_half tile_whole /* not called */
+#define HALVES 0
+#endif
 
 static void tile(ptrdiff_t rows, ptrdiff_t cols, const void *const *a, const void *b,
                  void *const *c, const void *bias, int accumulate, const Reduction *k) {
@@ -65,12 +40,16 @@ static void tile(ptrdiff_t rows, ptrdiff_t cols, const void *const *a, const voi
   real *const *c_ = (real *const *)c;
   /* One specialised body for each number of rows, so that the accumulators of a
    * short last tile stay in registers too. */
-#define ROWS(n)                                              \
-  case n:                                                    \
-    if (cols > LANES)                                        \
-      tile_body(n, 2, cols, a_, b, c_, bias, accumulate, k); \
-    else                                                     \
-      tile_body(n, 1, cols, a_, b, c_, bias, accumulate, k); \
+#define ROWS(n)                                               \
+  case n:                                                     \
+    if (HALVES && cols <= LANES / 2)                          \
+      tile_half(n, 1, cols, a_, b, c_, bias, accumulate, k);  \
+    else if (cols <= LANES)                                   \
+      tile_whole(n, 1, cols, a_, b, c_, bias, accumulate, k); \
+    else if (HALVES && cols <= LANES + LANES / 2)             \
+      tile_half(n, 3, cols, a_, b, c_, bias, accumulate, k);  \
+    else                                                      \
+      tile_whole(n, 2, cols, a_, b, c_, bias, accumulate, k); \
     break;
   switch (rows) {
     ROWS(1)
@@ -90,17 +69,24 @@ static void tile(ptrdiff_t rows, ptrdiff_t cols, const void *const *a, const voi
 }
 
 /* Copies B (rows x cols <= TILE_COLS, any strides) into a panel: rows of TILE_COLS
- * reals, zeros beyond `cols`. */
+ * reals, zeros in the rest of the last vector; vectors beyond it are not written. */
 static void pack_panel(ptrdiff_t rows, ptrdiff_t cols, const void *b,
                        ptrdiff_t row_stride, ptrdiff_t col_stride, void *panel) {
   const real *from = b;
   real *to = panel;
-  if (cols < TILE_COLS) memset(to, 0, (size_t)(rows * TILE_COLS) * sizeof(real));
+  const ptrdiff_t whole = cols / LANES * LANES, rest = cols - whole;
   if (col_stride == 1) {
-    for (ptrdiff_t i = 0; i < rows; i++)
-      memcpy(to + i * TILE_COLS, from + i * row_stride, (size_t)cols * sizeof(real));
+    for (ptrdiff_t i = 0; i < rows; i++) {
+      for (ptrdiff_t j = 0; j < whole; j += LANES)
+        store(to + i * TILE_COLS + j, load(from + i * row_stride + j));
+      if (rest)
+        store(to + i * TILE_COLS + whole,
+              load_first(from + i * row_stride + whole, rest, 0));
+    }
     return;
   }
+  if (rest)
+    for (ptrdiff_t i = 0; i < rows; i++) store(to + i * TILE_COLS + whole, splat(0));
   /* Transposing: blocks of one cache line of rows, so that neither side strides
    * through memory. */
   const ptrdiff_t block = 64 / (ptrdiff_t)sizeof(real);

@@ -1,5 +1,6 @@
 /* The vector type of this compilation: `real` is float or double, `vec` a register
- * of LANES of them. Portable GCC/Clang vector extensions, no intrinsics. */
+ * of LANES of them. Portable GCC/Clang vector extensions; intrinsics only for masks,
+ * beside the portable form. */
 #ifndef FASTDL_SIMD_H
 #define FASTDL_SIMD_H
 
@@ -8,6 +9,10 @@
 #include <string.h>
 
 #include "tiles.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #if REAL_BITS == 64
 typedef double real;
@@ -34,16 +39,70 @@ ALWAYS_INLINE void store(real *p, vec v) { *(vec_unaligned *)p = v; }
  * -0 + 0 is +0). */
 ALWAYS_INLINE vec splat(real s) { return s - (vec){0}; }
 
-/* The first n < LANES elements; the other lanes hold `fill`. Nothing is read or
- * written beyond n. */
+/* -1 in the first n lanes, 0 in the others */
+ALWAYS_INLINE vec_int first_lanes(ptrdiff_t n) {
+  static const lane_int number[16] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                      8, 9, 10, 11, 12, 13, 14, 15};
+  vec_int lane;
+  memcpy(&lane, number, sizeof lane);
+  return lane < (lane_int)(n < LANES ? n : LANES);
+}
+
+/* load_first: the first n < LANES elements; the other lanes hold `fill`.
+ * store_first: the same the other way. Nothing is read or written beyond n. A call to
+ * memcpy would cost as much as a small tile, so masks are used where there are any. */
+#if defined(__AVX512F__) && REAL_BITS == 32
+ALWAYS_INLINE vec load_first(const real *p, ptrdiff_t n, real fill) {
+  return (vec)_mm512_mask_loadu_ps((__m512)splat(fill), (__mmask16)((1u << n) - 1), p);
+}
+ALWAYS_INLINE void store_first(real *p, vec v, ptrdiff_t n) {
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+}
+#elif defined(__AVX512F__)
+ALWAYS_INLINE vec load_first(const real *p, ptrdiff_t n, real fill) {
+  return (vec)_mm512_mask_loadu_pd((__m512d)splat(fill), (__mmask8)((1u << n) - 1), p);
+}
+ALWAYS_INLINE void store_first(real *p, vec v, ptrdiff_t n) {
+  _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
+}
+#else
 ALWAYS_INLINE vec load_first(const real *p, ptrdiff_t n, real fill) {
   vec v = splat(fill);
   memcpy(&v, p, (size_t)n * sizeof(real));
   return v;
 }
 ALWAYS_INLINE void store_first(real *p, vec v, ptrdiff_t n) {
+#if defined(__AVX2__) && REAL_BITS == 32
+  _mm256_maskstore_ps(p, (__m256i)first_lanes(n), (__m256)v);
+#elif defined(__AVX2__)
+  _mm256_maskstore_pd(p, (__m256i)first_lanes(n), (__m256d)v);
+#else
   memcpy(p, &v, (size_t)n * sizeof(real));
+#endif
 }
+#endif
+
+#if defined(__AVX512F__)
+/* Half a register. */
+typedef real half_vec __attribute__((vector_size(VECTOR_BYTES / 2)));
+#if REAL_BITS == 32
+ALWAYS_INLINE half_vec half_load_first(const real *p, ptrdiff_t n, real fill) {
+  return (half_vec)_mm256_mask_loadu_ps((__m256)(fill - (half_vec){0}),
+                                        (__mmask8)((1u << n) - 1), p);
+}
+ALWAYS_INLINE void half_store_first(real *p, half_vec v, ptrdiff_t n) {
+  _mm256_mask_storeu_ps(p, (__mmask8)((1u << n) - 1), (__m256)v);
+}
+#else
+ALWAYS_INLINE half_vec half_load_first(const real *p, ptrdiff_t n, real fill) {
+  return (half_vec)_mm256_mask_loadu_pd((__m256d)(fill - (half_vec){0}),
+                                        (__mmask8)((1u << n) - 1), p);
+}
+ALWAYS_INLINE void half_store_first(real *p, half_vec v, ptrdiff_t n) {
+  _mm256_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m256d)v);
+}
+#endif
+#endif
 
 /* mask lanes are 0 or -1, as vector comparisons give them */
 ALWAYS_INLINE vec choose(vec_int mask, vec yes, vec no) {

@@ -10,6 +10,7 @@ cdef struct WeightArgs:
     Chunks chunks
     Py_ssize_t kh, kw, dilation_h, dilation_w
     const char *dy
+    const char *dy_end
     Py_ssize_t oc, groups, group_in, group_out
     bint depthwise
     Py_ssize_t parts, slices, slice_in  # channels of a group in a slice

@@ -103,7 +103,8 @@ cdef void tile_chunk(
             cols = min(width, p.group_out - col)
             right = dy + (group * p.group_out + col) * p.size
             reduction.b_stride = p.oc
-            if cols < width:  # the tile reads whole vectors
+            if right + ((windows - 1) * p.oc + width) * p.size > p.dy_end:
+                # The tile reads whole vectors, here beyond the end of dy.
                 kernels.pack_panel(windows, cols, right, p.oc, 1, packed)
                 right = packed
                 reduction.b_stride = width
@@ -207,6 +208,7 @@ def conv2d_backward_weight(
     set_padded(&p.x)
     p.chunks = cut(&p.x, CHUNK_WINDOWS)
     p.dy = cnp.PyArray_BYTES(dy_)
+    p.dy_end = p.dy + cnp.PyArray_NBYTES(dy_)
     p.oc, p.groups = g.oc, g.groups
     p.group_in = g.c // g.groups
     p.group_out = g.oc // g.groups
