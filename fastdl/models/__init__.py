@@ -7,9 +7,17 @@ from fastdl.models.convnet import convnet, s41
 from fastdl.models.dense import logistic, mlp
 from fastdl.models.lenet5 import lenet5
 from fastdl.models.registry import create, names, register
+from fastdl.models.resnet import (
+    ResidualBlock,
+    resnet18,
+    resnet20,
+    resnet32,
+    resnet34,
+)
 from fastdl.models.signs_convnet import signs_convnet
 
 __all__ = [
+    "ResidualBlock",
     "convnet",
     "create",
     "lenet5",
@@ -17,6 +25,10 @@ __all__ = [
     "mlp",
     "names",
     "register",
+    "resnet18",
+    "resnet20",
+    "resnet32",
+    "resnet34",
     "s41",
     "signs_convnet",
 ]
