@@ -76,7 +76,7 @@ def test_shape_halves_with_the_stride(case):
 
 
 def test_a_block_that_computes_nothing_passes_its_input():
-    """With norm2 at zero y = relu(x), so that a deep network starts as a shallow one."""
+    """With norm2 at zero y = relu(x)."""
     block = ResidualBlock(4, 4)
     block.norm2.weight.data[:] = 0
     x = images((2, 5, 5, 4), np.float32)
