@@ -17,10 +17,11 @@ enum { /* the order of ACTIVATIONS in fastdl/shapes.py */
 };
 
 /* CASE(kind) for each: a body of its own, so that no loop asks for the kind. */
-#define ALL_KINDS                                                             \
-  CASE(IDENTITY)                                                              \
-  CASE(RELU) CASE(LEAKY_RELU) CASE(SIGMOID) CASE(TANH) CASE(SILU) CASE(RELU6) \
-      CASE(HARD_SWISH) CASE(GELU)
+/* clang-format off */
+#define ALL_KINDS                                                     \
+  CASE(IDENTITY) CASE(RELU) CASE(LEAKY_RELU) CASE(SIGMOID) CASE(TANH) \
+  CASE(SILU) CASE(RELU6) CASE(HARD_SWISH) CASE(GELU)
+/* clang-format on */
 
 ALWAYS_INLINE vec clip_to_6(vec x) { return at_most(at_least(x, 0), 6); }
 
@@ -77,15 +78,15 @@ ALWAYS_INLINE vec derive(const int kind, vec slope, vec dy, vec s) {
   }
 }
 
-ALWAYS_INLINE void forward_span(const int kind, vec slope, ptrdiff_t n, const real* x,
-                                real* y) {
+ALWAYS_INLINE void forward_span(const int kind, vec slope, ptrdiff_t n, const real *x,
+                                real *y) {
   const real *x_end = x + n, *y_end = y + n;
   for (; x < x_end; x += LANES, y += LANES)
     store_until(y, activate(kind, slope, load_until(x, x_end)), y_end);
 }
 
-ALWAYS_INLINE void backward_span(const int kind, vec slope, ptrdiff_t n, const real* dy,
-                                 const real* s, real* dx) {
+ALWAYS_INLINE void backward_span(const int kind, vec slope, ptrdiff_t n, const real *dy,
+                                 const real *s, real *dx) {
   const real *dy_end = dy + n, *s_end = s + n, *dx_end = dx + n;
   for (; dy < dy_end; dy += LANES, s += LANES, dx += LANES)
     store_until(dx, derive(kind, slope, load_until(dy, dy_end), load_until(s, s_end)),
@@ -93,8 +94,8 @@ ALWAYS_INLINE void backward_span(const int kind, vec slope, ptrdiff_t n, const r
 }
 
 /* y may be x. */
-static void activation_forward(int kind, double slope, ptrdiff_t n, const void* x,
-                               void* y) {
+static void activation_forward(int kind, double slope, ptrdiff_t n, const void *x,
+                               void *y) {
   const vec slopes = splat((real)slope);
 #define CASE(k)                       \
   case k:                             \
@@ -104,8 +105,8 @@ static void activation_forward(int kind, double slope, ptrdiff_t n, const void* 
 #undef CASE
 }
 
-static void activation_backward(int kind, double slope, ptrdiff_t n, const void* dy,
-                                const void* s, void* dx) {
+static void activation_backward(int kind, double slope, ptrdiff_t n, const void *dy,
+                                const void *s, void *dx) {
   const vec slopes = splat((real)slope);
 #define CASE(k)                             \
   case k:                                   \

@@ -17,9 +17,9 @@
 
 /* mean = sum x / rows, square = sum (x - mean)^2. The second sum walks the tile again,
  * which is in the cache: exact also when |mean| is far above the deviation. */
-ALWAYS_INLINE void moments_block(const int vectors, ptrdiff_t rows, const real* x,
-                                 ptrdiff_t stride, const real* x_end, real* mean,
-                                 real* square, ptrdiff_t cols) {
+ALWAYS_INLINE void moments_block(const int vectors, ptrdiff_t rows, const real *x,
+                                 ptrdiff_t stride, const real *x_end, real *mean,
+                                 real *square, ptrdiff_t cols) {
   vec centre[BLOCK], sum[BLOCK];
   for (int v = 0; v < vectors; v++) sum[v] = splat(0);
   for (ptrdiff_t r = 0; r < rows; r++)
@@ -41,9 +41,9 @@ ALWAYS_INLINE void moments_block(const int vectors, ptrdiff_t rows, const real* 
 }
 
 /* `room` reals follow x: whole vectors may be read up to there. */
-static void batchnorm_moments(ptrdiff_t rows, ptrdiff_t cols, const void* x,
-                              ptrdiff_t stride, ptrdiff_t room, void* means,
-                              void* squares) {
+static void batchnorm_moments(ptrdiff_t rows, ptrdiff_t cols, const void *x,
+                              ptrdiff_t stride, ptrdiff_t room, void *means,
+                              void *squares) {
   const real *from = x, *end = from + room;
   real *mean = means, *square = squares;
   ptrdiff_t j = 0;
@@ -54,9 +54,9 @@ static void batchnorm_moments(ptrdiff_t rows, ptrdiff_t cols, const void* x,
 }
 
 /* sum dy and sum dy (x - mean) */
-ALWAYS_INLINE void products_block(const int vectors, ptrdiff_t rows, const real* dy,
-                                  const real* x, ptrdiff_t stride, ptrdiff_t room,
-                                  const real* mean, real* sums, real* products,
+ALWAYS_INLINE void products_block(const int vectors, ptrdiff_t rows, const real *dy,
+                                  const real *x, ptrdiff_t stride, ptrdiff_t room,
+                                  const real *mean, real *sums, real *products,
                                   ptrdiff_t cols) {
   const real *dy_end = dy + room, *x_end = x + room;
   vec centre[BLOCK], sum[BLOCK], product[BLOCK];
@@ -77,9 +77,9 @@ ALWAYS_INLINE void products_block(const int vectors, ptrdiff_t rows, const real*
   }
 }
 
-static void batchnorm_products(ptrdiff_t rows, ptrdiff_t cols, const void* dy,
-                               const void* x, ptrdiff_t stride, ptrdiff_t room,
-                               const void* mean, void* sums, void* products) {
+static void batchnorm_products(ptrdiff_t rows, ptrdiff_t cols, const void *dy,
+                               const void *x, ptrdiff_t stride, ptrdiff_t room,
+                               const void *mean, void *sums, void *products) {
   const real *grad = dy, *from = x, *centre = mean;
   real *s = sums, *p = products;
   ptrdiff_t j = 0;
@@ -92,10 +92,10 @@ static void batchnorm_products(ptrdiff_t rows, ptrdiff_t cols, const void* dy,
 }
 
 /* rstd = 1 / sqrt(variance + eps) */
-static void batchnorm_rstd(ptrdiff_t channels, const void* variance, double eps,
-                           void* rstd) {
-  const real* from = variance;
-  real* to = rstd;
+static void batchnorm_rstd(ptrdiff_t channels, const void *variance, double eps,
+                           void *rstd) {
+  const real *from = variance;
+  real *to = rstd;
   for (ptrdiff_t c = 0; c < channels; c++)
     to[c] = (real)(1 / __builtin_sqrt((double)from[c] + eps));
 }
@@ -103,9 +103,9 @@ static void batchnorm_rstd(ptrdiff_t channels, const void* variance, double eps,
 /* The mean and rstd of m examples from parts of `counts` examples each (Chan, Golub,
  * LeVeque 1979). */
 static void batchnorm_statistics(ptrdiff_t parts, ptrdiff_t channels,
-                                 const double* counts, const void* means,
-                                 const void* squares, double m, double eps, void* mean,
-                                 void* rstd) {
+                                 const double *counts, const void *means,
+                                 const void *squares, double m, double eps, void *mean,
+                                 void *rstd) {
   const real *part_mean = means, *part_square = squares;
   real *to_mean = mean, *to_rstd = rstd;
   for (ptrdiff_t c = 0; c < channels; c += FOLDED) {
@@ -127,9 +127,9 @@ static void batchnorm_statistics(ptrdiff_t parts, ptrdiff_t channels,
 }
 
 /* dbeta = sum dy, dgamma = rstd sum dy (x - mean) */
-static void batchnorm_gradients(ptrdiff_t parts, ptrdiff_t channels, const void* sums,
-                                const void* products, const void* rstd, void* dgamma,
-                                void* dbeta) {
+static void batchnorm_gradients(ptrdiff_t parts, ptrdiff_t channels, const void *sums,
+                                const void *products, const void *rstd, void *dgamma,
+                                void *dbeta) {
   const real *part_sum = sums, *part_product = products, *inverse = rstd;
   real *to_gamma = dgamma, *to_beta = dbeta;
   for (ptrdiff_t c = 0; c < channels; c += FOLDED) {
@@ -149,9 +149,9 @@ static void batchnorm_gradients(ptrdiff_t parts, ptrdiff_t channels, const void*
 
 /* In the last two functions the rows lie one after another, and the parameters of the
  * columns are followed by LANES reals that may be read. */
-static void batchnorm_normalize(ptrdiff_t rows, ptrdiff_t cols, const void* x,
-                                const void* mean, const void* rstd, const void* gamma,
-                                const void* beta, void* y) {
+static void batchnorm_normalize(ptrdiff_t rows, ptrdiff_t cols, const void *x,
+                                const void *mean, const void *rstd, const void *gamma,
+                                const void *beta, void *y) {
   const real *from = x, *end = from + rows * cols;
   const real *centre = mean, *inverse = rstd, *scale = gamma, *shift = beta;
   real *to = y, *to_end = to + rows * cols;
@@ -163,12 +163,12 @@ static void batchnorm_normalize(ptrdiff_t rows, ptrdiff_t cols, const void* x,
     }
 }
 
-static void batchnorm_backward(ptrdiff_t rows, ptrdiff_t cols, double m, const void* dy,
-                               const void* x, const void* mean, const void* rstd,
-                               const void* gamma, const void* dgamma, const void* dbeta,
-                               void* dx) {
+static void batchnorm_backward(ptrdiff_t rows, ptrdiff_t cols, double m, const void *dy,
+                               const void *x, const void *mean, const void *rstd,
+                               const void *gamma, const void *dgamma, const void *dbeta,
+                               void *dx) {
   const real *from = x, *end = from + rows * cols, *grad = dy;
-  const real* grad_end = grad + rows * cols;
+  const real *grad_end = grad + rows * cols;
   const real *centre = mean, *inverse = rstd, *scale = gamma;
   const real *dscale = dgamma, *dshift = dbeta;
   const real share = (real)(1 / m);

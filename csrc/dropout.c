@@ -30,7 +30,7 @@ ALWAYS_INLINE vec_word multiply(vec_word a, uint32_t b) {
 }
 
 /* The words of BLOCKS blocks, one block in each lane. */
-ALWAYS_INLINE void philox(uint64_t block, uint64_t seed, uint32_t* words) {
+ALWAYS_INLINE void philox(uint64_t block, uint64_t seed, uint32_t *words) {
   uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
   vec_word c0, c1, c2 = {0}, c3 = {0};
   for (ptrdiff_t b = 0; b < BLOCKS; b++) c0[b] = block + (uint64_t)b;
@@ -53,16 +53,16 @@ ALWAYS_INLINE void philox(uint64_t block, uint64_t seed, uint32_t* words) {
   }
 }
 
-ALWAYS_INLINE void keep(ptrdiff_t n, const uint32_t* words, uint32_t last, real scale,
-                        const real* x, real* y) {
+ALWAYS_INLINE void keep(ptrdiff_t n, const uint32_t *words, uint32_t last, real scale,
+                        const real *x, real *y) {
   for (ptrdiff_t i = 0; i < n; i++) y[i] = words[i] <= last ? x[i] * scale : 0;
 }
 
 /* Element 0 has number `first` in the stream; threshold <= 2^32. */
 static void dropout(ptrdiff_t n, uint64_t seed, uint64_t first, uint64_t threshold,
-                    double scale, const void* x, void* y) {
-  const real* from = x;
-  real* to = y;
+                    double scale, const void *x, void *y) {
+  const real *from = x;
+  real *to = y;
   if (threshold == 0) { /* keep_prob < 2^-32 */
     memset(to, 0, (size_t)n * sizeof(real));
     return;

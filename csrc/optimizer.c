@@ -10,10 +10,10 @@
 #endif
 
 /* velocity is NULL without momentum */
-static void sgd(ptrdiff_t n, void* param, const void* grad, void* velocity, double lr,
+static void sgd(ptrdiff_t n, void *param, const void *grad, void *velocity, double lr,
                 double momentum, double dampening, int nesterov, double weight_decay) {
-  real* restrict p = param, * restrict v = velocity;
-  const real* restrict gradient = grad;
+  real *restrict p = param, *restrict v = velocity;
+  const real *restrict gradient = grad;
   const real rate = (real)lr, decay = (real)weight_decay, keep = (real)momentum;
   const real add = (real)(1 - dampening);
   if (!v) {
@@ -32,10 +32,10 @@ static void sgd(ptrdiff_t n, void* param, const void* grad, void* velocity, doub
   }
 }
 
-static void rmsprop(ptrdiff_t n, void* param, const void* grad, void* square, double lr,
+static void rmsprop(ptrdiff_t n, void *param, const void *grad, void *square, double lr,
                     double beta, double eps, double weight_decay) {
-  real* restrict p = param, * restrict s = square;
-  const real* restrict gradient = grad;
+  real *restrict p = param, *restrict s = square;
+  const real *restrict gradient = grad;
   const real rate = (real)lr, decay = (real)weight_decay, keep = (real)beta;
   const real add = (real)(1 - beta), epsilon = (real)eps;
   for (ptrdiff_t i = 0; i < n; i++) {
@@ -46,11 +46,11 @@ static void rmsprop(ptrdiff_t n, void* param, const void* grad, void* square, do
 }
 
 /* correction1 = 1 - beta1^step, correction2 = 1 - beta2^step */
-static void adam(ptrdiff_t n, void* param, const void* grad, void* m, void* v,
+static void adam(ptrdiff_t n, void *param, const void *grad, void *m, void *v,
                  double lr, double beta1, double beta2, double eps, double weight_decay,
                  int decoupled, double correction1, double correction2) {
-  real* restrict p = param, * restrict mean = m, * restrict square = v;
-  const real* restrict gradient = grad;
+  real *restrict p = param, *restrict mean = m, *restrict square = v;
+  const real *restrict gradient = grad;
   const real rate = (real)(lr / correction1), epsilon = (real)eps;
   const real root = (real)(1 / __builtin_sqrt(correction2));
   const real shrink = (real)(decoupled ? 1 - lr * weight_decay : 1);

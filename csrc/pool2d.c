@@ -18,12 +18,12 @@ typedef uint16_t vec_u16 __attribute__((vector_size(VECTOR_BYTES / sizeof(real) 
 typedef int32_t vec_i32 __attribute__((vector_size(VECTOR_BYTES / sizeof(real) * 4)));
 
 /* Compilers convert well between types of which one is twice as wide. */
-ALWAYS_INLINE vec_int load_argmax(const void* argmax, int bytes, ptrdiff_t at,
+ALWAYS_INLINE vec_int load_argmax(const void *argmax, int bytes, ptrdiff_t at,
                                   ptrdiff_t n) {
   vec_u8 small = {0};
   vec_i32 large = {0};
   if (bytes == 1) {
-    const uint8_t* p = (const uint8_t*)argmax + at;
+    const uint8_t *p = (const uint8_t *)argmax + at;
     if (n >= LANES)
       memcpy(&small, p, sizeof small);
     else
@@ -31,13 +31,13 @@ ALWAYS_INLINE vec_int load_argmax(const void* argmax, int bytes, ptrdiff_t at,
     const vec_u16 wider = __builtin_convertvector(small, vec_u16);
     large = __builtin_convertvector(wider, vec_i32);
   } else {
-    const int32_t* p = (const int32_t*)argmax + at;
+    const int32_t *p = (const int32_t *)argmax + at;
     memcpy(&large, p, (size_t)(n < LANES ? n : LANES) * sizeof *p);
   }
   return __builtin_convertvector(large, vec_int);
 }
 
-ALWAYS_INLINE void store_argmax(void* argmax, int bytes, ptrdiff_t at, vec_int index,
+ALWAYS_INLINE void store_argmax(void *argmax, int bytes, ptrdiff_t at, vec_int index,
                                 ptrdiff_t n) {
   const vec_i32 large = __builtin_convertvector(index, vec_i32);
   if (bytes == 1) {
@@ -47,13 +47,13 @@ ALWAYS_INLINE void store_argmax(void* argmax, int bytes, ptrdiff_t at, vec_int i
     const vec_u16 wider = __builtin_convertvector(large, vec_u16);
     const vec_u8 small = __builtin_convertvector(wider, vec_u8);
 #endif
-    uint8_t* p = (uint8_t*)argmax + at;
+    uint8_t *p = (uint8_t *)argmax + at;
     if (n >= LANES)
       memcpy(p, &small, sizeof small);
     else
       memcpy(p, &small, (size_t)n);
   } else {
-    int32_t* p = (int32_t*)argmax + at;
+    int32_t *p = (int32_t *)argmax + at;
     memcpy(p, &large, (size_t)(n < LANES ? n : LANES) * sizeof *p);
   }
 }
@@ -67,8 +67,8 @@ ALWAYS_INLINE void store_argmax(void* argmax, int bytes, ptrdiff_t at, vec_int i
 /* One pixel of y and argmax. x is the first pixel of rows x cols, which is number
  * `first` in the whole window. */
 ALWAYS_INLINE void max_window(const int whole, const ptrdiff_t rows,
-                              const ptrdiff_t cols, const Pool2d* g, const real* x,
-                              lane_int first, real* y, void* argmax) {
+                              const ptrdiff_t cols, const Pool2d *g, const real *x,
+                              lane_int first, real *y, void *argmax) {
   const ptrdiff_t channels = g->c;
   for (ptrdiff_t c = 0; c < channels; c += LANES) {
     vec best = load_some(x + c, LANES_AT(c));
@@ -89,8 +89,8 @@ ALWAYS_INLINE void max_window(const int whole, const ptrdiff_t rows,
 
 /* Several vectors of channels side by side: as many chains of additions. */
 ALWAYS_INLINE void mean_block(const int vectors, const int whole, const ptrdiff_t rows,
-                              const ptrdiff_t cols, const Pool2d* g, const real* x,
-                              real share, real* y, ptrdiff_t channels) {
+                              const ptrdiff_t cols, const Pool2d *g, const real *x,
+                              real share, real *y, ptrdiff_t channels) {
   vec sum[4];
   for (int v = 0; v < vectors; v++) sum[v] = splat(0);
   for (ptrdiff_t p = 0; p < rows; p++)
@@ -102,8 +102,8 @@ ALWAYS_INLINE void mean_block(const int vectors, const int whole, const ptrdiff_
 }
 
 ALWAYS_INLINE void mean_window(const int whole, const ptrdiff_t rows,
-                               const ptrdiff_t cols, const Pool2d* g, const real* x,
-                               real* y) {
+                               const ptrdiff_t cols, const Pool2d *g, const real *x,
+                               real *y) {
   const real share = (real)(1.0 / (double)(g->kh * g->kw));
   ptrdiff_t c = 0;
   for (; c + 4 * LANES <= g->c; c += 4 * LANES)
@@ -113,8 +113,8 @@ ALWAYS_INLINE void mean_window(const int whole, const ptrdiff_t rows,
 }
 
 ALWAYS_INLINE void window(const int whole, const ptrdiff_t rows, const ptrdiff_t cols,
-                          const Pool2d* g, const real* x, lane_int first, real* y,
-                          void* argmax) {
+                          const Pool2d *g, const real *x, lane_int first, real *y,
+                          void *argmax) {
   if (argmax)
     max_window(whole, rows, cols, g, x, first, y, argmax);
   else
@@ -122,8 +122,8 @@ ALWAYS_INLINE void window(const int whole, const ptrdiff_t rows, const ptrdiff_t
 }
 
 /* Rows row0 to row1 - 1 of y and argmax. */
-ALWAYS_INLINE void forward_rows(const Pool2d* geometry, ptrdiff_t row0, ptrdiff_t row1,
-                                const real* x, real* y, void* argmax) {
+ALWAYS_INLINE void forward_rows(const Pool2d *geometry, ptrdiff_t row0, ptrdiff_t row1,
+                                const real *x, real *y, void *argmax) {
   const Pool2d g = *geometry; /* a copy that no store can change */
   const ptrdiff_t vectors = (g.c + LANES - 1) / LANES * LANES;
   const ptrdiff_t n = g.n * g.h * g.w * g.c, end = row1 * g.ow * g.c;
@@ -139,7 +139,7 @@ ALWAYS_INLINE void forward_rows(const Pool2d* geometry, ptrdiff_t row0, ptrdiff_
       const ptrdiff_t from = (image_row * g.w + x0) * g.c;
       const ptrdiff_t last = from + ((rows - 1) * g.w + cols - 1) * g.c;
       const lane_int first = (lane_int)((y0 - top) * g.kw + x0 - left);
-      void* index = argmax ? (char*)argmax + to * g.argmax_bytes : NULL;
+      void *index = argmax ? (char *)argmax + to * g.argmax_bytes : NULL;
       if (to + vectors > end || last + vectors > n)
         window(0, rows, cols, &g, x + from, first, y + to, index);
       else if (rows == 2 && cols == 2)
@@ -152,21 +152,21 @@ ALWAYS_INLINE void forward_rows(const Pool2d* geometry, ptrdiff_t row0, ptrdiff_
   }
 }
 
-static void max_pool2d(const Pool2d* g, ptrdiff_t row0, ptrdiff_t row1, const void* x,
-                       void* y, void* argmax) {
+static void max_pool2d(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1, const void *x,
+                       void *y, void *argmax) {
   forward_rows(g, row0, row1, x, y, argmax);
 }
 
-static void avg_pool2d(const Pool2d* g, ptrdiff_t row0, ptrdiff_t row1, const void* x,
-                       void* y) {
+static void avg_pool2d(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1, const void *x,
+                       void *y) {
   forward_rows(g, row0, row1, x, y, NULL);
 }
 
 /* One pixel of dx from rows x cols windows: the first of them is at dy[at] and sees the
  * pixel as number k. */
 ALWAYS_INLINE void gather(const int whole, const ptrdiff_t rows, const ptrdiff_t cols,
-                          const Pool2d* g, const real* dy, const void* argmax,
-                          ptrdiff_t at, ptrdiff_t k, real* dx) {
+                          const Pool2d *g, const real *dy, const void *argmax,
+                          ptrdiff_t at, ptrdiff_t k, real *dx) {
   const ptrdiff_t channels = g->c;
   const real share = (real)(1.0 / (double)(g->kh * g->kw));
   for (ptrdiff_t c = 0; c < channels; c += LANES) {
@@ -188,8 +188,8 @@ ALWAYS_INLINE void gather(const int whole, const ptrdiff_t rows, const ptrdiff_t
 }
 
 /* Rows row0 to row1 - 1 of dx. */
-ALWAYS_INLINE void backward_rows(const Pool2d* geometry, ptrdiff_t row0, ptrdiff_t row1,
-                                 const real* dy, const void* argmax, real* dx) {
+ALWAYS_INLINE void backward_rows(const Pool2d *geometry, ptrdiff_t row0, ptrdiff_t row1,
+                                 const real *dy, const void *argmax, real *dx) {
   const Pool2d g = *geometry;
   const ptrdiff_t vectors = (g.c + LANES - 1) / LANES * LANES;
   const ptrdiff_t n = g.n * g.oh * g.ow * g.c, end = row1 * g.w * g.c;
@@ -218,12 +218,12 @@ ALWAYS_INLINE void backward_rows(const Pool2d* geometry, ptrdiff_t row0, ptrdiff
   }
 }
 
-static void max_pool2d_backward(const Pool2d* g, ptrdiff_t row0, ptrdiff_t row1,
-                                const void* dy, const void* argmax, void* dx) {
+static void max_pool2d_backward(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1,
+                                const void *dy, const void *argmax, void *dx) {
   backward_rows(g, row0, row1, dy, argmax, dx);
 }
 
-static void avg_pool2d_backward(const Pool2d* g, ptrdiff_t row0, ptrdiff_t row1,
-                                const void* dy, void* dx) {
+static void avg_pool2d_backward(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1,
+                                const void *dy, void *dx) {
   backward_rows(g, row0, row1, dy, NULL, dx);
 }

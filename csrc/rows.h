@@ -8,35 +8,26 @@
 #include "simd.h"
 
 /* The first n lanes, or the whole vector. */
-ALWAYS_INLINE vec load_some(const real* p, ptrdiff_t n) {
+ALWAYS_INLINE vec load_some(const real *p, ptrdiff_t n) {
   return n >= LANES ? load(p) : load_first(p, n, 0);
 }
 
-ALWAYS_INLINE void store_some(real* p, vec v, ptrdiff_t n) {
+ALWAYS_INLINE void store_some(real *p, vec v, ptrdiff_t n) {
   if (n >= LANES)
     store(p, v);
   else
     store_first(p, v, n);
 }
 
-ALWAYS_INLINE vec load_until(const real* p, const real* end) {
+ALWAYS_INLINE vec load_until(const real *p, const real *end) {
   return end - p >= LANES ? load(p) : load_first(p, end - p, 0);
 }
 
-ALWAYS_INLINE void store_until(real* p, vec v, const real* end) {
+ALWAYS_INLINE void store_until(real *p, vec v, const real *end) {
   if (end - p >= LANES)
     store(p, v);
   else
     store_first(p, v, end - p);
-}
-
-/* -1 in the first n lanes, 0 in the others */
-ALWAYS_INLINE vec_int first_lanes(ptrdiff_t n) {
-  static const lane_int number[16] = {0, 1, 2,  3,  4,  5,  6,  7,
-                                      8, 9, 10, 11, 12, 13, 14, 15};
-  vec_int lane;
-  memcpy(&lane, number, sizeof lane);
-  return lane < (lane_int)(n < LANES ? n : LANES);
 }
 
 #endif

@@ -36,7 +36,7 @@ ALWAYS_INLINE real sum_of_lanes(vec v) {
 
 /* `end` is that of the rows that hold z, in this and the following functions. A NaN
  * is not found here, but makes S NaN. */
-ALWAYS_INLINE real row_max(ptrdiff_t n, const real* z, const real* end) {
+ALWAYS_INLINE real row_max(ptrdiff_t n, const real *z, const real *end) {
   const vec lowest = splat(-(real)__builtin_inf());
   vec max = lowest;
   for (ptrdiff_t k = 0; k < n; k += LANES) {
@@ -47,8 +47,8 @@ ALWAYS_INLINE real row_max(ptrdiff_t n, const real* z, const real* end) {
 }
 
 /* Returns S; stores exp(z - M) unless y is NULL. */
-ALWAYS_INLINE real row_exp(ptrdiff_t n, const real* z, const real* end, real max,
-                           real* y, const real* y_end) {
+ALWAYS_INLINE real row_exp(ptrdiff_t n, const real *z, const real *end, real max,
+                           real *y, const real *y_end) {
   vec sum = splat(0);
   for (ptrdiff_t k = 0; k < n; k += LANES) {
     const vec e = vec_exp(load_until(z + k, end) - max);
@@ -58,27 +58,27 @@ ALWAYS_INLINE real row_exp(ptrdiff_t n, const real* z, const real* end, real max
   return sum_of_lanes(sum);
 }
 
-ALWAYS_INLINE void row_scale(ptrdiff_t n, real factor, real* y, const real* end) {
+ALWAYS_INLINE void row_scale(ptrdiff_t n, real factor, real *y, const real *end) {
   for (ptrdiff_t k = 0; k < n; k += LANES)
     store_until(y + k, load_until(y + k, end) * factor, end);
 }
 
 /* M and log S of n <= GROUP rows, and p unless it is NULL. Doing a group of rows step
  * by step hides the latency of the steps when rows are short. */
-ALWAYS_INLINE void group_softmax(ptrdiff_t n, ptrdiff_t classes, const real* z,
-                                 const real* end, real* max, real* log_sum, real* p,
-                                 const real* p_end) {
+ALWAYS_INLINE void group_softmax(ptrdiff_t n, ptrdiff_t classes, const real *z,
+                                 const real *end, real *max, real *log_sum, real *p,
+                                 const real *p_end) {
   for (ptrdiff_t r = 0; r < n; r++) max[r] = row_max(classes, z + r * classes, end);
   real sum[GROUP] = {0};
   for (ptrdiff_t r = 0; r < n; r++) {
-    real* row = p ? p + r * classes : NULL;
+    real *row = p ? p + r * classes : NULL;
     sum[r] = row_exp(classes, z + r * classes, end, max[r], row, p_end);
     if (p) row_scale(classes, 1 / sum[r], row, p_end);
   }
   for (ptrdiff_t r = 0; r < n; r += LANES) store(log_sum + r, vec_log(load(sum + r)));
 }
 
-static void softmax(ptrdiff_t rows, ptrdiff_t classes, const void* x, void* y) {
+static void softmax(ptrdiff_t rows, ptrdiff_t classes, const void *x, void *y) {
   const real *z = x, *end = z + rows * classes;
   real *p = y, *p_end = p + rows * classes;
   for (ptrdiff_t row = 0; row < rows; row += GROUP) {
@@ -88,7 +88,7 @@ static void softmax(ptrdiff_t rows, ptrdiff_t classes, const void* x, void* y) {
   }
 }
 
-static void log_softmax(ptrdiff_t rows, ptrdiff_t classes, const void* x, void* y) {
+static void log_softmax(ptrdiff_t rows, ptrdiff_t classes, const void *x, void *y) {
   const real *z = x, *end = z + rows * classes;
   real *to = y, *to_end = to + rows * classes;
   for (ptrdiff_t row = 0; row < rows; row += GROUP) {
@@ -102,9 +102,9 @@ static void log_softmax(ptrdiff_t rows, ptrdiff_t classes, const void* x, void* 
 }
 
 /* The labels are integers, or, when `labels` is NULL, rows of targets. */
-static void softmax_cross_entropy(ptrdiff_t rows, ptrdiff_t classes, const void* logits,
-                                  const int64_t* labels, const void* targets,
-                                  void* probabilities, void* loss) {
+static void softmax_cross_entropy(ptrdiff_t rows, ptrdiff_t classes, const void *logits,
+                                  const int64_t *labels, const void *targets,
+                                  void *probabilities, void *loss) {
   const real *z = logits, *end = z + rows * classes, *t = targets;
   real *p = probabilities, *p_end = p + rows * classes, *to = loss;
   for (ptrdiff_t row = 0; row < rows; row += GROUP) {
@@ -130,9 +130,9 @@ static void softmax_cross_entropy(ptrdiff_t rows, ptrdiff_t classes, const void*
 }
 
 static void softmax_cross_entropy_backward(ptrdiff_t rows, ptrdiff_t classes,
-                                           const void* probabilities,
-                                           const int64_t* labels, const void* targets,
-                                           const void* dloss, void* dlogits) {
+                                           const void *probabilities,
+                                           const int64_t *labels, const void *targets,
+                                           const void *dloss, void *dlogits) {
   const real *p = probabilities, *end = p + rows * classes, *dl = dloss;
   real *dz = dlogits, *dz_end = dz + rows * classes;
   for (ptrdiff_t r = 0; r < rows; r++, p += classes, dz += classes) {
@@ -142,8 +142,8 @@ static void softmax_cross_entropy_backward(ptrdiff_t rows, ptrdiff_t classes,
       dz[labels[r]] = (p[labels[r]] - 1) * dl[r];
       continue;
     }
-    const real *t = (const real*)targets + r * classes,
-               *t_end = (const real*)targets + rows * classes;
+    const real *t = (const real *)targets + r * classes,
+               *t_end = (const real *)targets + rows * classes;
     vec total = splat(0);
     for (ptrdiff_t k = 0; k < classes; k += LANES)
       total += choose(first_lanes(classes - k), load_until(t + k, t_end), splat(0));
@@ -155,8 +155,8 @@ static void softmax_cross_entropy_backward(ptrdiff_t rows, ptrdiff_t classes,
   }
 }
 
-static void sigmoid_cross_entropy(ptrdiff_t n, const void* logits, const void* targets,
-                                  void* loss) {
+static void sigmoid_cross_entropy(ptrdiff_t n, const void *logits, const void *targets,
+                                  void *loss) {
   const real *x = logits, *end = x + n, *t = targets, *t_end = t + n;
   real *y = loss, *y_end = y + n;
   for (ptrdiff_t i = 0; i < n; i += LANES) {
@@ -166,9 +166,9 @@ static void sigmoid_cross_entropy(ptrdiff_t n, const void* logits, const void* t
   }
 }
 
-static void sigmoid_cross_entropy_backward(ptrdiff_t n, const void* logits,
-                                           const void* targets, const void* dloss,
-                                           void* dlogits) {
+static void sigmoid_cross_entropy_backward(ptrdiff_t n, const void *logits,
+                                           const void *targets, const void *dloss,
+                                           void *dlogits) {
   const real *x = logits, *end = x + n, *t = targets, *t_end = t + n;
   const real *dl = dloss, *dl_end = dl + n;
   real *y = dlogits, *y_end = y + n;

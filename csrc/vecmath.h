@@ -55,7 +55,7 @@ ALWAYS_INLINE vec power_of_2(vec_int n) {
 
 /* e^x = 2^n (1 + q) with |x - n ln 2| <= ln 2 / 2: returns q, by the Taylor series up
  * to the last term that 1 + q can see. */
-ALWAYS_INLINE vec exp_fraction(vec x, vec_int* n) {
+ALWAYS_INLINE vec exp_fraction(vec x, vec_int *n) {
   static const double inverse_factorial[] = {
       1.0,
       1.0 / 2,
@@ -125,7 +125,7 @@ ALWAYS_INLINE vec vec_log(vec x) {
  * e^(-x^2 / 2), of which both its tails and its density are made. Rational functions of
  * the Cephes library (Moshier 1989), ndtr.c. Below Phi = 1e-29 fewer digits are right.
  */
-ALWAYS_INLINE vec vec_normal(vec x, vec* bell) {
+ALWAYS_INLINE vec vec_normal(vec x, vec *bell) {
   static const double t[] = {9.60497373987051638749, 90.0260197203842689217,
                              2232.00534594684319226, 7003.32514112805075473,
                              55592.3013010394962768};
