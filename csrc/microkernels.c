@@ -17,6 +17,7 @@ const MicroKernels TABLE = {
     .tile_cols = TILE_COLS,
     .lanes = LANES,
     .real_bytes = sizeof(real),
+    .tail_lanes = HALVES ? LANES / 2 : LANES,
 #define MICROKERNEL(name, arguments) .name = name,
 #include "microkernels.def"
 #undef MICROKERNEL

@@ -23,6 +23,7 @@ typedef struct {
 
 typedef struct {
   ptrdiff_t tile_rows, tile_cols, lanes, real_bytes;
+  ptrdiff_t tail_lanes; /* a tile of fewer columns costs as much as one of these */
 #define MICROKERNEL(name, arguments) void(*name) arguments;
 #include "microkernels.def"
 #undef MICROKERNEL

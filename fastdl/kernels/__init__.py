@@ -11,7 +11,8 @@ from fastdl.kernels.batchnorm import (
     batchnorm_forward,
     batchnorm_inference,
 )
-from fastdl.kernels.conv2d import conv2d_backward_input, conv2d_forward
+from fastdl.kernels.conv2d import conv2d_forward
+from fastdl.kernels.conv2d_input import conv2d_backward_input
 from fastdl.kernels.conv2d_weight import conv2d_backward_weight
 from fastdl.kernels.dropout import dropout_backward, dropout_forward
 from fastdl.kernels.matmul import matmul

@@ -16,9 +16,9 @@ cdef struct Conv2dArgs:
     Axis taps_h, taps_w
     Py_ssize_t kernel_w  # taps of a row of the whole kernel
     bint depthwise
-    # The result: the grid of windows lies at (y_top, y_left) + (row, col) * y_step.
+    # The result of the first window, and reals to the next image, row and window.
     char *y
-    Py_ssize_t y_h, y_w, y_c, y_top, y_left, y_step_h, y_step_w
+    Py_ssize_t y_image, y_row, y_pixel
     Py_ssize_t groups, group_in, group_out  # channels of a group, read and written
     const char *weight  # reals between taps, groups, input and output channels:
     Py_ssize_t weight_tap, weight_group, weight_in, weight_out
@@ -38,9 +38,13 @@ cdef inline void activate(
     const Conv2dArgs *p, char *y, Py_ssize_t pixels, Py_ssize_t cols,
 ) noexcept nogil:
     """Apply the activation in place to `cols` channels of some pixels."""
-    if cols == p.y_c:  # all in one go
+    if cols == p.y_pixel:  # all in one go
         cols *= pixels
         pixels = 1
     for _ in range(pixels):
         p.kernels.activation_forward(p.activation, 0.01, cols, y, y)
-        y += p.y_c * p.size
+        y += p.y_pixel * p.size
+
+
+cdef Axis forward_axis(Py_ssize_t kernel, Py_ssize_t dilation) noexcept nogil
+cdef run(Conv2dArgs *p, int algorithm)

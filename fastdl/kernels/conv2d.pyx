@@ -1,17 +1,14 @@
-"""Convolution forward, and its gradient with respect to the input.
+"""Convolution: y = g(bias + sum over a window of x times the weights).
 
-    y[n, i, j]  = g(bias + sum_{ky, kx} x[n, i s + ky d - p, j s + kx d - p]
-                                        weight[ky, kx])
-    dx[n, u, v] = sum_{i s + ky d - p = u, j s + kx d - p = v} dy[n, i, j]
-                                                               weight[ky, kx]^T
+    y[n, i, j] = g(bias + sum_{ky, kx} x[n, i s + ky d - p, j s + kx d - p]
+                                       weight[ky, kx])
 
-Both are a pass over a grid of windows. The pixels under a window are `runs` of reals
-that lie together: one row of a 3 x 3 kernel is 3 c reals of the NHWC image. So each
-window is a row of a matrix that is never built (no im2col), and the register tile of
+A pass goes over a grid of windows. The pixels under a window are `runs` of reals that
+lie together: one row of a 3 x 3 kernel is 3 c reals of the NHWC image. So each window
+is a row of a matrix that is never built (no im2col), and the register tile of
 csrc/matmul.c multiplies these rows by the weights, packed into panels of its width.
 
-The gradient is the same pass over dy with the weights transposed. With stride s, the
-pixels u with equal (u + p) mod s meet the same taps: s * s passes, one for each phase.
+The gradient with respect to x is made of the same passes: conv2d_input.pyx.
 """
 
 from libc.string cimport memcpy
@@ -76,11 +73,8 @@ cdef void tile_task(
     cdef Py_ssize_t windows = v.images * v.rows * p.x.cols
     cdef Py_ssize_t step_row = p.x.step_h * v.row * p.size
     cdef Py_ssize_t step_col = p.x.step_w * v.c * p.size
-    cdef Py_ssize_t y_row = p.y_step_h * p.y_w * p.y_c * p.size
-    cdef Py_ssize_t y_col = p.y_step_w * p.y_c * p.size
-    cdef char *y0 = p.y + (
-        (v.image0 * p.y_h + p.y_top + v.row0 * p.y_step_h) * p.y_w + p.y_left
-    ) * p.y_c * p.size
+    cdef Py_ssize_t y_pixel = p.y_pixel * p.size
+    cdef char *y0 = p.y + (v.image0 * p.y_image + v.row0 * p.y_row) * p.size
     cdef Py_ssize_t panel, channel, cols, done, rows, r, image, row, col
     cdef const char *x_group
     cdef const char *x_row
@@ -101,7 +95,7 @@ cdef void tile_task(
             rows = min(kernels.tile_rows, windows - done)
             for r in range(rows):
                 a[r] = x_row + col * step_col
-                y[r] = y_pixels + col * y_col
+                y[r] = y_pixels + col * y_pixel
                 col += 1
                 if col == p.x.cols:
                     col = 0
@@ -110,8 +104,7 @@ cdef void tile_task(
                         row = 0
                         image += 1
                     x_row = x_group + image * v.image * p.size + row * step_row
-                    y_pixels = y_group + (
-                        image * p.y_h * p.y_w * p.y_c * p.size + row * y_row)
+                    y_pixels = y_group + (image * p.y_image + row * p.y_row) * p.size
             kernels.tile(
                 rows, cols, a, p.panels + panel * p.panel_reals * p.size, y,
                 p.padded_bias + panel * width * p.size if p.bias != NULL else NULL,
@@ -133,40 +126,19 @@ cdef void depthwise_task(
     for i in range(v.images):
         for row in range(v.rows):
             y = p.y + (
-                ((v.image0 + i) * p.y_h + p.y_top + (v.row0 + row) * p.y_step_h) * p.y_w
-                + p.y_left) * p.y_c * p.size
+                (v.image0 + i) * p.y_image + (v.row0 + row) * p.y_row) * p.size
             p.kernels.depthwise(
                 p.x.cols, p.x.c,
                 v.data + (i * v.image + row * p.x.step_h * v.row) * p.size,
-                p.x.step_w * v.c, p.panels, p.bias, y, p.y_step_w * p.y_c,
+                p.x.step_w * v.c, p.panels, p.bias, y, p.y_pixel,
                 p.taps_h.taps * p.taps_w.taps, p.offset)
             if p.activation:
-                activate(p, y, p.x.cols, p.y_c)
+                activate(p, y, p.x.cols, p.x.c)
 
 
 cdef Axis forward_axis(Py_ssize_t kernel, Py_ssize_t dilation) noexcept nogil:
     cdef Axis axis
     axis.taps, axis.first, axis.step, axis.shift = kernel, 0, 1, dilation
-    return axis
-
-
-cdef Axis phase_axis(
-    Py_ssize_t kernel, Py_ssize_t dilation, Py_ssize_t stride, Py_ssize_t phase,
-) noexcept nogil:
-    """Return the taps k with k * dilation = phase (mod stride), the last one first.
-
-    The last tap comes from the pixel of dy that lies highest.
-    """
-    cdef Axis axis
-    cdef Py_ssize_t k
-    axis.taps, axis.first, axis.step, axis.shift = 0, 0, 0, 1
-    for k in range(kernel):
-        if k * dilation % stride == phase:
-            if axis.taps:
-                axis.step = axis.first - k
-                axis.shift = (k - axis.first) * dilation // stride
-            axis.first = k
-            axis.taps += 1
     return axis
 
 
@@ -308,9 +280,9 @@ def conv2d_forward(
     p.taps_w = forward_axis(g.kw, g.dilation_w)
     p.kernel_w = g.kw
     p.y = cnp.PyArray_BYTES(y)
-    p.y_h, p.y_w, p.y_c = g.oh, g.ow, g.oc
-    p.y_top = p.y_left = 0
-    p.y_step_h = p.y_step_w = 1
+    p.y_pixel = g.oc
+    p.y_row = p.y_pixel * p.x.cols
+    p.y_image = p.y_row * p.x.rows
     p.groups = g.groups
     p.group_in = g.c // g.groups
     p.group_out = g.oc // g.groups
@@ -321,63 +293,3 @@ def conv2d_forward(
     p.weight_in, p.weight_out = g.oc, 1
     run(&p, choice)
     return y
-
-
-def conv2d_backward_input(
-    dy, weight, input_shape, *, stride=1, padding=0, dilation=1, groups=1,
-    algorithm=None,
-):
-    """Return the gradient with respect to x, of shape `input_shape`.
-
-    dy is (n, oh, ow, oc), weight (kh, kw, c / groups, oc); the other arguments are
-    those of the forward call.
-    """
-    cdef Conv2dArgs p
-    cdef cnp.ndarray dy_ = as_real(dy, "conv2d backward", "dy")
-    cdef cnp.ndarray w_ = as_real(weight, "conv2d backward", "weight", dy_)
-    g = shapes.conv2d(
-        input_shape, weight.shape, stride, padding, dilation, groups, "conv2d backward")
-    shapes.check_shape("conv2d backward", "dy", dy.shape, (g.n, g.oh, g.ow, g.oc))
-    cdef int choice = choose(algorithm)
-    cdef cnp.npy_intp shape[4]
-    shape[0], shape[1], shape[2], shape[3] = g.n, g.h, g.w, g.c
-    cdef cnp.ndarray dx = new_array(4, shape, cnp.PyArray_TYPE(dy_))
-
-    p.size = cnp.PyArray_ITEMSIZE(dy_)
-    p.kernels = microkernels(<int> p.size)
-    p.bias = NULL
-    p.activation = 0
-    p.x.data = cnp.PyArray_BYTES(dy_)
-    p.x.n, p.x.h, p.x.w, p.x.c = g.n, g.oh, g.ow, g.oc
-    p.x.step_h = p.x.step_w = 1
-    p.kernel_w = g.kw
-    p.y = cnp.PyArray_BYTES(dx)
-    p.y_h, p.y_w, p.y_c = g.h, g.w, g.c
-    p.y_step_h, p.y_step_w = g.stride_h, g.stride_w
-    p.groups = g.groups
-    p.group_in = g.oc // g.groups
-    p.group_out = g.c // g.groups
-    p.depthwise = p.group_in == 1 and p.group_out == 1 and p.groups > 1
-    p.weight = cnp.PyArray_BYTES(w_)
-    p.weight_tap = p.group_out * g.oc
-    p.weight_group = p.group_in
-    p.weight_in, p.weight_out = 1, g.oc
-    cdef Py_ssize_t top = g.top, left = g.left
-    cdef Py_ssize_t dilation_h = g.dilation_h, dilation_w = g.dilation_w
-    cdef Py_ssize_t kh = g.kh, kw = g.kw
-    for p.y_top in range(min(p.y_step_h, p.y_h)):
-        for p.y_left in range(min(p.y_step_w, p.y_w)):
-            p.x.rows = (p.y_h - p.y_top + p.y_step_h - 1) // p.y_step_h
-            p.x.cols = (p.y_w - p.y_left + p.y_step_w - 1) // p.y_step_w
-            p.taps_h = phase_axis(kh, dilation_h, p.y_step_h,
-                                  (p.y_top + top) % p.y_step_h)
-            p.taps_w = phase_axis(kw, dilation_w, p.y_step_w,
-                                  (p.y_left + left) % p.y_step_w)
-            # The first pixel of dy under the first window is at (y + pad - k d) / s.
-            p.x.top = p.x.left = 0
-            if p.taps_h.taps:
-                p.x.top = (p.taps_h.first * dilation_h - p.y_top - top) // p.y_step_h
-            if p.taps_w.taps:
-                p.x.left = (p.taps_w.first * dilation_w - p.y_left - left) // p.y_step_w
-            run(&p, choice)
-    return dx

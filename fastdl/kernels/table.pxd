@@ -19,6 +19,7 @@ cdef extern from "table.h" nogil:
         ptrdiff_t tile_cols
         ptrdiff_t lanes
         ptrdiff_t real_bytes
+        ptrdiff_t tail_lanes
         void (*tile)(
             ptrdiff_t rows, ptrdiff_t cols, const void **a, const void *b,
             void **c, const void *bias, int accumulate, const Reduction *k,

@@ -45,7 +45,7 @@ cdef bint winograd_fits(const Conv2dArgs *p) noexcept nogil:
         p.groups == 1 and p.taps_h.taps == 3 and p.taps_w.taps == 3
         and p.taps_h.shift == 1 and p.taps_w.shift == 1
         and p.x.step_h == 1 and p.x.step_w == 1
-        and p.y_step_h == 1 and p.y_step_w == 1)
+        and p.y_pixel == p.group_out and p.y_row == p.x.cols * p.y_pixel)
 
 
 cdef WinogradArgs plan(const Conv2dArgs *p) noexcept nogil:
@@ -163,20 +163,19 @@ cdef void tiles_task(
 
     tile = m
     for image in range(x.images):
-        y = p.y + (
-            (x.image0 + image) * p.y_h + 4 * x.row0) * p.y_w * p.y_c * p.size
+        y = p.y + ((x.image0 + image) * p.y_image + 4 * x.row0 * p.y_row) * p.size
         for row in range(x.rows):
             for col in range(w.x.cols):
                 p.kernels.winograd_output(
                     p.group_out, tile, w.m_place, w.bias,
-                    y + (4 * row * p.y_w + 4 * col) * p.y_c * p.size,
-                    p.y_w * p.y_c, p.y_c,
-                    min(<Py_ssize_t> 4, p.y_h - 4 * (x.row0 + row)),
-                    min(<Py_ssize_t> 4, p.y_w - 4 * col))
+                    y + 4 * (row * p.y_row + col * p.y_pixel) * p.size,
+                    p.y_row, p.y_pixel,
+                    min(<Py_ssize_t> 4, p.x.rows - 4 * (x.row0 + row)),
+                    min(<Py_ssize_t> 4, p.x.cols - 4 * col))
                 tile += w.m_tile * p.size
         if p.activation:
-            rows = min(4 * x.rows, p.y_h - 4 * x.row0)
-            activate(p, y, rows * p.y_w, p.y_c)
+            rows = min(4 * x.rows, p.x.rows - 4 * x.row0)
+            activate(p, y, rows * p.x.cols, p.y_pixel)
 
 
 cdef void run_winograd(const Conv2dArgs *p, int threads, char *memory) noexcept nogil:
