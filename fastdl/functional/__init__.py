@@ -19,7 +19,7 @@ from fastdl.functional.activation import (
 )
 from fastdl.functional.batchnorm import batch_norm
 from fastdl.functional.conv2d import conv2d
-from fastdl.functional.dropout import dropout
+from fastdl.functional.dropout import dropout, dropout2d
 from fastdl.functional.elementwise import (
     abs,
     add,
@@ -36,8 +36,10 @@ from fastdl.functional.elementwise import (
     subtract,
     where,
 )
+from fastdl.functional.layernorm import group_norm, layer_norm
 from fastdl.functional.matmul import linear, matmul
 from fastdl.functional.operators import complete
+from fastdl.functional.penalty import l1_penalty, l2_penalty
 from fastdl.functional.pool2d import avg_pool2d, global_avg_pool2d, max_pool2d
 from fastdl.functional.reduction import max, mean, min, mse_loss, sum
 from fastdl.functional.shaping import (
@@ -71,12 +73,17 @@ __all__ = [
     "cross_entropy",
     "divide",
     "dropout",
+    "dropout2d",
     "exp",
     "gelu",
     "global_avg_pool2d",
+    "group_norm",
     "hard_swish",
     "hardmax",
     "index",
+    "l1_penalty",
+    "l2_penalty",
+    "layer_norm",
     "leaky_relu",
     "linear",
     "log",

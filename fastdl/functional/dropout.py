@@ -8,7 +8,13 @@ import numpy as np
 
 from fastdl import backend, random
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.errors import ArgumentError
+from fastdl.errors import ArgumentError, ShapeError
+from fastdl.functional.elementwise import empty_like
+
+
+def _check(p: float, operation: str) -> None:
+    if not 0 <= p < 1:
+        raise ArgumentError(f"{operation}: expected p in [0, 1), got {p}")
 
 
 def _dropout_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -50,11 +56,64 @@ def dropout(
         `p` is out of range.
     """
     x = as_tensor(x)
-    if not 0 <= p < 1:
-        raise ArgumentError(f"dropout: expected p in [0, 1), got {p}")
+    _check(p, "dropout")
     if p == 0 or not training:
         return x
     if seed is None:
         seed = random.new_seed()
     y = backend.dropout_forward(x.data, 1 - p, seed=seed, offset=offset)
     return record(y, _dropout_backward, (x._node,), (1 - p, seed, offset))
+
+
+def _dropout2d_backward(node: Node, dy: np.ndarray) -> tuple:
+    (scale,) = node.saved
+    return (np.multiply(dy, scale, empty_like(dy)),)
+
+
+def dropout2d(
+    x: Any,
+    p: float = 0.5,
+    training: bool = True,
+    seed: int | None = None,
+    offset: int = 0,
+) -> Tensor:
+    """Drop whole channels of images at random and scale the others up.
+
+    Neighbouring pixels are alike, so one that is dropped alone is hardly missed
+    (Tompson et al. 2015, "Efficient object localization using convolutional networks").
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        (n, h, w, c); each of the n * c channels is kept or dropped.
+    p, training, seed, offset
+        As in `dropout`; a mask takes n * c numbers of the stream.
+
+    Returns
+    -------
+    Tensor
+        The shape of `x`: 0, or x / (1 - p).
+
+    Raises
+    ------
+    ShapeError
+        `x` are no images.
+    ArgumentError
+        `p` is out of range.
+    """
+    x = as_tensor(x)
+    _check(p, "dropout2d")
+    if x.data.ndim != 4:
+        raise ShapeError(
+            f"dropout2d: expected images (n, h, w, c), got shape {x.data.shape}; use "
+            f"dropout for rows"
+        )
+    if p == 0 or not training:
+        return x
+    if seed is None:
+        seed = random.new_seed()
+    n, _, _, c = x.data.shape
+    ones = np.ones((n, 1, 1, c), x.data.dtype)
+    scale = backend.dropout_forward(ones, 1 - p, seed=seed, offset=offset)
+    y = np.multiply(x.data, scale, empty_like(x.data))
+    return record(y, _dropout2d_backward, (x._node,), (scale,))

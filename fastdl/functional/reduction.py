@@ -141,7 +141,7 @@ def check_targets(operation: str, targets: Shape, outputs: Shape) -> None:
 
 
 def reduce_losses(
-    losses: np.ndarray, reduction: str, count: int, operation: str
+    losses: np.ndarray, reduction: str, count: float, operation: str
 ) -> tuple[np.ndarray, float]:
     """Reduce losses as the argument `reduction` of a loss function says.
 
@@ -152,7 +152,8 @@ def reduce_losses(
     reduction
         "mean", "sum" or "none".
     count
-        What a mean divides the sum by. A mean of none is 0, with gradient 0.
+        What a mean divides the sum by: the number of losses, or the sum of their
+        weights. A mean of none is 0, with gradient 0.
     operation
         The name for the message.
 
@@ -173,7 +174,7 @@ def reduce_losses(
     if reduction not in ("mean", "sum"):
         hint = suggest(reduction, ("mean", "sum", "none"))
         raise ArgumentError(f"{operation}: unknown reduction {reduction!r}{hint}")
-    factor = 1.0 if reduction == "sum" else 1 / count if count else 0.0
+    factor = 1.0 if reduction == "sum" else 1 / float(count) if count else 0.0
     result = backend.empty((), losses.dtype)
     np.add.reduce(losses, None, out=result)
     result *= factor

@@ -12,9 +12,17 @@ import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.errors import GraphError, ShapeError
+from fastdl.errors import ShapeError
 from fastdl.functional.elementwise import empty_like
 from fastdl.functional.reduction import check_targets, reduce_losses, spread_loss
+from fastdl.functional.targets import (
+    check_smoothing,
+    class_targets,
+    example_weights,
+    plain,
+    weigh_positive,
+)
+from fastdl.shapes import check_probabilities
 
 
 def _rows(x: Any, operation: str) -> Tensor:
@@ -86,27 +94,37 @@ def hardmax(x: Any) -> Tensor:
 # Losses ------------------------------------------------------------------------------
 
 
-def _plain(targets: Any, operation: str) -> np.ndarray:
-    """Return labels as an array; they are data and receive no gradient."""
-    if not isinstance(targets, Tensor):
-        return np.asarray(targets)
-    if targets.requires_grad:
-        raise GraphError(
-            f"{operation}: no gradient is computed for the labels; use labels.detach()"
-        )
-    return targets.data
+def _spread(dy: np.ndarray, factor: float, weight: np.ndarray | None, shape: tuple):
+    """Return the gradient of each loss, which was multiplied by its weight."""
+    dloss = spread_loss(dy, factor, shape)
+    return dloss if weight is None else np.multiply(dloss, weight, dloss)
 
 
 def _cross_entropy_backward(node: Node, dy: np.ndarray) -> tuple:
-    probabilities, labels, factor = node.saved
-    dloss = spread_loss(dy, factor, labels.shape[:1])
+    probabilities, labels, weight, factor = node.saved
+    dloss = _spread(dy, factor, weight, labels.shape[:1])
     return (backend.softmax_cross_entropy_backward(probabilities, labels, dloss),)
 
 
-def cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Tensor:
+def cross_entropy(
+    logits: Any,
+    labels: Any,
+    reduction: str = "mean",
+    *,
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
     r"""Return the softmax cross-entropy, :math:`-\sum_k y_k \log p_k`, from logits.
 
-    The gradient with respect to the logits is (p - y) / m for "mean".
+    The gradient with respect to the logits is (p - y) / m for "mean". With weights s of
+    the examples, c of the classes, and smoothing epsilon of K classes (Szegedy et al.
+    2016, "Rethinking the Inception architecture", section 7), the loss of example i is
+
+    .. math::
+        L_i = -s_i \sum_k c_k ((1 - \epsilon) y_{ik} + \epsilon / K) \log p_{ik}
+
+    and the mean is :math:`\sum_i L_i / \sum_i s_i \sum_k c_k y_{ik}`, the weighted one.
 
     Parameters
     ----------
@@ -117,18 +135,26 @@ def cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Tensor:
         (m, classes).
     reduction : str
         "mean" over the examples, "sum" or "none".
+    class_weight : array_like, optional
+        (classes,), >= 0: how much the examples of each class count.
+    sample_weight : array_like, optional
+        (m,), >= 0: how much each example counts; 0 leaves it out.
+    label_smoothing : float
+        In [0, 1]: the part of y that is spread evenly over all classes.
 
     Returns
     -------
     Tensor
-        One number in nats; (m,) for "none". The mean of an empty batch is 0.
+        One number in nats; (m,) for "none". The mean of an empty batch, or where all
+        weights are 0, is 0.
 
     Raises
     ------
     ShapeError, DtypeError
-        For logits or labels of another shape, labels of float type.
+        For logits, labels or weights of another shape, labels of float type.
     ArgumentError
-        A label is out of range; `reduction` is unknown.
+        A label or probability is out of range; a weight is negative or not finite;
+        `reduction` is unknown.
     GraphError
         The labels need a gradient.
     """
@@ -138,21 +164,39 @@ def cross_entropy(logits: Any, labels: Any, reduction: str = "mean") -> Tensor:
         raise ShapeError(
             f"cross_entropy: expected logits of shape (m, classes), got {x.shape}"
         )
-    labels = _plain(labels, "cross_entropy")
+    labels = plain(labels, "cross_entropy")
+    if labels.shape == x.shape:
+        check_probabilities(labels, "cross_entropy", missing=False)
+    weight = None
+    mass = np.ones(len(x), x.dtype)
+    if class_weight is not None or label_smoothing:
+        labels, mass = class_targets(
+            labels, x.shape, x.dtype, class_weight, label_smoothing, "cross_entropy"
+        )
     losses, probabilities = backend.softmax_cross_entropy_forward(x, labels)
-    loss, factor = reduce_losses(losses, reduction, len(losses), "cross_entropy")
-    saved = (probabilities, labels, factor)
+    if sample_weight is not None:
+        weight = example_weights(sample_weight, x.shape[:1], x.dtype, "cross_entropy")
+        mass *= weight
+        losses *= weight
+    loss, factor = reduce_losses(losses, reduction, mass.sum(), "cross_entropy")
+    saved = (probabilities, labels, weight, factor)
     return record(loss, _cross_entropy_backward, (logits._node,), saved)
 
 
 def _binary_cross_entropy_with_logits_backward(node: Node, dy: np.ndarray) -> tuple:
-    x, targets, factor = node.saved
-    dloss = spread_loss(dy, factor, x.shape)
+    x, targets, weight, factor = node.saved
+    dloss = _spread(dy, factor, weight, x.shape)
     return (backend.sigmoid_cross_entropy_backward(x, targets, dloss),)
 
 
 def binary_cross_entropy_with_logits(
-    logits: Any, targets: Any, reduction: str = "mean"
+    logits: Any,
+    targets: Any,
+    reduction: str = "mean",
+    *,
+    pos_weight: Any = None,
+    sample_weight: Any = None,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     r"""Return the cross-entropy of yes-or-no questions, from logits.
 
@@ -168,6 +212,14 @@ def binary_cross_entropy_with_logits(
         and its gradient are 0.
     reduction : str
         "mean" over the targets that are not missing (0 when all are), "sum" or "none".
+    pos_weight : float or array_like, optional
+        > 0, one or (tasks,): multiplies the term :math:`-t \log s`, for a class "yes"
+        that is rare. It does not change what a mean divides by.
+    sample_weight : array_like, optional
+        >= 0, the shape of `logits` or (m,): how much each loss counts. The mean becomes
+        the weighted one, :math:`\sum s L / \sum s`.
+    label_smoothing : float
+        In [0, 1]: epsilon of the smoothed target (1 - epsilon) t + epsilon / 2.
 
     Returns
     -------
@@ -179,18 +231,32 @@ def binary_cross_entropy_with_logits(
     ShapeError
         The shapes differ, even if they could be broadcast.
     ArgumentError
-        `reduction` is unknown.
+        A target or a weight is out of range; `reduction` is unknown.
     GraphError
         The targets need a gradient.
     """
     operation = "binary_cross_entropy_with_logits"
     logits = as_tensor(logits)
     x = logits.data
-    targets = _plain(targets, operation).astype(x.dtype, copy=False)
+    targets = plain(targets, operation).astype(x.dtype, copy=False)
     check_targets(operation, targets.shape, x.shape)
+    check_probabilities(targets, operation, missing=True)
+    check_smoothing(label_smoothing, operation)
+    missing = np.isnan(targets)
+    count: float = targets.size - int(np.count_nonzero(missing))
+    weight = None
+    if label_smoothing:
+        targets = (1 - label_smoothing) * targets + label_smoothing / 2
+    if pos_weight is not None:
+        targets, weight = weigh_positive(targets, pos_weight, operation)
+    if sample_weight is not None:
+        examples = example_weights(sample_weight, x.shape, x.dtype, operation)
+        count = examples.sum(where=~missing)
+        weight = examples if weight is None else weight * examples
     losses = backend.sigmoid_cross_entropy_forward(x, targets)
-    present = targets.size - int(np.count_nonzero(np.isnan(targets)))
-    loss, factor = reduce_losses(losses, reduction, present, operation)
-    saved = (x, targets, factor)
+    if weight is not None:
+        losses *= weight
+    loss, factor = reduce_losses(losses, reduction, count, operation)
+    saved = (x, targets, weight, factor)
     backward = _binary_cross_entropy_with_logits_backward
     return record(loss, backward, (logits._node,), saved, (logits._changed,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -29,6 +30,7 @@ ACTIVATIONS = (
 )
 
 _REALS = (np.dtype(np.float32), np.dtype(np.float64))
+_ROUNDING = 1e-6  # by which a probability computed in float32 may exceed 1
 
 
 def _index(value: Any) -> int:
@@ -226,3 +228,28 @@ def labels(labels: Any, n: int, classes: int, operation: str) -> np.ndarray:
                 f"got {wrong}{hint}"
             )
     return np.asarray(labels, np.int64)
+
+
+def check_probabilities(values: np.ndarray, operation: str, missing: bool) -> None:
+    """Raise ArgumentError unless all values are probabilities, numbers in [0, 1].
+
+    Parameters
+    ----------
+    values
+        Any shape.
+    operation
+        The name for the message.
+    missing
+        Whether NaN, which marks a missing value, passes.
+    """
+    if not values.size or values.dtype.kind == "b":
+        return
+    low, high = np.fmin.reduce(values, None), np.fmax.reduce(values, None)
+    wrong = low if low < -_ROUNDING else high if high > 1 + _ROUNDING else None
+    if wrong is None and not missing and np.isnan(values).any():
+        wrong = math.nan
+    if wrong is not None:
+        raise ArgumentError(
+            f"{operation}: expected probabilities in [0, 1], got {wrong}; the targets "
+            "are probabilities, not logits"
+        )

@@ -8,7 +8,7 @@ import pytest
 import fastdl.random
 from fastdl import functional as F
 from fastdl.autograd import Tensor
-from fastdl.errors import ArgumentError
+from fastdl.errors import ArgumentError, ShapeError
 
 
 def test_gradient_passes_the_same_mask(check_gradients):
@@ -44,3 +44,40 @@ def test_probability_out_of_range(p):
         F.dropout(np.ones(3), p)
     with pytest.raises(ArgumentError, match="dropout"):
         F.dropout(np.ones(3), p, training=False)
+
+
+# Whole channels
+
+IMAGES = np.ones((20, 3, 5, 50))
+
+
+def test_channels_are_kept_or_dropped_as_a_whole():
+    """S21: spatial dropout."""
+    y = F.dropout2d(IMAGES, 0.25, seed=1).data
+    channels = y[:, 0, 0]
+    assert (y == channels[:, None, None]).all()
+    assert set(np.unique(channels)) == {0.0, 1 / 0.75}
+    assert abs(channels.mean() - 1) < 0.06
+
+
+def test_gradient_passes_the_same_channels(check_gradients):
+    """S21"""
+    x = np.random.default_rng(0).standard_normal((2, 2, 3, 4))
+    check_gradients(lambda x: F.dropout2d(x, 0.4, seed=3, offset=5), x)
+
+
+def test_channels_of_one_stream():
+    """The second half of a batch has the mask that begins at its place."""
+    whole = F.dropout2d(IMAGES, seed=4).data
+    part = F.dropout2d(IMAGES[10:], seed=4, offset=10 * 50).data
+    assert (whole[10:] == part).all()
+
+
+def test_dropout2d_off_and_wrong():
+    x = Tensor(IMAGES)
+    assert F.dropout2d(x, training=False) is x
+    assert F.dropout2d(x, 0.0) is x
+    with pytest.raises(ArgumentError, match="dropout2d: expected p"):
+        F.dropout2d(x, 1.0)
+    with pytest.raises(ShapeError, match="dropout2d: expected images"):
+        F.dropout2d(np.ones((3, 4)))

@@ -35,12 +35,17 @@ CALLS = {
     "cross_entropy": (lambda x: F.cross_entropy(x, LABELS), X),
     "divide": (F.divide, X, X),
     "dropout": (F.dropout, X),
+    "dropout2d": (F.dropout2d, IMAGES),
     "exp": (F.exp, X),
     "gelu": (F.gelu, X),
     "global_avg_pool2d": (F.global_avg_pool2d, IMAGES),
+    "group_norm": (lambda x, w, b: F.group_norm(x, 3, w, b), X, X[0], X[1]),
     "hard_swish": (F.hard_swish, X),
     "hardmax": (F.hardmax, X),
     "index": (lambda x: F.index(x, (slice(2), 1)), X),
+    "l1_penalty": (lambda *weights: F.l1_penalty(weights, 0.5), X, IMAGES),
+    "l2_penalty": (lambda *weights: F.l2_penalty(weights, 0.5), X, IMAGES),
+    "layer_norm": (lambda x, w, b: F.layer_norm(x, (6,), w, b), X, X[0], X[1]),
     "leaky_relu": (F.leaky_relu, X),
     "linear": (lambda x, w, b: F.linear(x, w, b, "tanh"), X, X.T, X[:, 0]),
     "log": (F.log, X),
@@ -108,10 +113,10 @@ def test_plain_arrays_need_no_gradient(name):
 def test_operands_are_only_read_and_may_lie_anyhow(name):
     """Read-only and non-contiguous arrays give the result of plain ones."""
     function, *arrays = CALLS[name]
-    if name == "dropout":
+    if name in ("dropout", "dropout2d"):
 
         def function(x):
-            return F.dropout(x, seed=1)
+            return getattr(F, name)(x, seed=1)
 
     def run(arrays):
         tensors = [Tensor(array, requires_grad=True) for array in arrays]

@@ -1,0 +1,157 @@
+"""Targets of the cross-entropies: soft, weighted, checked before the kernels see them.
+
+A weighted loss needs no kernel of its own. The softmax cross-entropy is linear in the
+rows of targets, so class weights and label smoothing are rows that need not sum to 1.
+The weight of an example multiplies its loss.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastdl import shapes
+from fastdl.autograd import Tensor
+from fastdl.errors import ArgumentError, GraphError, ShapeError
+
+Shape = tuple[int, ...]
+
+
+def plain(targets: Any, operation: str) -> np.ndarray:
+    """Return targets as an array; they are data and receive no gradient."""
+    if not isinstance(targets, Tensor):
+        return np.asarray(targets)
+    if targets.requires_grad:
+        raise GraphError(
+            f"{operation}: no gradient is computed for the labels; use labels.detach()"
+        )
+    return targets.data
+
+
+def check_smoothing(label_smoothing: float, operation: str) -> None:
+    """Raise ArgumentError unless label_smoothing lies in [0, 1]."""
+    if not 0 <= label_smoothing <= 1:
+        raise ArgumentError(
+            f"{operation}: label_smoothing is the part of the target that is spread "
+            f"over all classes, in [0, 1]; got {label_smoothing}"
+        )
+
+
+def check_weights(values: Any, dtype: Any, name: str, operation: str) -> np.ndarray:
+    """Return weights as an array; ArgumentError unless all are finite and >= 0."""
+    array = np.asarray(values, dtype)
+    if not (np.isfinite(array).all() and (array >= 0).all()):
+        raise ArgumentError(f"{operation}: each {name} must be a finite number >= 0")
+    return array
+
+
+def class_targets(
+    labels: np.ndarray,
+    shape: Shape,
+    dtype: np.dtype,
+    class_weight: Any,
+    label_smoothing: float,
+    operation: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return the rows that the softmax cross-entropy is computed with.
+
+    They are :math:`c_k ((1 - \epsilon) y_k + \epsilon / K)` with the class weights c
+    and the smoothing epsilon of K classes.
+
+    Returns
+    -------
+    rows : numpy.ndarray
+        (n, classes).
+    mass : numpy.ndarray
+        (n,): the class weight of each example, the mean of c under y.
+
+    Raises
+    ------
+    ShapeError, DtypeError, ArgumentError
+        For labels or weights that do not fit the logits' `shape`.
+    """
+    n, classes = shape
+    check_smoothing(label_smoothing, operation)
+    labels = shapes.labels(labels, n, classes, operation)
+    if labels.ndim == 1:
+        one_hot = np.zeros(shape, dtype)
+        one_hot[np.arange(n), labels] = 1
+        labels = one_hot
+    rows = labels.astype(dtype)
+    mass = np.ones(n, dtype)
+    if class_weight is not None:
+        weight = check_weights(class_weight, dtype, "class_weight", operation)
+        if weight.shape != (classes,):
+            raise ShapeError(
+                f"{operation}: expected one class_weight for each of the {classes} "
+                f"classes, got shape {weight.shape}"
+            )
+        mass = (rows * weight).sum(-1)
+    rows *= 1 - label_smoothing
+    rows += label_smoothing / classes
+    if class_weight is not None:
+        rows *= weight
+    return rows, mass
+
+
+def example_weights(
+    sample_weight: Any, shape: Shape, dtype: np.dtype, operation: str
+) -> np.ndarray:
+    """Return one weight for each loss: an array that fits `shape`.
+
+    Parameters
+    ----------
+    sample_weight
+        One weight for each loss, or one for each example, (m,).
+    shape
+        Of the losses.
+    dtype
+        Of the losses.
+    operation
+        The name for the messages.
+
+    Raises
+    ------
+    ShapeError, ArgumentError
+        The weights do not fit, or one is negative or not finite.
+    """
+    weight = check_weights(sample_weight, dtype, "sample_weight", operation)
+    if weight.shape != shape and weight.shape != shape[:1]:
+        raise ShapeError(
+            f"{operation}: expected one sample_weight for each of the "
+            f"{shape[0] if shape else 1} examples, got shape {weight.shape}"
+        )
+    weight = weight.reshape(weight.shape + (1,) * (len(shape) - weight.ndim))
+    return np.broadcast_to(weight, shape)
+
+
+def weigh_positive(
+    targets: np.ndarray, pos_weight: Any, operation: str
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Fold the weight p of "yes" into targets t and weights of the binary losses.
+
+    .. math::
+        -p t \log s - (1 - t) \log (1 - s) = a (-t' \log s - (1 - t') \log (1 - s)),
+        \qquad a = p t + 1 - t, \quad t' = p t / a
+
+    Returns
+    -------
+    targets, weight : numpy.ndarray
+        t' and a; a is 0 where the target is missing (NaN).
+
+    Raises
+    ------
+    ShapeError, ArgumentError
+        For a weight that is not > 0, or fits neither one nor all tasks.
+    """
+    positive = check_weights(pos_weight, targets.dtype, "pos_weight", operation)
+    if not positive.all():
+        raise ArgumentError(f"{operation}: each pos_weight must be > 0")
+    if positive.shape not in ((), targets.shape[-1:]):
+        raise ShapeError(
+            f"{operation}: expected one pos_weight, or one for each of the tasks along "
+            f"the last axis of {targets.shape}; got shape {positive.shape}"
+        )
+    weight = positive * targets + (1 - targets)
+    return positive * targets / weight, np.nan_to_num(weight, copy=False, nan=0.0)
