@@ -20,18 +20,22 @@ from fastdl.nn.activation import (
 from fastdl.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from fastdl.nn.container import Sequential
 from fastdl.nn.conv2d import Conv2d
-from fastdl.nn.dropout import Dropout
+from fastdl.nn.dropout import Dropout, Dropout2d
+from fastdl.nn.layernorm import GroupNorm, LayerNorm
 from fastdl.nn.linear import Linear
 from fastdl.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
 from fastdl.nn.module import Module
 from fastdl.nn.parameter import Parameter
 from fastdl.nn.pool2d import AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from fastdl.nn.registry import from_config, register, to_config
+from fastdl.nn.regularization import L1, L2, MaxNorm, named_weights
 from fastdl.nn.serialize import load, load_weights, save, save_weights
 from fastdl.nn.shape import Flatten, Identity
 
 __all__ = [
     "GELU",
+    "L1",
+    "L2",
     "AvgPool2d",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
@@ -39,13 +43,17 @@ __all__ = [
     "Conv2d",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout2d",
     "Flatten",
     "GlobalAvgPool2d",
+    "GroupNorm",
     "HardSwish",
     "Identity",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "MSELoss",
+    "MaxNorm",
     "MaxPool2d",
     "Module",
     "Parameter",
@@ -60,6 +68,7 @@ __all__ = [
     "init",
     "load",
     "load_weights",
+    "named_weights",
     "register",
     "save",
     "save_weights",

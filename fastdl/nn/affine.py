@@ -13,20 +13,25 @@ from fastdl.nn.parameter import Parameter
 class Affine(Module):
     """Base of `Linear` and `Conv2d`.
 
-    Weights start by `init.he_normal` (variance 2 / fan_in, right before ReLU), biases
-    at zero. The forward method takes ``activation=``, by which `Sequential` lets the
-    kernel apply the activation that follows.
+    Weights start by the function of `fastdl.nn.init` that `weight_init` names, biases
+    at zero. A layer cannot know what follows it, so the default is right before ReLU;
+    `fastdl.models.dense_block` and `conv_block` choose by their activation.
+
+    The forward method takes ``activation=``, by which `Sequential` lets the kernel
+    apply the activation that follows.
     """
 
     weight: Parameter
     bias: Parameter | None = None
 
-    def __init__(self, use_bias: bool) -> None:
+    def __init__(self, use_bias: bool, weight_init: str) -> None:
+        init.method(weight_init)  # a misspelt name shows on the line that wrote it
+        self.weight_init = weight_init
         self._use_bias = use_bias
         self._pending = True
 
     def _set_weight(self, shape: tuple[int, ...]) -> None:
-        self.weight = Parameter(init.he_normal(shape))
+        self.weight = Parameter(init.method(self.weight_init)(shape))
         self.bias = Parameter(init.zeros(shape[-1:])) if self._use_bias else None
         self._pending = False
 

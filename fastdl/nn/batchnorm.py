@@ -106,8 +106,10 @@ class BatchNorm2d(_BatchNorm):
     eps : float
         Added to the variance; positive.
     momentum : float
-        Weight of the new value in the running statistics, in [0, 1]. Keras and the
-        course give the weight of the old value, 1 - momentum.
+        Weight of the new value in the running statistics, in [0, 1]:
+        ``running = (1 - momentum) * running + momentum * batch``. It is PyTorch's word.
+        The course's beta and Keras's momentum are the weight of the old value: 0.1 here
+        is beta = 0.9 there, an average over about 1 / momentum = 10 batches.
 
     Attributes
     ----------

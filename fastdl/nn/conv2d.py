@@ -34,6 +34,8 @@ class Conv2d(Affine):
         Independent groups of channels; as many as in_channels make it depthwise.
     bias : bool
         Whether a bias is added; leave it out before a batch norm.
+    weight_init : str
+        The function of `fastdl.nn.init` that draws the filters, see `Linear`.
 
     Attributes
     ----------
@@ -53,8 +55,9 @@ class Conv2d(Affine):
         dilation: int | Sequence[int] = 1,
         groups: int = 1,
         bias: bool = True,
+        weight_init: str = "he_normal",
     ) -> None:
-        super().__init__(bias)
+        super().__init__(bias, weight_init)
         self.in_channels = in_channels
         self.out_channels = integer(out_channels, "Conv2d: out_channels")
         self.kernel_size = kernel_size

@@ -1,8 +1,9 @@
-"""The dropout layer."""
+"""Dropout layers: of elements, and of whole channels."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,53 @@ from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 
 
+class _Dropout(Module):
+    """Base of both; they differ in what one random number decides about."""
+
+    random_state: np.ndarray
+    _drop: Callable[..., Tensor]
+
+    def __init__(self, p: float | None = None, *, keep_prob: float | None = None):
+        self.p = self._probability(p, keep_prob)
+        state = np.array([random.new_seed(), 0], np.uint64)
+        self.register_buffer("random_state", state)
+
+    def _probability(self, p: float | None, keep_prob: float | None) -> float:
+        name = type(self).__name__
+        if keep_prob is None:
+            p = 0.5 if p is None else p
+            if not 0 <= p < 1:
+                raise ArgumentError(
+                    f"{name}: p is the probability to drop, 0 <= p < 1; got {p}"
+                )
+            return p
+        if p is not None:
+            raise ArgumentError(f"{name}: give p or keep_prob = 1 - p, not both")
+        if not 0 < keep_prob <= 1:
+            raise ArgumentError(
+                f"{name}: keep_prob is the probability to keep, 0 < keep_prob <= 1; "
+                f"got {keep_prob}"
+            )
+        return round(1 - keep_prob, 12)  # 0.2, not 0.19999999999999996
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that would construct this layer again."""
+        return {"p": self.p}
+
+    def forward(self, x: Any) -> Tensor:
+        """Drop when training; the shape stays."""
+        seed, offset = self.random_state.tolist()
+        if self.training:
+            self.random_state[1] += np.uint64(self._decisions(x.shape))
+        return type(self)._drop(x, self.p, self.training, seed=seed, offset=offset)
+
+    def _decisions(self, shape: tuple[int, ...]) -> int:
+        """Count the random numbers that a mask takes."""
+        return math.prod(shape)
+
+
 @register
-class Dropout(Module):
+class Dropout(_Dropout):
     """Inverted dropout (Srivastava et al. 2014): drop elements while training.
 
     Each element is zero with probability p, else it is multiplied by 1 / (1 - p), so
@@ -30,28 +76,33 @@ class Dropout(Module):
     Parameters
     ----------
     p : float
-        Probability to drop, 0 <= p < 1 (``1 - keep_prob`` in the course).
+        Probability to drop, 0 <= p < 1. By default 0.5.
+    keep_prob : float
+        Instead of p, the course's word: 1 - p.
 
     Raises
     ------
     ArgumentError
-        p is outside [0, 1).
+        A probability is out of range, or both are given.
     """
 
-    random_state: np.ndarray
+    _drop = staticmethod(F.dropout)
 
-    def __init__(self, p: float = 0.5) -> None:
-        if not 0 <= p < 1:
-            raise ArgumentError(
-                f"Dropout: p is the probability to drop, 0 <= p < 1; got {p}"
-            )
-        self.p = p
-        state = np.array([random.new_seed(), 0], np.uint64)
-        self.register_buffer("random_state", state)
 
-    def forward(self, x: Any) -> Tensor:
-        """Drop elements of x, of any shape, when training."""
-        seed, offset = self.random_state.tolist()
-        if self.training:
-            self.random_state[1] += np.uint64(math.prod(x.shape))
-        return F.dropout(x, self.p, self.training, seed=seed, offset=offset)
+@register
+class Dropout2d(_Dropout):
+    """Spatial dropout: drop whole channels of images (n, h, w, c) while training.
+
+    For convolutional layers, where neighbouring pixels are so alike that dropping
+    single ones hardly regularises (Tompson et al. 2015).
+
+    Parameters
+    ----------
+    p, keep_prob : float
+        As in `Dropout`, like all the rest.
+    """
+
+    _drop = staticmethod(F.dropout2d)
+
+    def _decisions(self, shape: tuple[int, ...]) -> int:
+        return shape[0] * shape[-1]

@@ -1,32 +1,35 @@
 """Initial weights: each function returns a new float32 array of a given shape.
 
 The variance of a weight is ``gain**2 / fan``, so that the activations of a deep network
-neither explode nor vanish:
+neither explode nor vanish. With the default gain, sqrt(2) for ``he`` and 1 for others:
 
-==========  =========================  ==========================  ===================
-name        variance                   made for                    source
-==========  =========================  ==========================  ===================
-he          2 / fan_in                 ReLU and its relatives      He et al. 2015
-xavier      1 / fan_in                 tanh                        LeCun et al. 1998
-glorot      2 / (fan_in + fan_out)     sigmoid, tanh, softmax      Glorot, Bengio 2010
-==========  =========================  ==========================  ===================
+==============  ========================  ========================  ===================
+name            variance                  made for                  source
+==============  ========================  ========================  ===================
+he              2 / fan_in                ReLU and its relatives    He et al. 2015
+xavier, lecun   1 / fan_in                tanh                      LeCun et al. 1998
+glorot          2 / (fan_in + fan_out)    sigmoid, softmax, logits  Glorot, Bengio 2010
+orthogonal      1 / max(fan_in, out)      deep linear, recurrent    Saxe et al. 2014
+==============  ========================  ========================  ===================
 
-``xavier`` is the word of the Deep Learning Specialization for 1 / fan_in. PyTorch's
-``xavier_normal_`` is called ``glorot_normal`` here.
+``xavier`` is the word of the Deep Learning Specialization for 1 / fan_in, which the
+field also calls lecun. PyTorch's ``xavier_normal_`` is called ``glorot_normal`` here.
 
-To give a layer other weights than its own:
-``layer.weight.data[...] = init.glorot_normal(layer.weight.shape)``.
+`fastdl.nn.Linear` and `fastdl.nn.Conv2d` take the name of a function as
+``weight_init=``. To give a layer other weights, with a gain of your own:
+``layer.weight.data[...] = init.glorot_normal(layer.weight.shape, gain=1.5)``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from fastdl import backend, random
-from fastdl.errors import ShapeError
+from fastdl.errors import ArgumentError, ShapeError, suggest
+from fastdl.shapes import activation_index
 
 
 def fans(shape: Sequence[int]) -> tuple[int, int]:
@@ -93,7 +96,7 @@ def _uniform_with_std(shape, std, rng):
     return uniform(shape, -bound, bound, rng)
 
 
-def _he_std(shape, gain):
+def _fan_in_std(shape, gain):
     return gain / math.sqrt(fans(shape)[0])
 
 
@@ -111,7 +114,7 @@ def he_normal(
     The default gain, for ReLU, gives 2 / fan_in: half of the activations are zero, so
     the weights carry twice the variance. It is the default of every layer.
     """
-    return normal(shape, _he_std(shape, gain), rng=rng)
+    return normal(shape, _fan_in_std(shape, gain), rng=rng)
 
 
 def he_uniform(
@@ -120,7 +123,7 @@ def he_uniform(
     rng: np.random.Generator | None = None,
 ) -> np.ndarray:
     """Draw evenly with variance ``gain**2 / fan_in``; see `he_normal`."""
-    return _uniform_with_std(shape, _he_std(shape, gain), rng)
+    return _uniform_with_std(shape, _fan_in_std(shape, gain), rng)
 
 
 def xavier_normal(
@@ -135,6 +138,20 @@ def xavier_uniform(
 ) -> np.ndarray:
     """Draw evenly with variance ``gain**2 / fan_in``, for tanh."""
     return he_uniform(shape, gain, rng)
+
+
+def lecun_normal(
+    shape: Sequence[int], gain: float = 1.0, rng: np.random.Generator | None = None
+) -> np.ndarray:
+    """Draw as `xavier_normal`, of which it is the other name."""
+    return xavier_normal(shape, gain, rng)
+
+
+def lecun_uniform(
+    shape: Sequence[int], gain: float = 1.0, rng: np.random.Generator | None = None
+) -> np.ndarray:
+    """Draw as `xavier_uniform`, of which it is the other name."""
+    return xavier_uniform(shape, gain, rng)
 
 
 def glorot_normal(
@@ -154,6 +171,25 @@ def glorot_uniform(
     return _uniform_with_std(shape, _glorot_std(shape, gain), rng)
 
 
+def orthogonal(
+    shape: Sequence[int], gain: float = 1.0, rng: np.random.Generator | None = None
+) -> np.ndarray:
+    """Draw a random rotation: a linear layer keeps all lengths, times `gain`.
+
+    The weight, seen as a matrix (fan_in, out), has orthonormal columns, or orthonormal
+    rows when it has more columns (Saxe et al. 2014, "Exact solutions to the nonlinear
+    dynamics of learning in deep linear neural networks").
+    """
+    fan_in, _ = fans(shape)
+    columns = shape[-1]
+    tall = (max(fan_in, columns), min(fan_in, columns))
+    q, r = np.linalg.qr((rng or random.generator()).standard_normal(tall))
+    q *= np.where(np.diagonal(r) < 0, -gain, gain)  # makes every rotation as likely
+    weight = backend.empty(tuple(shape), np.float32)
+    weight[...] = (q if fan_in >= columns else q.T).reshape(shape)
+    return weight
+
+
 def zeros(shape: Sequence[int]) -> np.ndarray:
     """Return zeros: right for a bias, fatal for a weight (all units stay alike)."""
     return constant(shape, 0.0)
@@ -164,3 +200,74 @@ def constant(shape: Sequence[int], value: float) -> np.ndarray:
     weight = backend.empty(tuple(shape), np.float32)
     weight.fill(value)
     return weight
+
+
+# By the activation that follows ------------------------------------------------------
+
+_RECTIFIERS = ("relu", "leaky_relu", "silu", "relu6", "hard_swish", "gelu")
+
+_METHODS: dict[str, Callable[..., np.ndarray]] = {
+    function.__name__: function
+    for function in (
+        he_normal,
+        he_uniform,
+        xavier_normal,
+        xavier_uniform,
+        lecun_normal,
+        lecun_uniform,
+        glorot_normal,
+        glorot_uniform,
+        orthogonal,
+        zeros,
+    )
+}
+
+
+def method(name: str) -> Callable[..., np.ndarray]:
+    """Return the function of this module that a layer's ``weight_init=`` names.
+
+    Raises
+    ------
+    ArgumentError
+        There is no such function, or it needs more than a shape.
+    """
+    if name not in _METHODS:
+        raise ArgumentError(f"init: no method {name!r}{suggest(name, _METHODS)}")
+    return _METHODS[name]
+
+
+def gain(activation: str | None, slope: float = 0.01) -> float:
+    """Return how much larger weights should be before an activation.
+
+    sqrt(2) before ReLU and its relatives, because half of their outputs are (nearly)
+    zero; sqrt(2 / (1 + slope^2)) before leaky ReLU; 1 elsewhere. Before tanh this is
+    the variance 1 / fan_in of the Deep Learning Specialization; PyTorch recommends 5/3.
+
+    Parameters
+    ----------
+    activation : str or None
+        One of ``fastdl.shapes.ACTIVATIONS``; None for none.
+    slope : float
+        Of "leaky_relu".
+
+    Raises
+    ------
+    ArgumentError
+        The activation is unknown.
+    """
+    if activation is not None:
+        activation_index(activation, "gain")
+    if activation == "leaky_relu":
+        return math.sqrt(2 / (1 + slope**2))
+    return math.sqrt(2) if activation in _RECTIFIERS else 1.0
+
+
+def for_activation(activation: str | None) -> str:
+    """Return the name of the usual method before an activation, see `gain`.
+
+    "he_normal" before ReLU and its relatives, "xavier_normal" before tanh,
+    "glorot_normal" before sigmoid, softmax or nothing.
+    """
+    if gain(activation) > 1:
+        return "he_normal"
+    return "xavier_normal" if activation == "tanh" else "glorot_normal"

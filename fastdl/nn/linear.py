@@ -24,6 +24,9 @@ class Linear(Affine):
         Size of one output row.
     bias : bool
         Whether a bias is added; leave it out before a batch norm.
+    weight_init : str
+        The function of `fastdl.nn.init` that draws the weight: "he_normal" for a ReLU
+        that follows, "xavier_normal" for tanh, "glorot_normal" for the last layer, ...
 
     Attributes
     ----------
@@ -34,9 +37,13 @@ class Linear(Affine):
     """
 
     def __init__(
-        self, in_features: int | None, out_features: int, bias: bool = True
+        self,
+        in_features: int | None,
+        out_features: int,
+        bias: bool = True,
+        weight_init: str = "he_normal",
     ) -> None:
-        super().__init__(bias)
+        super().__init__(bias, weight_init)
         self.in_features = in_features
         self.out_features = integer(out_features, "Linear: out_features")
         if in_features is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from fastdl import functional as F
 from fastdl.autograd import Tensor
@@ -23,38 +26,98 @@ class _Loss(Module):
         self.reduction = reduction
 
 
+def _numbers(values: Any, name: str) -> Any:
+    """Return numbers as plain ones, which can be saved with a model."""
+    try:
+        return None if values is None else _plain(np.asarray(values, float).tolist())
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} must be numbers, got {values!r:.60}") from None
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 @register
 class CrossEntropyLoss(_Loss):
-    """Softmax and cross-entropy in one, from logits.
+    """Softmax and cross-entropy in one, from logits; see `functional.cross_entropy`.
 
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
-        How the losses of the examples become one number.
+        How the losses of the examples become one number. With weights, "mean" is the
+        weighted one: a batch costs the sum of its weighted losses over the sum of its
+        weights.
+    class_weight : sequence of float, optional
+        One number >= 0 for each class: how much its examples count.
+    label_smoothing : float
+        In [0, 1]: the part of each label that is spread evenly over all classes.
     """
 
-    def forward(self, logits: Any, labels: Any) -> Tensor:
+    def __init__(
+        self,
+        reduction: str = "mean",
+        class_weight: Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(reduction)
+        self.class_weight = _numbers(class_weight, "CrossEntropyLoss: class_weight")
+        self.label_smoothing = label_smoothing
+
+    def forward(self, logits: Any, labels: Any, sample_weight: Any = None) -> Tensor:
         """Return the loss of logits (n, classes).
 
-        Labels are integers (n,), or rows of probabilities (n, classes).
+        Labels are integers (n,), or rows of probabilities (n, classes); sample_weight
+        (n,) says how much each example counts.
         """
-        return F.cross_entropy(logits, labels, reduction=self.reduction)
+        return F.cross_entropy(
+            logits,
+            labels,
+            self.reduction,
+            class_weight=self.class_weight,
+            sample_weight=sample_weight,
+            label_smoothing=self.label_smoothing,
+        )
 
 
 @register
 class BCEWithLogitsLoss(_Loss):
     """Sigmoid and binary cross-entropy in one, from logits.
 
+    See `functional.binary_cross_entropy_with_logits`.
+
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
         How the losses of the elements become one number.
+    pos_weight : float or sequence of float, optional
+        > 0, one or one for each task: how much more a "yes" counts.
+    label_smoothing : float
+        In [0, 1]: the part of each target that is spread over both answers.
     """
 
-    def forward(self, logits: Any, targets: Any) -> Tensor:
-        """Compare logits with targets in [0, 1] of the same shape; NaN is missing."""
+    def __init__(
+        self,
+        reduction: str = "mean",
+        pos_weight: float | Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(reduction)
+        self.pos_weight = _numbers(pos_weight, "BCEWithLogitsLoss: pos_weight")
+        self.label_smoothing = label_smoothing
+
+    def forward(self, logits: Any, targets: Any, sample_weight: Any = None) -> Tensor:
+        """Compare logits with targets in [0, 1] of the same shape; NaN is missing.
+
+        sample_weight, of the shape of logits or (n,), says how much each loss counts.
+        """
         return F.binary_cross_entropy_with_logits(
-            logits, targets, reduction=self.reduction
+            logits,
+            targets,
+            self.reduction,
+            pos_weight=self.pos_weight,
+            sample_weight=sample_weight,
+            label_smoothing=self.label_smoothing,
         )
 
 

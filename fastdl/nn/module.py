@@ -393,6 +393,8 @@ class Module:
             return []
         shown = []
         for name, argument in _constructor(self).items():
+            if name not in config:
+                continue
             if argument.default is argument.empty:
                 shown.append(repr(config[name]))
             elif config[name] != argument.default:

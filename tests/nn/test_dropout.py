@@ -60,7 +60,45 @@ def test_zero_keeps_all():
     np.testing.assert_array_equal(nn.Dropout(0)(X).numpy(), X)
 
 
+LAYERS = [nn.Dropout, nn.Dropout2d]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("p", [1, -0.1, 2, float("nan")])
-def test_p_out_of_range(p):
-    with pytest.raises(ArgumentError, match="Dropout: p is the probability to drop"):
-        nn.Dropout(p)
+def test_p_out_of_range(layer, p):
+    name = layer.__name__
+    with pytest.raises(ArgumentError, match=f"{name}: p is the probability to drop"):
+        layer(p)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_keep_prob_is_the_courses_word(layer):
+    """S21: keep_prob = 1 - p, for each layer."""
+    assert layer(keep_prob=0.8).p == 0.2
+    assert layer(keep_prob=1).p == 0
+    assert layer().p == 0.5
+    assert repr(layer(keep_prob=0.8)) == f"{layer.__name__}(p=0.2)"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("keep_prob", [0, 1.1, -1, float("nan")])
+def test_keep_prob_out_of_range(layer, keep_prob):
+    with pytest.raises(ArgumentError, match="keep_prob is the probability to keep"):
+        layer(keep_prob=keep_prob)
+
+
+def test_p_and_keep_prob():
+    with pytest.raises(ArgumentError, match="give p or keep_prob = 1 - p, not both"):
+        nn.Dropout(0.2, keep_prob=0.8)
+
+
+def test_spatial_dropout_drops_channels():
+    """S21"""
+    images = np.ones((30, 4, 4, 20), np.float32)
+    layer = nn.Dropout2d(0.4)
+    first, second = layer(images).numpy(), layer(images).numpy()
+    assert (first == first[:, :1, :1]).all()
+    assert (first == 0).mean() == pytest.approx(0.4, abs=0.06)
+    assert (first != second).any()
+    np.testing.assert_array_equal(layer.eval()(images).numpy(), images)
+    assert layer.random_state[1] == 2 * 30 * 20

@@ -26,7 +26,12 @@ def test_without_bias():
     layer = nn.Linear(None, 3, bias=False)
     layer.build((4,))
     assert layer.bias is None
-    assert layer.config() == {"in_features": 4, "out_features": 3, "bias": False}
+    assert layer.config() == {
+        "in_features": 4,
+        "out_features": 3,
+        "bias": False,
+        "weight_init": "he_normal",
+    }
     assert list(layer.state_dict()) == ["weight"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from fastdl import functional as F
 from fastdl import nn
-from fastdl.errors import ArgumentError
+from fastdl.errors import ArgumentError, ShapeError
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.standard_normal((4, 3)).astype(np.float32)
@@ -44,3 +44,36 @@ def test_cross_entropy_of_the_course():
 def test_unknown_reduction(loss):
     with pytest.raises(ArgumentError, match=r"unknown reduction 'avg'"):
         loss(reduction="avg")
+
+
+def test_weights_and_smoothing_are_those_of_the_function():
+    weights = np.array([0.5, 1.0, 0.0, 2.0], np.float32)
+    loss = nn.CrossEntropyLoss(class_weight=np.array([1, 2, 3]), label_smoothing=0.1)
+    expected = F.cross_entropy(
+        LOGITS,
+        LABELS,
+        class_weight=[1, 2, 3],
+        sample_weight=weights,
+        label_smoothing=0.1,
+    )
+    assert loss(LOGITS, LABELS, sample_weight=weights).item() == expected.item()
+    loss = nn.BCEWithLogitsLoss(pos_weight=[1, 2, 3], label_smoothing=0.1)
+    expected = F.binary_cross_entropy_with_logits(
+        LOGITS,
+        TARGETS,
+        pos_weight=[1, 2, 3],
+        sample_weight=weights,
+        label_smoothing=0.1,
+    )
+    assert loss(LOGITS, TARGETS, sample_weight=weights).item() == expected.item()
+
+
+def test_weights_must_be_numbers():
+    with pytest.raises(ArgumentError, match="CrossEntropyLoss: class_weight must be"):
+        nn.CrossEntropyLoss(class_weight="balanced")
+
+
+def test_weights_of_other_classes():
+    loss = nn.CrossEntropyLoss(class_weight=[1, 2])
+    with pytest.raises(ShapeError, match="one class_weight for each of the 3 classes"):
+        loss(LOGITS, LABELS)

@@ -21,7 +21,13 @@ LAYERS = [
     nn.LeakyReLU(0.2),
     nn.Dropout(0.3),
     nn.Flatten(),
+    nn.Dropout2d(keep_prob=0.3),
+    nn.LayerNorm((3, 4), eps=1e-3),
+    nn.GroupNorm(2, 6),
+    nn.Linear(3, 4, weight_init="orthogonal"),
     nn.CrossEntropyLoss(reduction="sum"),
+    nn.CrossEntropyLoss(class_weight=np.array([1, 2.5]), label_smoothing=0.1),
+    nn.BCEWithLogitsLoss(pos_weight=3),
 ]
 
 

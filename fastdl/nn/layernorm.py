@@ -1,0 +1,143 @@
+"""Layer and group normalisation layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastdl import functional as F
+from fastdl.autograd import Tensor
+from fastdl.errors import ArgumentError, ShapeError
+from fastdl.nn import init
+from fastdl.nn.module import Module
+from fastdl.nn.parameter import Parameter
+from fastdl.nn.registry import register
+from fastdl.shapes import integer
+
+
+class _ExampleNorm(Module):
+    """Base of the layers that normalise each example by itself."""
+
+    weight: Parameter
+    bias: Parameter
+
+    def __init__(self, eps: float) -> None:
+        if not eps > 0:
+            raise ArgumentError(f"{type(self).__name__}: eps must be positive")
+        self.eps = eps
+        self._pending = True
+
+    def _create(self, shape: tuple[int, ...]) -> None:
+        self.weight = Parameter(init.constant(shape, 1.0))
+        self.bias = Parameter(init.zeros(shape))
+        self._pending = False
+
+
+@register
+class LayerNorm(_ExampleNorm):
+    """Normalise the last axes of each example (Ba, Kiros, Hinton 2016).
+
+    ``y = (x - mean) / sqrt(var + eps) * weight + bias`` with the mean and the biased
+    variance over the last axes. Training and evaluation are the same, and no batch is
+    too small. The layer before needs no bias.
+
+    Parameters
+    ----------
+    normalized_shape : int, sequence of int or None
+        The sizes of the axes that share a mean: c or (c,) for each row or pixel, as in
+        Keras; (h, w, c) for whole images, as PyTorch's (c, h, w). None takes the last
+        axis of the first input.
+    eps : float
+        Added to the variance; positive.
+
+    Attributes
+    ----------
+    weight, bias : Parameter
+        The shape `normalized_shape`: gamma and beta.
+
+    Raises
+    ------
+    ArgumentError, ShapeError
+        eps or a size is not positive; x does not end in `normalized_shape`.
+    """
+
+    def __init__(
+        self, normalized_shape: int | Sequence[int] | None = None, eps: float = 1e-5
+    ) -> None:
+        super().__init__(eps)
+        self.normalized_shape: tuple[int, ...] | None = None
+        if normalized_shape is not None:
+            sizes = (
+                normalized_shape
+                if isinstance(normalized_shape, Sequence)
+                else [normalized_shape]
+            )
+            self._create_normalized(sizes)
+
+    def _create_normalized(self, sizes: Sequence[int]) -> None:
+        self.normalized_shape = tuple(
+            integer(size, "LayerNorm: each size of normalized_shape") for size in sizes
+        )
+        self._create(self.normalized_shape)
+
+    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+        if not input_shape:
+            raise ShapeError("layer_norm: expected x of shape (n, ..., c), got (n,)")
+        self._create_normalized(input_shape[-1:])
+
+    def forward(self, x: Any) -> Tensor:
+        """Normalise x (..., *normalized_shape); the shape stays."""
+        shape = self.weight.shape
+        return F.layer_norm(x, shape, self.weight, self.bias, self.eps)
+
+
+@register
+class GroupNorm(_ExampleNorm):
+    """Normalise groups of channels of each example (Wu, He 2018).
+
+    As `LayerNorm`, with the mean and variance over all pixels and the channels of one
+    group. One group is layer normalisation of the image, as many as channels instance
+    normalisation. For batches too small for `BatchNorm2d`.
+
+    Parameters
+    ----------
+    num_groups : int
+        Divides the channels.
+    num_channels : int or None
+        None takes them from the first input.
+    eps : float
+        Added to the variance; positive.
+
+    Attributes
+    ----------
+    weight, bias : Parameter
+        (num_channels,): gamma and beta.
+
+    Raises
+    ------
+    ArgumentError, ShapeError
+        eps is not positive; the groups do not divide the channels.
+    """
+
+    def __init__(
+        self, num_groups: int, num_channels: int | None = None, eps: float = 1e-5
+    ) -> None:
+        super().__init__(eps)
+        self.num_groups = integer(num_groups, "GroupNorm: num_groups")
+        self.num_channels: int | None = None
+        if num_channels is not None:
+            self._create_parameters((num_channels,))
+
+    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+        channels = integer(input_shape[-1], "GroupNorm: num_channels")
+        if channels % self.num_groups:
+            raise ShapeError(
+                f"group_norm: num_groups must divide the channels; got "
+                f"{self.num_groups} for {channels}"
+            )
+        self.num_channels = channels
+        self._create((channels,))
+
+    def forward(self, x: Any) -> Tensor:
+        """Normalise x (n, ..., num_channels); the shape stays."""
+        return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
