@@ -110,9 +110,9 @@ def set_num_threads(count: int) -> None:
             "set_num_threads: only the compiled kernels have threads to set; the NumPy "
             "reference is in use"
         )
-    from fastdl import kernels
+    import fastdl.kernels.runtime as runtime
 
-    kernels.set_num_threads(count)
+    runtime.set_num_threads(count)
 
 
 def get_num_threads() -> int:
@@ -121,6 +121,6 @@ def get_num_threads() -> int:
 
     if backend.name != "compiled":
         return 1
-    from fastdl import kernels
+    import fastdl.kernels.runtime as runtime
 
-    return kernels.get_num_threads()
+    return runtime.get_num_threads()

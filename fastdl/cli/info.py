@@ -26,14 +26,14 @@ def info() -> dict[str, str]:
     """Return versions, backend, instruction set, threads and compiler, as text."""
     lines = {"fastdl": fastdl.__version__, "backend": backend.name}
     if backend.name == "compiled":
-        from fastdl import kernels
+        import fastdl.kernels.runtime as runtime
 
         lines |= {
-            "instruction set": kernels.get_isa(),
-            "available": ", ".join(kernels.available_isas()),
-            "threads": str(kernels.get_num_threads()),
-            "OpenMP": "yes" if kernels.has_openmp() else "no",
-            "compiler": kernels.compiler(),
+            "instruction set": runtime.get_isa(),
+            "available": ", ".join(runtime.available_isas()),
+            "threads": str(runtime.get_num_threads()),
+            "OpenMP": "yes" if runtime.has_openmp() else "no",
+            "compiler": runtime.compiler(),
         }
     return lines | {
         "NumPy": np.__version__,

@@ -40,7 +40,7 @@ class Recipe:
         A name of `OPTIMIZERS`.
     lr : float
         The highest learning rate; it falls to 0 along half a cosine.
-    shift : int
+    shift : float
         Training pictures are shifted by up to so many pixels; 0 for not at all.
     border : str
         What a shift brings in, see `random_shift`.
@@ -51,7 +51,7 @@ class Recipe:
     batch_size: int = 64
     optimizer: str = "adam"
     lr: float = 0.001
-    shift: int = 0
+    shift: float = 0.0
     border: str = "constant"
 
     def __post_init__(self) -> None:
