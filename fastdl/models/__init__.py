@@ -3,6 +3,7 @@
 Each is a function that returns a `fastdl.nn.Module` with its input size open.
 """
 
+from fastdl.models.blocks import conv_block, dense_block
 from fastdl.models.convnet import convnet, s41
 from fastdl.models.dense import logistic, mlp
 from fastdl.models.lenet5 import lenet5
@@ -18,8 +19,10 @@ from fastdl.models.signs_convnet import signs_convnet
 
 __all__ = [
     "ResidualBlock",
+    "conv_block",
     "convnet",
     "create",
+    "dense_block",
     "lenet5",
     "logistic",
     "mlp",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastdl import nn
+from fastdl.models.blocks import Norm, dense_block
 from fastdl.models.registry import register
 
 
@@ -15,8 +16,14 @@ def logistic(classes: int = 10) -> nn.Sequential:
 
 
 @register
-def mlp(classes: int = 10, hidden: Sequence[int] = (128, 64)) -> nn.Sequential:
-    """Make a network of ReLU layers.
+def mlp(
+    classes: int = 10,
+    hidden: Sequence[int] = (128, 64),
+    activation: str = "relu",
+    norm: Norm = None,
+    dropout: float = 0.0,
+) -> nn.Sequential:
+    """Make a network of dense layers.
 
     Parameters
     ----------
@@ -24,8 +31,13 @@ def mlp(classes: int = 10, hidden: Sequence[int] = (128, 64)) -> nn.Sequential:
         Number of outputs.
     hidden : sequence of int
         Units of each hidden layer.
+    activation, norm, dropout
+        Of each hidden layer, see `fastdl.models.dense_block`.
     """
     model = nn.Sequential(nn.Flatten())
     for units in hidden:
-        model.append(nn.Linear(None, units)).append(nn.ReLU())
+        for layer in dense_block(
+            units, activation=activation, norm=norm, dropout=dropout
+        ):
+            model.append(layer)
     return model.append(nn.Linear(None, classes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastdl import nn
+from fastdl.models.blocks import conv_block, dense_block
 from fastdl.models.registry import register
 
 
@@ -22,16 +23,12 @@ def lenet5(classes: int = 10, padding: int = 2) -> nn.Sequential:
         Around the first convolution: 2 for 28 x 28 pixels, 0 for 32 x 32.
     """
     return nn.Sequential(
-        nn.Conv2d(None, 6, 5, padding=padding),
-        nn.Tanh(),
+        *conv_block(6, 5, padding=padding, activation="tanh"),
         nn.AvgPool2d(2),
-        nn.Conv2d(None, 16, 5),
-        nn.Tanh(),
+        *conv_block(16, 5, padding=0, activation="tanh"),
         nn.AvgPool2d(2),
         nn.Flatten(),
-        nn.Linear(None, 120),
-        nn.Tanh(),
-        nn.Linear(None, 84),
-        nn.Tanh(),
+        *dense_block(120, activation="tanh"),
+        *dense_block(84, activation="tanh"),
         nn.Linear(None, classes),
     )

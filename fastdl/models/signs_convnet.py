@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastdl import nn
+from fastdl.models.blocks import conv_block
 from fastdl.models.registry import register
 
 
@@ -23,9 +24,10 @@ def signs_convnet(
     dropout : float
         Probability to drop before the last layer.
     """
-    model = nn.Sequential()
-    for filters in channels:
-        model.append(nn.Conv2d(None, filters, 3, padding="same", bias=False))
-        model.append(nn.BatchNorm2d(None)).append(nn.ReLU()).append(nn.MaxPool2d(2))
-    model.append(nn.GlobalAvgPool2d()).append(nn.Dropout(dropout))
-    return model.append(nn.Linear(None, classes))
+    blocks = [conv_block(filters, norm="batch", pool=2) for filters in channels]
+    return nn.Sequential(
+        *(layer for block in blocks for layer in block),
+        nn.GlobalAvgPool2d(),
+        nn.Dropout(dropout),
+        nn.Linear(None, classes),
+    )

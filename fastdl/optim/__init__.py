@@ -1,8 +1,26 @@
-"""Optimisers: each step is one kernel call over all parameters of a group."""
+"""Optimisers: each step is one kernel call over all parameters of a group.
+
+Beside them: gradient clipping, parameter groups for weight decay, and gradient descent
+on any function.
+"""
 
 from fastdl.optim.adam import Adam, AdamW
+from fastdl.optim.clip import clip_grad_norm_, clip_grad_value_
+from fastdl.optim.descent import Descent, gradient_descent
+from fastdl.optim.groups import decay_groups
 from fastdl.optim.optimizer import Optimizer
 from fastdl.optim.rmsprop import RMSprop
 from fastdl.optim.sgd import SGD
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "RMSprop"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Descent",
+    "Optimizer",
+    "RMSprop",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "decay_groups",
+    "gradient_descent",
+]
