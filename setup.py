@@ -19,14 +19,17 @@ import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer_group
 
+CSRC = [str(path) for path in sorted(Path("csrc").iterdir())]
 DEBUG = os.environ.get("FASTDL_DEBUG", "0") == "1"
 SANITIZE = os.environ.get("FASTDL_SANITIZE", "")
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 # Not -ffast-math: it would break NaN checks and the order of sums.
 FLAGS = ["-std=c11", "-fno-math-errno", "-ffp-contract=fast", "-Wno-psabi"]
-FLAGS += ["-O1", "-g"] if DEBUG else ["-O3", "-g0"]
+FLAGS += ["-O1", "-g"] if DEBUG else ["-O2", "-g0"]
+KERNEL_FLAGS = [] if DEBUG else ["-O3"]  # for csrc; elsewhere it only takes time
 LINK_FLAGS = [] if DEBUG else ["-Wl,-s"] if platform.system() == "Linux" else []
 if SANITIZE:
     FLAGS.append(f"-fsanitize={SANITIZE}")
@@ -77,12 +80,16 @@ class BuildKernels(build_ext):
         for extension in self.extensions:
             extension.extra_compile_args += [*FLAGS, "-Wno-unused-function"]
             extension.extra_link_args += LINK_FLAGS
-            if extension.name == "fastdl.kernels.runtime":
+            if extension.name == "fastdl.kernels.runtime" and self.is_stale(extension):
                 extension.extra_compile_args += openmp
                 extension.extra_link_args += openmp
                 extension.extra_objects += self.compile_microkernels()
-                extension.depends += [str(path) for path in Path("csrc").iterdir()]
         super().build_extensions()
+
+    def is_stale(self, extension: Extension) -> bool:
+        """Whether the extension is older than its sources."""
+        built = self.get_ext_fullpath(extension.name)
+        return self.force or newer_group([*extension.sources, *CSRC], built)
 
     def compile_microkernels(self) -> list[str]:
         """Compile csrc once for each instruction set and real type."""
@@ -91,8 +98,14 @@ class BuildKernels(build_ext):
             return self.compiler.compile(
                 [source],
                 output_dir=os.path.join(self.build_temp, name),
-                extra_postargs=[*FLAGS, "-fPIC", "-Wall", "-Wextra", *flags],
-                depends=[str(path) for path in Path("csrc").iterdir()],
+                extra_postargs=[
+                    *FLAGS,
+                    *KERNEL_FLAGS,
+                    "-fPIC",
+                    "-Wall",
+                    "-Wextra",
+                    *flags,
+                ],
             )
 
         jobs = [("csrc/dispatch.c", "dispatch", [f"-DFASTDL_X86={int(X86)}"])]
@@ -112,6 +125,7 @@ extensions = [
         [str(path)],
         include_dirs=["csrc", numpy.get_include()],
         define_macros=MACROS,
+        depends=CSRC if path.stem == "runtime" else ["csrc/table.h"],
     )
     for path in sorted(Path("fastdl/kernels").glob("*.pyx"))
 ]
