@@ -103,5 +103,5 @@ def _visible(pictures: np.ndarray) -> np.ndarray:
     pictures = as_float(pictures)
     if pictures.size and (pictures.min() < 0 or pictures.max() > 1):
         low, high = pictures.min(), pictures.max()
-        pictures = (pictures - low) / (high - low)
+        pictures = (pictures - low) / (high - low or 1)
     return pictures[..., 0] if pictures.shape[-1] == 1 else pictures

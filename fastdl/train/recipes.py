@@ -100,4 +100,6 @@ RECIPES = {
 
 def recipe(dataset: str) -> Recipe:
     """Return the recipe of a data set; of a folder of pictures, a general one."""
-    return RECIPES.get(dataset, Recipe("signs_convnet", epochs=30, shift=2))
+    return RECIPES.get(
+        dataset, Recipe("signs_convnet", epochs=30, shift=2, border="edge")
+    )

@@ -72,13 +72,12 @@ def test_is_a_plain_loop():
     trainer = trained(epochs=2)
     model = network(dropout=0.2)
     loss, optimizer = nn.CrossEntropyLoss(), optim.Adam(model.parameters())
-    for _ in range(1):
-        loader = DataLoader(blobs(), 16, shuffle=True, seed=0)
-        for _ in range(2):
-            for x, y in loader:
-                optimizer.zero_grad()
-                loss(model(x), y).backward()
-                optimizer.step()
+    loader = DataLoader(blobs(), 16, shuffle=True, seed=0)
+    for _ in range(2):
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss(model(x), y).backward()
+            optimizer.step()
     expected = {name: a.tobytes() for name, a in model.state_dict().items()}
     assert weights(trainer) == expected
 
@@ -245,9 +244,10 @@ def test_other_seeds_other_results(other):
 
 
 def test_numpy_global_state_is_not_touched():
-    before = np.random.get_state()[1].copy()
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
     trained()
-    np.testing.assert_array_equal(np.random.get_state()[1], before)
+    after = np.random.get_state()[1]  # noqa: NPY002
+    np.testing.assert_array_equal(after, before)
 
 
 @pytest.mark.skipif(backend.name != "compiled", reason="the reference has no threads")
@@ -523,12 +523,12 @@ def test_constructor_refuses(arguments, message):
 
 def test_optimizer_factory_must_give_an_optimizer():
     with pytest.raises(ArgumentError, match="optimizer gave"):
-        Trainer(network(), optimizer=list).optimizer
+        _ = Trainer(network(), optimizer=list).optimizer
 
 
 def test_optimizer_of_an_unbuilt_model():
     with pytest.raises(GraphError, match="build"):
-        Trainer(nn.Sequential(nn.Linear(None, 3))).optimizer
+        _ = Trainer(nn.Sequential(nn.Linear(None, 3))).optimizer
 
 
 X, Y = blobs()
