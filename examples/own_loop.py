@@ -1,12 +1,11 @@
 """Train with a loop of your own: every line of it is yours to change.
 
 The trainer of fastdl does nothing that this loop cannot do. Write your own when a step
-is unusual: two losses, two optimisers, gradients that you look at or clip.
+is unusual: two losses, two optimisers, gradients that you look at or change. A gradient
+is a NumPy array, ``p.grad``.
 
     python examples/own_loop.py
 """
-
-import numpy as np
 
 import fastdl
 from fastdl import data, datasets, metrics, models, optim
@@ -31,7 +30,7 @@ def main(epochs: int = 10) -> float:
             optimizer.zero_grad()
             loss = F.cross_entropy(model(x), y)
             loss.backward()
-            clip(model, largest_norm=5.0)
+            optim.clip_grad_norm_(model.parameters(), 5.0)
             optimizer.step()
             loss_of_epoch.update(loss.item(), len(x))
 
@@ -45,18 +44,6 @@ def main(epochs: int = 10) -> float:
             f"test accuracy {right.result():.4f}"
         )
     return right.result()
-
-
-def clip(model: fastdl.nn.Module, largest_norm: float) -> None:
-    """Scale all gradients down when together they are longer than `largest_norm`.
-
-    A gradient is a NumPy array, so any change is plain NumPy (Pascanu et al. 2013).
-    """
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    norm = np.sqrt(sum(np.vdot(grad, grad) for grad in gradients))
-    if norm > largest_norm:
-        for grad in gradients:
-            grad *= largest_norm / norm
 
 
 if __name__ == "__main__":
