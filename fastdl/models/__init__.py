@@ -6,6 +6,7 @@ Each is a function that returns a `fastdl.nn.Module` with its input size open.
 from fastdl.models.blocks import conv_block, dense_block
 from fastdl.models.convnet import convnet, s41
 from fastdl.models.dense import logistic, mlp
+from fastdl.models.digits_convnet import digits_convnet
 from fastdl.models.lenet5 import lenet5
 from fastdl.models.registry import create, names, register
 from fastdl.models.resnet import (
@@ -23,6 +24,7 @@ __all__ = [
     "convnet",
     "create",
     "dense_block",
+    "digits_convnet",
     "lenet5",
     "logistic",
     "mlp",

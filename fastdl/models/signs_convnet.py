@@ -11,9 +11,9 @@ from fastdl.models.registry import register
 
 @register
 def signs_convnet(
-    classes: int = 6, channels: Sequence[int] = (32, 64, 128), dropout: float = 0.3
+    classes: int = 6, channels: Sequence[int] = (16, 32, 64, 128), dropout: float = 0.5
 ) -> nn.Sequential:
-    """Blocks of convolution, batch norm, ReLU and pooling, then a global average.
+    """Blocks of convolution, batch norm, ReLU and pooling, then one dense layer.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def signs_convnet(
     blocks = [conv_block(filters, norm="batch", pool=2) for filters in channels]
     return nn.Sequential(
         *(layer for block in blocks for layer in block),
-        nn.GlobalAvgPool2d(),
+        nn.Flatten(),
         nn.Dropout(dropout),
         nn.Linear(None, classes),
     )

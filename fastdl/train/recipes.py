@@ -90,11 +90,13 @@ class Recipe:
 
 
 RECIPES = {
-    "digits": Recipe(epochs=20, batch_size=64, lr=0.003),
-    "mnist": Recipe(epochs=4, batch_size=128),
-    "fashion_mnist": Recipe(epochs=5, batch_size=128),
-    "cifar10": Recipe(epochs=10, batch_size=128, shift=4),
-    "signs": Recipe("signs_convnet", epochs=30, batch_size=32, shift=4, border="edge"),
+    "digits": Recipe("digits_convnet", epochs=20, lr=0.003, shift=0.6),
+    "mnist": Recipe(epochs=4, batch_size=128, lr=0.002),
+    "fashion_mnist": Recipe(epochs=5, batch_size=128, lr=0.002),
+    "signs": Recipe(
+        "signs_convnet", epochs=30, batch_size=32, lr=0.002, shift=6, border="edge"
+    ),
+    "cifar10": Recipe("resnet20", epochs=20, batch_size=128, lr=0.003, shift=4),
 }
 
 
