@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fastdl.nn import load, load_weights, save, save_weights
     from fastdl.random import seed as manual_seed
     from fastdl.train import Trainer
+    from fastdl.train.gradcheck import gradcheck
 
 __version__ = "0.1.0"
 
@@ -42,6 +43,7 @@ __all__ = [
     "errors",
     "functional",
     "get_num_threads",
+    "gradcheck",
     "info",
     "load",
     "load_weights",
@@ -65,6 +67,7 @@ _HOMES = {
     "FastdlError": "errors.FastdlError",
     "Tensor": "functional.Tensor",  # with its operators
     "Trainer": "train.Trainer",
+    "gradcheck": "train.gradcheck",
     "info": "cli.info.info",
     "load": "nn.load",
     "load_weights": "nn.load_weights",

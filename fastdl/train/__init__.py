@@ -2,6 +2,12 @@
 
 from fastdl.train.augment import random_shift
 from fastdl.train.callback import Callback, CSVLog, Step
+from fastdl.train.gradcheck import (
+    GradientCheck,
+    ParameterCheck,
+    gradcheck,
+    numeric_gradient,
+)
 from fastdl.train.history import History
 from fastdl.train.progress import Progress
 from fastdl.train.recipes import OPTIMIZERS, RECIPES, Recipe, recipe
@@ -14,7 +20,9 @@ __all__ = [
     "RECIPES",
     "CSVLog",
     "Callback",
+    "GradientCheck",
     "History",
+    "ParameterCheck",
     "Progress",
     "Recipe",
     "RunFolder",
@@ -22,6 +30,8 @@ __all__ = [
     "Step",
     "Trainer",
     "cosine",
+    "gradcheck",
+    "numeric_gradient",
     "random_shift",
     "recipe",
 ]

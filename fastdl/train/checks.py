@@ -41,7 +41,10 @@ def check_labels(dataset: Dataset, output_shape: tuple[int, ...], name: str) -> 
             f"the model's output has shape {output_shape} for one; end it with a "
             f"Flatten and a Linear layer"
         )
-    shapes.labels(dataset.y, len(dataset), output_shape[0], f"fit: {name} labels")
+    operation = f"fit: {name} labels"
+    labels = shapes.labels(dataset.y, len(dataset), output_shape[0], operation)
+    if labels.ndim == 2:
+        shapes.check_probabilities(labels, operation, missing=False)
 
 
 class Buffers:

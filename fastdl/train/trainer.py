@@ -29,6 +29,7 @@ from fastdl.optim import Adam, Optimizer
 from fastdl.shapes import integer
 from fastdl.train.callback import Callback, Step
 from fastdl.train.checks import Buffers, check_finite, check_labels, first_bad
+from fastdl.train.cost import Cost, Limits, Penalties
 from fastdl.train.history import History
 from fastdl.train.interrupt import deferred_interrupt
 from fastdl.train.progress import Progress
@@ -68,6 +69,15 @@ class Trainer:
         What to measure besides the loss: "accuracy", "error_rate", or functions
         ``(y, outputs) -> float`` that are a mean over examples, known by their name. By
         default the accuracy where the loss is the cross-entropy, else nothing.
+    regularization : penalty or sequence of penalties
+        ``penalty(model) -> Tensor``, such as ``nn.L2(0.01)``: added to the loss. The
+        "loss" that `fit` and `evaluate` report is the whole cost.
+    constraint : callable, optional
+        ``constraint(model)``, such as ``nn.MaxNorm(3)``: changes the weights in place
+        after each step.
+    clip_norm, clip_value : float, optional
+        Limits of the gradient before each step, see `fastdl.optim.clip_grad_norm_` and
+        `fastdl.optim.clip_grad_value_`; with both, the elements are clipped first.
 
     Attributes
     ----------
@@ -86,16 +96,18 @@ class Trainer:
         loss: Callable[[Any, Any], Tensor] | None = None,
         optimizer: Optimizer | Callable[[Iterable[Tensor]], Optimizer] | None = None,
         metrics: Sequence[str | Metric] | None = None,
+        *,
+        regularization: Penalties = (),
+        constraint: Callable[[nn.Module], object] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise ArgumentError(f"Trainer: model must be a Module, got {model!r:.60}")
         self.model = model
         self.loss = nn.CrossEntropyLoss() if loss is None else loss
-        if isinstance(self.loss, type) or not callable(self.loss):
-            raise ArgumentError(
-                f"Trainer: loss must be a loss such as nn.MSELoss() or a function "
-                f"(outputs, y), got {loss!r:.60}"
-            )
+        self._cost = Cost(model, self.loss, regularization, "Trainer")
+        self._limits = Limits(constraint, clip_norm, clip_value)
         self._classifies = isinstance(self.loss, nn.CrossEntropyLoss)
         if metrics is None:
             metrics = ("accuracy",) if self._classifies else ()
@@ -238,13 +250,19 @@ class Trainer:
                 buffers.save()
                 optimizer.zero_grad()
                 outputs = self.model(x)
-                loss = self._loss(outputs, y)
-                value = loss.item()
+                cost = self._cost(outputs, y)
+                value = cost.item()
+                where = f"epoch {epoch}, batch {batch}"
                 if not math.isfinite(value):
-                    where = f"epoch {epoch}, batch {batch}"
                     raise self._non_finite("fit", value, where, x, y, buffers)
-                loss.backward()
+                cost.backward()
+                try:
+                    self._limits.clip(optimizer)
+                except NonFiniteError as error:
+                    buffers.restore()
+                    raise NonFiniteError(f"fit: {error} ({where})") from None
                 optimizer.step()
+                self._limits.constrain(self.model)
                 self._measure(means, value, outputs, y)
                 examples += len(x)
                 step = Step(epoch, batch, len(x), value)
@@ -260,15 +278,6 @@ class Trainer:
         self.history.rows.append(row)
         for callback in callbacks:
             callback.on_epoch_end(self, row)
-
-    def _loss(self, outputs: Tensor, y: np.ndarray) -> Tensor:
-        loss = self.loss(outputs, y)
-        if loss.size != 1:
-            raise ShapeError(
-                f"Trainer: the loss must be one number for a batch, got shape "
-                f"{loss.shape}; take reduction='mean' or .mean()"
-            )
-        return loss
 
     def _non_finite(
         self,
@@ -325,7 +334,7 @@ class Trainer:
                 if y is None:
                     raise DataError("evaluate: the data have no labels or targets y")
                 outputs = self.model(x)
-                value = self._loss(outputs, y).item()
+                value = self._cost(outputs, y).item()
                 if not math.isfinite(value):
                     buffers = Buffers(self.model)
                     where = f"batch {batch}"

@@ -1,0 +1,121 @@
+"""What a step minimises, and what limits it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from fastdl import nn, optim
+from fastdl.autograd import Tensor
+from fastdl.errors import ArgumentError, ShapeError
+
+Penalty = Callable[[nn.Module], Tensor]
+Penalties = Penalty | Sequence[Penalty]
+
+
+class Cost:
+    """The cost J = loss + penalties of a model on a batch.
+
+    Parameters
+    ----------
+    model : Module
+        Whose weights the penalties are about.
+    loss : callable
+        ``loss(outputs, y) -> Tensor``, one number.
+    regularization : penalty or sequence of penalties
+        Each ``penalty(model) -> Tensor``, one number, such as ``nn.L2(0.01)``.
+    who : str
+        For the messages.
+
+    Raises
+    ------
+    ArgumentError
+        The loss or a penalty cannot be called.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Callable[[Any, Any], Tensor],
+        regularization: Penalties,
+        who: str,
+    ) -> None:
+        self._model, self._who = model, who
+        if isinstance(loss, type) or not callable(loss):
+            raise ArgumentError(
+                f"{who}: loss must be a loss such as nn.MSELoss() or a function "
+                f"(outputs, y), got {loss!r:.60}"
+            )
+        self._loss = loss
+        if not isinstance(regularization, Sequence):
+            regularization = [regularization]
+        self._penalties = regularization
+        for penalty in self._penalties:
+            if isinstance(penalty, type) or not callable(penalty):
+                raise ArgumentError(
+                    f"{who}: regularization must be penalties such as nn.L2(0.01), got "
+                    f"{penalty!r:.60}"
+                )
+
+    def __call__(self, outputs: Tensor, y: Any) -> Tensor:
+        """Return the cost; ShapeError when the loss is not one number."""
+        cost = self._loss(outputs, y)
+        if cost.size != 1:
+            raise ShapeError(
+                f"{self._who}: the loss must be one number for a batch, got shape "
+                f"{cost.shape}; take reduction='mean' or .mean()"
+            )
+        for penalty in self._penalties:
+            cost = cost + penalty(self._model)
+        return cost
+
+
+class Limits:
+    """What keeps a step small: clipped gradients before it, a constraint after it.
+
+    Parameters
+    ----------
+    constraint : callable, optional
+        ``constraint(model)`` changes the weights in place.
+    clip_norm, clip_value : float, optional
+        > 0; see `fastdl.optim.clip_grad_norm_` and `fastdl.optim.clip_grad_value_`.
+
+    Raises
+    ------
+    ArgumentError
+        A limit is not a finite number > 0, or the constraint cannot be called.
+    """
+
+    def __init__(
+        self,
+        constraint: Callable[[nn.Module], object] | None,
+        clip_norm: float | None,
+        clip_value: float | None,
+    ) -> None:
+        if constraint is not None and not callable(constraint):
+            raise ArgumentError(
+                f"Trainer: constraint must be a function of the model such as "
+                f"nn.MaxNorm(3), got {constraint!r:.60}"
+            )
+        self._constraint = constraint
+        self._clips: list[Callable[[list[Tensor]], object]] = []
+        if clip_value is not None:
+            optim.clip_grad_value_([], clip_value)  # checks the limit
+            self._clips.append(partial(optim.clip_grad_value_, clip_value=clip_value))
+        if clip_norm is not None:
+            optim.clip_grad_norm_([], clip_norm)
+            self._clips.append(partial(optim.clip_grad_norm_, max_norm=clip_norm))
+
+    def clip(self, optimizer: optim.Optimizer) -> None:
+        """Clip the gradients; NonFiniteError when the norm is not finite."""
+        if self._clips:
+            groups = optimizer.param_groups
+            parameters = [tensor for group in groups for tensor in group["params"]]
+            for clip in self._clips:
+                clip(parameters)
+
+    def constrain(self, model: nn.Module) -> None:
+        """Apply the constraint."""
+        if self._constraint is not None:
+            self._constraint(model)
