@@ -114,13 +114,23 @@ ALWAYS_INLINE void store_up_to(real *p, vec v, ptrdiff_t n) {
     store(p, v);
 }
 
+/* Of the 6 x 6 pixels, those in rows top to bottom - 1 and columns left to right - 1
+ * exist; the others are padding. */
+typedef struct {
+  ptrdiff_t top, bottom, left, right;
+} Inside;
+
 ALWAYS_INLINE void input(ptrdiff_t n, const real *x, ptrdiff_t row, ptrdiff_t pixel,
-                         real *v, ptrdiff_t stride) {
+                         Inside inside, real *v, ptrdiff_t stride) {
   vec d[6][6], out[6][6];
   UNROLL
   for (int i = 0; i < 6; i++) {
     UNROLL
-    for (int j = 0; j < 6; j++) d[i][j] = load_up_to(x + i * row + j * pixel, n);
+    for (int j = 0; j < 6; j++)
+      d[i][j] =
+          i >= inside.top && i < inside.bottom && j >= inside.left && j < inside.right
+              ? load_up_to(x + i * row + j * pixel, n)
+              : splat(0);
   }
   input_2d(d, out);
   UNROLL
@@ -130,15 +140,22 @@ ALWAYS_INLINE void input(ptrdiff_t n, const real *x, ptrdiff_t row, ptrdiff_t pi
   }
 }
 
-/* v = B^T d B for the 6 x 6 pixels at x. */
+/* v = B^T d B for the 6 x 6 pixels at x, which may begin outside of the image. */
 static void winograd_input(ptrdiff_t channels, const void *x, ptrdiff_t row,
-                           ptrdiff_t pixel, void *v, ptrdiff_t stride) {
+                           ptrdiff_t pixel, ptrdiff_t top, ptrdiff_t bottom,
+                           ptrdiff_t left, ptrdiff_t right, void *v, ptrdiff_t stride) {
   const real *from = x;
   real *to = v;
-  ptrdiff_t c = 0;
-  for (; c + LANES <= channels; c += LANES)
-    input(LANES, from + c, row, pixel, to + c, stride);
-  if (c < channels) input(channels - c, from + c, row, pixel, to + c, stride);
+  const Inside inside = {top, bottom, left, right}, all = {0, 6, 0, 6};
+  const int whole = top <= 0 && bottom >= 6 && left <= 0 && right >= 6;
+  for (ptrdiff_t c = 0; c < channels; c += LANES) {
+    if (channels - c < LANES)
+      input(channels - c, from + c, row, pixel, inside, to + c, stride);
+    else if (whole)
+      input(LANES, from + c, row, pixel, all, to + c, stride);
+    else
+      input(LANES, from + c, row, pixel, inside, to + c, stride);
+  }
 }
 
 ALWAYS_INLINE void output(ptrdiff_t n, const real *m, ptrdiff_t stride,

@@ -239,7 +239,7 @@ def conv2d_backward_weight(
     cdef bint winograd = winograd_weight_fits(&p) and winograd_faster(
         p.x.n, p.x.rows, p.x.cols, p.group_in, p.group_out, p.kernels.lanes, choice)
     cdef Block block = new_block(
-        winograd_weight_bytes(&p, threads) if winograd
+        winograd_weight_bytes(&p) if winograd
         else threads * scratch + (p.parts - 1) * p.part_reals * p.size)
     with nogil:
         if winograd:

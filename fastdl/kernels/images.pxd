@@ -22,12 +22,16 @@ cdef struct Chunks:
     Py_ssize_t per_image  # chunks of rows; 1 when a chunk holds whole images
     Py_ssize_t count
 
+cdef struct Chunk:
+    # One of them: its first image and row of windows, and how many.
+    Py_ssize_t image0, images, row0, rows
+
 cdef struct View:
     # The part of the images under one chunk: in place, or a padded copy.
     const char *data
     Py_ssize_t row, image  # reals between rows, and between images
     Py_ssize_t c  # reals between pixels
-    Py_ssize_t image0, images, row0, rows  # the chunk
+    Py_ssize_t image0, images, row0, rows  # as in Chunk
 
 
 cdef inline void set_padded(Images *x) noexcept nogil:
@@ -57,6 +61,17 @@ cdef inline Chunks cut(const Images *x, Py_ssize_t target) noexcept nogil:
     chunks.images = 1
     chunks.count = x.n * chunks.per_image
     return chunks
+
+
+cdef inline Chunk chunk_at(
+    const Images *x, const Chunks *chunks, Py_ssize_t index,
+) noexcept nogil:
+    cdef Chunk chunk
+    chunk.image0 = index // chunks.per_image * chunks.images
+    chunk.images = min(chunks.images, x.n - chunk.image0)
+    chunk.row0 = index % chunks.per_image * chunks.rows
+    chunk.rows = min(chunks.rows, x.rows - chunk.row0)
+    return chunk
 
 
 cdef inline Py_ssize_t padded_row(const Images *x, Py_ssize_t channels) noexcept nogil:
@@ -113,10 +128,9 @@ cdef inline View view(
     cdef View v
     cdef Py_ssize_t image, r, source, rows
     cdef char *to = scratch
-    v.image0 = index // chunks.per_image * chunks.images
-    v.images = min(chunks.images, x.n - v.image0)
-    v.row0 = index % chunks.per_image * chunks.rows
-    v.rows = min(chunks.rows, x.rows - v.row0)
+    cdef Chunk chunk = chunk_at(x, chunks, index)
+    v.image0, v.images = chunk.image0, chunk.images
+    v.row0, v.rows = chunk.row0, chunk.rows
     if not x.padded:
         v.c = x.c
         v.row = x.w * x.c

@@ -43,6 +43,7 @@ cdef extern from "table.h" nogil:
         ) noexcept nogil
         void (*winograd_input)(
             ptrdiff_t channels, const void *x, ptrdiff_t row, ptrdiff_t pixel,
+            ptrdiff_t top, ptrdiff_t bottom, ptrdiff_t left, ptrdiff_t right,
             void *v, ptrdiff_t stride,
         ) noexcept nogil
         void (*winograd_output)(

@@ -7,16 +7,15 @@ transforms stay in the cache:
 """
 
 from fastdl.kernels.conv2d cimport Conv2dArgs, activate
-from fastdl.kernels.images cimport (
-    Chunks, Images, View, cut, scratch_bytes, set_padded, view,
-)
+from fastdl.kernels.images cimport Chunk, Chunks, Images, chunk_at, cut
 from fastdl.kernels.runtime cimport run_tasks
 from fastdl.kernels.table cimport Reduction, pack_row
 
 cdef enum:
     MAX_ROWS = 16  # rows of the largest register tile
-    PLACES = 36  # of the transformed 6 x 6 tile
-    CHUNK_TILES = 32  # few enough that 2 x 36 x 32 x 64 reals fit in the L2 cache
+    CHUNK_BYTES = 600_000  # of transformed tiles, in the L2 cache
+    MIN_TILES = 16  # of a chunk, or the weights are fetched too often
+    MAX_TILES = 32
     PACK_CHANNELS = 32  # input channels whose weights are transformed at a time
 
 cdef struct WinogradArgs:
@@ -54,18 +53,14 @@ cdef WinogradArgs plan(const Conv2dArgs *p) noexcept nogil:
     cdef Py_ssize_t width = p.kernels.tile_cols
     cdef Py_ssize_t tiles
     w.conv = p
-    w.x = p.x
-    w.x.step_h = w.x.step_w = 4
-    w.x.span_h = w.x.span_w = 6
-    w.x.rows = (p.x.rows + 3) // 4
-    w.x.cols = (p.x.cols + 3) // 4
-    set_padded(&w.x)
-    w.chunks = cut(&w.x, CHUNK_TILES)
+    w.x = tiles_of(&p.x)
+    w.v_tile = (p.group_in + lanes - 1) // lanes * lanes
+    w.m_tile = (p.group_out + lanes - 1) // lanes * lanes
+    tiles = CHUNK_BYTES // (PLACES * (w.v_tile + w.m_tile) * p.size)
+    w.chunks = cut(&w.x, min(max(tiles, <Py_ssize_t> MIN_TILES), <Py_ssize_t> MAX_TILES))
     tiles = w.chunks.images * w.chunks.rows * w.x.cols
     w.panels = (p.group_out + width - 1) // width
     w.weight_place = place_stride(w.panels * p.group_in * width, lanes)
-    w.v_tile = (p.group_in + lanes - 1) // lanes * lanes
-    w.m_tile = (p.group_out + lanes - 1) // lanes * lanes
     w.v_place = place_stride(tiles * w.v_tile, lanes)
     w.m_place = place_stride(tiles * w.m_tile, lanes)
     return w
@@ -76,8 +71,7 @@ cdef Py_ssize_t thread_bytes(const WinogradArgs *w) noexcept nogil:
     cdef const Conv2dArgs *p = w.conv
     return max(
         9 * PACK_CHANNELS * p.kernels.tile_cols * p.size,
-        scratch_bytes(&w.x, &w.chunks, w.x.c)
-        + PLACES * (w.v_place + w.m_place) * p.size)
+        PLACES * (w.v_place + w.m_place) * p.size)
 
 
 cdef Py_ssize_t winograd_bytes(const Conv2dArgs *p, int threads) noexcept nogil:
@@ -118,8 +112,8 @@ cdef void tiles_task(
     cdef const WinogradArgs *w = <const WinogradArgs *> arguments
     cdef const Conv2dArgs *p = w.conv
     cdef Py_ssize_t width = p.kernels.tile_cols
-    cdef View x = view(&w.x, &w.chunks, index, 0, w.x.c, scratch)
-    cdef char *v = scratch + scratch_bytes(&w.x, &w.chunks, w.x.c)
+    cdef Chunk x = chunk_at(&w.x, &w.chunks, index)
+    cdef char *v = scratch
     cdef char *m = v + PLACES * w.v_place * p.size
     cdef Py_ssize_t tiles = x.images * x.rows * w.x.cols
     cdef Py_ssize_t image, row, col, place, panel, done, rows, cols, r
@@ -132,11 +126,9 @@ cdef void tiles_task(
     for image in range(x.images):
         for row in range(x.rows):
             for col in range(w.x.cols):
-                p.kernels.winograd_input(
-                    p.group_in,
-                    x.data + (image * x.image + 4 * row * x.row + 4 * col * x.c)
-                    * p.size,
-                    x.row, x.c, tile, w.v_place)
+                transform_input(
+                    p.kernels, &w.x, x.image0 + image, x.row0 + row, col, tile,
+                    w.v_place)
                 tile += w.v_tile * p.size
 
     reduction.runs = reduction.step = 1

@@ -11,16 +11,13 @@ Within each line all threads share the work; the sums grow in one fixed order.
 from libc.string cimport memset
 
 from fastdl.kernels.conv2d_weight cimport WeightArgs
-from fastdl.kernels.images cimport (
-    Chunks, Images, View, cut, scratch_bytes, set_padded, view,
-)
+from fastdl.kernels.images cimport Chunk, Chunks, Images, chunk_at, cut
 from fastdl.kernels.runtime cimport run_tasks
 from fastdl.kernels.table cimport Reduction
-from fastdl.kernels.winograd cimport place_stride
+from fastdl.kernels.winograd cimport PLACES, place_stride, tiles_of, transform_input
 
 cdef enum:
     MAX_ROWS = 16  # rows of the largest register tile
-    PLACES = 36  # of the transformed 6 x 6 tile
     CHUNK_TILES = 32
     MIN_STRETCH_BYTES = 2 << 20
     SPAN = 4096  # weights of a task that transforms back
@@ -53,12 +50,7 @@ cdef WinogradWeightArgs plan(const WeightArgs *p) noexcept nogil:
     cdef Py_ssize_t width = p.kernels.tile_cols
     cdef Py_ssize_t tiles, bytes
     w.weight = p
-    w.x = p.x
-    w.x.step_h = w.x.step_w = 4
-    w.x.span_h = w.x.span_w = 6
-    w.x.rows = (p.x.rows + 3) // 4
-    w.x.cols = (p.x.cols + 3) // 4
-    set_padded(&w.x)
+    w.x = tiles_of(&p.x)
     w.chunks = cut(&w.x, CHUNK_TILES)
     # Odd numbers of vectors: see place_stride.
     w.v_tile = place_stride(p.group_in, lanes)
@@ -73,13 +65,11 @@ cdef WinogradWeightArgs plan(const WeightArgs *p) noexcept nogil:
     return w
 
 
-cdef Py_ssize_t winograd_weight_bytes(const WeightArgs *p, int threads) noexcept nogil:
+cdef Py_ssize_t winograd_weight_bytes(const WeightArgs *p) noexcept nogil:
     """Return the bytes of memory that `run_winograd_weight` needs."""
     cdef WinogradWeightArgs w = plan(p)
-    return (
-        threads * scratch_bytes(&w.x, &w.chunks, w.x.c)
-        + (PLACES * (w.v_place + w.m_place + w.sum_place)
-           + w.chunks.count * p.oc) * p.size)
+    return (PLACES * (w.v_place + w.m_place + w.sum_place)
+            + w.chunks.count * p.oc) * p.size
 
 
 cdef Py_ssize_t first_tile(
@@ -97,7 +87,7 @@ cdef void transform_task(
     cdef const WinogradWeightArgs *w = <const WinogradWeightArgs *> arguments
     cdef const WeightArgs *p = w.weight
     cdef Py_ssize_t chunk = w.first + index
-    cdef View x = view(&w.x, &w.chunks, chunk, 0, w.x.c, scratch)
+    cdef Chunk x = chunk_at(&w.x, &w.chunks, chunk)
     cdef Py_ssize_t tile = first_tile(w, chunk) - first_tile(w, w.first)
     cdef Py_ssize_t dy_row = p.x.cols * p.oc
     cdef Py_ssize_t image, row, col, rows
@@ -111,11 +101,9 @@ cdef void transform_task(
         p.kernels.column_sum(rows * p.x.cols, p.oc, dy, p.oc, bias)
         for row in range(x.rows):
             for col in range(w.x.cols):
-                p.kernels.winograd_input(
-                    p.group_in,
-                    x.data + (image * x.image + 4 * row * x.row + 4 * col * x.c)
-                    * p.size,
-                    x.row, x.c, w.v + tile * w.v_tile * p.size, w.v_place)
+                transform_input(
+                    p.kernels, &w.x, x.image0 + image, x.row0 + row, col,
+                    w.v + tile * w.v_tile * p.size, w.v_place)
                 p.kernels.winograd_output_gradient(
                     p.oc, dy + (4 * row * dy_row + 4 * col * p.oc) * p.size,
                     dy_row, p.oc,
@@ -177,20 +165,19 @@ cdef void run_winograd_weight(
 ) noexcept nogil:
     """Fill `p.result` with dweight and dbias."""
     cdef WinogradWeightArgs w = plan(p)
-    cdef Py_ssize_t scratch = scratch_bytes(&w.x, &w.chunks, w.x.c)
     cdef char *dbias = p.result + p.weights * p.size
     cdef Py_ssize_t i
     memset(p.result, 0, p.part_reals * p.size)
     if w.chunks.count == 0:
         return
-    w.v = memory + threads * scratch
+    w.v = memory
     w.m = w.v + PLACES * w.v_place * p.size
     w.sums = w.m + PLACES * w.m_place * p.size
     w.bias_parts = w.sums + PLACES * w.sum_place * p.size
     w.first = 0
     while w.first < w.chunks.count:
         w.count = min(w.stretch, w.chunks.count - w.first)
-        run_tasks(transform_task, &w, w.count, threads, memory, scratch)
+        run_tasks(transform_task, &w, w.count, threads, NULL, 0)
         run_tasks(sum_task, &w, PLACES, threads, NULL, 0)
         w.first += w.count
     run_tasks(
