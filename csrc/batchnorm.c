@@ -16,27 +16,30 @@
 #define FOLDED 16 /* channels side by side when parts are put together */
 
 /* mean = sum x / rows, square = sum (x - mean)^2. The second sum walks the tile again,
- * which is in the cache: exact also when |mean| is far above the deviation. */
+ * which is in the cache, and corrects the rounding of the mean (Chan, Golub, LeVeque
+ * 1983): exact also when |mean| is far above the deviation. */
 ALWAYS_INLINE void moments_block(const int vectors, ptrdiff_t rows, const real *x,
                                  ptrdiff_t stride, const real *x_end, real *mean,
                                  real *square, ptrdiff_t cols) {
-  vec centre[BLOCK], sum[BLOCK];
+  vec centre[BLOCK], sum[BLOCK], squares[BLOCK];
   for (int v = 0; v < vectors; v++) sum[v] = splat(0);
   for (ptrdiff_t r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++)
       sum[v] += load_until(x + r * stride + v * LANES, x_end);
   for (int v = 0; v < vectors; v++) {
     centre[v] = sum[v] / (real)rows;
-    sum[v] = splat(0);
+    sum[v] = squares[v] = splat(0);
   }
   for (ptrdiff_t r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++) {
       const vec d = load_until(x + r * stride + v * LANES, x_end) - centre[v];
-      sum[v] += d * d;
+      sum[v] += d;
+      squares[v] += d * d;
     }
   for (int v = 0; v < vectors; v++) {
-    store_until(mean + v * LANES, centre[v], mean + cols);
-    store_until(square + v * LANES, sum[v], square + cols);
+    const vec rounding = sum[v] / (real)rows;
+    store_until(mean + v * LANES, centre[v] + rounding, mean + cols);
+    store_until(square + v * LANES, squares[v] - rounding * sum[v], square + cols);
   }
 }
 
@@ -101,7 +104,7 @@ static void batchnorm_rstd(ptrdiff_t channels, const void *variance, double eps,
 }
 
 /* The mean and rstd of m examples from parts of `counts` examples each (Chan, Golub,
- * LeVeque 1979). */
+ * LeVeque 1983). */
 static void batchnorm_statistics(ptrdiff_t parts, ptrdiff_t channels,
                                  const double *counts, const void *means,
                                  const void *squares, double m, double eps, void *mean,

@@ -7,6 +7,7 @@
 #include "simd.h"
 
 #if REAL_BITS == 64
+#define SIGN_BIT INT64_MIN
 #define MANTISSA_BITS 52
 #define EXPONENT_BIAS 1023
 #define EXP_TERMS 13
@@ -15,6 +16,7 @@
 #define TANH_ONE 20.0 /* tanh is 1 above */
 #define LOG1P_TERMS 17
 #else
+#define SIGN_BIT INT32_MIN
 #define MANTISSA_BITS 23
 #define EXPONENT_BIAS 127
 #define EXP_TERMS 7
@@ -24,7 +26,6 @@
 #define LOG1P_TERMS 8
 #endif
 
-#define SIGN_BIT ((lane_int)1 << (REAL_BITS - 1))
 /* Added and taken away again, it rounds to an integer, whose bits stand lowest in the
  * sum: 1.5 * 2^MANTISSA_BITS. */
 #define ROUNDER ((real)((int64_t)3 << (MANTISSA_BITS - 1)))

@@ -215,7 +215,7 @@ def batchnorm_forward(x, gamma, beta, *, eps=1e-5):
     cdef cnp.ndarray x_ = as_channels(x, operation)
     cdef cnp.ndarray gamma_ = per_channel(gamma, operation, "gamma", x_)
     cdef cnp.ndarray beta_ = per_channel(beta, operation, "beta", x_)
-    cdef Block block = cut(&p, x_)
+    cdef Block _memory = cut(&p, x_)  # lives as long as this name
     cdef int typenum = cnp.PyArray_TYPE(x_)
     cdef cnp.ndarray y = new_array(x_.ndim, cnp.PyArray_DIMS(x_), typenum)
     cdef cnp.ndarray mean = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
@@ -268,7 +268,7 @@ def batchnorm_inference(x, gamma, beta, mean, var, *, eps=1e-5):
     cdef cnp.ndarray beta_ = per_channel(beta, operation, "beta", x_)
     cdef cnp.ndarray mean_ = per_channel(mean, operation, "mean", x_)
     cdef cnp.ndarray var_ = per_channel(var, operation, "var", x_)
-    cdef Block block = cut(&p, x_)
+    cdef Block _memory = cut(&p, x_)  # lives as long as this name
     cdef int typenum = cnp.PyArray_TYPE(x_)
     cdef cnp.ndarray y = new_array(x_.ndim, cnp.PyArray_DIMS(x_), typenum)
     cdef cnp.ndarray rstd = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
@@ -317,7 +317,7 @@ def batchnorm_backward(dy, x, gamma, mean, rstd):
     cdef cnp.ndarray mean_ = per_channel(mean, operation, "mean", x_)
     cdef cnp.ndarray rstd_ = per_channel(rstd, operation, "rstd", x_)
     shapes.check_shape(operation, "dy", dy.shape, x.shape)
-    cdef Block block = cut(&p, x_)
+    cdef Block _memory = cut(&p, x_)  # lives as long as this name
     cdef int typenum = cnp.PyArray_TYPE(x_)
     cdef cnp.ndarray dx = new_array(x_.ndim, cnp.PyArray_DIMS(x_), typenum)
     cdef cnp.ndarray dgamma = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)

@@ -6,8 +6,6 @@ all parameters runs at the speed of memory.
 
 cimport numpy as cnp
 
-import numpy as np
-
 from fastdl import shapes
 from fastdl.errors import ArgumentError
 from fastdl.kernels.arrays cimport as_real
@@ -125,7 +123,7 @@ def sgd_step(
     ArgumentError, DtypeError, ShapeError
     """
     cdef StepArgs p
-    cdef cnp.ndarray gradient = set_arrays(&p, param, grad, "sgd_step")
+    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "sgd_step")  # lives as long as this name
     p.first = NULL
     if momentum:
         if velocity is None:
@@ -160,7 +158,7 @@ def rmsprop_step(param, grad, square, *, lr, beta=0.9, eps=1e-8, weight_decay=0.
     ArgumentError, DtypeError, ShapeError
     """
     cdef StepArgs p
-    cdef cnp.ndarray gradient = set_arrays(&p, param, grad, "rmsprop_step")
+    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "rmsprop_step")  # lives as long as this name
     p.first = in_place(square, "rmsprop_step", "square", param)
     p.lr, p.beta1, p.eps, p.weight_decay = lr, beta, eps, weight_decay
     with nogil:
@@ -197,7 +195,7 @@ def adam_step(
     ArgumentError, DtypeError, ShapeError
     """
     cdef StepArgs p
-    cdef cnp.ndarray gradient = set_arrays(&p, param, grad, "adam_step")
+    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "adam_step")  # lives as long as this name
     if step < 1:
         raise ArgumentError(f"adam_step: step counts from 1, got {step!r}")
     p.first = in_place(m, "adam_step", "m", param)

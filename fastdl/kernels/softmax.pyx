@@ -231,7 +231,8 @@ def softmax_cross_entropy_forward(logits, labels):
     cdef str operation = "softmax_cross_entropy"
     cdef cnp.ndarray x = as_real(logits, operation, "logits")
     cdef cnp.ndarray y = set_rows(&p, x, operation)
-    cdef cnp.ndarray label_array = set_labels(&p, x, labels, operation)
+    # The array behind p.labels or p.targets lives as long as this name.
+    cdef cnp.ndarray _labels = set_labels(&p, x, labels, operation)
     cdef cnp.ndarray loss = new_array(1, cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x))
     p.loss = cnp.PyArray_BYTES(loss)
     with nogil:
@@ -264,7 +265,8 @@ def softmax_cross_entropy_backward(probabilities, labels, dloss):
     cdef str operation = "softmax_cross_entropy"
     cdef cnp.ndarray x = as_real(probabilities, operation, "probabilities")
     cdef cnp.ndarray y = set_rows(&p, x, operation)
-    cdef cnp.ndarray label_array = set_labels(&p, x, labels, operation)
+    # The array behind p.labels or p.targets lives as long as this name.
+    cdef cnp.ndarray _labels = set_labels(&p, x, labels, operation)
     cdef cnp.ndarray dloss_ = as_real(dloss, operation, "dloss", x)
     shapes.check_shape(operation, "dloss", dloss.shape, (p.rows,))
     p.dloss = cnp.PyArray_BYTES(dloss_)

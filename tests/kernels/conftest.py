@@ -67,3 +67,25 @@ def assert_close() -> Callable[..., None]:
             np.testing.assert_allclose(a, e, rtol=tolerance, atol=scale * tolerance)
 
     return check
+
+
+@pytest.fixture
+def numeric_gradient() -> Callable[..., np.ndarray]:
+    """Central differences of sum(function() * dy) in the elements of an array."""
+
+    def gradient(
+        function: Callable[[], np.ndarray], array: np.ndarray, dy: np.ndarray
+    ) -> np.ndarray:
+        slopes = np.empty_like(array)
+        for place in np.ndindex(array.shape):
+            value = array[place]
+            step = 1e-6 * max(1.0, abs(value))
+            sums = []
+            for point in (value + step, value - step):
+                array[place] = point
+                sums.append((function() * dy).sum())
+            array[place] = value
+            slopes[place] = (sums[0] - sums[1]) / (2 * step)
+        return slopes
+
+    return gradient

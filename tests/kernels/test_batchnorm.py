@@ -1,0 +1,156 @@
+"""Batch normalisation: compiled against the reference (S17)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastdl import kernels, reference
+from fastdl.errors import DtypeError, ShapeError
+
+# One channel to many, side by side in long rows or not, with and without a rest;
+# several tiles of rows and of columns.
+SHAPES = [
+    (0, 3),
+    (1, 1),
+    (1, 7),
+    (200, 1),
+    (70, 3),
+    (5, 7),
+    (2, 9, 11, 8),
+    (4, 5, 5, 17),
+    (130, 33),
+    (3, 8, 8, 64),
+    (50, 130),
+    (9, 515),
+    (1200, 64),
+]
+
+
+def operands(shape, dtype, seed=0):
+    rng = np.random.default_rng(seed)
+    c = shape[-1]
+    x = (2 * rng.standard_normal(shape) + 3 * rng.standard_normal(c)).astype(dtype)
+    dy = rng.standard_normal(shape).astype(dtype)
+    gamma, beta = rng.standard_normal((2, c)).astype(dtype)
+    for array in (x, dy, gamma, beta):
+        array.flags.writeable = False
+    return x, dy, gamma, beta
+
+
+def all_results(module, x, dy, gamma, beta):
+    y, mean, rstd = module.batchnorm_forward(x, gamma, beta, eps=1e-3)
+    inferred = module.batchnorm_inference(x, gamma, beta, mean, rstd, eps=1e-3)
+    gradients = module.batchnorm_backward(dy, x, gamma, mean, rstd)
+    return (y, mean, rstd, inferred, *gradients)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_equals_reference(shape, isa, dtype, assert_close):
+    arrays = operands(shape, dtype)
+    expected = all_results(reference, *arrays)
+    assert_close(all_results(kernels, *arrays), expected, max(shape[:-1]) * 4)
+
+
+@pytest.mark.parametrize("shape", [(30_001, 3), (1999, 64), (60, 2050)], ids=str)
+def test_same_bits_for_threads(shape, dtype, same_bits_for_threads):
+    arrays = operands(shape, dtype)
+    same_bits_for_threads(lambda: all_results(kernels, *arrays))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.tuples(st.integers(2, 200), st.integers(1, 160)),
+    real=st.sampled_from(["float32", "float64"]),
+    seed=st.integers(0, 1000),
+)
+def test_random_shapes(shape, real, seed):
+    arrays = operands(shape, real, seed)
+    tolerance = 1000 * np.finfo(real).eps
+    actual, expected = all_results(kernels, *arrays), all_results(reference, *arrays)
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, e, tolerance, 4 * tolerance)
+
+
+@pytest.mark.parametrize("c", [3, 64])
+def test_large_mean_and_small_deviation(c, isa, dtype):
+    """The variance is right although the squares of x would have no digit of it."""
+    x = np.random.default_rng(0).standard_normal((4000, c)).astype(dtype)
+    far = 1 / np.finfo(dtype).eps / 100
+    x = x + dtype.type(far)
+    exact = x.astype(np.longdouble)
+    ones = np.ones(c, dtype)
+    y, mean, rstd = kernels.batchnorm_forward(x, ones, 0 * ones, eps=0.0)
+    np.testing.assert_allclose(mean, exact.mean(0), rtol=2 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(rstd, 1 / exact.std(0), rtol=1e-3)
+    np.testing.assert_allclose(y.std(0), 1, rtol=1e-3)
+
+
+def test_a_constant_channel_becomes_beta(isa, dtype):
+    x = np.full((50, 5), 7.3, dtype)
+    gamma, beta = np.ones(5, dtype), np.arange(5, dtype=dtype)
+    y, _, rstd = kernels.batchnorm_forward(x, gamma, beta)
+    np.testing.assert_allclose(y, np.tile(beta, (50, 1)), atol=1e-3)
+    np.testing.assert_allclose(rstd, 1e-5**-0.5, rtol=1e-3)
+
+
+def test_gamma_and_beta_can_undo_it(isa, dtype):
+    """S17: gamma = sqrt(var + eps), beta = mean is the identity."""
+    x, _, gamma, beta = operands((60, 9), dtype)
+    _, mean, rstd = kernels.batchnorm_forward(x, gamma, beta)
+    y, _, _ = kernels.batchnorm_forward(x, 1 / rstd, mean)
+    np.testing.assert_allclose(y, x, rtol=1e-4, atol=1e-5)
+
+
+def test_empty_batch(isa, dtype):
+    x, dy, gamma, beta = operands((0, 4, 4, 6), dtype)
+    y, mean, rstd = kernels.batchnorm_forward(x, gamma, beta)
+    assert y.shape == x.shape
+    np.testing.assert_array_equal(mean, 0)
+    np.testing.assert_allclose(rstd, 1e-5**-0.5, rtol=1e-6)
+    dx, dgamma, dbeta = kernels.batchnorm_backward(dy, x, gamma, mean, rstd)
+    assert dx.shape == x.shape
+    np.testing.assert_array_equal([dgamma, dbeta], 0)
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (2, 3, 2, 17)], ids=str)
+def test_gradients_are_finite_differences(shape, isa, numeric_gradient):
+    x, dy, gamma, beta = (a.copy() for a in operands(shape, np.float64))
+
+    def forward():
+        return kernels.batchnorm_forward(x, gamma, beta)[0]
+
+    _, mean, rstd = kernels.batchnorm_forward(x, gamma, beta)
+    dx, dgamma, dbeta = kernels.batchnorm_backward(dy, x, gamma, mean, rstd)
+    for array, gradient in ((x, dx), (gamma, dgamma), (beta, dbeta)):
+        numeric = numeric_gradient(forward, array, dy)
+        np.testing.assert_allclose(gradient, numeric, rtol=1e-5, atol=1e-7)
+
+
+def test_views_give_the_result_of_their_copies(dtype):
+    x, dy, gamma, beta = operands((40, 3, 26), dtype)
+    views = [a[..., ::2] for a in (x[::3], dy[::3], gamma, beta)]
+    copies = [a.copy() for a in views]
+    for a, e in zip(
+        all_results(kernels, *views), all_results(kernels, *copies), strict=True
+    ):
+        np.testing.assert_array_equal(a, e)
+
+
+def test_wrong_arguments():
+    x = np.zeros((4, 3), np.float32)
+    c = np.ones(3, np.float32)
+    with pytest.raises(DtypeError, match="gamma is float64"):
+        kernels.batchnorm_forward(x, np.ones(3), c)
+    with pytest.raises(ShapeError, match=r"expected beta of shape \(3,\), got \(4,\)"):
+        kernels.batchnorm_forward(x, c, np.ones(4, np.float32))
+    with pytest.raises(ShapeError, match="at least one channel"):
+        kernels.batchnorm_forward(x[:, :0], c[:0], c[:0])
+    with pytest.raises(ShapeError, match="expected var of shape"):
+        kernels.batchnorm_inference(x, c, c, c, c[:1])
+    with pytest.raises(ShapeError, match="expected dy of shape"):
+        kernels.batchnorm_backward(x[:3], x, c, c, c)
+    with pytest.raises(DtypeError, match="x is int64"):
+        kernels.batchnorm_forward(np.zeros((4, 3), int), c, c)
