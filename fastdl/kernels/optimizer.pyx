@@ -77,7 +77,7 @@ cdef char *in_place(
 
 
 cdef cnp.ndarray set_arrays(StepArgs *p, object param, object grad, str operation):
-    """Set the arrays of `p` that all optimisers have; return that of the gradient."""
+    """Set the arrays of `p` that all optimisers have; return what holds grad."""
     cdef cnp.ndarray gradient
     shapes.check_real(operation, param=param)
     p.param = in_place(param, operation, "param", param)
@@ -123,7 +123,7 @@ def sgd_step(
     ArgumentError, DtypeError, ShapeError
     """
     cdef StepArgs p
-    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "sgd_step")  # lives as long as this name
+    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "sgd_step")
     p.first = NULL
     if momentum:
         if velocity is None:
@@ -158,7 +158,7 @@ def rmsprop_step(param, grad, square, *, lr, beta=0.9, eps=1e-8, weight_decay=0.
     ArgumentError, DtypeError, ShapeError
     """
     cdef StepArgs p
-    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "rmsprop_step")  # lives as long as this name
+    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "rmsprop_step")
     p.first = in_place(square, "rmsprop_step", "square", param)
     p.lr, p.beta1, p.eps, p.weight_decay = lr, beta, eps, weight_decay
     with nogil:
@@ -195,7 +195,7 @@ def adam_step(
     ArgumentError, DtypeError, ShapeError
     """
     cdef StepArgs p
-    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "adam_step")  # lives as long as this name
+    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "adam_step")
     if step < 1:
         raise ArgumentError(f"adam_step: step counts from 1, got {step!r}")
     p.first = in_place(m, "adam_step", "m", param)
