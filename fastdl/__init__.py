@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from fastdl.autograd import Tensor, no_grad, tensor
     from fastdl.cli.info import info
     from fastdl.errors import FastdlError
+    from fastdl.kernels import (
+        empty_cache,
+        get_conv_algorithm,
+        memory_stats,
+        set_conv_algorithm,
+    )
     from fastdl.nn import load, load_weights, save, save_weights
     from fastdl.random import seed as manual_seed
     from fastdl.train import Trainer
@@ -40,14 +46,17 @@ __all__ = [
     "backend",
     "data",
     "datasets",
+    "empty_cache",
     "errors",
     "functional",
+    "get_conv_algorithm",
     "get_num_threads",
     "gradcheck",
     "info",
     "load",
     "load_weights",
     "manual_seed",
+    "memory_stats",
     "metrics",
     "models",
     "nn",
@@ -57,6 +66,7 @@ __all__ = [
     "report",
     "save",
     "save_weights",
+    "set_conv_algorithm",
     "set_num_threads",
     "tensor",
     "train",
@@ -67,14 +77,18 @@ _HOMES = {
     "FastdlError": "errors.FastdlError",
     "Tensor": "functional.Tensor",  # with its operators
     "Trainer": "train.Trainer",
+    "empty_cache": "kernels.empty_cache",
+    "get_conv_algorithm": "kernels.get_conv_algorithm",
     "gradcheck": "train.gradcheck",
     "info": "cli.info.info",
     "load": "nn.load",
     "load_weights": "nn.load_weights",
     "manual_seed": "random.seed",
+    "memory_stats": "kernels.memory_stats",
     "no_grad": "autograd.no_grad",
     "save": "nn.save",
     "save_weights": "nn.save_weights",
+    "set_conv_algorithm": "kernels.set_conv_algorithm",
     "tensor": "functional.Tensor",
 }
 

@@ -41,6 +41,7 @@ def conv2d(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
     activation: str | None = None,
+    algorithm: str | None = None,
 ) -> Tensor:
     """Convolve images with filters (cross-correlation, as usual in the field).
 
@@ -62,6 +63,9 @@ def conv2d(
     activation : str, optional
         One of ``fastdl.shapes.ACTIVATIONS``; part of the same kernel call for those
         in ``fastdl.functional.activation.FUSED``.
+    algorithm : str, optional
+        "auto", "direct" or "winograd"; by default the one of
+        ``fastdl.set_conv_algorithm``. Of all three passes.
 
     Returns
     -------
@@ -91,6 +95,7 @@ def conv2d(
         "padding": padding,
         "dilation": dilation,
         "groups": groups,
+        "algorithm": algorithm,
     }
     y = backend.conv2d_forward(x.data, weight.data, b, activation=fused, **geometry)
     saved = (
