@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     # Imported here: a wrong environment variable makes these fail, in one line.
-    from fastdl.cli import evaluate, info, predict, summary, train
+    from fastdl.cli import evaluate, gradcheck, info, predict, summary, train
 
     parser = _Parser(
         prog="fastdl",
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"fastdl {fastdl.__version__}"
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (train, evaluate, predict, summary, info):
+    for command in (train, evaluate, predict, summary, gradcheck, info):
         own = commands.add_parser(
             command.__name__.rpartition(".")[2],
             help=command.HELP,

@@ -272,6 +272,9 @@ def gradcheck(
     def value() -> float:
         return cost(double(inputs), targets).item()
 
+    trained = {n: p for n, p in double.named_parameters() if p.requires_grad}
+    if not trained:
+        raise ArgumentError("gradcheck: no parameter of the model is trained")
     base = value()
     if not math.isfinite(base):
         raise NonFiniteError(f"gradcheck: the cost is {base}")
@@ -285,13 +288,10 @@ def gradcheck(
 
     rng = np.random.default_rng(seed)
     rows, pairs = [], []
-    for name, parameter in double.named_parameters():
-        if parameter.requires_grad:
-            row, pair = _check(name, parameter, value, base, eps, sample, rng)
-            rows.append(row)
-            pairs.append(pair)
-    if not rows:
-        raise ArgumentError("gradcheck: no parameter of the model is trained")
+    for name, parameter in trained.items():
+        row, pair = _check(name, parameter, value, base, eps, sample, rng)
+        rows.append(row)
+        pairs.append(pair)
     numeric, analytic = np.concatenate(pairs, axis=1)
     return GradientCheck(_ratio(numeric, analytic), rows, base, eps)
 

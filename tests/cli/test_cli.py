@@ -18,7 +18,7 @@ from fastdl.cli import main
 from fastdl.cli.outcome import Outcome
 from fastdl.train import Trainer
 
-COMMANDS = ("train", "evaluate", "predict", "summary", "info")
+COMMANDS = ("train", "evaluate", "predict", "summary", "gradcheck", "info")
 
 
 @pytest.fixture

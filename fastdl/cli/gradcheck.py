@@ -1,0 +1,130 @@
+"""``fastdl gradcheck``: look whether the gradients of a network are right."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+
+import numpy as np
+
+from fastdl import datasets, models, nn, random
+from fastdl.cli import arguments
+from fastdl.cli.run import load_run
+from fastdl.errors import FastdlError
+from fastdl.train import gradcheck
+
+HELP = "compare the gradients of a network with differences"
+DESCRIPTION = """\
+Compare the gradient that backpropagation computes with difference quotients of the
+cost, in float64, for each parameter of a network. A ratio of 1e-7 is great, at 1e-5
+have a look, 1e-3 is wrong (and the exit code 2).
+
+Dropout is off. A fresh network gets random biases: with biases of exactly 0, blank
+parts of pictures would lie in the kink of ReLU, where there is no derivative.
+"""
+EXAMPLES = """\
+examples:
+  fastdl gradcheck convnet --dataset digits
+  fastdl gradcheck lenet5 --dataset mnist --sample 100
+  fastdl gradcheck runs/digits --dataset digits     after training
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help=f"one of {', '.join(models.names())}, or the folder of a run",
+    )
+    parser.add_argument(
+        "--dataset",
+        metavar="DATASET",
+        default="digits",
+        help=f"one of {', '.join(datasets.names())}, or a folder of pictures; "
+        f"default: digits",
+    )
+    parser.add_argument(
+        "--examples",
+        type=arguments.count,
+        metavar="N",
+        default=8,
+        help="how many make the batch; default: 8",
+    )
+    parser.add_argument(
+        "--sample",
+        type=_sample,
+        metavar="N",
+        default=20,
+        help="elements checked of each parameter, or all; default: 20",
+    )
+    parser.add_argument(
+        "--l2",
+        type=arguments.rate,
+        metavar="X",
+        help="add an L2 penalty of this strength to the cost",
+    )
+    parser.add_argument(
+        "--seed", type=arguments.seed, metavar="N", default=0, help="default: 0"
+    )
+    arguments.add_data_dir(parser)
+    parser.add_argument(
+        "--size",
+        type=arguments.size,
+        metavar="H,W",
+        help="resize the pictures of a folder",
+    )
+
+
+def run(options: Namespace) -> None:
+    """Run the command."""
+    random.seed(options.seed)
+    rng = np.random.default_rng(options.seed)
+    size = options.size
+    trained = Path(options.model).is_dir()
+    if trained:
+        model, _, input_shape = load_run(Path(options.model))
+        size = size or input_shape[:2]
+    splits = arguments.load_data(options.dataset, options.data_dir, size)
+    if not trained:
+        model = models.create(options.model, len(splits.classes))
+        model.build(splits.train.x.shape[1:])
+        _draw_biases(model, rng)
+    for module in model.train().modules():
+        if isinstance(module, (nn.Dropout, nn.Dropout2d)):
+            module.p = 0.0
+
+    count = min(options.examples, len(splits.train))
+    x, y = splits.train.take(rng.choice(len(splits.train), count, replace=False))
+    check = gradcheck(
+        model,
+        nn.CrossEntropyLoss(),
+        x,
+        y,
+        sample=options.sample,
+        seed=options.seed,
+        regularization=() if options.l2 is None else nn.L2(options.l2),
+    )
+    print(
+        f"{options.model} on {count} examples of {splits.name}, cost {check.cost:.4f}"
+    )
+    print(check)
+    if check.verdict == "wrong":
+        raise FastdlError(f"the gradient of '{check.worst.name}' is wrong")
+
+
+def _sample(text: str) -> int | None:
+    if text == "all":
+        return None
+    try:
+        return arguments.count(text)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(
+            f"expected an integer from 1, or all, got {text!r}"
+        ) from None
+
+
+def _draw_biases(model: nn.Module, rng: np.random.Generator) -> None:
+    for name, parameter in model.named_parameters():
+        if name.rpartition(".")[2] == "bias":
+            parameter.data[...] = rng.uniform(-0.1, 0.1, parameter.shape)
