@@ -17,9 +17,9 @@ from fastdl.functional.elementwise import empty_like
 from fastdl.functional.reduction import check_targets, reduce_losses, spread_loss
 from fastdl.functional.targets import (
     check_smoothing,
-    class_targets,
     example_weights,
     plain,
+    weigh_classes,
     weigh_positive,
 )
 from fastdl.shapes import check_probabilities
@@ -167,18 +167,15 @@ def cross_entropy(
     labels = plain(labels, "cross_entropy")
     if labels.shape == x.shape:
         check_probabilities(labels, "cross_entropy", missing=False)
-    weight = None
-    mass = np.ones(len(x), x.dtype)
-    if class_weight is not None or label_smoothing:
-        labels, mass = class_targets(
-            labels, x.shape, x.dtype, class_weight, label_smoothing, "cross_entropy"
+    weight, count = None, float(len(x))
+    if class_weight is not None or sample_weight is not None or label_smoothing:
+        labels, weight, count = weigh_classes(
+            labels, x, class_weight, sample_weight, label_smoothing
         )
     losses, probabilities = backend.softmax_cross_entropy_forward(x, labels)
-    if sample_weight is not None:
-        weight = example_weights(sample_weight, x.shape[:1], x.dtype, "cross_entropy")
-        mass *= weight
+    if weight is not None:
         losses *= weight
-    loss, factor = reduce_losses(losses, reduction, mass.sum(), "cross_entropy")
+    loss, factor = reduce_losses(losses, reduction, count, "cross_entropy")
     saved = (probabilities, labels, weight, factor)
     return record(loss, _cross_entropy_backward, (logits._node,), saved)
 

@@ -46,53 +46,63 @@ def check_weights(values: Any, dtype: Any, name: str, operation: str) -> np.ndar
     return array
 
 
-def class_targets(
+def weigh_classes(
     labels: np.ndarray,
-    shape: Shape,
-    dtype: np.dtype,
+    logits: np.ndarray,
     class_weight: Any,
+    sample_weight: Any,
     label_smoothing: float,
-    operation: str,
-) -> tuple[np.ndarray, np.ndarray]:
-    r"""Return the rows that the softmax cross-entropy is computed with.
+) -> tuple[np.ndarray, np.ndarray | None, float]:
+    r"""Return what a weighted softmax cross-entropy is computed with.
 
-    They are :math:`c_k ((1 - \epsilon) y_k + \epsilon / K)` with the class weights c
-    and the smoothing epsilon of K classes.
+    Parameters
+    ----------
+    labels, logits
+        (n,) or (n, classes); (n, classes).
+    class_weight, sample_weight, label_smoothing
+        c, s and epsilon of `fastdl.functional.cross_entropy`.
 
     Returns
     -------
     rows : numpy.ndarray
-        (n, classes).
-    mass : numpy.ndarray
-        (n,): the class weight of each example, the mean of c under y.
+        (n, classes): :math:`c_k ((1 - \epsilon) y_k + \epsilon / K)`.
+    weight : numpy.ndarray or None
+        (n,): s, which the losses are to be multiplied by.
+    total : float
+        What a mean divides by: the sum of :math:`s \sum_k c_k y_k`.
 
     Raises
     ------
     ShapeError, DtypeError, ArgumentError
-        For labels or weights that do not fit the logits' `shape`.
+        For labels or weights that do not fit the logits.
     """
-    n, classes = shape
+    operation = "cross_entropy"
+    (n, classes), dtype = logits.shape, logits.dtype
     check_smoothing(label_smoothing, operation)
     labels = shapes.labels(labels, n, classes, operation)
     if labels.ndim == 1:
-        one_hot = np.zeros(shape, dtype)
-        one_hot[np.arange(n), labels] = 1
-        labels = one_hot
-    rows = labels.astype(dtype)
+        rows = np.zeros((n, classes), dtype)
+        rows[np.arange(n), labels] = 1
+    else:
+        rows = labels.astype(dtype)
+    by_class = np.ones(classes, dtype)
     mass = np.ones(n, dtype)
     if class_weight is not None:
-        weight = check_weights(class_weight, dtype, "class_weight", operation)
-        if weight.shape != (classes,):
+        by_class = check_weights(class_weight, dtype, "class_weight", operation)
+        if by_class.shape != (classes,):
             raise ShapeError(
                 f"{operation}: expected one class_weight for each of the {classes} "
-                f"classes, got shape {weight.shape}"
+                f"classes, got shape {by_class.shape}"
             )
-        mass = (rows * weight).sum(-1)
+        mass = (rows * by_class).sum(-1)
+    weight = None
+    if sample_weight is not None:
+        weight = example_weights(sample_weight, (n,), dtype, operation)
+        mass *= weight
     rows *= 1 - label_smoothing
     rows += label_smoothing / classes
-    if class_weight is not None:
-        rows *= weight
-    return rows, mass
+    rows *= by_class
+    return rows, weight, float(mass.sum())
 
 
 def example_weights(
