@@ -1,0 +1,108 @@
+"""``python -m bench``: all tables, printed and written to docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import fastdl
+from bench import kernels, peer, steps
+from bench.harness import REPEATS, Table, describe_load, describe_machine
+from bench.harness import __doc__ as method
+from bench.instructions import instructions
+from bench.overhead import overhead
+
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+INTRODUCTION = """\
+# Benchmarks
+
+Written by `make bench`; every figure was measured in that run. `python -m bench NAME`
+prints one table, `python -m bench.compare` finds what a change made slower.
+
+{method}
+{install}
+"""
+
+
+def tables(repeats: int, compiled: bool) -> dict[str, Callable[[], Table]]:
+    """Return the functions that measure, by the name that asks for them."""
+    return {
+        "steps": partial(steps.training, repeats, compiled),
+        "latency": partial(steps.latency, repeats),
+        "conv2d": partial(kernels.conv2d, repeats),
+        "dense": partial(kernels.dense, repeats),
+        "memory": partial(kernels.memory, repeats),
+        "overhead": partial(overhead, repeats),
+        "load": partial(steps.under_load, repeats),
+        "resident": steps.resident,
+        "reference": partial(kernels.against_reference, repeats),
+        "instructions": instructions,
+    }
+
+
+def main() -> None:
+    """Run the command."""
+    names = list(tables(0, False))
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure fastdl against its peers and the machine's limits.",
+    )
+    parser.add_argument("tables", nargs="*", metavar="NAME", help=", ".join(names))
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="samples a figure")
+    parser.add_argument("--threads", type=int, default=fastdl.get_num_threads())
+    parser.add_argument(
+        "--compiled", action="store_true", help="also the peer's compiler (minutes)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="save all timings")
+    parser.add_argument("--page", type=Path, metavar="FILE", help=f"default: {PAGE}")
+    options = parser.parse_args()
+    for name in options.tables:
+        if name not in names:
+            parser.error(f"unknown table {name!r}; there are {', '.join(names)}")
+
+    fastdl.set_num_threads(options.threads)
+    peer.set_threads(options.threads)
+    start = time.monotonic()
+    machine = describe_machine() | {"peer": peer.describe(), "before": describe_load()}
+    print(_lines(machine))
+    measured: dict[str, Table] = {}
+    for name, make in tables(options.repeats, options.compiled).items():
+        if name in options.tables or not options.tables:
+            measured[name] = make()
+            print(measured[name], flush=True)
+    machine["after"] = describe_load()
+    machine["samples"] = str(options.repeats)
+    machine["duration"] = f"{(time.monotonic() - start) / 60:.0f} minutes"
+    print(_lines(machine))
+
+    if options.json:
+        content = {
+            "machine": machine,
+            "tables": {name: table.timings for name, table in measured.items()},
+        }
+        options.json.write_text(json.dumps(content, indent=1) + "\n")
+    page = options.page or (None if options.tables else PAGE)
+    if page:
+        text = INTRODUCTION.format(method=_paragraphs(method), install=peer.INSTALL)
+        page.write_text(
+            "\n".join([text, _lines(machine), *map(str, measured.values())]),
+            encoding="utf-8",
+        )
+        print(f"written: {page}")
+
+
+def _lines(machine: dict[str, str]) -> str:
+    return "\n".join(f"- {key}: {value}" for key, value in machine.items()) + "\n"
+
+
+def _paragraphs(docstring: str | None) -> str:
+    """Return what follows the first line of a docstring."""
+    return (docstring or "").partition("\n\n")[2]
+
+
+if __name__ == "__main__":
+    main()

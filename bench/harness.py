@@ -1,0 +1,281 @@
+"""How time is measured, and the form of what is measured.
+
+All sides of a comparison run in turn in one process, so that a change of the clock or
+of the load meets all of them. A figure is the median of at least 20 samples; a sample
+is one call, or as many short ones as fill a millisecond. Each follows a pause and a
+call that is not timed, in which the worker threads of the other sides fall asleep and
+its own wake up.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import fastdl
+
+REPEATS = 20
+SAMPLE = 1e-3  # seconds that a sample takes at least
+PAUSE = 1e-3  # longer than the workers of an OpenMP library wait awake
+LONG = 20e-3  # calls that take longer need no second one to be warm
+
+Function = Callable[[], Any]
+
+
+class Timing(NamedTuple):
+    """Seconds of one call: the median of the samples and their quartiles."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """One computation on arrays that are ready.
+
+    Attributes
+    ----------
+    ours
+        Computes it by the functions of a backend, `fastdl.kernels` or
+        `fastdl.reference`.
+    peers
+        Returns the forms in which the peer can compute it, such as its layouts; the
+        fastest counts.
+    flops
+        Multiplications and additions that are needed, those with padding not counted.
+    bytes
+        What has to be moved to and from memory when no cache holds it.
+    winograd
+        Whether Winograd's algorithm can compute it too.
+    """
+
+    ours: Callable[[ModuleType], Any]
+    peers: Callable[[], list[Function]] = list
+    flops: float = 0
+    bytes: float = 0
+    winograd: bool = False
+
+
+@dataclass(frozen=True)
+class Case:
+    """A computation on one shape; ``setup()`` makes its arrays.
+
+    The goals are lower bounds: "ratio" of peer time / fastdl time, "direct" of the
+    same without Winograd, and "percent" of the peak, or of the copy bandwidth where
+    memory is the limit.
+    """
+
+    name: str
+    setup: Callable[[], Work]
+    goals: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Table:
+    """Cells as text, under a title and a paragraph, and the timings behind them."""
+
+    title: str
+    text: str
+    header: Sequence[str]
+    rows: list[Sequence[str]] = field(default_factory=list)
+    after: str = ""
+    timings: dict[str, dict[str, Timing]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Return the table as Markdown that is also readable as plain text."""
+        lines = [self.header, *self.rows]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+        cells = [
+            [line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]
+            for line in (self.header, rule, *self.rows)
+        ]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
+        parts = (f"## {self.title}", self.text, table, self.after)
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def against(value: float, goal: float | None, form: str, at_most: bool = False) -> str:
+    """Return a figure with its goal; bold when it misses."""
+    text = format(value, form)
+    if goal is None:
+        return text
+    if value > goal if at_most else value < goal:
+        text = f"**{text}**"
+    return f"{text} ({'≤' if at_most else '≥'} {goal:g})"
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """Return the n-th root of the product; NaN for none."""
+    logs = [math.log(value) for value in values]
+    return math.exp(statistics.fmean(logs)) if logs else math.nan
+
+
+# Time --------------------------------------------------------------------------------
+
+
+def _sample(function: Function, calls: int, warm: bool) -> float:
+    time.sleep(PAUSE)
+    if warm:
+        function()
+    start = time.perf_counter()
+    for _ in range(calls):
+        function()
+    return (time.perf_counter() - start) / calls
+
+
+def measure(sides: dict[str, Function], repeats: int = REPEATS) -> dict[str, Timing]:
+    """Time all sides in turn, each as often as the others."""
+    calls, warm = {}, {}
+    for name, function in sides.items():
+        function()  # compiles, fills caches, takes memory
+        seconds = min(_sample(function, 1, warm=False) for _ in range(2))
+        calls[name] = max(1, math.ceil(SAMPLE / seconds))
+        warm[name] = seconds < LONG
+    samples: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(repeats):
+        # Alternate the order: no side always runs after the same one.
+        for name in list(sides)[:: -1 if turn % 2 else 1]:
+            samples[name].append(_sample(sides[name], calls[name], warm[name]))
+    return {name: timing(values) for name, values in samples.items()}
+
+
+def timing(samples: Sequence[float]) -> Timing:
+    """Return the median and the quartiles of samples."""
+    low, median, high = np.percentile(samples, (25, 50, 75))
+    return Timing(float(median), float(low), float(high))
+
+
+def fastest(forms: Sequence[Function]) -> Function:
+    """Return the fastest of several ways to compute the same."""
+    if len(forms) == 1:
+        return forms[0]
+    times = measure({str(i): form for i, form in enumerate(forms)}, repeats=3)
+    return forms[int(min(times, key=lambda name: times[name].median))]
+
+
+def with_algorithm(name: str, function: Function) -> Function:
+    """Return `function` with this algorithm for all 3 x 3 convolutions."""
+    from fastdl import kernels
+
+    def run() -> Any:
+        kernels.set_conv_algorithm(name)
+        try:
+            return function()
+        finally:
+            kernels.set_conv_algorithm("auto")
+
+    return run
+
+
+def check_equal(name: str, ours: Any, theirs: Any) -> None:
+    """Raise unless two sides computed the same, whatever the layout of the result.
+
+    Compares the norms of all floating arrays; dropout, whose masks differ, is why it
+    asks for no more than 1 %.
+    """
+    for a, b in zip(_norms(ours), _norms(theirs), strict=True):
+        if not math.isclose(a, b, rel_tol=1e-2, abs_tol=1e-6):
+            raise AssertionError(f"{name}: the sides disagree, norms {a} and {b}")
+
+
+def _norms(result: Any) -> list[float]:
+    results = result if isinstance(result, (tuple, list)) else (result,)
+    arrays = [np.asarray(array) for array in results if array is not None]
+    return [
+        float(np.linalg.norm(array.astype(np.float64).ravel()))
+        for array in arrays
+        if array.dtype.kind == "f"
+    ]
+
+
+# The machine -------------------------------------------------------------------------
+
+
+def peak() -> float:
+    """Return the FLOP/s of the multiply-add units, all threads together.
+
+    The best of five: a disturbance can only make it smaller.
+    """
+    from fastdl.kernels import runtime
+
+    return max(runtime.measure_peak() for _ in range(5))
+
+
+@lru_cache
+def copy_bandwidth(size: int) -> float:
+    """Return the bytes per second, read and written, of copies of `size` / 2 bytes.
+
+    Each thread copies its own share again and again, so no time goes into waking them.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    threads = fastdl.get_num_threads()
+    rounds = max(1, math.ceil(4e6 / size))
+    shares = [np.ones(max(1, size // 2 // threads), np.uint8) for _ in range(threads)]
+    copies = [share.copy() for share in shares]
+
+    def copy(index: int) -> None:
+        for _ in range(rounds):
+            np.copyto(copies[index], shares[index])
+
+    with ThreadPoolExecutor(threads) as pool:
+        time_of_all = measure({"copy": lambda: list(pool.map(copy, range(threads)))})
+    return size * rounds / time_of_all["copy"].median
+
+
+def load_of_others(seconds: float = 1.0) -> float | None:
+    """Return how many cores other processes keep busy while this one sleeps."""
+
+    def busy() -> float:
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        user, nice, system, _, _, irq, softirq, steal = map(int, fields)
+        return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+    try:
+        before = busy()
+        time.sleep(seconds)
+        return (busy() - before) / seconds
+    except (OSError, ValueError):  # no Linux
+        return None
+
+
+def describe_load() -> str:
+    """Say whether the machine is quiet enough for its figures to mean something."""
+    load = load_of_others()
+    if load is None:
+        return "the load of other processes is not known on this system"
+    if load < 0.1:
+        return f"quiet: other processes kept {load:.2f} cores busy"
+    return f"NOT QUIET: other processes kept {load:.2f} cores busy; measure again"
+
+
+def describe_machine() -> dict[str, str]:
+    """Return what a reader must know to compare figures."""
+    cpu = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next(line.split(": ")[1] for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        pass
+    prefixes = ("FASTDL_", "OMP_", "MKL_", "GOMP_", "KMP_", "OPENBLAS_")
+    flags = [f"{k}={v}" for k, v in os.environ.items() if k.startswith(prefixes)]
+    return {
+        "date": date.today().isoformat(),
+        "processor": f"{cpu}, {os.cpu_count()} cores",
+        **fastdl.info(),
+        "environment": " ".join(sorted(flags)) or "no variable set",
+    }

@@ -1,0 +1,176 @@
+"""The tables of single kernels."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from bench import bench_conv2d, bench_matmul, peer
+from bench.harness import (
+    Case,
+    Function,
+    Table,
+    Work,
+    against,
+    check_equal,
+    copy_bandwidth,
+    fastest,
+    geometric_mean,
+    measure,
+    peak,
+    with_algorithm,
+)
+from fastdl import kernels, reference
+
+MEMORY: list[Case] = []
+CASES = [*bench_conv2d.CASES, *bench_matmul.CASES, *MEMORY]
+KERNELS = [case for case in CASES if not case.name.endswith("gradients")]  # one each
+
+
+def _sides(case: Case, work: Work) -> dict[str, Function]:
+    """Return fastdl, and the peer in its best form when it is installed."""
+    sides: dict[str, Function] = {"fastdl": partial(work.ours, kernels)}
+    forms = work.peers() if peer.available() else []
+    if forms:
+        check_equal(case.name, work.ours(kernels), forms[0]())
+        sides["peer"] = fastest(forms)
+    return sides
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:.3f}"
+
+
+def conv2d(repeats: int) -> Table:
+    """Convolutions against the peer and the peak, with Winograd and without."""
+    table = Table(
+        "Convolutions",
+        "Milliseconds of one pass; gradients is both gradients together. auto chooses "
+        "Winograd for 3 x 3 filters of stride 1 where it is faster, direct never does; "
+        "elsewhere there is only the direct sum. "
+        "Ratios are peer time / fastdl time. 100 % is the measured peak of "
+        "multiply-adds on registers; products with padding do not count as work, so "
+        "Winograd can exceed it. A goal follows in brackets, and a figure that misses "
+        "it is bold.",
+        ("layer, pass", "auto", "direct", "peer", "ratio", "ratio direct", "% of peak",
+         "% direct"),
+    )  # fmt: skip
+    ratios, direct_ratios = [], []
+    for case in bench_conv2d.CASES:
+        work = case.setup()
+        sides = _sides(case, work)
+        if work.winograd:
+            sides["direct"] = with_algorithm("direct", sides["fastdl"])
+        times = table.timings[case.name] = measure(sides, repeats)
+        auto, direct = (
+            times["fastdl"].median,
+            times.get("direct", times["fastdl"]).median,
+        )
+        percent = 100 * work.flops / peak()
+        row = [case.name, _ms(auto), _ms(direct), "", "", ""]
+        if "peer" in times:
+            theirs = times["peer"].median
+            ratios.append(theirs / auto)
+            direct_ratios.append(theirs / direct)
+            row[3:] = [
+                _ms(theirs),
+                against(ratios[-1], case.goals.get("ratio"), ".2f"),
+                against(direct_ratios[-1], case.goals.get("direct"), ".2f"),
+            ]
+        row.append(f"{percent / auto:.0f}")
+        row.append(against(percent / direct, case.goals.get("percent"), ".0f"))
+        table.rows.append(row)
+    if ratios:
+        table.after = (
+            f"Geometric mean of the ratios: {geometric_mean(ratios):.2f} auto, "
+            f"{geometric_mean(direct_ratios):.2f} direct."
+        )
+    return table
+
+
+def dense(repeats: int) -> Table:
+    """Dense layers against the peer and the peak."""
+    table = Table(
+        "Dense layers",
+        "The product with bias of a forward pass, and the two products of the "
+        "gradients; columns as above.",
+        ("product", "fastdl ms", "peer ms", "ratio", "% of peak"),
+    )
+    for case in bench_matmul.CASES:
+        work = case.setup()
+        times = table.timings[case.name] = measure(_sides(case, work), repeats)
+        ours = times["fastdl"].median
+        percent = 100 * work.flops / ours / peak()
+        row = [case.name, _ms(ours), "", ""]
+        if "peer" in times:
+            theirs = times["peer"].median
+            ratio = against(theirs / ours, case.goals.get("ratio"), ".2f")
+            row[2:] = [_ms(theirs), ratio]
+        row.append(against(percent, case.goals.get("percent"), ".0f"))
+        table.rows.append(row)
+    return table
+
+
+def memory(repeats: int) -> Table:
+    """Kernels that wait for memory, against the peer and against plain copies."""
+    table = Table(
+        "Kernels limited by memory",
+        "Microseconds of one call, and the megabytes that it has to move when no cache "
+        "holds them, as a share of what plain copies of as many bytes reach (100 %). "
+        "Goals: a ratio of 1.5 on arrays up to 2 MB; beyond, a ratio of 1.3 or 80 % of "
+        "the copies.",
+        ("kernel", "MB", "fastdl µs", "peer µs", "ratio", "% of copy"),
+    )
+    ratios = []
+    for case in MEMORY:
+        work = case.setup()
+        times = table.timings[case.name] = measure(_sides(case, work), repeats)
+        ours = times["fastdl"].median
+        percent = 100 * work.bytes / ours / copy_bandwidth(int(work.bytes))
+        goals = dict(case.goals)
+        row = [case.name, f"{work.bytes / 1e6:.2f}", f"{1e6 * ours:.1f}", "", ""]
+        if "peer" in times:
+            theirs = times["peer"].median
+            ratios.append(theirs / ours)
+            if ratios[-1] >= goals.get("ratio", 0):
+                goals.pop("percent", None)  # one of the two is enough
+            elif percent >= goals.get("percent", np.inf):
+                del goals["ratio"]
+            row[3:] = [
+                f"{1e6 * theirs:.1f}",
+                against(ratios[-1], goals.get("ratio"), ".2f"),
+            ]
+        row.append(against(percent, goals.get("percent"), ".0f"))
+        table.rows.append(row)
+    if ratios:
+        table.after = f"Geometric mean of the ratios: {geometric_mean(ratios):.2f}."
+    return table
+
+
+def against_reference(repeats: int) -> Table:
+    """Every kernel against the NumPy function of the same name."""
+    table = Table(
+        "Against the NumPy reference",
+        "Microseconds of one call; the reference computes the same on the same arrays "
+        "in the same run, with the threads of NumPy's linear algebra.",
+        ("kernel", "fastdl µs", "reference µs", "times as fast"),
+    )
+    ratios = []
+    for case in KERNELS:
+        work = case.setup()
+        sides: dict[str, Function] = {
+            "fastdl": partial(work.ours, kernels),
+            "reference": partial(work.ours, reference),
+        }
+        check_equal(case.name, sides["fastdl"](), sides["reference"]())
+        times = table.timings[case.name] = measure(sides, max(3, repeats // 5))
+        ours, theirs = times["fastdl"].median, times["reference"].median
+        ratios.append(theirs / ours)
+        cells = (f"{1e6 * ours:.1f}", f"{1e6 * theirs:.1f}", f"{ratios[-1]:.1f}")
+        table.rows.append((case.name, *cells))
+    table.after = (
+        f"Geometric mean: {against(geometric_mean(ratios), 10, '.1f')} times as fast "
+        f"as NumPy, over {len(ratios)} rows."
+    )
+    return table

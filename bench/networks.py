@@ -1,0 +1,95 @@
+"""The networks whose training is timed, and what users do with a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.harness import Function
+from fastdl import functional as F
+from fastdl import models, nn, optim
+from fastdl.autograd import no_grad
+
+LR = 1e-7  # thousands of steps on one batch change nothing
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network, its batch, and the milliseconds that a training step may take."""
+
+    build: Callable[[], nn.Module]
+    input_shape: tuple[int, ...]
+    classes: int
+    batch: int
+    goal: float
+
+
+def _signs() -> nn.Sequential:
+    """Return the SIGNS ConvNet of the course."""
+    return nn.Sequential(
+        nn.Conv2d(None, 8, 4, padding="same"),
+        nn.ReLU(),
+        nn.MaxPool2d(8),
+        nn.Conv2d(None, 16, 2, padding="same"),
+        nn.ReLU(),
+        nn.MaxPool2d(4),
+        nn.Flatten(),
+        nn.Linear(None, 6),
+    )
+
+
+NETWORKS = {
+    "MLP 64-32-10": Network(lambda: models.mlp(10, (32,)), (64,), 10, 32, 0.04),
+    "MLP 784-128-64-10": Network(models.mlp, (784,), 10, 64, 0.20),
+    "MLP 12288-25-12-6": Network(
+        lambda: models.mlp(6, (25, 12)), (12288,), 6, 32, 0.45
+    ),
+    "LeNet-5": Network(models.lenet5, (28, 28, 1), 10, 64, 1.1),
+    "ConvNet of S41": Network(models.s41, (39, 39, 3), 10, 64, 5.0),
+    "SIGNS ConvNet": Network(_signs, (64, 64, 3), 6, 64, 2.8),
+    "MNIST ConvNet 32-64": Network(models.convnet, (28, 28, 1), 10, 128, 7.5),
+    "ResNet-20": Network(models.resnet20, (32, 32, 3), 10, 64, 48),
+    "ResNet-18": Network(models.resnet18, (32, 32, 3), 10, 32, 270),
+}
+
+
+def built(network: Network) -> nn.Module:
+    """Return the model with its weights."""
+    model = network.build()
+    model.build(network.input_shape)
+    return model
+
+
+def batch(network: Network, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return random inputs and labels."""
+    rng = np.random.default_rng(0)
+    size = size or network.batch
+    x = rng.standard_normal((size, *network.input_shape), np.float32)
+    return x, rng.integers(0, network.classes, size)
+
+
+def training_step(model: nn.Module, x: np.ndarray, labels: np.ndarray) -> Function:
+    """Return a training step by Adam."""
+    optimizer = optim.Adam(model.parameters(), lr=LR)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def inference(model: nn.Module, x: np.ndarray) -> Function:
+    """Return a prediction."""
+    model.eval()
+
+    def predict() -> np.ndarray:
+        with no_grad():
+            return model(x).data
+
+    return predict

@@ -1,0 +1,68 @@
+"""What an eager operation with its tape node costs beyond its kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from bench.harness import Table, against, measure
+from fastdl import Tensor, kernels
+from fastdl import functional as F
+
+GOAL = 1.5  # microseconds
+
+
+def _operations() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
+    """Return for each operation its kernel alone and the differentiable call."""
+    rng = np.random.default_rng(0)
+
+    def normal(*shape):
+        return Tensor(rng.standard_normal(shape, np.float32), requires_grad=True)
+
+    x, w, b = normal(4, 8), normal(8, 8), normal(8)
+    image, filters, gamma = normal(1, 4, 4, 4), normal(3, 3, 4, 4), normal(4)
+    mean, var = np.zeros(4, np.float32), np.ones(4, np.float32)
+    labels = np.zeros(4, np.int64)
+    return {
+        "relu": (lambda: kernels.activation_forward(x.data, "relu"), lambda: F.relu(x)),
+        "add": (lambda: np.add(x.data, x.data), lambda: x + x),
+        "linear": (
+            lambda: kernels.matmul(x.data, w.data, b.data),
+            lambda: F.linear(x, w, b),
+        ),
+        "conv2d": (
+            lambda: kernels.conv2d_forward(image.data, filters.data, padding=1),
+            lambda: F.conv2d(image, filters, padding=1),
+        ),
+        "max_pool2d": (
+            lambda: kernels.max_pool2d_forward(image.data, 2),
+            lambda: F.max_pool2d(image, 2),
+        ),
+        "batch_norm": (
+            lambda: kernels.batchnorm_forward(image.data, gamma.data, gamma.data),
+            lambda: F.batch_norm(image, mean, var, gamma, gamma, training=True),
+        ),
+        "cross_entropy": (
+            lambda: kernels.softmax_cross_entropy_forward(x.data, labels),
+            lambda: F.cross_entropy(x, labels),
+        ),
+    }
+
+
+def overhead(repeats: int) -> Table:
+    """Operations on a few numbers, so that only the calls cost."""
+    table = Table(
+        "Overhead of an eager operation",
+        "Microseconds of operations on a few numbers: the kernel (checks, memory for "
+        "the result, the C call) and the differentiable operation that records a node.",
+        ("operation", "kernel", "operation", "beyond"),
+    )
+    for name, (kernel, operation) in _operations().items():
+        times = measure({"kernel": kernel, "operation": operation}, repeats)
+        table.timings[name] = times
+        alone, whole = (1e6 * time.median for time in times.values())
+        beyond = against(whole - alone, GOAL, ".2f", at_most=True)
+        table.rows.append((name, f"{alone:.2f}", f"{whole:.2f}", beyond))
+    return table

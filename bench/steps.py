@@ -1,0 +1,217 @@
+"""The tables of whole networks: training steps, predictions, memory, a busy machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import fastdl
+from bench import peer
+from bench.harness import (
+    Function,
+    Table,
+    against,
+    fastest,
+    geometric_mean,
+    measure,
+    with_algorithm,
+)
+from bench.networks import (
+    LR,
+    NETWORKS,
+    Network,
+    batch,
+    built,
+    inference,
+    training_step,
+)
+from fastdl import kernels
+
+LATENCY = {"LeNet-5": 3.0, "ResNet-20": 3.0, "ResNet-18": 1.0}  # ratios to reach
+PEERS = ("peer", "compiled")
+
+
+def _step_sides(network: Network, compiled: bool = False) -> dict[str, Function]:
+    """Return a training step of fastdl and of each peer, from equal weights."""
+    model = built(network)
+    x, labels = batch(network)
+    sides = {}
+    if peer.available():
+        from bench.peer_networks import training_steps, translate
+
+        theirs = translate(model, network.input_shape)
+        for name in ("peer", "compiled") if compiled else ("peer",):
+            steps = training_steps(theirs, x, labels, LR, name == "compiled")
+            sides[name] = fastest(steps)
+    return {"fastdl": training_step(model, x, labels), **sides}
+
+
+def training(repeats: int, compiled: bool = False) -> Table:
+    """Training steps: forward, loss, backward, Adam."""
+    table = Table(
+        "Training steps",
+        "Milliseconds of forward, cross-entropy, backward and Adam, float32. The peer "
+        "runs in its faster layout with its fused Adam, eager; compiled is the same "
+        "through its compiler, where asked for. direct is fastdl without Winograd. "
+        "Ratios are time of the fastest peer / time of fastdl.",
+        ("network, batch", "fastdl", "direct", "peer", "compiled", "ratio",
+         "ratio direct"),
+    )  # fmt: skip
+    ratios = []
+    for name, network in NETWORKS.items():
+        sides = _step_sides(network, compiled)
+        sides["direct"] = with_algorithm("direct", sides["fastdl"])
+        times = table.timings[name] = measure(sides, repeats)
+        milliseconds = {side: 1e3 * time.median for side, time in times.items()}
+        row = [
+            f"{name}, {network.batch}",
+            against(milliseconds["fastdl"], network.goal, ".3f", at_most=True),
+        ]
+        for side in ("direct", "peer", "compiled"):
+            row.append(f"{milliseconds[side]:.3f}" if side in milliseconds else "")
+        peers = [milliseconds[side] for side in PEERS if side in milliseconds]
+        if peers:
+            ratios.append(min(peers) / milliseconds["fastdl"])
+            row.append(against(ratios[-1], 1.8, ".2f"))
+            row.append(f"{min(peers) / milliseconds['direct']:.2f}")
+        table.rows.append([*row, *[""] * (len(table.header) - len(row))])
+    if ratios:
+        mean = against(geometric_mean(ratios), 2.3, ".2f")
+        table.after = f"Geometric mean of the ratios: {mean}."
+    return table
+
+
+def latency(repeats: int) -> Table:
+    """Predictions of one picture."""
+    table = Table(
+        "Latency of one prediction",
+        "Microseconds from one picture to its logits, in evaluation mode.",
+        ("network", "fastdl", "peer", "ratio"),
+    )
+    for name, goal in LATENCY.items():
+        model = built(NETWORKS[name])
+        x, _ = batch(NETWORKS[name], 1)
+        sides = {"fastdl": inference(model, x)}
+        if peer.available():
+            from bench.peer_networks import inferences, translate
+
+            theirs = translate(model, NETWORKS[name].input_shape)
+            model.eval()
+            sides["peer"] = fastest(inferences(theirs, x))
+        times = table.timings[name] = measure(sides, repeats)
+        ours = times["fastdl"].median
+        row = [name, f"{1e6 * ours:.0f}", "", ""]
+        if "peer" in times:
+            theirs = times["peer"].median
+            row[2:] = [f"{1e6 * theirs:.0f}", against(theirs / ours, goal, ".2f")]
+        table.rows.append(row)
+    return table
+
+
+# A busy machine ----------------------------------------------------------------------
+
+
+@contextmanager
+def _one_core_busy() -> Iterator[None]:
+    """Let another process spin, on one of our cores where that can be asked for."""
+    code = "import os\n"
+    if hasattr(os, "sched_getaffinity"):
+        code += f"os.sched_setaffinity(0, {{{max(os.sched_getaffinity(0))}}})\n"
+    process = subprocess.Popen([sys.executable, "-c", code + "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def under_load(repeats: int) -> Table:
+    """Time a training step while another process spins on one core."""
+    table = Table(
+        "A busy machine",
+        "Milliseconds of the ResNet-20 step, alone and while another process spins on "
+        "one of the cores.",
+        ("side", "alone", "busy", "times as slow"),
+    )
+    for side, step in _step_sides(NETWORKS["ResNet-20"]).items():
+        alone = measure({side: step}, repeats)[side]
+        with _one_core_busy():
+            busy = measure({side: step}, max(3, repeats // 2))[side]
+        table.timings[side] = {"alone": alone, "busy": busy}
+        slower = busy.median / alone.median
+        goal = 2.2 if side == "fastdl" else None
+        cells = [f"{1e3 * time.median:.1f}" for time in (alone, busy)]
+        table.rows.append([side, *cells, against(slower, goal, ".2f", at_most=True)])
+    return table
+
+
+# Memory ------------------------------------------------------------------------------
+
+
+def resident() -> Table:
+    """Peak resident memory of training steps, each side in a process of its own."""
+    table = Table(
+        "Resident memory of the ResNet-18 step",
+        "Megabytes: the peak of a process that imports one side and makes three "
+        "steps, batch 32; before is what the imports and the model take.",
+        ("side", "before", "peak", "share of the peer"),
+    )
+    peaks = {}
+    for side in ("peer", "fastdl") if peer.available() else ("fastdl",):
+        command = [sys.executable, "-m", "bench.steps", side]
+        environment = os.environ | {
+            "FASTDL_NUM_THREADS": str(fastdl.get_num_threads()),
+            "OMP_NUM_THREADS": str(fastdl.get_num_threads()),
+        }
+        output = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        before, peaks[side] = map(float, output.split())
+        row = [side, f"{before:.0f}", f"{peaks[side]:.0f}", ""]
+        if side == "fastdl" and "peer" in peaks:
+            share = peaks[side] / peaks["peer"]
+            row[3] = against(100 * share, 60, ".0f", at_most=True) + " %"
+        table.rows.append(row)
+    return table
+
+
+def _high_water_mark() -> float:
+    """Return the peak of this process's resident memory so far, in MB."""
+    try:  # not getrusage, which begins with the peak of the parent process
+        with open("/proc/self/status") as lines:
+            line = next(line for line in lines if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
+    except OSError:
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _print_memory_of_steps(side: str) -> None:
+    network = NETWORKS["ResNet-18"]
+    model = built(network)
+    x, labels = batch(network)
+    if side == "peer":
+        import torch
+
+        from bench import peer_networks
+
+        theirs = peer_networks.translate(model, network.input_shape)
+        del model
+        kernels.empty_cache()
+        before = _high_water_mark()
+        step = peer_networks.training_step(theirs, x, labels, LR, torch.channels_last)
+    else:
+        before = _high_water_mark()
+        step = training_step(model, x, labels)
+    for _ in range(3):
+        step()
+    print(before, _high_water_mark())
+
+
+if __name__ == "__main__":
+    _print_memory_of_steps(sys.argv[1])
