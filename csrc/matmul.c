@@ -128,3 +128,22 @@ static void add(ptrdiff_t n, const void *x, void *sum) {
   real *to = sum;
   for (ptrdiff_t i = 0; i < n; i++) to[i] += from[i];
 }
+
+/* sum[r * sum_stride + i] += x[r * x_stride + i] for i < n. The places of neighbouring
+ * rows may overlap: rows far enough apart go together, because to load what was stored
+ * a moment ago, but not as one vector, stalls. */
+static void add_runs(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_stride,
+                     void *sum, ptrdiff_t sum_stride) {
+  const ptrdiff_t apart = (n + sum_stride - 1) / sum_stride;
+  for (ptrdiff_t first = 0; first < apart; first++)
+    for (ptrdiff_t r = first; r < rows; r += apart) {
+      const real *from = (const real *)x + r * x_stride;
+      real *to = (real *)sum + r * sum_stride;
+      ptrdiff_t i = 0;
+      for (; i + LANES <= n; i += LANES) store(to + i, load(to + i) + load(from + i));
+      if (i < n)
+        store_first(to + i,
+                    load_first(to + i, n - i, 0) + load_first(from + i, n - i, 0),
+                    n - i);
+    }
+}

@@ -22,8 +22,9 @@ from fastdl import shapes
 from fastdl.kernels.algorithm cimport choose
 from fastdl.kernels.arrays cimport as_real
 from fastdl.kernels.conv2d cimport Axis, Conv2dArgs, forward_axis, run
+from fastdl.kernels.conv2d_scatter cimport ScatterArgs, run_scatter, scatter_bytes
 from fastdl.kernels.memory cimport Block, new_array, new_block
-from fastdl.kernels.runtime cimport microkernels
+from fastdl.kernels.runtime cimport microkernels, threads_for
 
 cnp.import_array()
 
@@ -173,6 +174,9 @@ def conv2d_backward_input(
     those of the forward call.
     """
     cdef Conv2dArgs p
+    cdef ScatterArgs scatter
+    cdef int threads
+    cdef Block block
     cdef Width w
     cdef cnp.ndarray dy_ = as_real(dy, "conv2d backward", "dy")
     cdef cnp.ndarray w_ = as_real(weight, "conv2d backward", "weight", dy_)
@@ -201,6 +205,26 @@ def conv2d_backward_input(
     p.group_in = oc // p.groups
     p.group_out = c // p.groups
     p.depthwise = p.group_in == 1 and p.group_out == 1 and p.groups > 1
+
+    if p.groups == 1 and (stride_h > 1 or w.stride > 1):
+        scatter.kernels, scatter.size = p.kernels, p.size
+        scatter.x.n, scatter.x.h, scatter.x.w, scatter.x.c = g.n, h, w.w, c
+        scatter.x.top, scatter.x.left = top, w.left
+        scatter.x.step_h, scatter.x.step_w = stride_h, w.stride
+        scatter.x.span_h = (kh - 1) * dilation_h + 1
+        scatter.x.span_w = (w.kernel - 1) * w.dilation + 1
+        scatter.x.rows, scatter.x.cols = g.oh, g.ow
+        scatter.kh, scatter.kw, scatter.oc = kh, w.kernel, oc
+        scatter.dilation_h, scatter.dilation_w = dilation_h, w.dilation
+        scatter.dy = p.x.data
+        scatter.weight = cnp.PyArray_BYTES(w_)
+        scatter.dx = cnp.PyArray_BYTES(dx)
+        threads = threads_for(
+            <double> cnp.PyArray_SIZE(dy_) * kh * w.kernel * c / 16)
+        block = new_block(scatter_bytes(&scatter, threads))
+        with nogil:
+            run_scatter(&scatter, threads, <char *> block.data)
+        return dx
 
     cdef Py_ssize_t v, pixels = 0
     if p.groups == 1:

@@ -61,6 +61,10 @@ cdef extern from "table.h" nogil:
             ptrdiff_t n, const void *u, ptrdiff_t u_stride, void *g, ptrdiff_t g_stride,
         ) noexcept nogil
         void (*peak)(ptrdiff_t n, void *result) noexcept nogil
+        void (*add_runs)(
+            ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_stride, void *sum,
+            ptrdiff_t sum_stride,
+        ) noexcept nogil
         void (*add)(
             ptrdiff_t n, const void *x, void *sum,
         ) noexcept nogil
