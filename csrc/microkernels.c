@@ -2,9 +2,11 @@
  * instruction set (by compiler flags) and real type:
  *   -DTABLE=fastdl_avx512_f32 -DREAL_BITS=32 -mavx512f ... */
 #include "activation.c"
+#include "augment.c"
 #include "batchnorm.c"
 #include "conv2d.c"
 #include "dropout.c"
+#include "gather.c"
 #include "matmul.c"
 #include "optimizer.c"
 #include "peak.c"

@@ -21,6 +21,12 @@ typedef struct {
   int argmax_bytes;
 } Pool2d;
 
+/* A batch of images to be warped; fill is a place in shapes.FILLS. */
+typedef struct {
+  ptrdiff_t n, h, w, c;
+  int fill;
+} Warp;
+
 typedef struct {
   ptrdiff_t tile_rows, tile_cols, lanes, real_bytes;
   ptrdiff_t tail_lanes; /* a tile of fewer columns costs as much as one of these */

@@ -23,6 +23,8 @@ OPERATIONS = [
     "softmax",
     "dropout",
     "optimizer",
+    "augment",
+    "gather",
 ]
 ROOMS = [
     "csrc/{}.c",
@@ -40,6 +42,10 @@ ELSEWHERE = {
     "fastdl/nn/softmax.py": "fastdl/nn/loss.py",
     "fastdl/functional/optimizer.py": None,  # an update is not differentiated
     "fastdl/nn/optimizer.py": "fastdl/optim/optimizer.py",
+    "fastdl/functional/augment.py": None,  # data need no gradient
+    "fastdl/nn/augment.py": "fastdl/data/augment.py",
+    "fastdl/functional/gather.py": None,
+    "fastdl/nn/gather.py": "fastdl/data/loader.py",
 }
 
 

@@ -1,15 +1,21 @@
 """From arrays to mini-batches: data sets in memory, splits, and the loader."""
 
+from fastdl.data.augment import Augment
 from fastdl.data.dataset import ArrayDataset, Dataset, Subset, as_dataset, as_float
 from fastdl.data.loader import DataLoader
+from fastdl.data.mixup import Mixup
+from fastdl.data.seeds import uniform
 from fastdl.data.split import split
 
 __all__ = [
     "ArrayDataset",
+    "Augment",
     "DataLoader",
     "Dataset",
+    "Mixup",
     "Subset",
     "as_dataset",
     "as_float",
     "split",
+    "uniform",
 ]

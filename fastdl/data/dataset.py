@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from fastdl import backend
 from fastdl.errors import DataError, DtypeError, ShapeError
 
 Batch = tuple[np.ndarray, "np.ndarray | None"]
@@ -160,9 +161,22 @@ def as_dataset(data: Any) -> Dataset:
 
 def as_float(x: np.ndarray) -> np.ndarray:
     """Turn uint8 images into float32 in [0, 1]; return other arrays as they are."""
-    if x.dtype != np.uint8:
-        return x
-    return np.divide(x, np.float32(255), dtype=np.float32)
+    return backend.gather(x, np.arange(len(x))) if x.dtype == np.uint8 else x
+
+
+def take_real(dataset: Dataset, indices: np.ndarray) -> Batch:
+    """Return ``dataset.take(indices)``, uint8 images as float32 in [0, 1].
+
+    From arrays in memory both happens in one pass, without Python's lock.
+    """
+    if type(dataset) is Subset:
+        return take_real(dataset.dataset, dataset.indices[indices])
+    if type(dataset) is ArrayDataset:
+        y = dataset.y
+        x = backend.gather(dataset.x, indices)
+        return x, None if y is None else _gather(y, indices)
+    x, y = dataset.take(indices)
+    return as_float(x), y
 
 
 def _numbers(values: Any, name: str) -> np.ndarray:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastdl.data.dataset import Batch, as_dataset, as_float
+from fastdl.data.dataset import Batch, as_dataset, take_real
 from fastdl.data.prefetch import prefetched
-from fastdl.errors import DataError
+from fastdl.data.seeds import example_seeds
+from fastdl.errors import ArgumentError, DataError
 from fastdl.shapes import integer
 
-Transform = Callable[
-    [np.ndarray, "np.ndarray | None", np.random.Generator],
-    "tuple[np.ndarray, np.ndarray | None]",
-]
+Transform = Callable[[np.ndarray, "np.ndarray | None", np.ndarray], Batch]
 
 
 class DataLoader:
@@ -26,9 +25,9 @@ class DataLoader:
     smaller. uint8 images arrive as float32 in [0, 1]. The arrays are new ones;
     the data set is never written.
 
-    The order of epoch e depends on (seed, e) alone. The random numbers of the
-    transform depend on (seed, e, number of the batch), so that every prefetch
-    depth gives the same batches.
+    The order of epoch e depends on (seed, e) alone. The random numbers of an example
+    depend on (seed, e, number of the example), so that it looks the same in any batch
+    and for any number of workers.
 
     Parameters
     ----------
@@ -43,18 +42,25 @@ class DataLoader:
     drop_last : bool
         Leave out a last batch that is smaller than ``batch_size``.
     prefetch : int
-        Batches that a background thread makes ahead; 0 makes each batch when it
-        is asked for. The thread ends with the loop that started it, also when
-        that breaks out early.
-    transform : callable, optional
-        ``transform(x, y, rng) -> (x, y)`` on each batch, for augmentation, with
-        a `numpy.random.Generator`. It may change x and y in place. It runs in
-        the background thread.
+        Batches that each worker makes ahead; 0 makes each batch when it is asked for.
+    transform : callable or sequence of callable, optional
+        ``transform(x, y, seeds) -> (x, y)`` on each batch, for augmentation, such as
+        `Augment`; of several, each gets what the one before returned. x and y are new
+        arrays that may be changed in place. seeds (b,), uint64, holds a seed for each
+        example: draw from `fastdl.data.uniform`, or from
+        ``np.random.default_rng(seeds)`` where the batch as a whole matters. Several
+        workers call it at once.
+    workers : int
+        Threads that make batches in the background. They end with the loop that started
+        them, also when that breaks out early.
 
     Attributes
     ----------
     epoch : int
         The epoch that the next ``iter(loader)`` gives, from 0. Set it to resume.
+    seconds_waited : float
+        How long loops have waited for batches so far. Far below the time of the
+        training itself, or more workers would help.
 
     Raises
     ------
@@ -62,6 +68,8 @@ class DataLoader:
         When there is no example, or not one batch.
     ShapeError
         When one of the integers is out of range.
+    ArgumentError
+        When a transform is no function.
     """
 
     def __init__(
@@ -72,7 +80,8 @@ class DataLoader:
         seed: int = 0,
         drop_last: bool = False,
         prefetch: int = 2,
-        transform: Transform | None = None,
+        transform: Transform | Sequence[Transform] | None = None,
+        workers: int = 1,
     ) -> None:
         self.dataset = as_dataset(data)
         self.batch_size = integer(batch_size, "DataLoader: batch_size")
@@ -80,8 +89,10 @@ class DataLoader:
         self.seed = integer(seed, "DataLoader: seed", minimum=0)
         self.drop_last = drop_last
         self.prefetch = integer(prefetch, "DataLoader: prefetch", minimum=0)
-        self.transform = transform
+        self.transforms = _functions(transform)
+        self.workers = integer(workers, "DataLoader: workers")
         self.epoch = 0
+        self.seconds_waited = 0.0
         if len(self.dataset) == 0:
             raise DataError("DataLoader: the data set is empty")
         if len(self) == 0:
@@ -102,31 +113,62 @@ class DataLoader:
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Return the batches of one epoch; ``self.epoch`` stays as it is."""
-        batches = self._make(integer(epoch, "DataLoader: epoch", minimum=0))
-        return prefetched(batches, self.prefetch) if self.prefetch else batches
+        epoch = integer(epoch, "DataLoader: epoch", minimum=0)
+        order = self._order(epoch)
 
-    def _make(self, epoch: int) -> Iterator[Batch]:
-        if self.shuffle:
-            rng = np.random.default_rng(np.random.SeedSequence((self.seed, epoch)))
-            order = rng.permutation(len(self.dataset))
-        else:
-            order = np.arange(len(self.dataset))
-        for batch in range(len(self)):
-            start = batch * self.batch_size
-            x, y = self.dataset.take(order[start : start + self.batch_size])
-            x = as_float(x)
-            if self.transform is not None:
-                # The children of the epoch's seed: the order itself has used the
-                # parent, whose stream must not appear a second time.
-                seed = np.random.SeedSequence((self.seed, epoch), spawn_key=(batch,))
-                x, y = _pair(self.transform(x, y, np.random.default_rng(seed)))
-            yield x, y
+        def make(number: int) -> Batch:
+            start = number * self.batch_size
+            return self._make(epoch, order[start : start + self.batch_size])
+
+        if not self.prefetch:
+            return self._timed(make(number) for number in range(len(self)))
+        depth = self.prefetch * self.workers
+        return self._timed(prefetched(make, len(self), self.workers, depth))
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if not self.shuffle:
+            return np.arange(len(self.dataset))
+        rng = np.random.default_rng(np.random.SeedSequence((self.seed, epoch)))
+        return rng.permutation(len(self.dataset))
+
+    def _make(self, epoch: int, examples: np.ndarray) -> Batch:
+        x, y = take_real(self.dataset, examples)
+        for number, transform in enumerate(self.transforms):
+            seeds = example_seeds(self.seed, epoch, examples, number)
+            x, y = _pair(transform(x, y, seeds))
+        return x, y
+
+    def _timed(self, batches: Generator[Batch, None, None]) -> Iterator[Batch]:
+        """Measure how long each batch is waited for."""
+        try:
+            while True:
+                start = time.perf_counter()
+                batch = next(batches, None)
+                self.seconds_waited += time.perf_counter() - start
+                if batch is None:
+                    return
+                yield batch
+        finally:
+            batches.close()
 
     def __repr__(self) -> str:
         return (
             f"DataLoader({self.dataset!r}, batch_size={self.batch_size}, "
             f"shuffle={self.shuffle}, seed={self.seed})"
         )
+
+
+def _functions(transform: Any) -> tuple[Transform, ...]:
+    if transform is None:
+        return ()
+    several = tuple(transform) if isinstance(transform, (list, tuple)) else (transform,)
+    for one in several:
+        if isinstance(one, type) or not callable(one):
+            raise ArgumentError(
+                f"DataLoader: transform must be a function (x, y, seeds) -> (x, y), "
+                f"such as Augment(flip=0.5), or a list of them; got {one!r:.60}"
+            )
+    return several
 
 
 def _pair(result: Any) -> Batch:

@@ -1,80 +1,69 @@
-"""A background thread that stays a few items ahead of the loop that uses them."""
+"""Threads that stay some items ahead of the loop that uses them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from queue import Empty, Queue
-from threading import Event, Thread
-from typing import Any, TypeVar
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
 
+from fastdl import backend
 from fastdl.errors import FastdlError
 
 T = TypeVar("T")
 
 
-def prefetched(items: Iterable[T], depth: int) -> Iterator[T]:
-    """Yield ``items``, made by a thread up to ``depth`` items ahead.
+def prefetched(
+    make: Callable[[int], T], count: int, workers: int, depth: int
+) -> Generator[T, None, None]:
+    """Yield ``make(0)`` to ``make(count - 1)`` in order, made by threads.
 
-    The thread starts with the first item and ends with the iterator: when the
-    items are used up, when the loop breaks out or raises, or when an item
-    cannot be made; that exception is raised here, in the consumer.
+    The threads start with the first item and end with the iterator: when the items are
+    used up, when the loop breaks out or raises, or when an item cannot be made; that
+    exception is raised here, in the consumer.
 
     Parameters
     ----------
-    items : iterable
-        Used in the background thread only.
+    make : callable
+        Called in the threads, by several of them at once.
+    count : int
+        How many items there are.
+    workers : int
+        How many threads, from 1.
     depth : int
-        Items that may wait in the queue, from 1.
+        Items that may be ready or in the making, from 1.
 
     Raises
     ------
     FastdlError
-        In a forked child, which has no such thread: begin a new iteration there.
+        In a forked child, which has no such threads: begin a new iteration there.
     """
-    # Each entry is (item, None), (None, exception) or, at the end, None.
-    queue: Queue[Any] = Queue(depth)
-    stop = Event()
-
-    def work() -> None:
-        try:
-            for item in items:
-                queue.put((item, None))
-                if stop.is_set():
-                    return
-            queue.put(None)
-        except BaseException as error:
-            queue.put((None, error))
-
-    thread = Thread(target=work, name="fastdl-prefetch", daemon=True)
     owner = os.getpid()
-    thread.start()
+    pool = ThreadPoolExecutor(workers, "fastdl-prefetch", _work_alone)
     try:
-        while (entry := _get(queue, owner)) is not None:
-            item, error = entry
-            if error is not None:
-                try:
-                    raise error
-                finally:
-                    del entry, error  # they would form a cycle with the traceback
+        numbers = iter(range(count))
+        waiting: deque[Future[T]] = deque(
+            pool.submit(make, number) for number in islice(numbers, depth)
+        )
+        while waiting:
+            if os.getpid() != owner:
+                raise FastdlError(
+                    "DataLoader: this iteration began before a fork; begin a new one, "
+                    "iter(loader), in the child process"
+                )
+            item = waiting.popleft().result()
+            waiting.extend(pool.submit(make, number) for number in islice(numbers, 1))
             yield item
     finally:
         if os.getpid() == owner:
-            # Emptying frees a thread that waits to put; it then sees `stop`.
-            # It puts at most one more entry, for which there is room.
-            stop.set()
-            while True:
-                try:
-                    queue.get_nowait()
-                except Empty:
-                    break
-            thread.join()
+            pool.shutdown(cancel_futures=True)
 
 
-def _get(queue: Queue[Any], owner: int) -> Any:
-    if os.getpid() != owner:
-        raise FastdlError(
-            "DataLoader: this iteration began before a fork; begin a new one, "
-            "iter(loader), in the child process"
-        )
-    return queue.get()
+def _work_alone() -> None:
+    """Leave the other processors to the training step."""
+    if backend.name == "compiled":
+        from fastdl.kernels.runtime import work_alone
+
+        work_alone()

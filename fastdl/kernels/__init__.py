@@ -9,6 +9,7 @@ from fastdl.kernels import openmp  # noqa: F401  # before any extension
 # isort: split
 from fastdl.kernels.activation import activation_backward, activation_forward
 from fastdl.kernels.algorithm import get_conv_algorithm, set_conv_algorithm
+from fastdl.kernels.augment import affine_warp
 from fastdl.kernels.batchnorm import (
     batchnorm_backward,
     batchnorm_forward,
@@ -18,6 +19,7 @@ from fastdl.kernels.conv2d import conv2d_forward
 from fastdl.kernels.conv2d_input import conv2d_backward_input
 from fastdl.kernels.conv2d_weight import conv2d_backward_weight
 from fastdl.kernels.dropout import dropout_backward, dropout_forward
+from fastdl.kernels.gather import gather
 from fastdl.kernels.matmul import matmul
 from fastdl.kernels.memory import empty, empty_cache, memory_stats, zeros
 from fastdl.kernels.optimizer import adam_step, rmsprop_step, sgd_step
@@ -42,6 +44,7 @@ __all__ = [
     "activation_backward",
     "activation_forward",
     "adam_step",
+    "affine_warp",
     "avg_pool2d_backward",
     "avg_pool2d_forward",
     "batchnorm_backward",
@@ -54,6 +57,7 @@ __all__ = [
     "dropout_forward",
     "empty",
     "empty_cache",
+    "gather",
     "get_conv_algorithm",
     "global_avg_pool2d_backward",
     "global_avg_pool2d_forward",

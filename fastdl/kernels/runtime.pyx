@@ -25,9 +25,11 @@ cdef extern from *:
     #else
     #define FASTDL_COMPILER "unknown"
     #endif
+    static _Thread_local int fastdl_alone = 0;
     """
     bint FASTDL_OPENMP
     const char *FASTDL_COMPILER
+    bint fastdl_alone  # whether the calling thread runs kernels without helpers
 
 ISAS = ("generic", "avx2", "avx512")  # in rising order
 
@@ -50,7 +52,7 @@ cdef const MicroKernels *microkernels(int real_bytes) noexcept nogil:
 
 
 cdef int threads_for(double work) noexcept nogil:
-    return 1 if work < SERIAL_WORK else thread_count
+    return 1 if fastdl_alone or work < SERIAL_WORK else thread_count
 
 
 cdef void run_tasks(
@@ -102,6 +104,16 @@ def set_num_threads(count):
             f"number of threads: expected an integer from 1 to 1024, got {count!r}"
         )
     thread_count = count if FASTDL_OPENMP else 1
+
+
+def work_alone():
+    """Run every kernel that the calling thread starts from now on without helpers.
+
+    For threads that work in the background: a second team of OpenMP threads would
+    take the processors from the first one.
+    """
+    global fastdl_alone
+    fastdl_alone = True
 
 
 def get_num_threads():

@@ -14,6 +14,10 @@ cdef extern from "table.h" nogil:
         ptrdiff_t n, h, w, c, kh, kw, oh, ow, stride_h, stride_w, top, left
         int argmax_bytes
 
+    ctypedef struct Warp:
+        ptrdiff_t n, h, w, c
+        int fill
+
     ctypedef struct MicroKernels:
         ptrdiff_t tile_rows
         ptrdiff_t tile_cols
@@ -157,6 +161,13 @@ cdef extern from "table.h" nogil:
             ptrdiff_t n, void *param, const void *grad, void *m, void *v, double lr,
             double beta1, double beta2, double eps, double weight_decay, int decoupled,
             double correction1, double correction2,
+        ) noexcept nogil
+        void (*affine_warp)(
+            const Warp *g, ptrdiff_t row0, ptrdiff_t row1, const void *x,
+            const void *matrix, const void *displacement, void *y,
+        ) noexcept nogil
+        void (*bytes_to_unit)(
+            ptrdiff_t n, const void *x, void *y,
         ) noexcept nogil
     const MicroKernels *fastdl_microkernels(const char *isa, int real_bytes)
 

@@ -31,6 +31,7 @@ from fastdl.nn.registry import from_config, register, to_config
 from fastdl.nn.regularization import L1, L2, MaxNorm, named_weights
 from fastdl.nn.serialize import load, load_weights, save, save_weights
 from fastdl.nn.shape import Flatten, Identity
+from fastdl.nn.standardize import Standardize
 
 __all__ = [
     "GELU",
@@ -63,6 +64,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Standardize",
     "Tanh",
     "from_config",
     "init",

@@ -7,6 +7,7 @@ over in silence are checked.
 """
 
 from fastdl.reference.activation import activation_backward, activation_forward
+from fastdl.reference.augment import affine_warp
 from fastdl.reference.batchnorm import (
     batchnorm_backward,
     batchnorm_forward,
@@ -18,6 +19,7 @@ from fastdl.reference.conv2d import (
     conv2d_forward,
 )
 from fastdl.reference.dropout import dropout_backward, dropout_forward
+from fastdl.reference.gather import gather
 from fastdl.reference.matmul import matmul
 from fastdl.reference.optimizer import adam_step, rmsprop_step, sgd_step
 from fastdl.reference.pool2d import (
@@ -41,6 +43,7 @@ __all__ = [
     "activation_backward",
     "activation_forward",
     "adam_step",
+    "affine_warp",
     "avg_pool2d_backward",
     "avg_pool2d_forward",
     "batchnorm_backward",
@@ -51,6 +54,7 @@ __all__ = [
     "conv2d_forward",
     "dropout_backward",
     "dropout_forward",
+    "gather",
     "global_avg_pool2d_backward",
     "global_avg_pool2d_forward",
     "log_softmax_forward",

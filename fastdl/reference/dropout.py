@@ -17,6 +17,7 @@ numbers: as easy as 1, 2, 3", 2011 (Philox).
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ _ROUNDS = 10
 _LOW = 0xFFFFFFFF
 
 
-def philox4x32(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
+def philox4x32(counter: np.ndarray, key: tuple[Any, Any]) -> np.ndarray:
     """Return random words: Philox4x32-10.
 
     Parameters
@@ -34,7 +35,7 @@ def philox4x32(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
     counter
         (..., 4) words of 32 bits, as uint64.
     key
-        Two words of 32 bits.
+        Two words of 32 bits: integers, or arrays of uint64 that broadcast to (...).
 
     Returns
     -------

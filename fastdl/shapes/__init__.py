@@ -16,25 +16,39 @@ from fastdl.shapes.arguments import (
     labels,
     padding2d,
     pair,
+    rows,
 )
 from fastdl.shapes.arrays import broadcast, matmul
-from fastdl.shapes.images import Conv2dShape, Pool2dShape, conv2d, pool2d
+from fastdl.shapes.images import (
+    Conv2dShape,
+    Pool2dShape,
+    check_images,
+    conv2d,
+    pool2d,
+)
+from fastdl.shapes.warp import FILLS, WarpShape, affine_warp, fill_index
 
 __all__ = [
     "ACTIVATIONS",
+    "FILLS",
     "Conv2dShape",
     "PaddingLike",
     "Pool2dShape",
+    "WarpShape",
     "activation_index",
+    "affine_warp",
     "broadcast",
+    "check_images",
     "check_probabilities",
     "check_real",
     "check_shape",
     "conv2d",
+    "fill_index",
     "integer",
     "labels",
     "matmul",
     "padding2d",
     "pair",
     "pool2d",
+    "rows",
 ]

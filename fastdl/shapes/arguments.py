@@ -253,3 +253,26 @@ def check_probabilities(values: np.ndarray, operation: str, missing: bool) -> No
             f"{operation}: expected probabilities in [0, 1], got {wrong}; the targets "
             "are probabilities, not logits"
         )
+
+
+def rows(indices: Any, m: int, operation: str) -> np.ndarray:
+    """Check the indices of some of `m` rows and return them as an array, int64.
+
+    Raises
+    ------
+    ShapeError, DtypeError, ArgumentError
+        They are no list of integers, or one is outside [0, m).
+    """
+    indices = np.asarray(indices)
+    if indices.ndim != 1:
+        raise ShapeError(f"{operation}: expected indices (n,), got {indices.shape}")
+    if indices.dtype.kind not in "iu":
+        raise DtypeError(
+            f"{operation}: expected integer indices, got type {indices.dtype}"
+        )
+    if len(indices) and (indices.min() < 0 or indices.max() >= m):
+        raise ArgumentError(
+            f"{operation}: expected indices from 0 to {m - 1}, got "
+            f"{indices.min()} to {indices.max()}"
+        )
+    return np.ascontiguousarray(indices, np.int64)

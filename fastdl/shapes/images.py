@@ -119,7 +119,7 @@ def _conv2d(
     groups: int,
     operation: str,
 ) -> Conv2dShape:
-    n, h, w, c = _image(operation, x_shape)
+    n, h, w, c = check_images(operation, x_shape)
     if len(weight_shape) != 4:
         raise ShapeError(
             f"{operation}: expected weight of shape (kh, kw, c / groups, oc), "
@@ -198,7 +198,7 @@ def pool2d(
 def _pool2d(
     x_shape: Shape, kernel: Pair, stride: Pair, padding: Padding, operation: str
 ) -> Pool2dShape:
-    n, h, w, c = _image(operation, x_shape)
+    n, h, w, c = check_images(operation, x_shape)
     kh, kw = kernel
     oh, top, bottom = _axis(operation, "height", h, kh, 1, stride[0], _side(padding, 0))
     ow, left, right = _axis(operation, "width", w, kw, 1, stride[1], _side(padding, 1))
@@ -212,7 +212,7 @@ def _pool2d(
     )
 
 
-def _image(operation: str, x_shape: Shape) -> Shape:
+def check_images(operation: str, x_shape: Shape) -> Shape:
     """Check the shape of a batch of images."""
     if len(x_shape) != 4:
         hint = ""

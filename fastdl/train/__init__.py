@@ -1,6 +1,5 @@
 """The training loop, what watches it, and what a run leaves behind."""
 
-from fastdl.train.augment import random_shift
 from fastdl.train.callback import Callback, CSVLog, Step
 from fastdl.train.gradcheck import (
     GradientCheck,
@@ -32,6 +31,5 @@ __all__ = [
     "cosine",
     "gradcheck",
     "numeric_gradient",
-    "random_shift",
     "recipe",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -12,7 +13,7 @@ from fastdl import shapes
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data import Dataset
 from fastdl.errors import DataError, NonFiniteError
-from fastdl.nn import Module
+from fastdl.nn import Module, Standardize
 
 _ROWS = 1024  # examples looked at in one go
 
@@ -45,6 +46,20 @@ def check_labels(dataset: Dataset, output_shape: tuple[int, ...], name: str) -> 
     labels = shapes.labels(dataset.y, len(dataset), output_shape[0], operation)
     if labels.ndim == 2:
         shapes.check_probabilities(labels, operation, missing=False)
+
+
+def check_statistics(model: Module, examples: int) -> None:
+    """Warn when a `Standardize` layer was fitted on more than the training set."""
+    for name, module in model.named_modules():
+        fitted_on = module.examples if isinstance(module, Standardize) else None
+        if fitted_on is not None and fitted_on > examples and not module.frozen:
+            warnings.warn(
+                f"fit: layer '{name}' (Standardize) was fitted on {fitted_on:,} "
+                f"examples, but the training set has {examples:,}; if dev or test data "
+                f"were among them, fit it on the training set alone (freeze() it if "
+                f"its statistics come from elsewhere on purpose)",
+                stacklevel=3,
+            )
 
 
 class Buffers:

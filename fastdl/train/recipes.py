@@ -9,10 +9,9 @@ from typing import Any
 
 from fastdl import models, optim
 from fastdl.autograd import Tensor
-from fastdl.data import DataLoader
+from fastdl.data import Augment, DataLoader
 from fastdl.errors import ArgumentError, suggest
 from fastdl.nn import Module
-from fastdl.train.augment import random_shift
 from fastdl.train.schedule import Schedule, cosine
 from fastdl.train.trainer import Trainer
 
@@ -43,7 +42,7 @@ class Recipe:
     shift : float
         Training pictures are shifted by up to so many pixels; 0 for not at all.
     border : str
-        What a shift brings in, see `random_shift`.
+        What a shift brings in, the `fill` of `fastdl.data.Augment`.
     """
 
     model: str = "convnet"
@@ -76,12 +75,13 @@ class Recipe:
 
     def loader(self, train: Any, seed: int) -> DataLoader:
         """Cut training data into batches, augmented."""
+        augment = Augment(translate=self.shift, fill=self.border)
         return DataLoader(
             train,
             self.batch_size,
             shuffle=True,
             seed=seed,
-            transform=random_shift(self.shift, self.border) if self.shift else None,
+            transform=augment if self.shift else None,
         )
 
     def schedule(self) -> Schedule:

@@ -28,7 +28,13 @@ from fastdl.errors import (
 from fastdl.optim import Adam, Optimizer
 from fastdl.shapes import integer
 from fastdl.train.callback import Callback, Step
-from fastdl.train.checks import Buffers, check_finite, check_labels, first_bad
+from fastdl.train.checks import (
+    Buffers,
+    check_finite,
+    check_labels,
+    check_statistics,
+    first_bad,
+)
 from fastdl.train.cost import Cost, Limits, Penalties
 from fastdl.train.history import History
 from fastdl.train.interrupt import deferred_interrupt
@@ -194,6 +200,7 @@ class Trainer:
         loader = _training_loader(train, batch_size, shuffle, seed)
         loader_of_validation = None if validation is None else _loader(validation)
         self._prepare(loader, "training", check_finite)
+        check_statistics(self.model, len(loader.dataset))
         if loader_of_validation is not None:
             self._prepare(loader_of_validation, "validation", check_finite)
         if loader is not train:

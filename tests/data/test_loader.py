@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import fastdl
-from fastdl.data import ArrayDataset, DataLoader, Subset
-from fastdl.errors import DataError, FastdlError, ShapeError
+from fastdl.data import ArrayDataset, Augment, DataLoader, Subset, uniform
+from fastdl.errors import ArgumentError, DataError, FastdlError, ShapeError
 
 
 def data(m=10):
@@ -27,7 +27,7 @@ def order(batches):
 
 def prefetch_threads():
     gc.collect()
-    return [t for t in threading.enumerate() if t.name == "fastdl-prefetch"]
+    return [t for t in threading.enumerate() if t.name.startswith("fastdl-prefetch")]
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +103,7 @@ def test_uint8_becomes_float32_before_the_transform():
     x = np.full((3, 2, 2, 1), 255, np.uint8)
     seen = []
 
-    def transform(x, y, rng):
+    def transform(x, y, seeds):
         seen.append(x.dtype)
         return x, y
 
@@ -117,7 +117,7 @@ def test_uint8_becomes_float32_before_the_transform():
 def test_transform_in_place_leaves_the_data_alone():
     x, y = data()
 
-    def transform(x, y, rng):
+    def transform(x, y, seeds):
         x += 100
         y[:] = 0
         return x, y
@@ -128,33 +128,109 @@ def test_transform_in_place_leaves_the_data_alone():
     np.testing.assert_array_equal(x[:, 0], np.arange(10))
 
 
-def noisy(x, y, rng):
-    return x + rng.random(x.shape, np.float32), y
+def noisy(x, y, seeds):
+    return x + uniform(seeds, 1).astype(np.float32), y
 
 
-@pytest.mark.parametrize("prefetch", [1, 2, 7])
-def test_transform_is_the_same_for_every_prefetch_depth(prefetch):
-    """S22: seeded, the same for any number of workers."""
-    plain = DataLoader(data(), 3, shuffle=True, transform=noisy, prefetch=0)
-    ahead = DataLoader(data(), 3, shuffle=True, transform=noisy, prefetch=prefetch)
-    for _epoch in range(2):
-        for (x, _), (x_ahead, _) in zip(plain, ahead, strict=True):
-            np.testing.assert_array_equal(x, x_ahead)
+@pytest.mark.parametrize("batch_size", [1, 3, 10])
+@pytest.mark.parametrize("prefetch", [0, 1, 3])
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_an_example_looks_the_same_in_any_batch(batch_size, prefetch, workers):
+    """S22: seeded per (seed, epoch, example), the same for any number of workers."""
+
+    def examples(**options):
+        loader = DataLoader(data(), shuffle=True, seed=2, transform=noisy, **options)
+        return [[row[0] for x, _ in loader for row in x] for _epoch in range(2)]
+
+    plain = examples(batch_size=4, prefetch=0)
+    assert examples(batch_size=batch_size, prefetch=prefetch, workers=workers) == plain
+    assert plain[0] != plain[1]
 
 
-def test_random_numbers_differ_between_batches_epochs_seeds_and_the_order():
-    def draws(seed, epoch):
-        def transform(x, y, rng):
-            drawn.append(rng.integers(2**60))
+def test_seeds_differ_between_examples_epochs_seeds_and_transforms():
+    def drawn(seed, epoch):
+        found = []
+
+        def transform(x, y, seeds):
+            found.extend(seeds.tolist())
             return x, y
 
-        drawn = []
-        list(DataLoader(data(), 5, seed=seed, transform=transform).batches(epoch))
-        return drawn
+        loader = DataLoader(
+            data(), 5, seed=seed, transform=[transform, transform], prefetch=0
+        )
+        list(loader.batches(epoch))
+        return found
 
-    all_draws = draws(0, 0) + draws(0, 1) + draws(1, 0)
-    of_the_order = np.random.default_rng(np.random.SeedSequence((0, 0)))
-    assert len({*all_draws, of_the_order.integers(2**60)}) == 7
+    assert len({*drawn(0, 0), *drawn(0, 1), *drawn(1, 0)}) == 60
+
+
+def test_random_numbers_of_an_example_are_a_stream():
+    seeds = np.array([3, 2**64 - 1, 3], np.uint64)
+    numbers = uniform(seeds, 9)
+    np.testing.assert_array_equal(numbers[0], numbers[2])
+    np.testing.assert_array_equal(numbers[1:2], uniform(seeds[1:2], 9))
+    np.testing.assert_array_equal(numbers[:, :2], uniform(seeds, 2))
+    many = uniform(np.arange(4000, dtype=np.uint64), 5)
+    assert many.min() >= 0
+    assert many.max() < 1
+    np.testing.assert_allclose(many.mean(axis=0), 0.5, atol=0.02)
+    np.testing.assert_allclose(np.corrcoef(many.T), np.eye(5), atol=0.07)
+
+
+def test_transforms_follow_each_other():
+    def add(x, y, seeds):
+        return x + 1, y
+
+    def double(x, y, seeds):
+        return 2 * x, y
+
+    ((x, _),) = DataLoader(data(), 10, transform=[add, double])
+    np.testing.assert_array_equal(x, 2 * (data()[0] + 1))
+
+
+@pytest.mark.parametrize("transform", [3, ["flip"], [None], Augment], ids=repr)
+def test_transform_that_is_no_function(transform):
+    with pytest.raises(ArgumentError, match="transform must be a function"):
+        DataLoader(data(), transform=transform)
+
+
+def test_workers_make_batches_at_the_same_time():
+    together = threading.Barrier(3, timeout=10)
+
+    def transform(x, y, seeds):
+        together.wait()  # breaks unless three threads are here at once
+        return x, y
+
+    assert order(DataLoader(data(9), 1, transform=transform, workers=3)) == list(
+        range(9)
+    )
+
+
+def test_workers_compute_on_their_own_thread_alone(monkeypatch):
+    """A second team of threads would slow down the training step."""
+    runtime = pytest.importorskip("fastdl.kernels.runtime")
+    monkeypatch.setattr(fastdl.backend, "name", "compiled")
+    alone = []
+    monkeypatch.setattr(
+        runtime, "work_alone", lambda: alone.append(threading.current_thread().name)
+    )
+    list(DataLoader(data(), 1, workers=2))
+    assert set(alone) <= {"fastdl-prefetch_0", "fastdl-prefetch_1"}
+    assert alone
+
+
+def test_seconds_waited_are_counted():
+    def slow(x, y, seeds):
+        time.sleep(0.02)
+        return x, y
+
+    loader = DataLoader(data(), 5, transform=slow, prefetch=0)
+    assert loader.seconds_waited == 0
+    list(loader)
+    assert loader.seconds_waited >= 0.04
+    before = loader.seconds_waited
+    list(loader)
+    assert loader.seconds_waited > before
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])
@@ -169,7 +245,7 @@ def test_random_numbers_differ_between_batches_epochs_seeds_and_the_order():
 )
 def test_transform_that_returns_something_else(result, message, prefetch):
     loader = DataLoader(
-        data(), 4, prefetch=prefetch, transform=lambda x, y, rng: result(x, y)
+        data(), 4, prefetch=prefetch, transform=lambda x, y, seeds: result(x, y)
     )
     with pytest.raises(DataError, match=message):
         list(loader)
@@ -177,7 +253,7 @@ def test_transform_that_returns_something_else(result, message, prefetch):
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_exception_of_the_thread_is_raised_in_the_loop(error):
-    def transform(x, y, rng):
+    def transform(x, y, seeds):
         if y[0] == 4:
             raise error("broken picture")
         return x, y
@@ -194,9 +270,9 @@ def test_an_exception_of_the_thread_is_raised_in_the_loop(error):
     assert caught.traceback[-1].name == "transform"
 
 
-def test_thread_ends_when_the_loop_breaks():
-    for _ in DataLoader(data(1000), 1, prefetch=2):
-        assert len(prefetch_threads()) == 1
+def test_threads_end_when_the_loop_breaks():
+    for _ in DataLoader(data(1000), 1, prefetch=2, workers=2):
+        assert len(prefetch_threads()) == 2
         break
     assert prefetch_threads() == []
 
@@ -214,7 +290,7 @@ def test_thread_ends_when_the_loop_raises():
 def test_loop_waits_for_a_thread_in_the_middle_of_a_batch():
     begun = threading.Event()
 
-    def slow(x, y, rng):
+    def slow(x, y, seeds):
         if y[0] == 1:
             begun.set()
             time.sleep(0.2)
@@ -239,21 +315,24 @@ def test_an_unused_iterator_starts_no_thread():
     assert len(list(iterator)) == 10
 
 
-def test_thread_stays_at_most_depth_and_one_ahead():
+@pytest.mark.parametrize("workers", [1, 2])
+def test_threads_stay_at_most_depth_ahead(workers):
     made = []
-    fourth = threading.Event()
+    all_made = threading.Event()
+    depth = 2 * workers
 
-    def transform(x, y, rng):
+    def transform(x, y, seeds):
         made.append(y[0])
-        if len(made) == 4:
-            fourth.set()
+        if len(made) == 1 + depth:
+            all_made.set()
         return x, y
 
-    loader = iter(DataLoader(data(), 1, prefetch=2, transform=transform))
+    loader = iter(
+        DataLoader(data(), 1, prefetch=2, workers=workers, transform=transform)
+    )
     next(loader)
-    # One was taken, two wait in the queue, one in the hands of the thread.
-    assert fourth.wait(10)
-    assert len(made) == 4
+    assert all_made.wait(10)
+    assert len(made) == 1 + depth
     assert next(loader)[1] == 1
 
 
@@ -288,6 +367,7 @@ def test_other_datasets():
         ({"batch_size": -3}, ShapeError, "batch_size"),
         ({"batch_size": 2.5}, ShapeError, "batch_size"),
         ({"batch_size": True}, ShapeError, "batch_size"),
+        ({"workers": 0}, ShapeError, "workers must be an integer >= 1"),
         ({"prefetch": -1}, ShapeError, "prefetch must be an integer >= 0"),
         ({"seed": -1}, ShapeError, "seed must be an integer >= 0"),
         ({"seed": None}, ShapeError, "seed"),

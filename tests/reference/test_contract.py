@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastdl import reference
-from fastdl.shapes import ACTIVATIONS
+from fastdl.shapes import ACTIVATIONS, FILLS
 
 IMAGES, FILTERS, ROWS = (2, 4, 4, 2), (3, 3, 2, 3), (4, 3)
 CALLS = {
@@ -33,6 +33,10 @@ CALLS = {
     "softmax_cross_entropy_backward": lambda f, a: f(a(*ROWS), a(*ROWS), a(4)),
     "sigmoid_cross_entropy_forward": lambda f, a: f(a(*ROWS), a(*ROWS)),
     "sigmoid_cross_entropy_backward": lambda f, a: f(a(*ROWS), a(*ROWS), a(*ROWS)),
+    "affine_warp": lambda f, a: [
+        f(a(*IMAGES), a(2, 2, 3), a(2, 2, 4, 4), fill=fill) for fill in FILLS
+    ],
+    "gather": lambda f, a: f(a(*ROWS), np.array([2, 0, 2])),
     "dropout_forward": lambda f, a: f(a(*ROWS), 0.7, seed=1, offset=0),
     "dropout_backward": lambda f, a: f(a(*ROWS), 0.7, seed=1, offset=0),
 }

@@ -1,0 +1,263 @@
+"""Random changes of training pictures that leave their labels true (SPEC S22)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from fastdl import backend
+from fastdl.data.dataset import Batch
+from fastdl.data.seeds import uniform
+from fastdl.errors import ArgumentError, DataError
+from fastdl.shapes import check_images, check_real, fill_index, integer
+
+_DRAWN = (
+    *("flip", "flip_vertical", "crop_y", "crop_x", "translate_y", "translate_x"),
+    *("rotate", "zoom", "shear", "brightness", "contrast", "cutout_y", "cutout_x"),
+)
+_CELLS = 4  # of the grid that bends a picture, along each side
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Draws a new variant of each picture, each time that it is used for training.
+
+    ::
+
+        augment = Augment(flip=0.5, crop=4)
+        loader = DataLoader(train, 128, shuffle=True, transform=augment)
+
+    Everything is off until it is asked for. What a picture becomes depends on the seed
+    of the loader, the epoch and the number of the picture, not on its batch.
+
+    The changes happen in this order: colours; then one warp for all that moves pixels,
+    so that they are interpolated (bilinearly) only once; then cutout. A flip or a crop
+    alone is exact.
+
+    Parameters
+    ----------
+    flip : float
+        The probability to swap left and right.
+    flip_vertical : float
+        The probability to swap top and bottom.
+    crop : int
+        Shift by up to so many whole pixels in both directions: what is left of the
+        picture after padding it on each side and cropping it to its size again.
+    translate : float
+        Shift by up to so many pixels in both directions, fractions included. On small
+        pictures this is gentler than `crop`.
+    rotate : float
+        Turn by up to so many degrees either way, at most 180.
+    zoom : float or pair of float
+        Enlarge by a factor between the two numbers, both positive; one number z, from
+        1, stands for (1 / z, z). The logarithm is uniform.
+    shear : float
+        Slant by up to so many degrees either way, below 90.
+    elastic : float
+        Bend: move the pixels by up to so many pixels, smoothly over the picture
+        (typically by a third of it). The field is a cubic spline on a grid of 4 x 4
+        cells.
+    brightness : float
+        Add up to so much either way, at most 1.
+    contrast : float
+        Scale the distances from the mean of the picture by a factor of up to
+        1 - contrast and 1 + contrast, at most 1.
+    color : float
+        Add up to so much either way to each channel on its own, at most 1.
+    cutout : int
+        Set a square of this side to 0, its centre anywhere in the picture (DeVries and
+        Taylor 2017).
+    fill : str
+        What comes in at the border: "constant" (zeros), "edge" (the nearest pixel) or
+        "reflect" (the mirror image).
+
+    Raises
+    ------
+    ArgumentError, ShapeError
+        An option is out of its range; the message names it.
+
+    Notes
+    -----
+    Sources: Simard, Steinkraus, Platt 2003 (affine and elastic distortion); Krizhevsky,
+    Sutskever, Hinton 2012 (crops, flips, colours).
+    """
+
+    flip: float = 0.0
+    flip_vertical: float = 0.0
+    crop: int = 0
+    translate: float = 0.0
+    rotate: float = 0.0
+    zoom: float | tuple[float, float] = 1.0
+    shear: float = 0.0
+    elastic: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    color: float = 0.0
+    cutout: int = 0
+    fill: str = "constant"
+
+    def __post_init__(self) -> None:
+        for name in ("flip", "flip_vertical"):
+            _check(name, getattr(self, name), 1, "a probability from 0 to 1")
+        for name in ("brightness", "contrast", "color"):
+            _check(name, getattr(self, name), 1, "a number from 0 to 1")
+        for name in ("translate", "elastic"):
+            _check(name, getattr(self, name), math.inf, "pixels, from 0")
+        _check("rotate", self.rotate, 180, "degrees from 0 to 180")
+        _check("shear", self.shear, 89, "degrees from 0 to 89")
+        for name in ("crop", "cutout"):
+            integer(getattr(self, name), f"Augment: {name}", minimum=0)
+        _zoom_range(self.zoom)
+        fill_index(self.fill, "Augment")
+
+    def __call__(self, x: np.ndarray, y: np.ndarray | None, seeds: np.ndarray) -> Batch:
+        """Return new pictures, and `y` as it is.
+
+        Parameters
+        ----------
+        x : ndarray, (n, h, w, c)
+            float32 or float64; in [0, 1] if colours are to change.
+        y : ndarray or None
+            Labels.
+        seeds : ndarray of uint64, (n,)
+            From the loader: one for each picture.
+
+        Raises
+        ------
+        ShapeError, DtypeError, DataError
+            `x` holds no pictures, or values outside [0, 1] when colours are to change.
+        """
+        shape = check_images("Augment", x.shape)
+        check_real("Augment", x=x)
+        channels = shape[3]
+        points = 2 * (_CELLS + 3) ** 2 if self.elastic else 0
+        draws = uniform(seeds, len(_DRAWN) + channels + points)
+        drawn = dict(zip(_DRAWN, draws.T, strict=False))
+        drawn["color"] = draws[:, len(_DRAWN) : len(_DRAWN) + channels]
+        drawn["elastic"] = draws[:, len(_DRAWN) + channels :]
+        if self.brightness or self.contrast or self.color:
+            x = self._recolor(x, drawn)
+        if self._moves:
+            matrix = self._matrix(drawn, *shape[1:3]).astype(x.dtype)
+            displacement = self._displacement(drawn, x) if self.elastic else None
+            x = backend.affine_warp(x, matrix, displacement, fill=self.fill)
+        if self.cutout:
+            x = self._cut(x, drawn)
+        return x, y
+
+    @property
+    def _moves(self) -> bool:
+        """Whether anything moves pixels."""
+        shifts = self.crop or self.translate or self.elastic
+        turns = self.flip or self.flip_vertical or self.rotate or self.shear
+        return bool(shifts or turns or _zoom_range(self.zoom) != (1, 1))
+
+    def _recolor(self, x: np.ndarray, drawn: dict[str, np.ndarray]) -> np.ndarray:
+        """Return scale * (x - mean) + mean + shift, within [0, 1]."""
+        if x.size and not (x.min() >= 0 and x.max() <= 1):
+            raise DataError(
+                f"Augment: brightness, contrast and color need pictures in [0, 1], got "
+                f"values from {x.min():g} to {x.max():g}; standardise them after the "
+                f"augmentation, by a Standardize layer in the model"
+            )
+        n, h, w, c = x.shape
+        scale = 1 + self.contrast * _either_way(drawn["contrast"])[:, np.newaxis]
+        shift = self.brightness * _either_way(drawn["brightness"])[:, np.newaxis]
+        shift = shift + self.color * _either_way(drawn["color"])
+        shift += (1 - scale) * x.reshape(n, h * w * c).mean(axis=1, keepdims=True)
+        rows = x.reshape(n, h, w * c)  # long rows: NumPy is slow on three channels
+        rows = rows * scale[:, np.newaxis].astype(x.dtype)
+        rows += np.tile(shift, w)[:, np.newaxis].astype(x.dtype)
+        return np.clip(rows, 0, 1, rows).reshape(x.shape)
+
+    def _matrix(self, drawn: dict[str, np.ndarray], h: int, w: int) -> np.ndarray:
+        """Return (n, 2, 3): where in the picture each pixel of the new one lies."""
+        angle = np.radians(self.rotate) * _either_way(drawn["rotate"])
+        slant = np.tan(np.radians(self.shear) * _either_way(drawn["shear"]))
+        low, high = np.log(_zoom_range(self.zoom))
+        cos, sin = np.array([np.cos(angle), np.sin(angle)]) / np.exp(
+            low + (high - low) * drawn["zoom"]
+        )
+        vertical = np.where(drawn["flip_vertical"] < self.flip_vertical, -1, 1)
+        horizontal = np.where(drawn["flip"] < self.flip, -1, 1)
+        matrix = np.empty((len(angle), 2, 3))
+        matrix[:, 0, 0] = (cos - sin * slant) * vertical
+        matrix[:, 1, 0] = (sin + cos * slant) * vertical
+        matrix[:, 0, 1] = -sin * horizontal
+        matrix[:, 1, 1] = cos * horizontal
+        centre = np.array([h - 1, w - 1]) / 2
+        matrix[:, :, 2] = centre - matrix[:, :, :2] @ centre
+        for axis, name in enumerate("yx"):
+            whole = np.floor(drawn[f"crop_{name}"] * (2 * self.crop + 1)) - self.crop
+            shift = self.translate * _either_way(drawn[f"translate_{name}"])
+            matrix[:, axis, 2] += whole + shift
+        return matrix
+
+    def _displacement(self, drawn: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+        """Return (n, 2, h, w): random points of a grid, joined by a cubic spline."""
+        n, h, w, _ = x.shape
+        points = self.elastic * _either_way(drawn["elastic"])
+        points = points.astype(x.dtype).reshape(2 * n, (_CELLS + 3) ** 2)
+        return backend.matmul(points, _splines(h, w, x.dtype)).reshape(n, 2, h, w)
+
+    def _cut(self, x: np.ndarray, drawn: dict[str, np.ndarray]) -> np.ndarray:
+        _, h, w, _ = x.shape
+        x = x.copy()
+        tops = np.floor(drawn["cutout_y"] * h).astype(int) - self.cutout // 2
+        lefts = np.floor(drawn["cutout_x"] * w).astype(int) - self.cutout // 2
+        for picture, top, left in zip(x, tops.tolist(), lefts.tolist(), strict=True):
+            bottom, right = top + self.cutout, left + self.cutout
+            picture[max(top, 0) : bottom, max(left, 0) : right] = 0
+        return x
+
+
+def _either_way(draws: np.ndarray) -> np.ndarray:
+    """Turn [0, 1) into [-1, 1)."""
+    return 2 * draws - 1
+
+
+def _check(name: str, value: Any, maximum: float, expected: str) -> None:
+    # True is no probability of 1: it is probably meant as 0.5.
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not 0 <= value <= maximum or value == math.inf:
+        raise ArgumentError(f"Augment: {name} must be {expected}, got {value!r}")
+
+
+def _zoom_range(zoom: Any) -> tuple[float, float]:
+    try:
+        low, high = zoom if isinstance(zoom, Sequence) else (1 / zoom, zoom)
+        if 0 < low <= high < math.inf and not isinstance(zoom, bool):
+            return low, high
+    except (TypeError, ValueError, ZeroDivisionError):
+        pass
+    raise ArgumentError(
+        f"Augment: zoom must be a factor from 1, such as 1.2, or a pair "
+        f"0 < low <= high, such as (0.8, 1.25), got {zoom!r}"
+    )
+
+
+@lru_cache(maxsize=8)
+def _splines(h: int, w: int, dtype: np.dtype) -> np.ndarray:
+    """Return ((cells + 3)^2, h w): the weight of each point at each pixel."""
+    products = np.einsum("ip,jq->pqij", _spline(h), _spline(w))
+    return products.reshape(-1, h * w).astype(dtype)
+
+
+def _spline(size: int) -> np.ndarray:
+    """Return (size, cells + 3): uniform cubic B-splines over `size` pixels."""
+    place = np.linspace(0, _CELLS, size)
+    cell = np.minimum(place.astype(int), _CELLS - 1)
+    t = place - cell
+    weights = np.zeros((size, _CELLS + 3))
+    pixel = np.arange(size)
+    weights[pixel, cell] = (1 - t) ** 3 / 6
+    weights[pixel, cell + 1] = (3 * t**3 - 6 * t**2 + 4) / 6
+    weights[pixel, cell + 2] = (-3 * t**3 + 3 * t**2 + 3 * t + 1) / 6
+    weights[pixel, cell + 3] = t**3 / 6
+    return weights

@@ -1,0 +1,93 @@
+"""Mixup: training on blends of two examples."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+
+import numpy as np
+
+from fastdl import shapes
+from fastdl.data.dataset import Batch
+from fastdl.errors import ArgumentError, DataError
+
+
+class Mixup:
+    r"""Blends each example of a batch, and its label, with another one of the batch.
+
+    .. math:: x = t \, x_i + (1 - t) \, x_j, \quad y = t \, y_i + (1 - t) \, y_j,
+        \quad t \sim \mathrm{Beta}(\alpha, \alpha)
+
+    with one-hot rows y, which go into the cross-entropy as they are ::
+
+        loader = DataLoader(train, 128, transform=[Augment(flip=0.5), Mixup(0.2, 10)])
+
+    An example meets others of its batch, so, other than with `Augment`, the result
+    depends on how the data are cut into batches; it does not depend on the workers.
+
+    Parameters
+    ----------
+    alpha : float
+        Positive. The smaller, the more often a blend is nearly one of the two; 0.1 to
+        0.4 is usual for pictures.
+    classes : int
+        The number of classes, from 1.
+
+    Raises
+    ------
+    ArgumentError, ShapeError
+        `alpha` or `classes` is out of its range.
+
+    Notes
+    -----
+    Source: Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: beyond empirical risk
+    minimization", 2018.
+    """
+
+    def __init__(self, alpha: float, classes: int) -> None:
+        number = isinstance(alpha, Real) and not isinstance(alpha, bool)
+        if not number or not 0 < alpha < math.inf:
+            raise ArgumentError(f"Mixup: alpha must be positive, got {alpha!r}")
+        self.alpha = alpha
+        self.classes = shapes.integer(classes, "Mixup: classes")
+
+    def __call__(self, x: np.ndarray, y: np.ndarray | None, seeds: np.ndarray) -> Batch:
+        """Return new arrays.
+
+        Parameters
+        ----------
+        x : ndarray, (n, ...)
+            float32 or float64.
+        y : ndarray, (n,) or (n, classes)
+            Integer labels or rows of probabilities.
+        seeds : ndarray of uint64, (n,)
+            From the loader.
+
+        Returns
+        -------
+        x, y : ndarray
+            The shape of x, and rows (n, classes) in the type of x.
+
+        Raises
+        ------
+        DataError, DtypeError, ShapeError, ArgumentError
+            There are no labels, or they do not fit the classes; or `x` is not real.
+        """
+        if y is None:
+            raise DataError("Mixup: the data have no labels y to blend")
+        shapes.check_real("Mixup", x=x)
+        n = len(x)
+        y = shapes.labels(y, n, self.classes, "Mixup")
+        rows = (np.eye(self.classes)[y] if y.ndim == 1 else y).astype(x.dtype)
+        rng = np.random.default_rng(seeds)
+        other = rng.permutation(n)
+        t = rng.beta(self.alpha, self.alpha, n).astype(x.dtype)
+        return _blend(x, other, t), _blend(rows, other, t)
+
+    def __repr__(self) -> str:
+        return f"Mixup(alpha={self.alpha}, classes={self.classes})"
+
+
+def _blend(x: np.ndarray, other: np.ndarray, t: np.ndarray) -> np.ndarray:
+    t = t.reshape(-1, *(1,) * (x.ndim - 1))
+    return t * x + (1 - t) * x[other]

@@ -1,0 +1,150 @@
+"""Normalisation of the inputs, as a layer of the model (SPEC S16)."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from fastdl import functional as F
+from fastdl.autograd import Tensor
+from fastdl.data.dataset import Dataset, as_dataset, take_real
+from fastdl.errors import DataError, NonFiniteError, ShapeError
+from fastdl.nn import init
+from fastdl.nn.module import Module
+from fastdl.nn.registry import register
+from fastdl.shapes import integer
+
+_CHUNK = 1 << 20  # numbers that `fit` looks at in one go
+
+
+@register
+class Standardize(Module):
+    """Give each feature, or each channel of images, mean 0 and standard deviation 1.
+
+    ``y = (x - mean) / std`` with the statistics of the training set ::
+
+        model = nn.Sequential(nn.Standardize.fit(train), nn.Linear(None, 10))
+
+    As a layer it treats training, dev and test data alike, is saved with the model, and
+    is at work in ``predict``. It is not trained. Made by `fit`; a layer that is
+    constructed directly changes nothing until a saved state is loaded into it.
+
+    Parameters
+    ----------
+    num_features : int
+        The size of the last axis.
+
+    Attributes
+    ----------
+    mean, std : ndarray, (num_features,)
+        Buffers. std is 1 for a feature that is constant, which becomes 0.
+    examples : int or None
+        How many examples `fit` saw; None for a layer that was loaded. When it is more
+        than there are training examples, `fastdl.Trainer.fit` warns that dev or test
+        data have leaked into the statistics.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    examples: int | None = None
+
+    def __init__(self, num_features: int) -> None:
+        self.num_features = integer(num_features, "Standardize: num_features")
+        self.register_buffer("mean", init.zeros((self.num_features,)))
+        self.register_buffer("std", init.constant((self.num_features,), 1.0))
+
+    @classmethod
+    def fit(cls, train: Any) -> Standardize:
+        """Make the layer from the training set.
+
+        The sums run in float64 over all axes but the last.
+
+        Parameters
+        ----------
+        train : Dataset, array x or tuple (x, y)
+            The training set and nothing else: the statistics of dev and test data are
+            part of what is to be predicted. x is (m, features), or (m, h, w, c) for
+            images; uint8 images count as [0, 1], as everywhere. Of a whole
+            `fastdl.datasets.Splits` only the training part is used, with a warning.
+
+        Raises
+        ------
+        NonFiniteError
+            A feature has a NaN or an infinity; the message names it.
+        DataError, ShapeError
+            There are no examples, or they are single numbers.
+        """
+        if hasattr(train, "train") and hasattr(train, "test"):
+            warnings.warn(
+                "Standardize.fit: got the test data too; only the training data are "
+                "used, give them alone (splits.train)",
+                stacklevel=2,
+            )
+            train = train.train
+        dataset = as_dataset(train)
+        mean, std = _statistics(dataset)
+        layer = cls(len(mean))
+        layer.mean[...] = mean
+        layer.std[...] = std
+        layer.examples = len(dataset)
+        return layer
+
+    def forward(self, x: Any) -> Tensor:
+        """Map x (n, ..., num_features) to the same shape."""
+        if x.shape[-1:] != (self.num_features,):
+            raise ShapeError(
+                f"standardize: fitted on {self.num_features} features or channels, got "
+                f"x of shape {x.shape}"
+            )
+        # Not std squared as the variance: that may overflow.
+        ones = np.ones_like(self.std)
+        return F.batch_norm(x, self.mean, ones, weight=1 / self.std, eps=0.0)
+
+
+def _statistics(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation (1 for constants), float64.
+
+    Chunks are merged as in Chan, Golub, LeVeque, "Algorithms for computing the sample
+    variance", 1983: sums of squares alone would lose the digits of a large mean.
+    """
+    if len(dataset) == 0:
+        raise DataError("Standardize.fit: the data set is empty")
+    first, _ = take_real(dataset, np.arange(1))
+    if first.ndim < 2:
+        raise ShapeError(
+            f"Standardize.fit: expected x of shape (m, features) or (m, h, w, c), got "
+            f"({len(dataset)},); use x[:, np.newaxis] for a single feature"
+        )
+    features = first.shape[-1]
+    count, mean, squares = 0, np.zeros(features), np.zeros(features)
+    low, high = np.full(features, np.inf), np.full(features, -np.inf)
+    step = max(1, _CHUNK // max(first.size, 1))
+    for start in range(0, len(dataset), step):
+        examples = np.arange(start, min(start + step, len(dataset)))
+        x, _ = take_real(dataset, examples)
+        rows = x.reshape(-1, features).astype(np.float64)
+        _check_finite(rows)
+        here = rows.mean(axis=0)
+        step_of_mean, total = here - mean, count + len(rows)
+        squares += ((rows - here) ** 2).sum(axis=0)
+        squares += step_of_mean**2 * (count * len(rows) / total)
+        mean += step_of_mean * (len(rows) / total)
+        count = total
+        low = np.minimum(low, rows.min(axis=0))
+        high = np.maximum(high, rows.max(axis=0))
+    # Rounding gives a constant a tiny variance, so it is recognised by its range.
+    std = np.sqrt(squares / count)
+    varies = (low < high) & (std > np.finfo(np.float32).tiny)
+    return mean, np.where(varies, std, 1.0)
+
+
+def _check_finite(rows: np.ndarray) -> None:
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=0))
+    if len(bad):
+        names = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
+        raise NonFiniteError(
+            f"Standardize.fit: NaN or infinity in feature (last axis) {names}; repair "
+            f"or leave out such examples or features"
+        )
