@@ -16,7 +16,7 @@ demo: $(VENV)/installed $(VENV)/built ## Train a ConvNet on real handwriting; AR
 	$(BIN)/fastdl train digits --out runs/digits $(ARGS)
 
 test: $(VENV)/installed $(VENV)/built ## Run the whole test suite.
-	$(BIN)/python -m pytest -n auto -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" $(ARGS)
 
 soak: $(VENV)/installed $(VENV)/built ## Run the long forms of the tests too.
 	$(BIN)/python -m pytest $(ARGS)

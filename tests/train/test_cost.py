@@ -30,7 +30,7 @@ def fit(net, epochs=1, batch_size=24, callbacks=(), **options):
 @pytest.mark.parametrize(
     "regularization",
     [nn.L2(0.3), [nn.L2(0.3)], (nn.L1(0.1), nn.L2(0.2, "0")), [], lambda net: 7.0],
-    ids=str,
+    ids=["L2", "list", "tuple", "none", "function"],
 )
 def test_the_penalty_is_part_of_the_reported_cost(regularization):
     """S19, S20: fit and evaluate report J, the loss and all penalties."""
@@ -93,7 +93,7 @@ def test_max_norm_holds_after_every_step():
         ({"clip_value": 0.01}, lambda change: np.abs(change).max()),
         ({"clip_value": 1.0, "clip_norm": 0.01}, lambda change: np.linalg.norm(change)),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_clipped_gradients_limit_a_step(options, length):
     """S19"""
