@@ -17,6 +17,7 @@ examples:
   fastdl evaluate runs/digits digits         measure it again
   fastdl predict runs/digits picture.png     ask it about a picture
   fastdl summary convnet --input 28,28,1     look at a network
+  fastdl gradcheck convnet                   check its gradients
   fastdl COMMAND --help                      the options of a command, with examples
 """
 

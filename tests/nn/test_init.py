@@ -113,9 +113,7 @@ def test_layers_take_the_name_of_a_method():
 
 
 def test_names_that_do_not_exist():
-    with pytest.raises(
-        ArgumentError, match="no method 'he_noraml'; did you mean"
-    ):
+    with pytest.raises(ArgumentError, match="no method 'he_noraml'; did you mean"):
         nn.Linear(3, 3, weight_init="he_noraml")
     with pytest.raises(ArgumentError, match="gain: unknown activation 'rleu'"):
         init.gain("rleu")

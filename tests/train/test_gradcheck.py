@@ -332,6 +332,16 @@ def test_sample_must_be_positive():
         gradcheck(dense(), LOSS, X, Y, sample=0)
 
 
+def test_a_gradient_that_is_nan_is_wrong():
+    def loss(outputs, y):
+        return (outputs * 0).abs().sqrt().mean()  # the slope of the root is infinite
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = gradcheck(dense(), loss, X, Y)
+    assert result.verdict == "wrong"
+    assert result.worst.ratio == np.inf
+
+
 def test_an_optimisers_view_is_checked_as_well():
     net = dense()
     optim.Adam(net.parameters())
