@@ -22,7 +22,7 @@ from fastdl.kernels.arrays cimport as_output, as_real, overlaps
 from fastdl.kernels.images cimport (
     View, cut, padded_row, scratch_bytes, set_padded, view,
 )
-from fastdl.kernels.memory cimport Block, new_array, new_block
+from fastdl.kernels.memory cimport Block, new_block
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
 from fastdl.kernels.table cimport MicroKernels, pack_row
 from fastdl.kernels.winograd cimport run_winograd, winograd_bytes, winograd_fits

@@ -3,15 +3,15 @@
     dx[n, u, v] = sum_{i s + ky d - p = u, j s + kx d - p = v} dy[n, i, j]
                                                                weight[ky, kx]^T
 
-It is a pass of conv2d.pyx over dy with the weights transposed. With stride s, the rows
-u with equal (u + p) mod s meet the same taps ky: one pass for each such phase. For the
-columns v there are two ways:
+With stride 1 it is a pass of conv2d.pyx over dy with the weights turned and transposed.
+A few channels would leave most of a vector unused, so blocks of g pixels side by side
+are then computed as the g c channels of one wide pixel. A block meets all taps of its
+pixels; where a pixel does not meet one, the weight is 0. That costs some products, but
+3 channels use 3 of 8 lanes and a block of two pixels 6.
 
-- phases too: s passes, each writing every s-th pixel; or
-- blocks of g pixels side by side, g a multiple of s, as the g c channels of one wide
-  pixel. A block meets all taps of its phases; where a pixel does not meet a tap, the
-  weight is 0. That costs some products, but fills the vectors when c is small: 3
-  channels use 3 of 8 lanes, a block of two pixels 6.
+With larger strides the gradient is scattered: conv2d_scatter.pyx. Only groups go
+another way: rows u with equal (u + p) mod s meet the same taps, so there is one pass
+for each phase of rows and columns.
 """
 
 from libc.string cimport memset
@@ -29,19 +29,12 @@ from fastdl.kernels.runtime cimport microkernels, threads_for
 cnp.import_array()
 
 cdef enum:
-    MAX_BLOCK = 8  # strides in a block; more would be mostly zeros
+    MAX_PIXELS = 8  # of a block; more would be mostly zeros
     MAX_COLUMNS = 64  # channels of a block; more have no lanes to fill
-
-# Phases write pixels apart from each other, in more and smaller passes.
-cdef double PHASE_SPEED = 0.9
 
 cdef struct Width:
     # The geometry of columns.
     Py_ssize_t kernel, stride, dilation, left, w
-
-cdef struct ColumnBlock:
-    # A block of `pixels` columns, and the columns of dy that it meets.
-    Py_ssize_t pixels, first, taps
 
 
 cdef Axis phase_axis(
@@ -64,27 +57,17 @@ cdef Axis phase_axis(
     return axis
 
 
-cdef Py_ssize_t tap_of(const Width *w, Py_ssize_t v, Py_ssize_t j) noexcept nogil:
-    """Return the tap kx through which column v meets column j of dy, or -1."""
-    cdef Py_ssize_t offset = v + w.left - j * w.stride
+cdef Py_ssize_t block_taps(const Width *w, Py_ssize_t pixels) noexcept nogil:
+    """Return the columns of dy that a block of pixels meets."""
+    return pixels + (w.kernel - 1) * w.dilation
+
+
+cdef Py_ssize_t tap_of(const Width *w, Py_ssize_t pixel, Py_ssize_t j) noexcept nogil:
+    """Return the tap kx through which a pixel of a block meets column j, or -1."""
+    cdef Py_ssize_t offset = pixel + (w.kernel - 1) * w.dilation - j
     if offset < 0 or offset % w.dilation or offset // w.dilation >= w.kernel:
         return -1
     return offset // w.dilation
-
-
-cdef ColumnBlock block_at(const Width *w, Py_ssize_t v, Py_ssize_t pixels) noexcept nogil:
-    """Return the block of `pixels` columns from column v on."""
-    cdef ColumnBlock b
-    cdef Py_ssize_t reach = (w.kernel - 1) * w.dilation
-    # j from ceil((v + left - reach) / s) to floor((v + pixels - 1 + left) / s); the
-    # division of C rounds negative numbers up.
-    b.pixels = pixels
-    b.first = v + w.left - reach
-    if b.first > 0:
-        b.first += w.stride - 1
-    b.first //= w.stride
-    b.taps = max((v + pixels - 1 + w.left) // w.stride - b.first + 1, <Py_ssize_t> 1)
-    return b
 
 
 cdef double lane_use(Py_ssize_t columns, Py_ssize_t lanes) noexcept nogil:
@@ -95,54 +78,48 @@ cdef double lane_use(Py_ssize_t columns, Py_ssize_t lanes) noexcept nogil:
 cdef Py_ssize_t best_block(
     const Width *w, Py_ssize_t c, Py_ssize_t lanes,
 ) noexcept nogil:
-    """Return the block that wastes least, or 0 for phases."""
-    cdef Py_ssize_t best = 0, pixels, g, j, useful
-    cdef double most = lane_use(c, lanes), use
-    cdef ColumnBlock b
-    if w.stride > 1:
-        most *= PHASE_SPEED
-    elif most == 1:
-        return 0
-    pixels = w.stride if w.stride > 1 else 2
-    while pixels <= min(MAX_BLOCK * w.stride, w.w) and pixels * c <= MAX_COLUMNS:
-        b = block_at(w, 0, pixels)
-        useful = 0
-        for g in range(pixels):
-            for j in range(b.taps):
-                useful += tap_of(w, g, b.first + j) >= 0
-        use = lane_use(pixels * c, lanes) * useful / (pixels * b.taps)
+    """Return the number of pixels of the block that wastes least."""
+    cdef Py_ssize_t best = 1, pixels = 1
+    cdef double most = 0, use
+    while pixels <= min(<Py_ssize_t> MAX_PIXELS, w.w):
+        # Each pixel meets `kernel` of the taps of the block.
+        use = lane_use(pixels * c, lanes) * w.kernel / block_taps(w, pixels)
+        if pixels == 1:
+            use = lane_use(c, lanes)
         if use > most:
             most = use
             best = pixels
-        pixels += w.stride
+        pixels += 1
+        if pixels * c > MAX_COLUMNS:
+            break
     return best
 
 
 cdef void expand_weights(
-    const Width *w, const ColumnBlock *b, Py_ssize_t v, Py_ssize_t kh, Py_ssize_t c,
-    Py_ssize_t oc, Py_ssize_t size, const char *weight, char *expanded,
+    const Width *w, Py_ssize_t pixels, Py_ssize_t kh, Py_ssize_t c, Py_ssize_t oc,
+    Py_ssize_t size, const char *weight, char *expanded,
 ) noexcept nogil:
-    """Fill (kh, taps, oc, pixels * c) with the transposed weights of a block at v."""
+    """Fill (kh, taps, oc, pixels * c) with the transposed weights of a block."""
+    cdef Py_ssize_t taps = block_taps(w, pixels)
     cdef Py_ssize_t ky, j, g, kx, i, o
     cdef const char *source
     cdef char *to
-    memset(expanded, 0, kh * b.taps * oc * b.pixels * c * size)
+    memset(expanded, 0, kh * taps * oc * pixels * c * size)
     for ky in range(kh):
-        for j in range(b.taps):
-            for g in range(b.pixels):
-                kx = tap_of(w, v + g, b.first + j)
+        for j in range(taps):
+            for g in range(pixels):
+                kx = tap_of(w, g, j)
                 if kx < 0:
                     continue
                 source = weight + (ky * w.kernel + kx) * c * oc * size
-                to = expanded + (
-                    (ky * b.taps + j) * oc * b.pixels + g) * c * size
+                to = expanded + ((ky * taps + j) * oc * pixels + g) * c * size
                 for o in range(oc):
                     for i in range(c):
                         if size == 4:
-                            (<float *> to)[o * b.pixels * c + i] = (
+                            (<float *> to)[o * pixels * c + i] = (
                                 <const float *> source)[i * oc + o]
                         else:
-                            (<double *> to)[o * b.pixels * c + i] = (
+                            (<double *> to)[o * pixels * c + i] = (
                                 <const double *> source)[i * oc + o]
 
 
@@ -226,10 +203,10 @@ def conv2d_backward_input(
             run_scatter(&scatter, threads, <char *> block.data)
         return dx
 
-    cdef Py_ssize_t v, pixels = 0
+    cdef Py_ssize_t v, pixels = 1
     if p.groups == 1:
         pixels = best_block(&w, c, p.kernels.tail_lanes)
-    if pixels == 0:
+    if pixels == 1:
         p.weight = cnp.PyArray_BYTES(w_)
         p.kernel_w = w.kernel
         p.weight_tap = p.group_out * oc
@@ -248,26 +225,23 @@ def conv2d_backward_input(
             run_rows(&p, kh, stride_h, dilation_h, top, h, w.w * c, choice)
         return dx
 
-    cdef ColumnBlock b
-    cdef Block expanded
     v = 0
     while v < w.w:  # the whole blocks, then the rest of each row as a smaller one
         pixels = min(pixels, w.w - v)
-        b = block_at(&w, v, pixels)
-        expanded = new_block(kh * b.taps * oc * pixels * c * p.size)
+        p.kernel_w = block_taps(&w, pixels)
+        block = new_block(kh * p.kernel_w * oc * pixels * c * p.size)
         expand_weights(
-            &w, &b, v, kh, c, oc, p.size, cnp.PyArray_BYTES(w_), <char *> expanded.data)
-        p.weight = <char *> expanded.data
-        p.kernel_w = b.taps
+            &w, pixels, kh, c, oc, p.size, cnp.PyArray_BYTES(w_), <char *> block.data)
+        p.weight = <char *> block.data
         p.weight_tap = oc * pixels * c
         p.weight_in, p.weight_out = pixels * c, 1
         p.group_out = pixels * c
-        p.taps_w = forward_axis(b.taps, 1)
-        p.x.step_w = pixels // w.stride
+        p.taps_w = forward_axis(p.kernel_w, 1)
+        p.x.step_w = pixels
         p.x.cols = (w.w - v) // pixels
-        p.x.left = -b.first
+        p.x.left = (w.kernel - 1) * w.dilation - w.left - v
         p.y_pixel = pixels * c
         p.y = cnp.PyArray_BYTES(dx) + v * c * p.size
-        run_rows(&p, kh, stride_h, dilation_h, top, h, w.w * c, choice)
+        run_rows(&p, kh, 1, dilation_h, top, h, w.w * c, choice)
         v += p.x.cols * pixels
     return dx

@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 
 from fastdl.kernels.images cimport Images
 from fastdl.kernels.runtime cimport run_tasks
-from fastdl.kernels.table cimport MicroKernels, Reduction
+from fastdl.kernels.table cimport Reduction
 
 cdef enum:
     MAX_ROWS = 16  # rows of the largest tile
@@ -71,7 +71,7 @@ cdef void image_task(
     cdef Py_ssize_t row_bytes = p.padded_w * x.c * p.size
     cdef Py_ssize_t run = p.kw * x.c  # reals of a patch that lie together in the image
     cdef Py_ssize_t runs = 1
-    cdef Py_ssize_t row, col, ky, t
+    cdef Py_ssize_t row, ky, t
     cdef const char *patch
     cdef char *to
     if p.dilation_w > 1:

@@ -57,7 +57,8 @@ cdef WinogradArgs plan(const Conv2dArgs *p) noexcept nogil:
     w.v_tile = (p.group_in + lanes - 1) // lanes * lanes
     w.m_tile = (p.group_out + lanes - 1) // lanes * lanes
     tiles = CHUNK_BYTES // (PLACES * (w.v_tile + w.m_tile) * p.size)
-    w.chunks = cut(&w.x, min(max(tiles, <Py_ssize_t> MIN_TILES), <Py_ssize_t> MAX_TILES))
+    tiles = min(max(tiles, <Py_ssize_t> MIN_TILES), <Py_ssize_t> MAX_TILES)
+    w.chunks = cut(&w.x, tiles)
     tiles = w.chunks.images * w.chunks.rows * w.x.cols
     w.panels = (p.group_out + width - 1) // width
     w.weight_place = place_stride(w.panels * p.group_in * width, lanes)
