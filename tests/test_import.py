@@ -1,0 +1,88 @@
+"""The front door: public names, and an import that costs next to nothing."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import fastdl
+from fastdl import backend
+from fastdl.errors import FastdlError
+
+# Slow to import; only what needs them may load them.
+SLOW = ("matplotlib", "PIL", "tqdm", "safetensors", "urllib.request", "ssl", "email")
+
+
+def modules_after(code):
+    """Return the names of all modules that a fresh interpreter has after `code`."""
+    code = f"import json, sys\n{code}\nprint(json.dumps(list(sys.modules)))"
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(json.loads(result.stdout))
+
+
+def test_import_loads_nothing_but_itself():
+    new = modules_after("import fastdl") - modules_after("import importlib, typing")
+    assert {name.split(".")[0] for name in new} == {"fastdl"}
+    assert new == {"fastdl"}
+
+
+def test_using_everything_loads_nothing_slow():
+    code = "import fastdl\nfor name in fastdl.__all__: getattr(fastdl, name)"
+    modules = modules_after(code)
+    assert "fastdl.train.trainer" in modules
+    assert not set(SLOW) & modules
+
+
+@pytest.mark.parametrize("name", fastdl.__all__)
+def test_public_name(name):
+    assert getattr(fastdl, name) is getattr(fastdl, name)
+    assert name in dir(fastdl)
+
+
+def test_names_are_what_they_say():
+    assert fastdl.Tensor([1.0]).shape == (1,)
+    assert fastdl.tensor is fastdl.Tensor
+    assert fastdl.manual_seed is fastdl.random.seed
+    assert fastdl.save is fastdl.nn.save
+    assert fastdl.Trainer is fastdl.train.Trainer
+    assert fastdl.FastdlError is FastdlError
+    assert fastdl.info()["fastdl"] == fastdl.__version__
+
+
+def test_functional_as_a_module():
+    import fastdl.functional as F
+
+    assert F is fastdl.functional
+    assert F.relu([-1.0, 2.0]).numpy().tolist() == [0, 2]
+
+
+def test_unknown_name():
+    with pytest.raises(AttributeError, match="'fastdl' has no attribute 'trainer'"):
+        _ = fastdl.trainer
+
+
+@pytest.mark.skipif(backend.name != "compiled", reason="the reference has no threads")
+def test_threads():
+    before = fastdl.get_num_threads()
+    try:
+        fastdl.set_num_threads(3)
+        assert fastdl.get_num_threads() == 3
+        for count in (0, -1, 1.5, "2"):
+            with pytest.raises(FastdlError, match="threads"):
+                fastdl.set_num_threads(count)
+        assert fastdl.get_num_threads() == 3
+    finally:
+        fastdl.set_num_threads(before)
+
+
+def test_threads_of_the_reference(monkeypatch):
+    monkeypatch.setattr(backend, "name", "reference")
+    assert fastdl.get_num_threads() == 1
+    with pytest.raises(FastdlError, match="only the compiled kernels"):
+        fastdl.set_num_threads(2)

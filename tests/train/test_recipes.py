@@ -1,0 +1,85 @@
+"""Recipes: what they make, and that digits and SIGNS are learned."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastdl
+from fastdl import backend, data, datasets, models, nn, optim
+from fastdl.errors import ArgumentError
+from fastdl.train import OPTIMIZERS, RECIPES, Recipe, recipe
+
+SHARED = os.environ.get("FASTDL_DATA_DIR", "")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_of_a_data_set_and_a_model(name):
+    assert name in datasets.names()
+    assert recipe(name) is RECIPES[name]
+    assert recipe(name).model in models.names()
+    assert isinstance(recipe(name).create_model(3), nn.Module)
+
+
+def test_every_data_set_has_a_recipe():
+    assert set(RECIPES) == set(datasets.names())
+
+
+def test_folders_have_a_general_recipe():
+    assert recipe("my pictures").model in models.names()
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_has_the_rate_of_the_recipe(name):
+    trainer = Recipe(optimizer=name, lr=0.25).trainer(nn.Linear(2, 3))
+    (group,) = trainer.optimizer.param_groups
+    assert isinstance(trainer.optimizer, optim.Optimizer)
+    assert group["lr"] == 0.25
+    if name == "momentum":
+        assert group["momentum"] == 0.9
+
+
+def test_unknown_optimizer():
+    with pytest.raises(ArgumentError, match="'adan'; did you mean 'adam'"):
+        Recipe(optimizer="adan")
+
+
+def test_loader_shifts_only_when_asked():
+    x = np.random.default_rng(0).random((8, 6, 6, 1), np.float32)
+    still = Recipe(batch_size=8).loader(x, seed=0)
+    moved = Recipe(batch_size=8, shift=1).loader(x, seed=0)
+    assert still.shuffle
+    (a, _), (b, _) = next(iter(still)), next(iter(moved))
+    assert sorted(map(bytes, a)) == sorted(map(bytes, x))
+    assert not np.isin(b.sum(axis=(1, 2, 3)), x.sum(axis=(1, 2, 3))).any()
+
+
+def learn(name, epochs, seed=0):
+    """Train as `fastdl train` does; return the test accuracy."""
+    fastdl.manual_seed(seed)
+    splits = datasets.load(name)
+    train, _ = data.split(splits.train, (0.9, 0.1), seed, stratify=True)
+    chosen = recipe(name)
+    trainer = chosen.trainer(chosen.create_model(len(splits.classes)))
+    loader = chosen.loader(train, seed)
+    trainer.fit(loader, epochs, callbacks=[chosen.schedule()])
+    return trainer.evaluate(splits.test)["accuracy"]
+
+
+def test_a_few_epochs_learn_digits():
+    assert learn("digits", epochs=2) > 0.96
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(backend.name != "compiled", reason="slow")
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("name", "floor"),
+    [("digits", 0.985), ("mnist", 0.99), ("fashion_mnist", 0.9), ("signs", 0.95)],
+)
+def test_recipe_reaches_its_accuracy(name, floor, seed):
+    """S44 for signs."""
+    if name != "digits" and not Path(SHARED, name).is_dir():
+        pytest.skip(f"{name} is not in FASTDL_DATA_DIR")
+    assert learn(name, recipe(name).epochs, seed) >= floor
