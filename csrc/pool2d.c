@@ -17,28 +17,26 @@ typedef uint8_t vec_u8 __attribute__((vector_size(VECTOR_BYTES / sizeof(real))))
 typedef uint16_t vec_u16 __attribute__((vector_size(VECTOR_BYTES / sizeof(real) * 2)));
 typedef int32_t vec_i32 __attribute__((vector_size(VECTOR_BYTES / sizeof(real) * 4)));
 
-/* Compilers convert well between types of which one is twice as wide. */
+/* The first n lanes, or the whole vector. Compilers convert well between types of
+ * which one is twice as wide. */
 ALWAYS_INLINE vec_int load_argmax(const void *argmax, int bytes, ptrdiff_t at,
                                   ptrdiff_t n) {
-  vec_u8 small = {0};
+  const size_t count = (size_t)(n < LANES ? n : LANES);
   vec_i32 large = {0};
   if (bytes == 1) {
-    const uint8_t *p = (const uint8_t *)argmax + at;
-    if (n >= LANES)
-      memcpy(&small, p, sizeof small);
-    else
-      memcpy(&small, p, (size_t)n);
+    vec_u8 small = {0};
+    memcpy(&small, (const uint8_t *)argmax + at, count);
     const vec_u16 wider = __builtin_convertvector(small, vec_u16);
     large = __builtin_convertvector(wider, vec_i32);
   } else {
-    const int32_t *p = (const int32_t *)argmax + at;
-    memcpy(&large, p, (size_t)(n < LANES ? n : LANES) * sizeof *p);
+    memcpy(&large, (const int32_t *)argmax + at, count * sizeof(int32_t));
   }
   return __builtin_convertvector(large, vec_int);
 }
 
-ALWAYS_INLINE void store_argmax(void *argmax, int bytes, ptrdiff_t at, vec_int index,
+ALWAYS_INLINE void store_argmax(void *argmax, int bytes, vec_int index, ptrdiff_t at,
                                 ptrdiff_t n) {
+  const size_t count = (size_t)(n < LANES ? n : LANES);
   const vec_i32 large = __builtin_convertvector(index, vec_i32);
   if (bytes == 1) {
 #if defined(__AVX512F__) /* one instruction */
@@ -47,14 +45,9 @@ ALWAYS_INLINE void store_argmax(void *argmax, int bytes, ptrdiff_t at, vec_int i
     const vec_u16 wider = __builtin_convertvector(large, vec_u16);
     const vec_u8 small = __builtin_convertvector(wider, vec_u8);
 #endif
-    uint8_t *p = (uint8_t *)argmax + at;
-    if (n >= LANES)
-      memcpy(p, &small, sizeof small);
-    else
-      memcpy(p, &small, (size_t)n);
+    memcpy((uint8_t *)argmax + at, &small, count);
   } else {
-    int32_t *p = (int32_t *)argmax + at;
-    memcpy(p, &large, (size_t)(n < LANES ? n : LANES) * sizeof *p);
+    memcpy((int32_t *)argmax + at, &large, count * sizeof(int32_t));
   }
 }
 
@@ -83,7 +76,7 @@ ALWAYS_INLINE void max_window(const int whole, const ptrdiff_t rows,
         where = (where & ~better) | (number & better);
       }
     store_some(y + c, best, LANES_AT(c));
-    store_argmax(argmax, g->argmax_bytes, c, where, LANES_AT(c));
+    store_argmax(argmax, g->argmax_bytes, where, c, LANES_AT(c));
   }
 }
 

@@ -7,10 +7,16 @@ from fastdl.errors import ArgumentError
 from fastdl.kernels.arrays cimport as_real
 from fastdl.kernels.memory cimport new_array
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.spans cimport SPAN, WORK, span_count, span_length
+from fastdl.kernels.spans cimport SPAN, span_count, span_length
 from fastdl.kernels.table cimport MicroKernels
 
 cnp.import_array()
+
+EXPONENTIALS = ("sigmoid", "tanh", "silu", "gelu")
+
+cdef enum:  # elementary operations an element, about
+    SIMPLE = 8
+    EXPONENTIAL = 32
 
 cdef struct ActivationArgs:
     const MicroKernels *kernels
@@ -37,22 +43,22 @@ cdef void activation_task(
             p.kind, p.slope, n, p.dy + at, p.source + at, p.result + at)
 
 
-cdef cnp.ndarray run(int kind, double slope, cnp.ndarray dy, cnp.ndarray source):
+cdef cnp.ndarray run(object kind, double slope, cnp.ndarray dy, cnp.ndarray source):
     cdef ActivationArgs p
     cdef cnp.ndarray result = new_array(
         cnp.PyArray_NDIM(source), cnp.PyArray_DIMS(source), cnp.PyArray_TYPE(source))
     p.size = cnp.PyArray_ITEMSIZE(source)
     p.kernels = microkernels(<int> p.size)
     p.n = cnp.PyArray_SIZE(source)
-    p.kind = kind
+    p.kind = shapes.ACTIVATIONS.index(kind)
     p.slope = slope
     p.dy = NULL if dy is None else cnp.PyArray_BYTES(dy)
     p.source = cnp.PyArray_BYTES(source)
     p.result = cnp.PyArray_BYTES(result)
+    cdef double work = EXPONENTIAL if kind in EXPONENTIALS else SIMPLE
     with nogil:
         run_tasks(
-            activation_task, &p, span_count(p.n), threads_for(WORK * <double> p.n),
-            NULL, 0)
+            activation_task, &p, span_count(p.n), threads_for(work * p.n), NULL, 0)
     return result
 
 
@@ -77,8 +83,8 @@ def activation_forward(x, kind, *, slope=0.01):
     ------
     ArgumentError, DtypeError
     """
-    cdef int index = shapes.activation_index(kind, "activation_forward")
-    return run(index, slope, None, as_real(x, "activation_forward", "x"))
+    shapes.activation_index(kind, "activation_forward")
+    return run(kind, slope, None, as_real(x, "activation_forward", "x"))
 
 
 def activation_backward(dy, x, y, kind, *, slope=0.01):
@@ -109,11 +115,11 @@ def activation_backward(dy, x, y, kind, *, slope=0.01):
     ArgumentError, DtypeError, ShapeError
     """
     cdef str operation = "activation_backward"
-    cdef int index = shapes.activation_index(kind, operation)
+    shapes.activation_index(kind, operation)
     cdef cnp.ndarray grad = as_real(dy, operation, "dy")
     cdef str name
     if kind == "identity":
-        return run(index, slope, grad, grad)
+        return run(kind, slope, grad, grad)
     if kind in ("silu", "hard_swish", "gelu"):
         name = "x"
     elif kind == "leaky_relu" and (slope <= 0 or y is None):
@@ -125,4 +131,4 @@ def activation_backward(dy, x, y, kind, *, slope=0.01):
         raise ArgumentError(f"{operation}: the derivative of {kind} needs {name}")
     source = as_real(source, operation, name, grad)
     shapes.check_shape(operation, name, source.shape, dy.shape)
-    return run(index, slope, grad, source)
+    return run(kind, slope, grad, source)

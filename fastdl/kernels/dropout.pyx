@@ -10,10 +10,13 @@ from fastdl.errors import ArgumentError
 from fastdl.kernels.arrays cimport as_real
 from fastdl.kernels.memory cimport new_array
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.spans cimport SPAN, WORK, span_count, span_length
+from fastdl.kernels.spans cimport SPAN, span_count, span_length
 from fastdl.kernels.table cimport MicroKernels
 
 cnp.import_array()
+
+cdef enum:
+    WORK = 40  # elementary operations an element, about
 
 cdef struct DropoutArgs:
     const MicroKernels *kernels

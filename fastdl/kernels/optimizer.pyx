@@ -10,10 +10,13 @@ from fastdl import shapes
 from fastdl.errors import ArgumentError
 from fastdl.kernels.arrays cimport as_real
 from fastdl.kernels.runtime cimport Task, microkernels, run_tasks, threads_for
-from fastdl.kernels.spans cimport SPAN, WORK, span_count, span_length
+from fastdl.kernels.spans cimport SPAN, span_count, span_length
 from fastdl.kernels.table cimport MicroKernels
 
 cnp.import_array()
+
+cdef enum:
+    WORK = 16  # elementary operations an element, about
 
 cdef struct StepArgs:
     const MicroKernels *kernels
@@ -64,23 +67,23 @@ cdef void adam_task(
 
 
 cdef char *in_place(
-    object array, str operation, str name, cnp.ndarray param,
+    object array, str operation, str name, cnp.ndarray like,
 ) except NULL:
     """Return the data of `array` when it can be updated where it is."""
-    shapes.check_real(operation, param=param, **{name: array})
-    if not cnp.PyArray_ISCARRAY(<cnp.ndarray> array):
+    cdef cnp.ndarray result = as_real(array, operation, name, like)
+    if result is not array or not cnp.PyArray_ISWRITEABLE(result):
         raise ArgumentError(
             f"{operation}: {name} is updated in place and must be writable and "
             "C-contiguous; use np.require(array, requirements='CW')")
-    shapes.check_shape(operation, name, array.shape, (<object> param).shape)
-    return cnp.PyArray_BYTES(<cnp.ndarray> array)
+    if like is not None:
+        shapes.check_shape(operation, name, array.shape, (<object> like).shape)
+    return cnp.PyArray_BYTES(result)
 
 
 cdef cnp.ndarray set_arrays(StepArgs *p, object param, object grad, str operation):
     """Set the arrays of `p` that all optimisers have; return what holds grad."""
     cdef cnp.ndarray gradient
-    shapes.check_real(operation, param=param)
-    p.param = in_place(param, operation, "param", param)
+    p.param = in_place(param, operation, "param", None)
     gradient = as_real(grad, operation, "grad", param)
     shapes.check_shape(operation, "grad", grad.shape, param.shape)
     p.grad = cnp.PyArray_BYTES(gradient)

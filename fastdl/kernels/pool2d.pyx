@@ -19,6 +19,7 @@ cnp.import_array()
 
 cdef enum:
     TASK = 16384  # elements read by a task, about
+    WORK = 6  # elementary operations a lane, about
 
 cdef struct PoolArgs:
     const MicroKernels *kernels
@@ -79,21 +80,31 @@ cdef void set_sizes(PoolArgs *p, object sizes, cnp.ndarray source):
 
 cdef void run_forward(Task task, PoolArgs *p) noexcept nogil:
     cdef const Pool2d *g = &p.sizes
-    cdef double row_work = <double> g.ow * g.c * g.kh * g.kw
+    cdef double window = <double> g.kh * g.kw
     p.rows = g.n * g.oh
-    p.rows_per_task = max(<Py_ssize_t> 1, <Py_ssize_t> (TASK / row_work))
-    run_tasks(
-        task, p, (p.rows + p.rows_per_task - 1) // p.rows_per_task,
-        threads_for(4 * row_work * p.rows), NULL, 0)
+    run_rows(task, p, window * g.ow * g.c, window * g.ow * lanes(p))
 
 
 cdef void run_backward(Task task, PoolArgs *p) noexcept nogil:
     cdef const Pool2d *g = &p.sizes
     p.rows = g.n * g.h
-    p.rows_per_task = max(<Py_ssize_t> 1, TASK // (g.w * g.c))
+    run_rows(task, p, <double> g.w * g.c, <double> g.w * lanes(p))
+
+
+cdef void run_rows(
+    Task task, PoolArgs *p, double elements, double lanes,
+) noexcept nogil:
+    """Make all rows; one reads `elements` in vectors that have `lanes`."""
+    p.rows_per_task = max(<Py_ssize_t> 1, <Py_ssize_t> (TASK / elements))
     run_tasks(
         task, p, (p.rows + p.rows_per_task - 1) // p.rows_per_task,
-        threads_for(4 * <double> g.w * g.c * p.rows), NULL, 0)
+        threads_for(WORK * lanes * p.rows), NULL, 0)
+
+
+cdef Py_ssize_t lanes(const PoolArgs *p) noexcept nogil:
+    """Return the channels of a pixel, rounded up to whole vectors."""
+    cdef Py_ssize_t width = p.kernels.lanes
+    return (p.sizes.c + width - 1) // width * width
 
 
 cdef cnp.ndarray new_output(object sizes, int typenum):

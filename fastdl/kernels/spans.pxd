@@ -2,7 +2,6 @@
 
 cdef enum:
     SPAN = 16384  # elements: short enough for the cache, long enough for a task
-    WORK = 16  # elementary operations an element, about
 
 
 cdef inline Py_ssize_t span_count(Py_ssize_t n) noexcept nogil:
