@@ -21,6 +21,7 @@ _DRAWN = (
     *("flip", "flip_vertical", "crop_y", "crop_x", "translate_y", "translate_x"),
     *("rotate", "zoom", "shear", "brightness", "contrast", "cutout_y", "cutout_x"),
 )
+_ROUNDING = 1e-4  # beyond [0, 1], after a warp before
 _CELLS = 4  # of the grid that bends a picture, along each side
 
 
@@ -160,7 +161,7 @@ class Augment:
 
     def _recolor(self, x: np.ndarray, drawn: dict[str, np.ndarray]) -> np.ndarray:
         """Return scale * (x - mean) + mean + shift, within [0, 1]."""
-        if x.size and not (x.min() >= 0 and x.max() <= 1):
+        if x.size and not (x.min() >= -_ROUNDING and x.max() <= 1 + _ROUNDING):
             raise DataError(
                 f"Augment: brightness, contrast and color need pictures in [0, 1], got "
                 f"values from {x.min():g} to {x.max():g}; standardise them after the "

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastdl.data import as_float
 from fastdl.errors import ShapeError
-from fastdl.report.style import BLUE, GREY, VERMILION, new_figure
+from fastdl.report.style import BLUE, GREY, VERMILION, new_figure, visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,7 +80,7 @@ def mistakes(
         for axes in grid:
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-        pictures = _visible(x[shown])
+        pictures = visible(x[shown])
         for axes, picture, index in zip(grid, pictures, shown, strict=False):
             answer = y_pred[index]
             axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
@@ -96,12 +95,3 @@ def mistakes(
                 labelpad=3,
             )
     return figure
-
-
-def _visible(pictures: np.ndarray) -> np.ndarray:
-    """Return pictures in [0, 1], without a single channel."""
-    pictures = as_float(pictures)
-    if pictures.size and (pictures.min() < 0 or pictures.max() > 1):
-        low, high = pictures.min(), pictures.max()
-        pictures = (pictures - low) / (high - low or 1)
-    return pictures[..., 0] if pictures.shape[-1] == 1 else pictures

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from fastdl.data import as_float
 from fastdl.errors import FastdlError
 from fastdl.nn.serialize import atomic_path
 
@@ -66,6 +69,15 @@ def new_figure(width: float, height: float, title: str) -> Iterator[Figure]:
         figure = Figure(figsize=(width, height), layout=layout)
         figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
         yield figure
+
+
+def visible(pictures: np.ndarray) -> np.ndarray:
+    """Return pictures in [0, 1], without a single channel."""
+    pictures = as_float(pictures)
+    if pictures.size and (pictures.min() < 0 or pictures.max() > 1):
+        low, high = pictures.min(), pictures.max()
+        pictures = (pictures - low) / (high - low or 1)
+    return pictures[..., 0] if pictures.shape[-1] == 1 else pictures
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
