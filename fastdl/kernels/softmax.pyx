@@ -138,6 +138,24 @@ cdef void run_rows(Task task, const RowsArgs *p) noexcept nogil:
         threads_for(WORK * <double> p.rows * p.classes), NULL, 0)
 
 
+cdef bint are_class_numbers(object labels, Py_ssize_t n, Py_ssize_t classes):
+    """Whether `labels` can be used as they are; if not, shapes.labels says more."""
+    cdef cnp.ndarray array
+    cdef const int64_t *values
+    cdef Py_ssize_t i
+    if not isinstance(labels, np.ndarray):
+        return False
+    array = labels
+    if (cnp.PyArray_TYPE(array) != cnp.NPY_INT64 or array.ndim != 1
+            or array.shape[0] != n or not cnp.PyArray_ISCARRAY_RO(array)):
+        return False
+    values = <const int64_t *> cnp.PyArray_DATA(array)
+    for i in range(n):
+        if values[i] < 0 or values[i] >= classes:
+            return False
+    return True
+
+
 cdef cnp.ndarray set_labels(RowsArgs *p, cnp.ndarray x, object labels, str operation):
     """Set the labels of `p`; return the array that holds them."""
     cdef cnp.ndarray array
@@ -146,7 +164,10 @@ cdef cnp.ndarray set_labels(RowsArgs *p, cnp.ndarray x, object labels, str opera
             f"{operation}: expected logits of shape (n, classes), got "
             f"{tuple(x.shape[i] for i in range(x.ndim))}"
         )
-    array = shapes.labels(labels, x.shape[0], x.shape[1], operation)
+    if are_class_numbers(labels, x.shape[0], x.shape[1]):  # nearly always
+        array = labels
+    else:
+        array = shapes.labels(labels, x.shape[0], x.shape[1], operation)
     p.labels = NULL
     p.targets = NULL
     if array.ndim == 1:
