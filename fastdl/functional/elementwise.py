@@ -6,6 +6,7 @@ gradients of its copies.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,10 @@ def sum_to(dy: np.ndarray, shape: Shape) -> np.ndarray:
     if dy.shape == shape:
         return dy
     dx = backend.empty(shape, dy.dtype)
-    if dy.shape[dy.ndim - len(shape) :] == shape:  # a bias: the quick way
-        np.add.reduce(dy.reshape(-1, *shape), 0, None, dx)
+    lead = dy.ndim - len(shape)
+    if dy.shape[lead:] == shape:  # a bias: the quick way
+        rows = dy if lead == 1 else dy.reshape(math.prod(dy.shape[:lead]), *shape)
+        np.add.reduce(rows, 0, None, dx)
         return dx
     kept = (1,) * (dy.ndim - len(shape)) + shape
     axes = tuple(i for i, n in enumerate(dy.shape) if kept[i] != n)
