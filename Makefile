@@ -21,8 +21,8 @@ test: $(VENV)/installed $(VENV)/built ## Run the whole test suite.
 soak: $(VENV)/installed $(VENV)/built ## Run the long forms of the tests too.
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/installed $(VENV)/built ## Time every kernel against its NumPy reference.
-	$(BIN)/python -m pytest bench --benchmark-only $(ARGS)
+bench: $(VENV)/installed $(VENV)/built ## Measure everything; write docs/benchmarks.md.
+	$(BIN)/python -m bench $(ARGS)
 
 lint: $(VENV)/installed $(VENV)/built ## Check style and types.
 	$(BIN)/ruff check

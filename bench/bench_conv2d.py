@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench import peer
-from bench.harness import Case, Function, Work
+from bench.harness import Case, Function, Work, normal
 from fastdl import shapes
 
 LAYERS: dict[str, tuple] = {
@@ -75,13 +75,12 @@ def work(
         1,
         groups,
     )
-    rng = np.random.default_rng(0)
-
-    def normal(*sizes):
-        return rng.standard_normal(sizes, np.float32)
-
-    x, dy = normal(n, size, size, c), normal(n, s.oh, s.ow, oc)
-    weight, bias = normal(kernel, kernel, c // groups, oc), normal(oc)
+    x, weight, bias, dy = normal(
+        (n, size, size, c),
+        (kernel, kernel, c // groups, oc),
+        oc,
+        (n, s.oh, s.ow, oc),
+    )
     geometry = {"stride": stride, "padding": padding, "groups": groups}
 
     def ours(k: ModuleType) -> Any:

@@ -1,4 +1,4 @@
-"""Dropout on 8 MB; the backward pass is the same function."""
+"""Dropout; the backward pass is the same function."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
-from bench.harness import Case, Work
-
-SIZE = 2**21  # float32
+from bench import peer
+from bench.harness import SIZES, Case, Function, Work, memory_goals, normal
 
 
-def work(keep_prob: float) -> Work:
+def work(keep_prob: float, size: int) -> Work:
     """Make an array, and return its forward pass."""
-    x = np.random.default_rng(0).standard_normal(SIZE, np.float32)
+    (x,) = normal(size)
 
     def ours(k: ModuleType) -> Any:
         return k.dropout_forward(x, keep_prob, seed=1, offset=0)
 
-    return Work(ours, bytes=2 * x.nbytes)
+    def peers() -> list[Function]:
+        import torch
+
+        native = torch.ops.aten.native_dropout
+        return [partial(native, peer.tensor(x), 1 - keep_prob, True)]
+
+    return Work(ours, peers, bytes=2 * x.nbytes)
 
 
-CASES = [Case("dropout, 0.5 kept", partial(work, 0.5))]
+CASES = [
+    Case(f"dropout, 0.5 kept, {size}", partial(work, 0.5, n), memory_goals(size))
+    for size, n in SIZES.items()
+]

@@ -6,10 +6,8 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from bench import peer
-from bench.harness import Case, Function, Work
+from bench.harness import Case, Function, Work, normal
 
 SHAPES = {  # rows, in, out
     "64x784 784x128": (64, 784, 128),
@@ -23,10 +21,7 @@ PASSES = ("forward", "dx", "dweight")
 
 def work(direction: str, m: int, k: int, n: int) -> Work:
     """Make the arrays of a dense layer, and return one of its products."""
-    rng = np.random.default_rng(0)
-    x, weight, bias, dy = (
-        rng.standard_normal(shape, np.float32) for shape in ((m, k), (k, n), n, (m, n))
-    )
+    x, weight, bias, dy = normal((m, k), (k, n), n, (m, n))
 
     def ours(kernels: ModuleType) -> Any:
         if direction == "forward":

@@ -1,4 +1,4 @@
-"""One optimiser step over a flat buffer of 8 MB."""
+"""One optimiser step over a flat buffer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.harness import Case, Work
+from bench import peer
+from bench.harness import SIZES, Case, Function, Work, memory_goals, normal
 
-SIZE = 2**21  # float32
+LR = 1e-6
 # The function, its arrays of state, how many arrays it reads and writes, its options.
 STEPS: dict[str, tuple[str, int, int, dict[str, Any]]] = {
     "sgd": ("sgd_step", 0, 3, {}),
@@ -20,20 +21,50 @@ STEPS: dict[str, tuple[str, int, int, dict[str, Any]]] = {
     "adam": ("adam_step", 2, 7, {"step": 10}),
     "adamw": ("adam_step", 2, 7, {"step": 10, "decoupled": True, "weight_decay": 0.01}),
 }
+WITH_PEER = {"sgd, momentum": ("SGD", {"momentum": 0.9}), "adam": ("Adam", {})}
 
 
-def work(function: str, states: int, moved: int, options: dict[str, Any]) -> Work:
-    """Make parameters, gradients and state, and return the step."""
-    rng = np.random.default_rng(0)
-    param, grad = rng.standard_normal((2, SIZE), np.float32)
-    arrays: list[np.ndarray | None] = [np.ones_like(param) for _ in range(states)]
+def work(name: str, size: int, tensors: int = 1) -> Work:
+    """Make parameters, gradients and state, and return the step.
+
+    The peer gets the parameters as so many tensors; fastdl keeps them in one array.
+    """
+    function, states, moved, options = STEPS[name]
+    param, grad, *state = normal(*[size] * (2 + states))
+    arrays: list[np.ndarray | None] = [np.abs(array, out=array) for array in state]
     if function == "sgd_step" and not states:
         arrays.append(None)
 
     def ours(k: ModuleType) -> Any:
-        return getattr(k, function)(param, grad, *arrays, lr=1e-6, **options)
+        return getattr(k, function)(param, grad, *arrays, lr=LR, **options)
 
-    return Work(ours, bytes=moved * param.nbytes)
+    def peers() -> list[Function]:
+        import torch
+
+        kind, settings = WITH_PEER[name]
+        params = [peer.tensor(part) for part in np.split(param.copy(), tensors)]
+        for part, gradient in zip(params, np.split(grad, tensors), strict=True):
+            part.grad = peer.tensor(gradient)
+        optimizer = getattr(torch.optim, kind)(params, lr=LR, fused=True, **settings)
+        return [optimizer.step]
+
+    forms = peers if name in WITH_PEER else list
+    return Work(ours, forms, bytes=moved * param.nbytes)
 
 
-CASES = [Case(name, partial(work, *step)) for name, step in STEPS.items()]
+CASES = [
+    Case(
+        f"{name}, {size}",
+        partial(work, name, SIZES[size]),
+        memory_goals(size) if name in WITH_PEER else {},
+    )
+    for name in STEPS
+    for size in (SIZES if name in WITH_PEER else ["8 MB"])
+]
+CASES.append(
+    Case(
+        "adam, 60 tensors of 64",
+        partial(work, "adam", 60 * 64, tensors=60),
+        {"microseconds": 5},
+    )
+)

@@ -1,4 +1,4 @@
-"""Pooling, forward and backward, on images of 8 MB."""
+"""Pooling, forward and backward."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
-from bench.harness import Case, Work
+from bench import peer
+from bench.harness import SIZES, Case, Function, Work, memory_goals, normal
 from fastdl import kernels, shapes
 
-SIZE = 2**21  # float32
 WINDOWS = {
     # h = w, c, kernel, stride, padding
     "2/2, 3 channels": (64, 3, 2, 2, 0),
@@ -26,20 +24,13 @@ PASSES = ("forward", "backward")
 
 
 def work(
-    operation: str,
-    direction: str,
-    h: int,
-    c: int,
-    kernel: int,
-    stride: int,
-    padding: int,
-) -> Work:
+    operation: str, direction: str, size: int, h: int, c: int, kernel: int,
+    stride: int, padding: int,
+) -> Work:  # fmt: skip
     """Make images and windows, and return one pass of max or average pooling."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((SIZE // (h * h * c), h, h, c), np.float32)
-    options = {"stride": stride, "padding": padding}
-    s = shapes.pool2d(x.shape, kernel, **options)
-    dy = rng.standard_normal((s.n, s.oh, s.ow, s.c), np.float32)
+    options: dict[str, Any] = {"stride": stride, "padding": padding}
+    s = shapes.pool2d((size // (h * h * c), h, h, c), kernel, **options)
+    x, dy = normal((s.n, s.h, s.w, s.c), (s.n, s.oh, s.ow, s.c))
     _, argmax = kernels.max_pool2d_forward(x, kernel, **options)
 
     def ours(k: ModuleType) -> Any:
@@ -49,36 +40,70 @@ def work(
             return k.max_pool2d_backward(dy, argmax, x.shape, kernel, **options)
         return k.avg_pool2d_backward(dy, x.shape, kernel, **options)
 
+    def peers() -> list[Function]:
+        window = [kernel, kernel], [stride, stride], [padding, padding]
+        return peer.in_both_layouts(partial(_peer, operation, direction, x, dy, window))
+
     index = argmax.nbytes if operation == "max_pool2d" else 0
-    return Work(ours, bytes=x.nbytes + dy.nbytes + index)
+    return Work(ours, peers, bytes=x.nbytes + dy.nbytes + index)
 
 
-def global_work(direction: str, h: int, c: int) -> Work:
+def _peer(operation, direction, x, dy, window, layout) -> Function:
+    import torch
+
+    aten = torch.ops.aten
+    a, da = peer.images(x, layout), peer.images(dy, layout)
+    if operation == "avg_pool2d":
+        if direction == "forward":
+            return lambda: aten.avg_pool2d(a, *window)
+        return lambda: aten.avg_pool2d_backward(da, a, *window, False, True, None)
+    if direction == "forward":
+        return lambda: aten.max_pool2d_with_indices(a, *window)
+    _, index = aten.max_pool2d_with_indices(a, *window)
+    return lambda: aten.max_pool2d_with_indices_backward(
+        da, a, *window, [1, 1], False, index
+    )
+
+
+def global_work(direction: str, size: int, h: int, c: int) -> Work:
     """Make images, and return one pass of the global average."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((SIZE // (h * h * c), h, h, c), np.float32)
-    dy = rng.standard_normal((len(x), c), np.float32)
+    n = size // (h * h * c)
+    x, dy = normal((n, h, h, c), (n, c))
 
     def ours(k: ModuleType) -> Any:
         if direction == "forward":
             return k.global_avg_pool2d_forward(x)
         return k.global_avg_pool2d_backward(dy, x.shape)
 
-    return Work(ours, bytes=x.nbytes + dy.nbytes)
+    def peers() -> list[Function]:
+        def make(layout: Any) -> Function:
+            a, da = peer.images(x, layout), peer.tensor(dy)
+            if direction == "forward":
+                return lambda: a.mean((2, 3))
+            return lambda: da[:, :, None, None].expand_as(a) / (h * h)
+
+        return peer.in_both_layouts(make)
+
+    return Work(ours, peers, bytes=x.nbytes + dy.nbytes)
 
 
 CASES = [
     Case(
-        f"{operation} {direction} {name}", partial(work, operation, direction, *window)
+        f"{operation} {direction} {name}, {size}",
+        partial(work, operation, direction, SIZES[size], *window),
+        memory_goals(size),
     )
     for name, window in WINDOWS.items()
     for operation in ("max_pool2d", "avg_pool2d")
     for direction in PASSES
+    for size in (SIZES if name == "2/2, 32 channels" else ["8 MB"])
 ]
 CASES += [
     Case(
-        f"global_avg_pool2d {direction} {name}", partial(global_work, direction, *size)
+        f"global_avg_pool2d {direction} {name}, 8 MB",
+        partial(global_work, direction, SIZES["8 MB"], *image),
+        memory_goals("8 MB"),
     )
-    for name, size in GLOBAL.items()
+    for name, image in GLOBAL.items()
     for direction in PASSES
 ]

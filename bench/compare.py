@@ -24,7 +24,7 @@ from bench.harness import (
     measure,
     peak,
 )
-from bench.kernels import CASES
+from bench.kernels import of_one_kernel
 from bench.networks import NETWORKS, Network, batch, built, training_step
 from fastdl import kernels
 
@@ -42,7 +42,7 @@ def _kernel(case: Case) -> Function:
 
 
 ROWS: dict[str, Callable[[], Function]] = {
-    **{case.name: partial(_kernel, case) for case in CASES},
+    **{case.name: partial(_kernel, case) for case in of_one_kernel()},
     **{f"{name} step": partial(_step, network) for name, network in NETWORKS.items()},
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.harness import Function
+from bench.harness import Function, normal
 from fastdl import functional as F
 from fastdl import models, nn, optim
 from fastdl.autograd import no_grad
@@ -66,7 +66,7 @@ def batch(network: Network, size: int | None = None) -> tuple[np.ndarray, np.nda
     """Return random inputs and labels."""
     rng = np.random.default_rng(0)
     size = size or network.batch
-    x = rng.standard_normal((size, *network.input_shape), np.float32)
+    (x,) = normal((size, *network.input_shape))
     return x, rng.integers(0, network.classes, size)
 
 

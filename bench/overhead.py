@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.harness import Table, against, measure
-from fastdl import Tensor, kernels
+from fastdl import Tensor, kernels, nn, optim
 from fastdl import functional as F
 
 GOAL = 1.5  # microseconds
@@ -48,7 +48,17 @@ def _operations() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
             lambda: kernels.softmax_cross_entropy_forward(x.data, labels),
             lambda: F.cross_entropy(x, labels),
         ),
+        "Adam.step, 60 tensors of 64": _adam(),
     }
+
+
+def _adam() -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Return the update of all parameters as one array, and the optimiser's step."""
+    params = [nn.Parameter(np.zeros(64, np.float32)) for _ in range(60)]
+    for param in params:
+        param.grad = np.ones(64, np.float32)
+    flat = np.ones((4, 60 * 64), np.float32)
+    return lambda: kernels.adam_step(*flat, lr=1e-3, step=1), optim.Adam(params).step
 
 
 def overhead(repeats: int) -> Table:
