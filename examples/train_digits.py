@@ -13,7 +13,7 @@ import numpy as np
 
 import fastdl
 from fastdl import data, datasets, metrics, nn, optim
-from fastdl.train import Schedule, cosine
+from fastdl.train import Schedule
 
 
 def network(classes: int) -> nn.Sequential:
@@ -48,7 +48,7 @@ def main(epochs: int = 20, folder: str = "runs/train_digits") -> float:
         epochs=epochs,
         batch_size=64,
         validation=dev,
-        callbacks=[Schedule(cosine)],
+        callbacks=[Schedule(optim.Cosine(0.003))],
         progress=True,
     )
 

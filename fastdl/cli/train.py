@@ -10,7 +10,16 @@ import fastdl
 from fastdl import backend, data, datasets, models, random, report
 from fastdl.cli import arguments
 from fastdl.cli.outcome import Outcome, examine
-from fastdl.train import OPTIMIZERS, CSVLog, History, Recipe, RunFolder, Trainer, recipe
+from fastdl.train import (
+    OPTIMIZERS,
+    CSVLog,
+    History,
+    ManualRate,
+    Recipe,
+    RunFolder,
+    Trainer,
+    recipe,
+)
 
 HELP = "train a network on a data set"
 DESCRIPTION = """\
@@ -20,6 +29,9 @@ model.safetensors, and the pictures curves.png, confusion.png, mistakes.png.
 A tenth of the training data is held out, and measured after each epoch (validation).
 Of a folder without test/, a fifth of the pictures is held out first, as the test set.
 What is not given comes from the recipe of the data set.
+
+Steer a run by hand: {"learning_rate": 0.0003}, written into control.json of the run
+folder, holds from the next epoch on.
 """
 EXAMPLES = """\
 examples:
@@ -174,7 +186,11 @@ def _fit(
             chosen.loader(train, seed),
             epochs=chosen.epochs,
             validation=validation,
-            callbacks=[chosen.schedule(), CSVLog(folder.metrics)],
+            callbacks=[
+                ManualRate(folder.control),
+                chosen.schedule(),
+                CSVLog(folder.metrics),
+            ],
             progress=True,
         )
     except KeyboardInterrupt:

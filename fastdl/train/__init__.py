@@ -9,9 +9,10 @@ from fastdl.train.gradcheck import (
 )
 from fastdl.train.history import History
 from fastdl.train.progress import Progress
+from fastdl.train.range_test import RangeTest, lr_range_test
 from fastdl.train.recipes import OPTIMIZERS, RECIPES, Recipe, recipe
 from fastdl.train.run import RunFolder
-from fastdl.train.schedule import Schedule, cosine
+from fastdl.train.schedule import ManualRate, Schedule
 from fastdl.train.trainer import Trainer
 
 __all__ = [
@@ -21,15 +22,17 @@ __all__ = [
     "Callback",
     "GradientCheck",
     "History",
+    "ManualRate",
     "ParameterCheck",
     "Progress",
+    "RangeTest",
     "Recipe",
     "RunFolder",
     "Schedule",
     "Step",
     "Trainer",
-    "cosine",
     "gradcheck",
+    "lr_range_test",
     "numeric_gradient",
     "recipe",
 ]

@@ -12,7 +12,7 @@ from fastdl.autograd import Tensor
 from fastdl.data import Augment, DataLoader
 from fastdl.errors import ArgumentError, suggest
 from fastdl.nn import Module
-from fastdl.train.schedule import Schedule, cosine
+from fastdl.train.schedule import Schedule
 from fastdl.train.trainer import Trainer
 
 # By name: the optimiser, and a learning rate to begin with.
@@ -86,7 +86,7 @@ class Recipe:
 
     def schedule(self) -> Schedule:
         """Make the callback that lowers the learning rate."""
-        return Schedule(cosine)
+        return Schedule(optim.Cosine(self.lr))
 
 
 RECIPES = {

@@ -16,7 +16,8 @@ class RunFolder:
     """The files of one run; each is replaced as a whole or not at all.
 
     ``config.json`` (the settings), ``metrics.csv`` (one row an epoch, by `CSVLog`) and
-    ``model.safetensors``; the pictures of `fastdl.report` stand beside them.
+    ``model.safetensors``; the pictures of `fastdl.report` stand beside them. A user may
+    put ``control.json`` there, see `ManualRate`.
 
     Parameters
     ----------
@@ -27,6 +28,7 @@ class RunFolder:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.config = self.path / "config.json"
+        self.control = self.path / "control.json"
         self.metrics = self.path / "metrics.csv"
         self.model = self.path / "model.safetensors"
 

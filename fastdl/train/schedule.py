@@ -1,54 +1,135 @@
-"""Learning rates that change while a model trains."""
+"""Learning rates that change while a `Trainer` trains."""
 
 from __future__ import annotations
 
-import math
+import json
+import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastdl.errors import ArgumentError, suggest
+from fastdl.optim import Scheduler, set_rate
 from fastdl.train.callback import Callback, Step
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
 
+_UNITS = ("step", "epoch")
+
 
 class Schedule(Callback):
-    """Multiplies the learning rate of every parameter group before each step.
+    """Sets the learning rates before each step, or before each epoch.
 
-    The rates are put back at the end of ``fit``.
+    ``Schedule(optim.Cosine(0.01))`` or ``Schedule(optim.InverseDecay(0.2), "epoch")``;
+    see `fastdl.optim.Scheduler`. It starts anew with every ``fit``, and puts the rates
+    back at the end of it.
 
     Parameters
     ----------
-    factor : callable
-        ``factor(t) -> float``, where t in [0, 1) is the part of all steps of this
-        ``fit`` that are done; for example `cosine`.
+    schedule : callable
+        ``schedule(t) -> rate``, t from 1. A `Cosine` or `OneCycle` without total
+        spans this ``fit``.
+    per : str
+        What t counts: "step" or "epoch".
+
+    Raises
+    ------
+    ArgumentError
+        In ``fit``: the schedule gave a rate that is not a finite number > 0.
     """
 
-    def __init__(self, factor: Callable[[float], float]) -> None:
-        self.factor = factor
+    def __init__(self, schedule: Callable[[int], float], per: str = "step") -> None:
+        if per not in _UNITS:
+            raise ArgumentError(
+                f"Schedule: per must be 'step' or 'epoch', got {per!r}"
+                f"{suggest(str(per), _UNITS)}"
+            )
+        self.schedule, self.per = schedule, per
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Note the rates, and set those of the first step."""
         self._groups = trainer.optimizer.param_groups
-        self._rates = [group["lr"] for group in self._groups]
-        self._steps, self._done = epochs * batches, 0
-        self._set(self.factor(0.0))
+        self._before = [group["lr"] for group in self._groups]
+        self._total = epochs * batches if self.per == "step" else epochs
+        schedule = self.schedule
+        if hasattr(schedule, "over"):
+            schedule = schedule.over(self._total)
+        self._scheduler = Scheduler(trainer.optimizer, schedule)
 
     def on_batch_end(self, trainer: Trainer, step: Step) -> None:
         """Set the rates of the next step."""
-        self._done += 1
-        if self._done < self._steps:
-            self._set(self.factor(self._done / self._steps))
+        if self.per == "step":
+            self._next()
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
+        """Set the rates of the next epoch."""
+        if self.per == "epoch":
+            self._next()
+
+    def _next(self) -> None:
+        if self._scheduler.t < self._total:
+            self._scheduler.step()
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Put the rates back."""
-        self._set(1.0)
-
-    def _set(self, factor: float) -> None:
-        for group, rate in zip(self._groups, self._rates, strict=True):
-            group["lr"] = rate * factor
+        for group, rate in zip(self._groups, self._before, strict=True):
+            group["lr"] = rate
 
 
-def cosine(t: float) -> float:
-    """Fall from 1 to 0 along half a cosine (Loshchilov, Hutter 2017, SGDR)."""
-    return 0.5 * (1 + math.cos(math.pi * t))
+class ManualRate(Callback):
+    """Takes a learning rate from a file between epochs, to steer a training by hand.
+
+    ``{"learning_rate": 0.0003}``, written to the file while the training runs, holds
+    from the next epoch on. A `Schedule` goes on from there in proportion. Whatever else
+    stands in the file is reported on the standard error stream, once, and changes
+    nothing. (The "panda" approach: Deep Learning Specialization, course 2, week 3.)
+
+    Parameters
+    ----------
+    path : path
+        The file, such as ``control.json`` of a `RunFolder`. It need not exist; what it
+        holds when the training begins counts too.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._seen: str | None = None
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        """Look into the file."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            text, problem = repr(error), str(error)
+        else:
+            problem = ""
+        if text == self._seen:
+            return
+        self._seen = text
+        before = trainer.optimizer.param_groups[0]["lr"]
+        try:
+            if problem:
+                raise ArgumentError(problem)
+            rate = _rate_in(text)
+            set_rate(trainer.optimizer, rate)
+        except ArgumentError as error:
+            message = f"{self.path} is ignored: {error}"
+        else:
+            message = f"learning rate {before:g} -> {rate:g} by {self.path}"
+        print(f"epoch {epoch}: {message}", file=sys.stderr)
+
+
+def _rate_in(text: str) -> float:
+    """Return the learning rate, not yet checked, in the text of a control file."""
+    example = 'expected {"learning_rate": 0.001}'
+    try:
+        control = json.loads(text, parse_int=float)
+    except (ValueError, RecursionError) as error:
+        raise ArgumentError(f"{error}; {example}") from None
+    if not isinstance(control, dict) or list(control) != ["learning_rate"]:
+        raise ArgumentError(f"{example}, got {text!r:.80}")
+    return control["learning_rate"]

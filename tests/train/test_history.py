@@ -1,16 +1,15 @@
-"""History, CSV log, progress lines and learning-rate schedules."""
+"""History, CSV log and progress lines."""
 
 import csv
 import math
-from functools import partial
 
 import numpy as np
 import pytest
 
 import fastdl
-from fastdl import nn, optim
+from fastdl import nn
 from fastdl.errors import ArgumentError
-from fastdl.train import Callback, CSVLog, History, Schedule, Trainer, cosine
+from fastdl.train import Callback, CSVLog, History, Trainer
 
 X = np.random.default_rng(0).normal(size=(12, 2)).astype(np.float32)
 Y = np.arange(12) % 2
@@ -137,62 +136,3 @@ def test_bar_is_closed_after_an_error(monkeypatch, capsys):
     with pytest.raises(RuntimeError, match="broken"):
         trainer().fit((X, Y), callbacks=[Fails()])
     assert capsys.readouterr().err.endswith("\r")
-
-
-# Schedules ----------------------------------------------------------------------------
-
-
-class Rates(Callback):
-    """Notes the rate of each step, when the step is done, before the next is set."""
-
-    def __init__(self):
-        self.rates = []
-
-    def on_batch_end(self, trainer, step):
-        groups = trainer.optimizer.param_groups
-        self.rates.append([group["lr"] for group in groups])
-
-
-def test_cosine_falls_over_all_steps_of_fit():
-    rates = Rates()
-    one = trainer(optimizer=partial(optim.SGD, lr=0.1))
-    one.fit((X, Y), 2, batch_size=4, callbacks=[rates, Schedule(cosine)])
-    expected = [[0.05 * (1 + math.cos(math.pi * k / 6))] for k in range(6)]
-    np.testing.assert_allclose(rates.rates, expected)
-    assert one.optimizer.param_groups[0]["lr"] == 0.1
-
-
-def test_each_group_keeps_its_proportion():
-    one = trainer()
-    first, second = one.model.parameters()
-    groups = [{"params": [first], "lr": 1.0}, {"params": [second], "lr": 10.0}]
-    rates = Rates()
-    one = Trainer(one.model, optimizer=optim.SGD(groups))
-    one.fit((X, Y), batch_size=6, callbacks=[rates, Schedule(lambda t: 0.01 + t)])
-    np.testing.assert_allclose(rates.rates, [[0.01, 0.1], [0.51, 5.1]])
-
-
-def test_rates_are_put_back_after_an_error():
-    class Fails(Callback):
-        def on_batch_end(self, trainer, step):
-            raise RuntimeError("broken")
-
-    one = trainer(optimizer=partial(optim.SGD, lr=0.1))
-    with pytest.raises(RuntimeError, match="broken"):
-        one.fit((X, Y), 2, batch_size=4, callbacks=[Schedule(cosine), Fails()])
-    assert one.optimizer.param_groups[0]["lr"] == 0.1
-
-
-def test_rates_change_what_is_learned():
-    def weights(factor):
-        one = trainer(optimizer=partial(optim.SGD, lr=0.1))
-        one.fit((X, Y), 2, batch_size=4, callbacks=[Schedule(factor)])
-        return one.model.state_dict()["0.weight"]
-
-    assert (weights(cosine) != weights(lambda t: 1.0)).any()
-
-
-def test_cosine():
-    assert cosine(0) == 1
-    assert cosine(0.5) == pytest.approx(0.5)
-    assert cosine(1) == pytest.approx(0)
