@@ -1,15 +1,26 @@
-"""Pictures of a training run. Each function returns a `matplotlib.figure.Figure`."""
+"""Pictures of data, models and training. Each function returns a matplotlib Figure."""
 
+from fastdl.report.activations import activation_histograms
 from fastdl.report.augmentations import augmentations
+from fastdl.report.boundary import decision_boundary
 from fastdl.report.confusion import confusion_matrix
 from fastdl.report.curves import learning_curves
+from fastdl.report.filters import feature_maps, filters
+from fastdl.report.learning_rate import learning_rate_curve
 from fastdl.report.mistakes import mistakes
+from fastdl.report.paths import optimizer_paths
 from fastdl.report.style import save_figure
 
 __all__ = [
+    "activation_histograms",
     "augmentations",
     "confusion_matrix",
+    "decision_boundary",
+    "feature_maps",
+    "filters",
     "learning_curves",
+    "learning_rate_curve",
     "mistakes",
+    "optimizer_paths",
     "save_figure",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from fastdl.errors import DataError
-from fastdl.report.style import BLUE, GREY, VERMILION, new_figure
+from fastdl.report.style import BLUE, GREY, INK, VERMILION, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,10 +15,17 @@ if TYPE_CHECKING:
     from fastdl.train import History
 
 _DOTS = 30  # epochs; with more, a mark at each is clutter
+_COLUMNS = 3
+_NOT_SHOWN = ("epoch", "examples_per_second", "seconds")
+_RATE = "learning_rate"
+_WIDE = 50  # rates whose largest and smallest differ so much need a logarithmic scale
 
 
 def learning_curves(history: History) -> Figure:
-    """Draw the loss and each metric over the epochs, training beside validation.
+    """Draw the loss, each metric and the learning rate over the epochs.
+
+    Training stands beside validation. The learning rate is there when the history has
+    a column "learning_rate".
 
     Parameters
     ----------
@@ -38,15 +46,19 @@ def learning_curves(history: History) -> Figure:
     """
     if not len(history):
         raise DataError("learning_curves: the history has no epoch yet")
-    others = ("epoch", "examples_per_second", "seconds")
     measures = [
         name
         for name in history.columns
-        if name not in others and not name.startswith("val_")
+        if name not in _NOT_SHOWN and not name.startswith("val_")
     ]
-    with new_figure(4.6 * len(measures), 3.8, "Learning curves") as figure:
-        panels = figure.subplots(1, len(measures), squeeze=False)[0]
-        for axes, name in zip(panels, measures, strict=True):
+    measures.sort(key=lambda name: name == _RATE)  # the last
+    columns = min(_COLUMNS, len(measures))
+    rows = math.ceil(len(measures) / columns)
+    with new_figure(4.6 * columns, 3.3 * rows + 0.5, "Learning curves") as figure:
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes in panels[len(measures) :]:
+            axes.set_visible(False)
+        for axes, name in zip(panels, measures, strict=False):
             _panel(axes, history, name)
     return figure
 
@@ -54,19 +66,34 @@ def learning_curves(history: History) -> Figure:
 def _panel(axes: Axes, history: History, name: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    curves = [
-        ("training", name, BLUE, "o-"),
-        ("validation", f"val_{name}", VERMILION, "s--"),
-    ]
     epochs = history["epoch"]
-    for label, column, colour, line in curves:
-        if column in history.columns:
+    mark = "" if len(history) > _DOTS else "o"
+    if name == _RATE:
+        rates = history[_RATE]
+        axes.plot(epochs, rates, f"{mark}-", color=INK, markersize=4)
+        if min(rates) > 0 and max(rates) > _WIDE * min(rates):
+            axes.set_yscale("log")
+    else:
+        axes.plot(
+            epochs,
+            history[name],
+            f"{mark}-",
+            color=BLUE,
+            label="training",
+            markersize=4,
+        )
+        if f"val_{name}" in history.columns:
             axes.plot(
-                epochs, history[column], line, color=colour, label=label, markersize=4
+                epochs,
+                history[f"val_{name}"],
+                f"{mark and 's'}--",
+                color=VERMILION,
+                label="validation",
+                markersize=4,
             )
+        axes.legend(frameon=False)
     axes.set_xlabel("epoch")
     axes.set_ylabel(name.replace("_", " "))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlim(history["epoch"][0] - 0.5, history["epoch"][-1] + 0.5)
+    axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
     axes.grid(axis="y", color=GREY, alpha=0.2)
-    axes.legend(frameon=False)

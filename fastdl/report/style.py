@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
+# For up to six things that are told apart: the two, and others of the same palette.
+PALETTE = (BLUE, VERMILION, "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 INK = "#222222"
 GREY = "#767676"  # the lightest that is readable on white
 

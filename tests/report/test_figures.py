@@ -104,6 +104,37 @@ def test_curves_without_validation_and_of_one_epoch():
     assert ticks == [1]
 
 
+def test_the_learning_rate_is_the_last_panel():
+    """S15: what a schedule did stands beside the loss."""
+    measured = history(4)
+    for row in measured.rows:
+        row["learning_rate"] = 0.1 ** row["epoch"]
+    figure = report.learning_curves(measured)
+    *_, axes = figure.axes
+    assert axes.get_ylabel() == "learning rate"
+    assert axes.get_yscale() == "log"
+    (line,) = axes.lines
+    np.testing.assert_allclose(line.get_ydata(), [0.1, 0.01, 0.001, 0.0001])
+    for row in measured.rows:
+        row["learning_rate"] = 0.1
+    assert report.learning_curves(measured).axes[-1].get_yscale() == "linear"
+
+
+def test_many_measures_go_into_several_rows():
+    measured = history(2)
+    for row in measured.rows:
+        row |= {"error_rate": 0.5, "top_3": 0.9}
+    panels = [axes for axes in report.learning_curves(measured).axes if axes.lines]
+    assert len(panels) == 4
+    tops = {round(axes.get_subplotspec().rowspan.start) for axes in panels}
+    assert tops == {0, 1}
+
+
+def test_many_epochs_have_no_marks():
+    (line, _), _ = (axes.lines for axes in report.learning_curves(history(31)).axes)
+    assert line.get_marker() == "None"
+
+
 def test_curves_of_nothing():
     with pytest.raises(DataError, match="no epoch"):
         report.learning_curves(History())

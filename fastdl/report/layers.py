@@ -1,0 +1,51 @@
+"""What the layers of a model give for some inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fastdl.autograd import Tensor
+from fastdl.errors import ArgumentError, suggest
+from fastdl.nn import Module
+from fastdl.train import Trainer
+
+
+def check_module(model: Any, who: str) -> None:
+    """Raise ArgumentError when `model` is no Module."""
+    if not isinstance(model, Module):
+        raise ArgumentError(f"{who}: model must be a Module, got {model!r:.60}")
+
+
+def find_layer(model: Module, name: str, who: str) -> Module:
+    """Return the layer of this name; ArgumentError with a near match if none has it."""
+    layers = dict(model.named_modules())
+    if name not in layers:
+        known = suggest(name, [layer for layer in layers if layer])
+        raise ArgumentError(f"{who}: the model has no layer {name!r}{known}")
+    return layers[name]
+
+
+def layer_outputs(
+    model: Module, x: Any, names: Sequence[str], who: str
+) -> dict[str, np.ndarray]:
+    """Run the model in evaluation mode; return the outputs of the named layers."""
+    batches: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    layers = {name: find_layer(model, name, who) for name in names}
+
+    def keep(name: str, layer: Module, inputs: tuple, output: Tensor) -> None:
+        batches[name].append(output.numpy())
+
+    handles = [
+        layer.register_forward_hook(partial(keep, name))
+        for name, layer in layers.items()
+    ]
+    try:
+        Trainer(model).predict(np.asarray(x))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: np.concatenate(outputs) for name, outputs in batches.items()}
