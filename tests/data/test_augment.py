@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fastdl import nn
+from fastdl import Trainer, nn, optim
 from fastdl.data import ArrayDataset, Augment, DataLoader, Mixup
 from fastdl.data.seeds import example_seeds
 from fastdl.errors import ArgumentError, DataError, DtypeError, FastdlError, ShapeError
@@ -441,6 +441,18 @@ def test_mixup_is_safe_with_every_loss_that_takes_probabilities():
     loss.backward()
     assert np.isfinite(model[1].weight.grad).all()
     assert math.isfinite(nn.BCEWithLogitsLoss()(model(x), y).item())
+
+
+def test_training_on_blends():
+    """The accuracy while training counts the class with the largest share."""
+    x = np.repeat(np.eye(4, dtype=np.float32), 16, axis=0)
+    loader = DataLoader(
+        (x, np.arange(64) // 16), 16, shuffle=True, transform=Mixup(0.2, 4)
+    )
+    trainer = Trainer(nn.Linear(4, 4), optimizer=lambda p: optim.Adam(p, lr=0.1))
+    history = trainer.fit(loader, epochs=15, validation=(x, np.arange(64) // 16))
+    assert history["val_accuracy"][-1] == 1
+    assert history["accuracy"][-1] > 0.8
 
 
 @pytest.mark.parametrize("alpha", [0, -1, math.nan, math.inf, "1", True])

@@ -206,17 +206,28 @@ def test_workers_make_batches_at_the_same_time():
     )
 
 
-def test_workers_compute_on_their_own_thread_alone(monkeypatch):
-    """A second team of threads would slow down the training step."""
-    runtime = pytest.importorskip("fastdl.kernels.runtime")
-    monkeypatch.setattr(fastdl.backend, "name", "compiled")
-    alone = []
-    monkeypatch.setattr(
-        runtime, "work_alone", lambda: alone.append(threading.current_thread().name)
-    )
-    list(DataLoader(data(), 1, workers=2))
-    assert set(alone) <= {"fastdl-prefetch_0", "fastdl-prefetch_1"}
-    assert alone
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads")
+def test_workers_compute_alone(monkeypatch):
+    """Kernels that they call start no threads, which would slow down the training."""
+    pytest.importorskip("fastdl.kernels.runtime")
+    monkeypatch.setenv("FASTDL_NUM_THREADS", "4")
+    monkeypatch.setenv("FASTDL_BACKEND", "compiled")
+    script = """
+        import os
+        import numpy as np
+        from fastdl.data import Augment, DataLoader
+
+        threads = lambda: len(os.listdir("/proc/self/task"))
+        x = np.zeros((64, 64, 64, 3), np.uint8)
+        augment = Augment(rotate=10)
+        before = threads()
+        for _ in DataLoader(x, 16, transform=augment, workers=2):
+            assert threads() <= before + 2
+        for _ in DataLoader(x, 16, transform=augment, prefetch=0):
+            pass
+        assert threads() == before + 3  # the same batch takes four elsewhere
+    """
+    run_python("-c", textwrap.dedent(script))
 
 
 def test_seconds_waited_are_counted():
