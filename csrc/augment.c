@@ -43,15 +43,15 @@ ALWAYS_INLINE void find_neighbours(vec u, ptrdiff_t size, int fill, Neighbours *
     u -= period * vec_floor(u / period);
     u = vec_min(u, period - u);
   }
-  /* Where nothing lies outside, u comes to lie on the image; else at most one pixel
-   * off, where both neighbours are outside too or have no share. */
+  /* u comes to lie on the image or, where zeros are around it, at most one pixel off:
+   * no neighbour inside has a share there. A NaN counts as the first place. */
   const real margin = fill == CONSTANT ? 1 : 0;
   u = vec_min(vec_max(u, splat(-margin)), splat((real)last + margin));
   const vec base = vec_floor(u), share = u - base;
   const vec_int low = __builtin_convertvector(base, vec_int), high = low + 1;
   const vec low_share = choose((low >= 0) & (low <= last), 1 - share, splat(0));
   const vec high_share = choose(high <= last, share, splat(0));
-  /* Inside for every u, so that nothing beyond is read; a NaN has given 0. */
+  /* Pixels beyond the image have no share, and are not read. */
   const vec_int first = inside(low, last), second = inside(high, last);
   memcpy(found->low, &first, sizeof first);
   memcpy(found->high, &second, sizeof second);
