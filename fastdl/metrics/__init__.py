@@ -1,5 +1,6 @@
 """How good a classifier is: on arrays at once, or streaming over batches."""
 
+from fastdl.metrics.average import ExponentialAverage
 from fastdl.metrics.classification import (
     accuracy,
     confusion_matrix,
@@ -14,6 +15,7 @@ from fastdl.metrics.streaming import Accuracy, ConfusionMatrix, Mean
 __all__ = [
     "Accuracy",
     "ConfusionMatrix",
+    "ExponentialAverage",
     "Mean",
     "accuracy",
     "confusion_matrix",

@@ -1,13 +1,17 @@
 """The training loop, what watches it, and what a run leaves behind."""
 
-from fastdl.train.callback import Callback, CSVLog, Step
+from fastdl.train.average import WeightAverage
+from fastdl.train.best import EarlyStopping, ModelCheckpoint, ReduceOnPlateau
+from fastdl.train.callback import Callback, Step
 from fastdl.train.gradcheck import (
     GradientCheck,
     ParameterCheck,
     gradcheck,
     numeric_gradient,
 )
+from fastdl.train.gradients import GradientMonitor
 from fastdl.train.history import History
+from fastdl.train.logs import CSVLog, JSONLog, LearningRateLog, TensorBoardLog, Timing
 from fastdl.train.progress import Progress
 from fastdl.train.range_test import RangeTest, lr_range_test
 from fastdl.train.recipes import OPTIMIZERS, RECIPES, Recipe, recipe
@@ -20,17 +24,26 @@ __all__ = [
     "RECIPES",
     "CSVLog",
     "Callback",
+    "EarlyStopping",
     "GradientCheck",
+    "GradientMonitor",
     "History",
+    "JSONLog",
+    "LearningRateLog",
     "ManualRate",
+    "ModelCheckpoint",
     "ParameterCheck",
     "Progress",
     "RangeTest",
     "Recipe",
+    "ReduceOnPlateau",
     "RunFolder",
     "Schedule",
     "Step",
+    "TensorBoardLog",
+    "Timing",
     "Trainer",
+    "WeightAverage",
     "gradcheck",
     "lr_range_test",
     "numeric_gradient",

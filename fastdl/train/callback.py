@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -50,22 +48,3 @@ class Callback:
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Run at the end, also after an error or Ctrl-C."""
-
-
-class CSVLog(Callback):
-    """Keeps a CSV file with one row for each epoch of ``trainer.history``.
-
-    The file is replaced as a whole after each epoch, so it is complete at any moment.
-
-    Parameters
-    ----------
-    path : path
-        The file; an existing one is replaced.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-
-    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
-        """Write the file."""
-        trainer.history.write_csv(self.path)

@@ -62,6 +62,8 @@ def describe(row: dict[str, float]) -> str:
     """Return one row as a line for people."""
     measured = "  ".join(
         f"{name} {value:.4f}"
+        if abs(value) >= 1e-3 or not value
+        else f"{name} {value:.1e}"
         for name, value in row.items()
         if name not in ("epoch", "examples_per_second", "seconds")
     )

@@ -173,7 +173,7 @@ class Trainer:
         validation : Dataset, tuple (x, y) or DataLoader, optional
             Evaluated after each epoch.
         callbacks : sequence of Callback
-            Called in this order.
+            Called in this order. None is needed to stop at a NaN: `fit` always does.
         progress : bool, optional
             Whether to report on the standard error stream: a line for each epoch, and a
             bar when it is a terminal. By default only when it is a terminal.

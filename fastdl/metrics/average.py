@@ -1,0 +1,87 @@
+"""Exponentially weighted averages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastdl.errors import ArgumentError, DataError, ShapeError
+
+
+class ExponentialAverage:
+    r"""A running average that forgets: exponentially weighted.
+
+    .. math::
+        v_t = \beta v_{t-1} + (1 - \beta) \theta_t, \quad v_0 = 0, \qquad
+        \hat v_t = \frac{v_t}{1 - \beta^t} \text{ with bias correction}
+
+    The same average stands in `fastdl.optim.Adam` (m and v, corrected), in
+    `fastdl.optim.RMSprop` (not corrected) and in the running statistics of batch norm,
+    whose momentum is :math:`1 - \beta`. Source: Deep Learning Specialization, course 2,
+    week 2.
+
+    Parameters
+    ----------
+    beta : float
+        The weight of the old average, in [0, 1). 0.9 averages over about 10 values.
+    bias_correction : bool
+        Whether the average is divided by the sum of its weights; without, it starts
+        too near to 0.
+
+    Raises
+    ------
+    ArgumentError
+        beta is not in [0, 1).
+    """
+
+    def __init__(self, beta: float = 0.9, bias_correction: bool = True) -> None:
+        if not isinstance(beta, (int, float)) or not 0 <= beta < 1:
+            raise ArgumentError(
+                f"ExponentialAverage: beta must be in [0, 1), got {beta!r}"
+            )
+        self.beta, self.bias_correction = beta, bias_correction
+        self.reset()
+
+    @property
+    def window(self) -> float:
+        r"""Over about how many values it averages: :math:`1 / (1 - \beta)`."""
+        return 1 / (1 - self.beta)
+
+    def reset(self) -> None:
+        """Start anew."""
+        self._average: Any = None
+        self._steps = 0
+
+    def update(self, value: Any) -> Any:
+        """Take in a number, or an array of always the same shape; return the average.
+
+        Raises
+        ------
+        ShapeError
+            The shape is not that of the values before.
+        """
+        if self._average is None:
+            self._average = np.zeros(np.shape(value))
+        if np.shape(value) != self._average.shape:
+            raise ShapeError(
+                f"ExponentialAverage: expected values of shape {self._average.shape}, "
+                f"got {np.shape(value)}"
+            )
+        self._average = self.beta * self._average + (1 - self.beta) * np.asarray(value)
+        self._steps += 1
+        return self.result()
+
+    def result(self) -> Any:
+        """Return the average: a float for numbers, else a new float64 array.
+
+        Raises
+        ------
+        DataError
+            There is no value yet.
+        """
+        if self._average is None:
+            raise DataError("ExponentialAverage: no values yet")
+        weight = 1 - self.beta**self._steps if self.bias_correction else 1.0
+        average = self._average / weight
+        return average if np.ndim(average) else float(average)

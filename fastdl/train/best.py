@@ -1,0 +1,196 @@
+"""Callbacks that act on the best epoch: stop, keep the model, lower the rate."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastdl import nn
+from fastdl.errors import ArgumentError
+from fastdl.optim import Optimizer, set_rate
+from fastdl.optim.optimizer import is_in, is_positive
+from fastdl.shapes import integer
+from fastdl.train.callback import Callback
+from fastdl.train.monitor import Monitor
+
+if TYPE_CHECKING:
+    from fastdl.train.trainer import Trainer
+
+
+class EarlyStopping(Callback):
+    """Ends the training when a measure no longer becomes better.
+
+    At the end of ``fit``, also after an error or Ctrl-C, the model gets the weights and
+    buffers of its best epoch. (Deep Learning Specialization, course 2, week 1, "Other
+    regularization methods".)
+
+    Parameters
+    ----------
+    monitor : str
+        A column of ``trainer.history``.
+    patience : int
+        How many epochs without a new best are waited for, from 1.
+    min_delta : float
+        By how much a new best must be better, >= 0.
+    mode : str, optional
+        "min" or "max"; known for losses, accuracies and error rates.
+    restore_best : bool
+        False leaves the weights of the last epoch.
+
+    Attributes
+    ----------
+    best : float
+        The best value; NaN before the first epoch.
+    best_epoch : int
+        Its epoch; 0 before the first.
+
+    Raises
+    ------
+    ArgumentError
+        An argument is out of range; in ``fit``: there is no such column.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: str | None = None,
+        restore_best: bool = True,
+    ) -> None:
+        self._monitor = Monitor(monitor, min_delta, mode, "EarlyStopping")
+        self.patience = integer(patience, "EarlyStopping: patience")
+        self.restore_best = restore_best
+        self.best_epoch = 0
+        self._state: dict[str, Any] | None = None
+
+    @property
+    def best(self) -> float:
+        """The best value; NaN before the first epoch."""
+        return self._monitor.best
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        """Begin anew."""
+        self._monitor.reset()
+        self.best_epoch, self._waited, self._state = 0, 0, None
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
+        """Keep the weights of the best epoch, or stop."""
+        if self._monitor.improves(row):
+            self.best_epoch, self._waited = int(row["epoch"]), 0
+            if self.restore_best:
+                self._state = trainer.model.state_dict()
+            return
+        self._waited += 1
+        if self._waited >= self.patience:
+            trainer.stop()
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Put the best weights back."""
+        if self._state is not None:
+            trainer.model.load_state_dict(self._state)
+            self._state = None
+
+
+class ModelCheckpoint(Callback):
+    """Saves the model after each epoch: the last one, and the best one.
+
+    ``last.safetensors`` and ``best.safetensors``, see `fastdl.load`; each is replaced
+    as a whole or not at all.
+
+    Parameters
+    ----------
+    folder : path
+        Made when it is missing.
+    monitor : str
+        A column of ``trainer.history``, which tells what is best.
+    mode : str, optional
+        "min" or "max"; known for losses, accuracies and error rates.
+
+    Raises
+    ------
+    ArgumentError
+        An argument is wrong; in ``fit``: there is no such column.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        mode: str | None = None,
+    ) -> None:
+        self.best = Path(folder, "best.safetensors")
+        self.last = Path(folder, "last.safetensors")
+        self._monitor = Monitor(monitor, 0.0, mode, "ModelCheckpoint")
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
+        """Save the model."""
+        improves = self._monitor.improves(row)
+        nn.save(trainer.model, self.last)
+        if improves:
+            nn.save(trainer.model, self.best)
+
+
+class ReduceOnPlateau(Callback):
+    """Lowers the learning rates when a measure no longer becomes better.
+
+    In a loop of your own: ``plateau.step(optimizer, {"val_loss": loss})``.
+
+    Parameters
+    ----------
+    monitor : str
+        A column of ``trainer.history``.
+    factor : float
+        What the rates are multiplied with, in (0, 1).
+    patience : int
+        How many epochs without a new best are waited for, from 1.
+    min_delta : float
+        By how much a new best must be better, >= 0.
+    min_lr : float
+        The first parameter group's rate does not fall below it; >= 0.
+    mode : str, optional
+        "min" or "max"; known for losses, accuracies and error rates.
+
+    Raises
+    ------
+    ArgumentError
+        An argument is out of range; in ``fit``: there is no such column.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        min_lr: float = 0.0,
+        mode: str | None = None,
+    ) -> None:
+        self._monitor = Monitor(monitor, min_delta, mode, "ReduceOnPlateau")
+        if not (is_positive(factor) and factor < 1):
+            raise ArgumentError(
+                f"ReduceOnPlateau: factor must be in (0, 1), got {factor!r}"
+            )
+        if not is_in(min_lr, float("inf")):
+            raise ArgumentError(
+                f"ReduceOnPlateau: min_lr must be a number >= 0, got {min_lr!r}"
+            )
+        self.factor, self.min_lr = factor, min_lr
+        self.patience = integer(patience, "ReduceOnPlateau: patience")
+        self._waited = 0
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
+        """Look at the epoch."""
+        self.step(trainer.optimizer, row)
+
+    def step(self, optimizer: Optimizer, row: dict[str, float]) -> None:
+        """Note what an epoch measured; lower the rates when it is time."""
+        if self._monitor.improves(row):
+            self._waited = 0
+            return
+        self._waited += 1
+        if self._waited >= self.patience:
+            self._waited = 0
+            lr = optimizer.param_groups[0]["lr"]
+            set_rate(optimizer, max(lr * self.factor, min(self.min_lr, lr)))

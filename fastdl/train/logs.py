@@ -1,0 +1,148 @@
+"""Callbacks that write down how a training goes, or measure more of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastdl.errors import FastdlError
+from fastdl.nn.serialize import atomic_path
+from fastdl.train.callback import Callback, Step
+
+if TYPE_CHECKING:
+    from fastdl.train.trainer import Trainer
+
+
+class CSVLog(Callback):
+    """Keeps a CSV file with one row for each epoch of ``trainer.history``.
+
+    The file is replaced as a whole after each epoch, so it is complete at any moment.
+
+    Parameters
+    ----------
+    path : path
+        The file; an existing one is replaced.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
+        """Write the file."""
+        trainer.history.write_csv(self.path)
+
+
+class JSONLog(Callback):
+    """Keeps a file with one line of JSON for each epoch of ``trainer.history``.
+
+    NaN and infinity, which JSON has not, become null. The file is replaced as a whole
+    after each epoch.
+
+    Parameters
+    ----------
+    path : path
+        The file, such as ``log.jsonl``; an existing one is replaced.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
+        """Write the file."""
+        lines = []
+        for measured in trainer.history.rows:
+            known = {k: v if math.isfinite(v) else None for k, v in measured.items()}
+            lines.append(json.dumps(known) + "\n")
+        with atomic_path(self.path) as temporary:
+            temporary.write_text("".join(lines), encoding="utf-8")
+
+
+class TensorBoardLog(Callback):
+    """Writes each column of ``trainer.history`` as a curve for TensorBoard.
+
+    Needs tensorboardX: ``pip install "fastdl[tensorboard]"``.
+
+    Parameters
+    ----------
+    folder : path
+        What ``tensorboard --logdir`` is to read.
+
+    Raises
+    ------
+    FastdlError
+        tensorboardX is missing.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError:
+            raise FastdlError(
+                'TensorBoardLog needs tensorboardX: pip install "fastdl[tensorboard]"'
+            ) from None
+        self._make_writer, self.folder = SummaryWriter, Path(folder)
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        """Open the file."""
+        self._writer: Any = self._make_writer(str(self.folder))
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
+        """Write the epoch."""
+        for name, value in row.items():
+            if name != "epoch":
+                self._writer.add_scalar(name, value, int(row["epoch"]))
+        self._writer.flush()
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Close the file."""
+        self._writer.close()
+
+
+class LearningRateLog(Callback):
+    """Adds "learning_rate" to ``trainer.history``: that of the last step of an epoch.
+
+    It is the rate of the first parameter group. Put it before a `Schedule` and before
+    logs among the callbacks.
+    """
+
+    def on_batch_end(self, trainer: Trainer, step: Step) -> None:
+        """Note the rate."""
+        self._rate = trainer.optimizer.param_groups[0]["lr"]
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
+        """Add it to the row."""
+        row["learning_rate"] = self._rate
+
+
+class Timing(Callback):
+    """Adds to ``trainer.history`` how long steps take.
+
+    "step_ms" is the median over the steps of the epoch, with the wait for the batch;
+    "total_seconds" is the time since ``fit`` began, with the validation. Put it before
+    logs among the callbacks.
+    """
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        """Start the clock."""
+        self._start = time.perf_counter()
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        """Start the clock of the first step."""
+        self._steps: list[float] = []
+        self._last = time.perf_counter()
+
+    def on_batch_end(self, trainer: Trainer, step: Step) -> None:
+        """Stop the clock of a step."""
+        now = time.perf_counter()
+        self._steps.append(now - self._last)
+        self._last = now
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
+        """Add the times to the row."""
+        row["step_ms"] = 1e3 * statistics.median(self._steps)
+        row["total_seconds"] = time.perf_counter() - self._start

@@ -1,0 +1,83 @@
+"""What becomes better from epoch to epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from fastdl.errors import ArgumentError, suggest
+from fastdl.optim.optimizer import is_in
+
+_BETTER: dict[str, Callable[[float, float], bool]] = {
+    "min": lambda new, best: new < best,
+    "max": lambda new, best: new > best,
+}
+
+
+class Monitor:
+    """Watches one column of the history.
+
+    Parameters
+    ----------
+    name : str
+        The column, such as "val_loss".
+    min_delta : float
+        By how much a value must be better than the best to count, >= 0.
+    mode : str, optional
+        "min" or "max". By default "min" for losses and error rates, "max" for
+        accuracies.
+    who : str
+        For the messages.
+
+    Attributes
+    ----------
+    best : float
+        The best value so far; NaN before the first.
+    """
+
+    def __init__(self, name: str, min_delta: float, mode: str | None, who: str) -> None:
+        self.name, self._who = name, who
+        if not is_in(min_delta, math.inf):
+            raise ArgumentError(
+                f"{who}: min_delta must be a number >= 0, got {min_delta!r}"
+            )
+        if mode is None:
+            mode = _usual_mode(name, who)
+        if mode not in _BETTER:
+            raise ArgumentError(
+                f"{who}: mode must be 'min' or 'max', got {mode!r}"
+                f"{suggest(str(mode), _BETTER)}"
+            )
+        self._better = _BETTER[mode]
+        self._margin = -min_delta if mode == "min" else min_delta
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the best value."""
+        self.best = math.nan
+
+    def value(self, row: dict[str, float]) -> float:
+        """Return the watched value; ArgumentError when the row has none."""
+        if self.name not in row:
+            hint = suggest(self.name, row)
+            if self.name.startswith("val_"):
+                hint += "; give fit validation data"
+            raise ArgumentError(f"{self._who}: there is no {self.name!r}{hint}")
+        return row[self.name]
+
+    def improves(self, row: dict[str, float]) -> bool:
+        """Note the value of a new epoch; tell whether it is the best. NaN never is."""
+        value = self.value(row)
+        first = math.isnan(self.best) and not math.isnan(value)
+        if first or self._better(value, self.best + self._margin):
+            self.best = value
+            return True
+        return False
+
+
+def _usual_mode(name: str, who: str) -> str:
+    if name.endswith(("loss", "error_rate")):
+        return "min"
+    if name.endswith("accuracy"):
+        return "max"
+    raise ArgumentError(f"{who}: is more or less of {name!r} better? Give mode=")
