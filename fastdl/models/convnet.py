@@ -7,7 +7,7 @@ from fastdl.models.registry import register
 
 
 @register
-def convnet(classes: int = 10, dropout: float = 0.5) -> nn.Sequential:
+def convnet(classes: int = 10, dropout: float = 0.25) -> nn.Sequential:
     """Two convolutions, two poolings, dropout: the default for small images.
 
     Parameters

@@ -91,8 +91,8 @@ class Recipe:
 
 RECIPES = {
     "digits": Recipe("digits_convnet", epochs=20, lr=0.003, shift=0.6),
-    "mnist": Recipe(epochs=4, batch_size=128, lr=0.002),
-    "fashion_mnist": Recipe(epochs=5, batch_size=128, lr=0.002),
+    "mnist": Recipe(epochs=4, batch_size=128, lr=0.004, shift=1),
+    "fashion_mnist": Recipe(epochs=5, batch_size=128, lr=0.004),
     "signs": Recipe(
         "signs_convnet", epochs=30, batch_size=32, lr=0.002, shift=6, border="edge"
     ),
