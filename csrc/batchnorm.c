@@ -4,6 +4,9 @@
  *   y  = (x - mean) rstd gamma + beta
  *   dx = gamma rstd (dy - (dbeta + (x - mean) rstd dgamma) / m)
  *
+ * A residual may be added to y, and ReLU may follow: what is in registers already need
+ * not be read again. Each form is a body of its own, so the plain one loses nothing.
+ *
  * The sums are taken over tiles. A tile (rows x cols) gives one partial result for each
  * column; partial results are put together in float64 and in a fixed order. Their
  * matrix is (parts, channels): the columns of a tile may be several rows of channels
@@ -11,6 +14,7 @@
 #include "rows.h"
 #include "simd.h"
 #include "table.h"
+#include "vecmath.h"
 
 #define BLOCK 4   /* vectors of columns side by side: the chains of additions */
 #define FOLDED 16 /* channels side by side when parts are put together */
@@ -56,12 +60,19 @@ static void batchnorm_moments(ptrdiff_t rows, ptrdiff_t cols, const void *x,
     moments_block(1, rows, from + j, stride, end, mean + j, square + j, cols - j);
 }
 
+/* dy; with relu 0 where the result y of the forward pass is not positive. */
+ALWAYS_INLINE vec gradient(const int relu, const real *dy, const real *dy_end,
+                           const real *y, const real *y_end) {
+  const vec g = load_until(dy, dy_end);
+  return relu ? choose(load_until(y, y_end) > 0, g, splat(0)) : g;
+}
+
 /* sum dy and sum dy (x - mean) */
-ALWAYS_INLINE void products_block(const int vectors, ptrdiff_t rows, const real *dy,
-                                  const real *x, ptrdiff_t stride, ptrdiff_t room,
-                                  const real *mean, real *sums, real *products,
-                                  ptrdiff_t cols) {
-  const real *dy_end = dy + room, *x_end = x + room;
+ALWAYS_INLINE void products_block(const int vectors, const int relu, ptrdiff_t rows,
+                                  const real *dy, const real *x, const real *y,
+                                  ptrdiff_t stride, ptrdiff_t room, const real *mean,
+                                  real *sums, real *products, ptrdiff_t cols) {
+  const real *dy_end = dy + room, *x_end = x + room, *y_end = y + room;
   vec centre[BLOCK], sum[BLOCK], product[BLOCK];
   for (int v = 0; v < vectors; v++) {
     centre[v] = load_until(mean + v * LANES, mean + cols);
@@ -70,7 +81,7 @@ ALWAYS_INLINE void products_block(const int vectors, ptrdiff_t rows, const real 
   for (ptrdiff_t r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++) {
       const ptrdiff_t at = r * stride + v * LANES;
-      const vec g = load_until(dy + at, dy_end);
+      const vec g = gradient(relu, dy + at, dy_end, y + at, y_end);
       sum[v] += g;
       product[v] += g * (load_until(x + at, x_end) - centre[v]);
     }
@@ -80,18 +91,29 @@ ALWAYS_INLINE void products_block(const int vectors, ptrdiff_t rows, const real 
   }
 }
 
-static void batchnorm_products(ptrdiff_t rows, ptrdiff_t cols, const void *dy,
-                               const void *x, ptrdiff_t stride, ptrdiff_t room,
-                               const void *mean, void *sums, void *products) {
-  const real *grad = dy, *from = x, *centre = mean;
-  real *s = sums, *p = products;
+ALWAYS_INLINE void products_form(const int relu, ptrdiff_t rows, ptrdiff_t cols,
+                                 const real *dy, const real *x, const real *y,
+                                 ptrdiff_t stride, ptrdiff_t room, const real *mean,
+                                 real *sums, real *products) {
   ptrdiff_t j = 0;
   for (; j + BLOCK * LANES <= cols; j += BLOCK * LANES)
-    products_block(BLOCK, rows, grad + j, from + j, stride, room - j, centre + j, s + j,
-                   p + j, cols - j);
+    products_block(BLOCK, relu, rows, dy + j, x + j, y + j, stride, room - j, mean + j,
+                   sums + j, products + j, cols - j);
   for (; j < cols; j += LANES)
-    products_block(1, rows, grad + j, from + j, stride, room - j, centre + j, s + j,
-                   p + j, cols - j);
+    products_block(1, relu, rows, dy + j, x + j, y + j, stride, room - j, mean + j,
+                   sums + j, products + j, cols - j);
+}
+
+/* y may be NULL: no activation. The plain form gets an address that it never reads,
+ * because arithmetic on NULL is undefined. */
+static void batchnorm_products(ptrdiff_t rows, ptrdiff_t cols, const void *dy,
+                               const void *x, const void *y, ptrdiff_t stride,
+                               ptrdiff_t room, const void *mean, void *sums,
+                               void *products) {
+  if (y)
+    products_form(1, rows, cols, dy, x, y, stride, room, mean, sums, products);
+  else
+    products_form(0, rows, cols, dy, x, x, stride, room, mean, sums, products);
 }
 
 /* rstd = 1 / sqrt(variance + eps) */
@@ -150,39 +172,63 @@ static void batchnorm_gradients(ptrdiff_t parts, ptrdiff_t channels, const void 
   }
 }
 
-/* In the last two functions the rows lie one after another, and the parameters of the
+/* In the last functions the rows lie one after another, and the parameters of the
  * columns are followed by LANES reals that may be read. */
-static void batchnorm_normalize(ptrdiff_t rows, ptrdiff_t cols, const void *x,
-                                const void *mean, const void *rstd, const void *gamma,
-                                const void *beta, void *y) {
-  const real *from = x, *end = from + rows * cols;
-  const real *centre = mean, *inverse = rstd, *scale = gamma, *shift = beta;
-  real *to = y, *to_end = to + rows * cols;
-  for (; from < end; from += cols, to += cols)
+ALWAYS_INLINE void normalize_form(const int add, const int relu, ptrdiff_t rows,
+                                  ptrdiff_t cols, const real *x, const real *mean,
+                                  const real *rstd, const real *gamma, const real *beta,
+                                  const real *residual, real *y) {
+  const real *x_end = x + rows * cols, *residual_end = residual + rows * cols;
+  real *y_end = y + rows * cols;
+  for (; x < x_end; x += cols, residual += cols, y += cols)
     for (ptrdiff_t j = 0; j < cols; j += LANES) {
-      const vec x_hat =
-          (load_until(from + j, end) - load(centre + j)) * load(inverse + j);
-      store_until(to + j, load(scale + j) * x_hat + load(shift + j), to_end);
+      const vec x_hat = (load_until(x + j, x_end) - load(mean + j)) * load(rstd + j);
+      vec z = load(gamma + j) * x_hat + load(beta + j);
+      if (add) z += load_until(residual + j, residual_end);
+      store_until(y + j, relu ? at_least(z, 0) : z, y_end);
     }
 }
 
-static void batchnorm_backward(ptrdiff_t rows, ptrdiff_t cols, double m, const void *dy,
-                               const void *x, const void *mean, const void *rstd,
-                               const void *gamma, const void *dgamma, const void *dbeta,
-                               void *dx) {
-  const real *from = x, *end = from + rows * cols, *grad = dy;
-  const real *grad_end = grad + rows * cols;
-  const real *centre = mean, *inverse = rstd, *scale = gamma;
-  const real *dscale = dgamma, *dshift = dbeta;
+/* residual may be NULL. */
+static void batchnorm_normalize(ptrdiff_t rows, ptrdiff_t cols, const void *x,
+                                const void *mean, const void *rstd, const void *gamma,
+                                const void *beta, const void *residual, int relu,
+                                void *y) {
+  if (residual && relu)
+    normalize_form(1, 1, rows, cols, x, mean, rstd, gamma, beta, residual, y);
+  else if (residual)
+    normalize_form(1, 0, rows, cols, x, mean, rstd, gamma, beta, residual, y);
+  else if (relu)
+    normalize_form(0, 1, rows, cols, x, mean, rstd, gamma, beta, x, y);
+  else
+    normalize_form(0, 0, rows, cols, x, mean, rstd, gamma, beta, x, y);
+}
+
+ALWAYS_INLINE void backward_form(const int relu, ptrdiff_t rows, ptrdiff_t cols,
+                                 double m, const real *dy, const real *x, const real *y,
+                                 const real *mean, const real *rstd, const real *gamma,
+                                 const real *dgamma, const real *dbeta, real *dx) {
+  const real *x_end = x + rows * cols, *dy_end = dy + rows * cols;
+  const real *y_end = y + rows * cols;
   const real share = (real)(1 / m);
-  real *to = dx, *to_end = to + rows * cols;
-  for (; from < end; from += cols, grad += cols, to += cols)
+  real *dx_end = dx + rows * cols;
+  for (; x < x_end; x += cols, dy += cols, y += cols, dx += cols)
     for (ptrdiff_t j = 0; j < cols; j += LANES) {
-      const vec r = load(inverse + j);
-      const vec x_hat = (load_until(from + j, end) - load(centre + j)) * r;
-      const vec common = (load(dshift + j) + x_hat * load(dscale + j)) * share;
-      store_until(to + j,
-                  load(scale + j) * r * (load_until(grad + j, grad_end) - common),
-                  to_end);
+      const vec r = load(rstd + j);
+      const vec x_hat = (load_until(x + j, x_end) - load(mean + j)) * r;
+      const vec common = (load(dbeta + j) + x_hat * load(dgamma + j)) * share;
+      const vec g = gradient(relu, dy + j, dy_end, y + j, y_end);
+      store_until(dx + j, load(gamma + j) * r * (g - common), dx_end);
     }
+}
+
+/* y may be NULL, as in batchnorm_products. */
+static void batchnorm_backward(ptrdiff_t rows, ptrdiff_t cols, double m, const void *dy,
+                               const void *x, const void *y, const void *mean,
+                               const void *rstd, const void *gamma, const void *dgamma,
+                               const void *dbeta, void *dx) {
+  if (y)
+    backward_form(1, rows, cols, m, dy, x, y, mean, rstd, gamma, dgamma, dbeta, dx);
+  else
+    backward_form(0, rows, cols, m, dy, x, x, mean, rstd, gamma, dgamma, dbeta, dx);
 }

@@ -44,7 +44,10 @@ cdef struct BatchnormArgs:
     Py_ssize_t tile_rows, row_tiles, col_tiles
     Py_ssize_t span_rows  # rows of a task that writes
     const char *x
-    const char *dy
+    const char *residual  # added to y, or NULL
+    bint relu  # whether y is max(0, .)
+    const char *dy  # NULL in the forward pass
+    const char *y  # in the backward pass: after relu, or NULL
     char *result  # y, or dx
     double *counts  # examples in each part
     char *firsts  # of each part: means, or sums of dy
@@ -64,6 +67,10 @@ cdef Block cut(BatchnormArgs *p, cnp.ndarray x):
     p.size = cnp.PyArray_ITEMSIZE(x)
     p.kernels = microkernels(<int> p.size)
     p.x = cnp.PyArray_BYTES(x)
+    p.residual = NULL
+    p.dy = NULL
+    p.y = NULL
+    p.relu = False
     p.c = x.shape[x.ndim - 1]
     p.m = cnp.PyArray_SIZE(x) // p.c
     lanes = p.kernels.lanes
@@ -112,6 +119,12 @@ cdef void set_counts(const BatchnormArgs *p) noexcept nogil:
             min(p.tile_rows, p.rows - tile * p.tile_rows) if tile < p.row_tiles else 1)
 
 
+cdef const char *at(const char *array, Py_ssize_t offset) noexcept nogil:
+    if array == NULL:
+        return NULL
+    return array + offset
+
+
 cdef void reduce_task(
     const void *arguments, Py_ssize_t index, char *scratch,
 ) noexcept nogil:
@@ -132,8 +145,8 @@ cdef void reduce_task(
             p.firsts + partial, p.seconds + partial)
     else:
         p.kernels.batchnorm_products(
-            rows, cols, p.dy + start * p.size, p.x + start * p.size, p.cols, room,
-            p.parameters[MEAN] + col * p.size,
+            rows, cols, p.dy + start * p.size, p.x + start * p.size,
+            at(p.y, start * p.size), p.cols, room, p.parameters[MEAN] + col * p.size,
             p.firsts + partial, p.seconds + partial)
 
 
@@ -147,16 +160,17 @@ cdef void write_task(
     cdef Py_ssize_t cols = p.cols
     if row >= p.rows:
         row, rows, cols = p.rows, 1, p.rest
-    cdef Py_ssize_t at = row * p.cols * p.size
+    cdef Py_ssize_t start = row * p.cols * p.size
     if p.dy == NULL:
         p.kernels.batchnorm_normalize(
-            rows, cols, p.x + at, p.parameters[MEAN], p.parameters[RSTD],
-            p.parameters[GAMMA], p.parameters[BETA], p.result + at)
+            rows, cols, p.x + start, p.parameters[MEAN], p.parameters[RSTD],
+            p.parameters[GAMMA], p.parameters[BETA], at(p.residual, start), p.relu,
+            p.result + start)
     else:
         p.kernels.batchnorm_backward(
-            rows, cols, p.m, p.dy + at, p.x + at, p.parameters[MEAN],
-            p.parameters[RSTD], p.parameters[GAMMA], p.parameters[DGAMMA],
-            p.parameters[BETA], p.result + at)
+            rows, cols, p.m, p.dy + start, p.x + start, at(p.y, start),
+            p.parameters[MEAN], p.parameters[RSTD], p.parameters[GAMMA],
+            p.parameters[DGAMMA], p.parameters[BETA], p.result + start)
 
 
 cdef void reduce(const BatchnormArgs *p) noexcept nogil:
@@ -178,6 +192,13 @@ cdef cnp.ndarray per_channel(object array, str operation, str name, cnp.ndarray 
     return result
 
 
+cdef cnp.ndarray like_x(object array, str operation, str name, cnp.ndarray x):
+    """Return `array` as the kernels read it, after checking that it has x's shape."""
+    cdef cnp.ndarray result = as_real(array, operation, name, x)
+    shapes.check_shape(operation, name, array.shape, (<object> x).shape)
+    return result
+
+
 cdef cnp.ndarray as_channels(object x, str operation):
     cdef cnp.ndarray array = as_real(x, operation, "x")
     if array.ndim == 0 or array.shape[array.ndim - 1] == 0:
@@ -187,7 +208,9 @@ cdef cnp.ndarray as_channels(object x, str operation):
     return array
 
 
-def batchnorm_forward(x, gamma, beta, *, eps=1e-5):
+def batchnorm_forward(
+    x, gamma, beta, *, eps=1e-5, residual=None, activation=None,
+):
     """Normalise by the statistics of the batch (training).
 
     Parameters
@@ -198,6 +221,10 @@ def batchnorm_forward(x, gamma, beta, *, eps=1e-5):
         (c,): the scale and the shift.
     eps : float
         Added to the variance.
+    residual : numpy.ndarray, optional
+        Of the shape of `x`; added to the result.
+    activation : str, optional
+        "relu"; applied last.
 
     Returns
     -------
@@ -208,20 +235,25 @@ def batchnorm_forward(x, gamma, beta, *, eps=1e-5):
 
     Raises
     ------
-    DtypeError, ShapeError
+    ArgumentError, DtypeError, ShapeError
     """
     cdef BatchnormArgs p
     cdef str operation = "batchnorm_forward"
+    cdef bint relu = shapes.has_relu(activation, operation)
     cdef cnp.ndarray x_ = as_channels(x, operation)
     cdef cnp.ndarray gamma_ = per_channel(gamma, operation, "gamma", x_)
     cdef cnp.ndarray beta_ = per_channel(beta, operation, "beta", x_)
+    cdef cnp.ndarray residual_
     cdef Block _memory = cut(&p, x_)  # lives as long as this name
     cdef int typenum = cnp.PyArray_TYPE(x_)
     cdef cnp.ndarray y = new_array(x_.ndim, cnp.PyArray_DIMS(x_), typenum)
     cdef cnp.ndarray mean = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
     cdef cnp.ndarray rstd = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
     cdef double epsilon = eps
-    p.dy = NULL
+    if residual is not None:
+        residual_ = like_x(residual, operation, "residual", x_)
+        p.residual = cnp.PyArray_BYTES(residual_)
+    p.relu = relu
     p.result = cnp.PyArray_BYTES(y)
     with nogil:
         reduce(&p)
@@ -273,7 +305,6 @@ def batchnorm_inference(x, gamma, beta, mean, var, *, eps=1e-5):
     cdef cnp.ndarray y = new_array(x_.ndim, cnp.PyArray_DIMS(x_), typenum)
     cdef cnp.ndarray rstd = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
     cdef double epsilon = eps
-    p.dy = NULL
     p.result = cnp.PyArray_BYTES(y)
     with nogil:
         p.kernels.batchnorm_rstd(
@@ -286,8 +317,10 @@ def batchnorm_inference(x, gamma, beta, mean, var, *, eps=1e-5):
     return y
 
 
-def batchnorm_backward(dy, x, gamma, mean, rstd):
+def batchnorm_backward(dy, x, gamma, mean, rstd, *, y=None):
     """Return the gradients of `batchnorm_forward`.
+
+    The gradient of a residual is dy, or 0 where `y` is not positive.
 
     Parameters
     ----------
@@ -297,6 +330,9 @@ def batchnorm_backward(dy, x, gamma, mean, rstd):
         As in the forward pass.
     mean, rstd : numpy.ndarray
         (c,), from the forward pass.
+    y : numpy.ndarray, optional
+        The result of the forward pass with ReLU: where it is not positive, dy counts
+        as 0. None without ReLU.
 
     Returns
     -------
@@ -312,17 +348,20 @@ def batchnorm_backward(dy, x, gamma, mean, rstd):
     cdef BatchnormArgs p
     cdef str operation = "batchnorm_backward"
     cdef cnp.ndarray x_ = as_channels(x, operation)
-    cdef cnp.ndarray dy_ = as_real(dy, operation, "dy", x_)
+    cdef cnp.ndarray dy_ = like_x(dy, operation, "dy", x_)
     cdef cnp.ndarray gamma_ = per_channel(gamma, operation, "gamma", x_)
     cdef cnp.ndarray mean_ = per_channel(mean, operation, "mean", x_)
     cdef cnp.ndarray rstd_ = per_channel(rstd, operation, "rstd", x_)
-    shapes.check_shape(operation, "dy", dy.shape, x.shape)
+    cdef cnp.ndarray y_
     cdef Block _memory = cut(&p, x_)  # lives as long as this name
     cdef int typenum = cnp.PyArray_TYPE(x_)
     cdef cnp.ndarray dx = new_array(x_.ndim, cnp.PyArray_DIMS(x_), typenum)
     cdef cnp.ndarray dgamma = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
     cdef cnp.ndarray dbeta = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
     p.dy = cnp.PyArray_BYTES(dy_)
+    if y is not None:
+        y_ = like_x(y, operation, "y", x_)
+        p.y = cnp.PyArray_BYTES(y_)
     p.result = cnp.PyArray_BYTES(dx)
     with nogil:
         set_parameter(&p, MEAN, cnp.PyArray_BYTES(mean_))

@@ -107,8 +107,8 @@ cdef extern from "table.h" nogil:
         ) noexcept nogil
         void (*batchnorm_products)(
             ptrdiff_t rows, ptrdiff_t cols, const void *dy, const void *x,
-            ptrdiff_t stride, ptrdiff_t room, const void *mean, void *sums,
-            void *products,
+            const void *y, ptrdiff_t stride, ptrdiff_t room, const void *mean,
+            void *sums, void *products,
         ) noexcept nogil
         void (*batchnorm_rstd)(
             ptrdiff_t channels, const void *variance, double eps, void *rstd,
@@ -124,12 +124,13 @@ cdef extern from "table.h" nogil:
         ) noexcept nogil
         void (*batchnorm_normalize)(
             ptrdiff_t rows, ptrdiff_t cols, const void *x, const void *mean,
-            const void *rstd, const void *gamma, const void *beta, void *y,
+            const void *rstd, const void *gamma, const void *beta,
+            const void *residual, int relu, void *y,
         ) noexcept nogil
         void (*batchnorm_backward)(
             ptrdiff_t rows, ptrdiff_t cols, double m, const void *dy, const void *x,
-            const void *mean, const void *rstd, const void *gamma, const void *dgamma,
-            const void *dbeta, void *dx,
+            const void *y, const void *mean, const void *rstd, const void *gamma,
+            const void *dgamma, const void *dbeta, void *dx,
         ) noexcept nogil
         void (*max_pool2d)(
             const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1, const void *x, void *y,

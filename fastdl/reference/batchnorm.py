@@ -13,14 +13,21 @@ variance depending on x:
     d\beta = \sum_i dy_i, \qquad d\gamma = \sum_i dy_i \hat x_i, \qquad
     dx_i = \gamma r \Bigl(dy_i - \frac{d\beta + \hat x_i \, d\gamma}{m}\Bigr)
 
-Shapes: x and y (..., c); gamma, beta, mean, var, rstd (c,).
+A residual network adds another branch before ReLU:
+:math:`y_i = \max(0, \gamma \hat x_i + \beta + \text{residual}_i)`. Where y is not
+positive dy counts as 0; what remains of it is also the gradient of the residual.
 
-Source: Ioffe and Szegedy, "Batch normalization", 2015, section 3.
+Shapes: x, y and residual (..., c); gamma, beta, mean, var, rstd (c,).
+
+Source: Ioffe and Szegedy, "Batch normalization", 2015, section 3; He et al., "Deep
+residual learning for image recognition", 2015, section 3.
 """
 
 from __future__ import annotations
 
 import numpy as np
+
+from fastdl.shapes import has_relu
 
 
 def _axes_and_count(x: np.ndarray) -> tuple[tuple[int, ...], int]:
@@ -29,7 +36,13 @@ def _axes_and_count(x: np.ndarray) -> tuple[tuple[int, ...], int]:
 
 
 def batchnorm_forward(
-    x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, *, eps: float = 1e-5
+    x: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    *,
+    eps: float = 1e-5,
+    residual: np.ndarray | None = None,
+    activation: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Normalise by the statistics of the batch (training).
 
@@ -41,6 +54,10 @@ def batchnorm_forward(
         (c,): the scale and the shift.
     eps
         Added to the variance.
+    residual
+        Of the shape of `x`; added to the result.
+    activation
+        None or "relu"; applied last.
 
     Returns
     -------
@@ -48,13 +65,24 @@ def batchnorm_forward(
         The shape and type of `x`.
     mean, rstd : numpy.ndarray
         (c,): the mean and 1 / sqrt(variance + eps) of the batch.
+
+    Raises
+    ------
+    ArgumentError
+        For another activation.
     """
+    relu = has_relu(activation, "batchnorm_forward")
     axes, m = _axes_and_count(x)
     mean = x.sum(axes) / m
     centred = x - mean
     var = (centred * centred).sum(axes) / m
     rstd = 1 / np.sqrt(var + eps)
-    return gamma * (centred * rstd) + beta, mean, rstd
+    y = gamma * (centred * rstd) + beta
+    if residual is not None:
+        y = y + residual
+    if relu:
+        y = np.maximum(y, 0)
+    return y, mean, rstd
 
 
 def batchnorm_inference(
@@ -93,6 +121,8 @@ def batchnorm_backward(
     gamma: np.ndarray,
     mean: np.ndarray,
     rstd: np.ndarray,
+    *,
+    y: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the gradients of `batchnorm_forward`.
 
@@ -104,6 +134,8 @@ def batchnorm_backward(
         As in the forward pass.
     mean, rstd
         (c,), from the forward pass.
+    y
+        The result of the forward pass with ReLU; None without.
 
     Returns
     -------
@@ -112,6 +144,8 @@ def batchnorm_backward(
     dgamma, dbeta : numpy.ndarray
         (c,).
     """
+    if y is not None:
+        dy = np.where(y > 0, dy, 0)
     axes, m = _axes_and_count(x)
     x_hat = (x - mean) * rstd
     dbeta = dy.sum(axes)

@@ -125,6 +125,16 @@ def activation_index(kind: str, operation: str = "activation") -> int:
         raise ArgumentError(f"{operation}: unknown activation {kind!r}{hint}") from None
 
 
+def has_relu(activation: str | None, operation: str) -> bool:
+    """Return whether there is an activation, which can only be "relu" here."""
+    if activation not in (None, "relu"):
+        raise ArgumentError(
+            f'{operation}: activation must be "relu" or None, got {activation!r}; '
+            "apply others with activation_forward"
+        )
+    return activation is not None
+
+
 def sizes(operation: str, name: str, shape: Sequence[int]) -> tuple[int, ...]:
     """Return a shape as a tuple of integers; ShapeError when it holds others."""
     try:

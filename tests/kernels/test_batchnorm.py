@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl import kernels, reference
-from fastdl.errors import DtypeError, ShapeError
+from fastdl.errors import ArgumentError, DtypeError, ShapeError
 
 # One channel to many, side by side in long rows or not, with and without a rest;
 # several tiles of rows and of columns.
@@ -54,10 +54,54 @@ def test_equals_reference(shape, isa, dtype, assert_close):
     assert_close(all_results(kernels, *arrays), expected, max(shape[:-1]) * 4)
 
 
-@pytest.mark.parametrize("shape", [(30_001, 3), (1999, 64), (60, 2050)], ids=str)
-def test_same_bits_for_threads(shape, dtype, same_bits_for_threads):
+def residual_of(x, seed=9):
+    residual = np.random.default_rng(seed).standard_normal(x.shape).astype(x.dtype)
+    residual.flags.writeable = False
+    return residual
+
+
+def fused_results(module, x, dy, gamma, beta):
+    """Every form with a residual or ReLU, and its gradients."""
+    residual = residual_of(x)
+    added, *_ = module.batchnorm_forward(x, gamma, beta, residual=residual)
+    relu, mean, rstd = module.batchnorm_forward(x, gamma, beta, activation="relu")
+    both, *_ = module.batchnorm_forward(
+        x, gamma, beta, residual=residual, activation="relu"
+    )
+    # The same y for both modules: near 0 their roundings decide what is positive.
+    gradients = module.batchnorm_backward(dy, x, gamma, mean, rstd, y=residual)
+    return (added, relu, both, *gradients)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_residual_and_relu_equal_the_reference(shape, isa, dtype, assert_close):
     arrays = operands(shape, dtype)
-    same_bits_for_threads(lambda: all_results(kernels, *arrays))
+    expected = fused_results(reference, *arrays)
+    assert_close(fused_results(kernels, *arrays), expected, max(shape[:-1]) * 4)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_residual_and_relu_equal_separate_operations(shape, isa, dtype, assert_close):
+    x, dy, gamma, beta = operands(shape, dtype)
+    residual = residual_of(x)
+    plain, mean, rstd = kernels.batchnorm_forward(x, gamma, beta)
+    y, *statistics = kernels.batchnorm_forward(
+        x, gamma, beta, residual=residual, activation="relu"
+    )
+    separate = kernels.activation_forward(plain + residual, "relu")
+    assert_close((y, *statistics), (separate, mean, rstd))
+    dz = kernels.activation_backward(dy, None, y, "relu")
+    assert_close(
+        kernels.batchnorm_backward(dy, x, gamma, mean, rstd, y=y),
+        kernels.batchnorm_backward(dz, x, gamma, mean, rstd),
+    )
+
+
+@pytest.mark.parametrize("results", [all_results, fused_results])
+@pytest.mark.parametrize("shape", [(30_001, 3), (1999, 64), (60, 2050)], ids=str)
+def test_same_bits_for_threads(results, shape, dtype, same_bits_for_threads):
+    arrays = operands(shape, dtype)
+    same_bits_for_threads(lambda: results(kernels, *arrays))
 
 
 @settings(max_examples=40, deadline=None)
@@ -69,9 +113,10 @@ def test_same_bits_for_threads(shape, dtype, same_bits_for_threads):
 def test_random_shapes(shape, real, seed):
     arrays = operands(shape, real, seed)
     tolerance = 1000 * np.finfo(real).eps
-    actual, expected = all_results(kernels, *arrays), all_results(reference, *arrays)
-    for a, e in zip(actual, expected, strict=True):
-        np.testing.assert_allclose(a, e, tolerance, 4 * tolerance)
+    for results in (all_results, fused_results):
+        actual, expected = results(kernels, *arrays), results(reference, *arrays)
+        for a, e in zip(actual, expected, strict=True):
+            np.testing.assert_allclose(a, e, tolerance, 4 * tolerance)
 
 
 @pytest.mark.parametrize("c", [3, 64])
@@ -129,6 +174,39 @@ def test_gradients_are_finite_differences(shape, isa, numeric_gradient):
         np.testing.assert_allclose(gradient, numeric, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("shape", [(6, 3), (2, 3, 2, 17)], ids=str)
+def test_gradients_of_the_fused_form_are_finite_differences(
+    shape, isa, numeric_gradient
+):
+    x, dy, gamma, beta = (a.copy() for a in operands(shape, np.float64))
+    residual = residual_of(x).copy()
+    fused = {"residual": residual, "activation": "relu"}
+
+    def forward():
+        return kernels.batchnorm_forward(x, gamma, beta, **fused)[0]
+
+    y, mean, rstd = kernels.batchnorm_forward(x, gamma, beta, **fused)
+    assert 0 < (y > 0).mean() < 1
+    gradients = kernels.batchnorm_backward(dy, x, gamma, mean, rstd, y=y)
+    for array, gradient in zip((x, gamma, beta), gradients, strict=True):
+        numeric = numeric_gradient(forward, array, dy)
+        np.testing.assert_allclose(gradient, numeric, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("c", [3, 17, 64])
+def test_nan_passes(c, isa, dtype):
+    """Of x through a whole channel, of the residual through its element."""
+    x, _, gamma, beta = (a.copy() for a in operands((40, c), dtype))
+    residual = residual_of(x).copy()
+    x[5, 1] = residual[7, 2] = np.nan
+    y, *_ = kernels.batchnorm_forward(
+        x, gamma, beta, residual=residual, activation="relu"
+    )
+    expected = np.zeros(x.shape, bool)
+    expected[:, 1] = expected[7, 2] = True
+    np.testing.assert_array_equal(np.isnan(y), expected)
+
+
 def test_views_give_the_result_of_their_copies(dtype):
     x, dy, gamma, beta = operands((40, 3, 26), dtype)
     views = [a[..., ::2] for a in (x[::3], dy[::3], gamma, beta)]
@@ -137,6 +215,12 @@ def test_views_give_the_result_of_their_copies(dtype):
         all_results(kernels, *views), all_results(kernels, *copies), strict=True
     ):
         np.testing.assert_array_equal(a, e)
+    residual = residual_of(dy)[::3, :, ::2]
+    view, copy = (
+        kernels.batchnorm_forward(*views[:1], *views[2:], residual=array)[0]
+        for array in (residual, residual.copy())
+    )
+    np.testing.assert_array_equal(view, copy)
 
 
 def test_wrong_arguments():
@@ -152,5 +236,14 @@ def test_wrong_arguments():
         kernels.batchnorm_inference(x, c, c, c, c[:1])
     with pytest.raises(ShapeError, match="expected dy of shape"):
         kernels.batchnorm_backward(x[:3], x, c, c, c)
+    for wrong in (x[:3], x[:1], c):
+        with pytest.raises(ShapeError, match=r"expected residual of shape \(4, 3\)"):
+            kernels.batchnorm_forward(x, c, c, residual=wrong)
+        with pytest.raises(ShapeError, match=r"expected y of shape \(4, 3\)"):
+            kernels.batchnorm_backward(x, x, c, c, c, y=wrong)
+    with pytest.raises(DtypeError, match="residual is float64"):
+        kernels.batchnorm_forward(x, c, c, residual=np.zeros((4, 3)))
+    with pytest.raises(ArgumentError, match="must be \"relu\" or None, got 'tanh'"):
+        kernels.batchnorm_forward(x, c, c, activation="tanh")
     with pytest.raises(DtypeError, match="x is int64"):
         kernels.batchnorm_forward(np.zeros((4, 3), int), c, c)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fastdl.errors import ArgumentError
 from fastdl.reference import (
     batchnorm_backward,
     batchnorm_forward,
@@ -51,6 +52,28 @@ def test_backward_by_finite_differences(rng, numeric_gradient, shape):
     check(dx, numeric_gradient(forward, x, dy), atol=1e-7)
     check(dgamma, numeric_gradient(lambda g: forward(gamma=g), gamma, dy), atol=1e-7)
     check(dbeta, numeric_gradient(lambda b: forward(beta=b), beta, dy), atol=1e-7)
+
+
+def test_residual_and_relu_by_finite_differences(rng, numeric_gradient):
+    x, dy, residual = rng.standard_normal((3, 7, 3))
+    gamma, beta = rng.standard_normal((2, 3))
+
+    def forward(x=x, gamma=gamma, beta=beta):
+        fused = {"residual": residual, "activation": "relu"}
+        return batchnorm_forward(x, gamma, beta, **fused)[0]
+
+    _, mean, rstd = batchnorm_forward(x, gamma, beta)
+    dx, dgamma, dbeta = batchnorm_backward(dy, x, gamma, mean, rstd, y=forward())
+    check = np.testing.assert_allclose
+    check(dx, numeric_gradient(forward, x, dy), atol=1e-7)
+    check(dgamma, numeric_gradient(lambda g: forward(gamma=g), gamma, dy), atol=1e-7)
+    check(dbeta, numeric_gradient(lambda b: forward(beta=b), beta, dy), atol=1e-7)
+
+
+def test_other_activations_are_refused():
+    x, one = np.ones((4, 3)), np.ones(3)
+    with pytest.raises(ArgumentError, match="got 'sigmoid'"):
+        batchnorm_forward(x, one, one, activation="sigmoid")
 
 
 def test_constant_channel_gives_beta():

@@ -20,9 +20,13 @@ CALLS = {
     "avg_pool2d_backward": lambda f, a: f(a(2, 2, 2, 2), IMAGES, 2),
     "global_avg_pool2d_forward": lambda f, a: f(a(*IMAGES)),
     "global_avg_pool2d_backward": lambda f, a: f(a(2, 2), IMAGES),
-    "batchnorm_forward": lambda f, a: f(a(*ROWS), a(3), a(3)),
+    "batchnorm_forward": lambda f, a: f(
+        a(*ROWS), a(3), a(3), residual=a(*ROWS), activation="relu"
+    ),
     "batchnorm_inference": lambda f, a: f(a(*ROWS), a(3), a(3), a(3), a(3)),
-    "batchnorm_backward": lambda f, a: f(a(*ROWS), a(*ROWS), a(3), a(3), a(3)),
+    "batchnorm_backward": lambda f, a: f(
+        a(*ROWS), a(*ROWS), a(3), a(3), a(3), y=a(*ROWS)
+    ),
     "activation_forward": lambda f, a: [f(a(*ROWS), kind) for kind in ACTIVATIONS],
     "activation_backward": lambda f, a: [
         f(a(*ROWS), a(*ROWS), a(*ROWS), kind) for kind in ACTIVATIONS
