@@ -7,6 +7,7 @@ stored. The others run as an operation of their own and keep x.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from fastdl.shapes import activation_index
 FUSED = frozenset({"relu", "leaky_relu", "sigmoid", "tanh", "relu6"})
 
 
-def split(kind: str | None, operation: str) -> tuple[str | None, str | None]:
+def split(
+    kind: str | None, operation: str, fused: Collection[str] = FUSED
+) -> tuple[str | None, str | None]:
     """Return the activation to fuse into a kernel and the one to run after it."""
-    if kind is None or kind in FUSED:
+    if kind is None or kind in fused:
         return kind, None
     activation_index(kind, operation)
     return None, kind

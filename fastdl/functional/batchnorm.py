@@ -9,13 +9,19 @@ import numpy as np
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ShapeError
-from fastdl.functional.elementwise import empty_like, sum_to
+from fastdl.functional.activation import activation as activate
+from fastdl.functional.activation import split
+from fastdl.functional.elementwise import add, empty_like, sum_to
 from fastdl.shapes import check_real, check_shape
 
 
 def _batch_norm_backward(node: Node, dy: np.ndarray) -> tuple:
-    x, gamma, mean, rstd = node.saved
-    return backend.batchnorm_backward(dy, x, gamma, mean, rstd)
+    residual_node = node.inputs[-1]
+    x, gamma, mean, rstd, y = node.saved
+    if residual_node and y is not None:  # its gradient is needed as an array
+        dy = backend.activation_backward(dy, None, y, "relu")
+        y = None
+    return (*backend.batchnorm_backward(dy, x, gamma, mean, rstd, y=y), dy)
 
 
 def _batch_norm_inference_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -45,8 +51,14 @@ def batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    activation: str | None = None,
+    residual: Any = None,
 ) -> Tensor:
     """Normalise each channel, then scale it by `weight` and shift it by `bias`.
+
+    ``activation(normalised * weight + bias + residual)``, the end of a residual block
+    (He et al. 2015). In training it is one kernel call with "relu" or without
+    activation; the arrays between are never stored.
 
     In training the mean and the (biased) variance are those of the batch, and the
     running ones follow: running = (1 - momentum) * running + momentum * batch, with the
@@ -66,6 +78,10 @@ def batch_norm(
         The weight of the new value in the running statistics, in [0, 1].
     eps : float
         Added to the variance.
+    activation : str, optional
+        One of ``fastdl.shapes.ACTIVATIONS``; applied last.
+    residual : Tensor or array_like, optional
+        The shape of `x`; added before the activation.
 
     Returns
     -------
@@ -78,7 +94,10 @@ def batch_norm(
         The sizes do not fit.
     DtypeError
         The types differ.
+    ArgumentError
+        For an unknown activation.
     """
+    fused, after = split(activation, "batch_norm", fused=("relu",))
     x = as_tensor(x)
     shape = x.data.shape
     if len(shape) < 2:
@@ -89,26 +108,46 @@ def batch_norm(
     bias = as_tensor(np.zeros_like(running_mean) if bias is None else bias)
     if not x.data.dtype is weight.data.dtype is running_mean.dtype:
         check_real("batch_norm", x=x.data, weight=weight.data, mean=running_mean)
+    added = residual_node = None
+    if residual is not None:
+        residual = as_tensor(residual)
+        added, residual_node = residual.data, residual._node
+        check_shape("batch_norm", "residual", added.shape, shape)
+        if added.dtype is not x.data.dtype:
+            check_real("batch_norm", x=x.data, residual=added)
     inputs = (x._node, weight._node, bias._node)
     watched = (x._changed, weight._changed)
     gamma, beta = weight.data, bias.data
 
     if training:
-        y, mean, rstd = backend.batchnorm_forward(x.data, gamma, beta, eps=eps)
+        y, mean, rstd = backend.batchnorm_forward(
+            x.data, gamma, beta, eps=eps, residual=added, activation=fused
+        )
         m = x.data.size // max(mean.size, 1)
         if m:
             var = np.maximum(1 / (rstd * rstd) - eps, 0) * (m / max(m - 1, 1))
             _follow(running_mean, mean, momentum)
             _follow(running_var, var, momentum)
-        saved: tuple = (x.data, gamma, mean, rstd)
-        return record(y, _batch_norm_backward, inputs, saved, watched)
+        saved: tuple = (x.data, gamma, mean, rstd, y if fused else None)
+        result = record(
+            y,
+            _batch_norm_backward,
+            (*inputs, residual_node),
+            saved,
+            watched,
+            keeps_output=fused is not None,
+        )
+        return activate(result, after)
 
     y = backend.batchnorm_inference(
         x.data, gamma, beta, running_mean, running_var, eps=eps
     )
     # Copies: a later batch in training may change the running statistics.
     saved = (x.data, gamma, running_mean.copy(), running_var.copy(), eps)
-    return record(y, _batch_norm_inference_backward, inputs, saved, watched)
+    result = record(y, _batch_norm_inference_backward, inputs, saved, watched)
+    if residual is not None:
+        result = add(result, residual)
+    return activate(result, activation)
 
 
 def _follow(running: np.ndarray, batch: np.ndarray, momentum: float) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fastdl import functional as F
-from fastdl.autograd import Tensor
-from fastdl.errors import ShapeError
+from fastdl.autograd import Tensor, no_grad
+from fastdl.errors import ArgumentError, DtypeError, GraphError, ShapeError
 
 SHAPES = [(6, 3), (2, 3, 2, 4)]
 
@@ -31,11 +31,113 @@ def test_gradients(shape, training, rng, check_gradients):
     check_gradients(normalise, x)
 
 
-@pytest.mark.parametrize("needed", ["x", "weight", "bias"])
+@pytest.mark.parametrize("activation", [None, "relu", "tanh", "silu"])
+@pytest.mark.parametrize("with_residual", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_with_residual_and_activation(
+    training, with_residual, activation, rng, check_gradients
+):
+    x, gamma, beta, mean, var = arrays((2, 3, 2, 4), rng)
+    residual = [rng.standard_normal(x.shape)] if with_residual else []
+
+    def normalise(x, gamma, beta, residual=None):
+        return F.batch_norm(
+            *(x, mean.copy(), var.copy(), gamma, beta),
+            training=training,
+            activation=activation,
+            residual=residual,
+        )
+
+    check_gradients(normalise, x, gamma, beta, *residual)
+
+
+@pytest.mark.parametrize("activation", [None, "identity", "relu", "gelu"])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fused_equals_the_separate_operations(dtype, training, activation, rng):
+    """Results, gradients and running statistics."""
+    x, gamma, beta, mean, var = (
+        array.astype(dtype) for array in arrays((5, 4, 3, 7), rng)
+    )
+    other, dy = rng.standard_normal((2, *x.shape)).astype(dtype)
+
+    def run(function):
+        running = mean.copy(), var.copy()
+        tensors = [Tensor(a, requires_grad=True) for a in (x, gamma, beta, other)]
+        y = function(running, *tensors)
+        y.backward(dy)
+        return [y.data, *running, *(tensor.grad for tensor in tensors)]
+
+    def fused(running, x, *affine_and_other):
+        *affine, other = affine_and_other
+        return F.batch_norm(
+            *(x, *running, *affine),
+            training=training,
+            activation=activation,
+            residual=other,
+        )
+
+    def separate(running, x, *affine_and_other):
+        *affine, other = affine_and_other
+        y = F.batch_norm(x, *running, *affine, training=training)
+        return F.activation(y + other, activation)
+
+    tolerance = 100 * np.finfo(dtype).eps
+    for a, e in zip(run(fused), run(separate), strict=True):
+        assert a.dtype == dtype
+        np.testing.assert_allclose(a, e, rtol=tolerance, atol=tolerance)
+
+
+def test_x_may_be_its_own_residual(rng, check_gradients):
+    x, gamma, beta, mean, var = arrays((6, 3), rng)
+
+    def double(x):
+        return F.batch_norm(
+            *(x, mean.copy(), var.copy(), gamma, beta),
+            training=True,
+            activation="relu",
+            residual=x,
+        )
+
+    check_gradients(double, x)
+
+
+def test_a_changed_result_is_noticed(rng):
+    """The derivative of ReLU is taken from y."""
+    x, gamma, beta, mean, var = arrays((6, 3), rng)
+    x = Tensor(x, requires_grad=True)
+    y = F.batch_norm(x, mean, var, gamma, beta, training=True, activation="relu")
+    with no_grad():
+        y[0] = 1.0
+    with pytest.raises(GraphError):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_wrong_residual_and_activation(training, rng):
+    """Nothing is remembered of a call that fails."""
+    x, gamma, beta, mean, var = arrays((6, 3), rng)
+    before = mean.copy()
+
+    def run(**options):
+        F.batch_norm(x, mean, var, gamma, beta, training=training, **options)
+
+    for wrong in (x[:1], x[0], x[:5]):
+        with pytest.raises(ShapeError, match=r"expected residual of shape \(6, 3\)"):
+            run(residual=wrong)
+    with pytest.raises(DtypeError, match="residual is float32"):
+        run(residual=x.astype(np.float32))
+    with pytest.raises(ArgumentError, match=r"batch_norm: unknown.*'relu'"):
+        run(activation="rellu")
+    np.testing.assert_array_equal(mean, before)
+
+
+@pytest.mark.parametrize("needed", ["x", "weight", "bias", "residual"])
 @pytest.mark.parametrize("training", [True, False])
 def test_only_the_gradients_that_are_needed(training, needed, rng):
     *values, mean, var = arrays((6, 3), rng)
-    names = ["x", "weight", "bias"]
+    values.append(values[0])
+    names = ["x", "weight", "bias", "residual"]
     tensors = {
         name: Tensor(array, requires_grad=name == needed)
         for name, array in zip(names, values, strict=True)
