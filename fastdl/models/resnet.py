@@ -26,7 +26,8 @@ class ResidualBlock(nn.Module):
 
     x' is x where the shapes agree. Elsewhere it is a 1 x 1 convolution of x with batch
     norm (option B of section 4.1), or, without parameters, every `stride`-th pixel of x
-    followed by channels of zeros (option A).
+    followed by channels of zeros (option A). The norms add and apply the activations
+    themselves, so that a hook on one of them sees the result after that.
 
     Parameters
     ----------
@@ -70,9 +71,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, h, w, in_channels) to (n, h / stride, w / stride, out_channels)."""
-        y = F.relu(self.norm1(self.conv1(x)))
-        y = self.norm2(self.conv2(y))
-        return F.relu(y + self._skip(x))
+        y = self.norm1(self.conv1(x), activation="relu")
+        return self.norm2(self.conv2(y), activation="relu", residual=self._skip(x))
 
     def _skip(self, x: Tensor) -> Tensor:
         if self.shortcut is not None:

@@ -65,8 +65,13 @@ class _BatchNorm(Module):
                 f"{' or '.join(self._shapes.values())}; got {rank} axes"
             )
 
-    def forward(self, x: Any) -> Tensor:
-        """Normalise each channel of x; the shape stays."""
+    def forward(
+        self, x: Any, activation: str | None = None, residual: Any = None
+    ) -> Tensor:
+        """Normalise each channel of x, add `residual` and apply `activation`.
+
+        All have the shape of x; see `fastdl.functional.batch_norm`.
+        """
         self._check_rank(x.ndim)
         training = self.training and not self.frozen
         if training and math.prod(x.shape[:-1]) == 1:
@@ -84,6 +89,8 @@ class _BatchNorm(Module):
             training=training,
             momentum=self.momentum,
             eps=self.eps,
+            activation=activation,
+            residual=residual,
         )
         if training:
             self.num_batches_tracked += 1

@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastdl.errors import ArgumentError
-from fastdl.nn.activation import ReLU, ReLU6, Sigmoid, Tanh
+from fastdl.nn.activation import Activation, ReLU, ReLU6, Sigmoid, Tanh
+from fastdl.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from fastdl.nn.conv2d import Conv2d
 from fastdl.nn.linear import Linear
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 
-# Kernels that can apply an activation, and the activations whose derivative needs only
-# the output. Exact classes: a subclass may compute something else.
-_KERNELS = (Linear, Conv2d)
-_EPILOGUES: dict[type[Module], str] = {
-    layer: layer.kind for layer in (ReLU, ReLU6, Sigmoid, Tanh)
+# The activations that the kernel of a layer can apply; their derivatives need only the
+# output. Exact classes: a subclass may compute something else.
+_EPILOGUES: dict[type[Module], tuple[type[Activation], ...]] = {
+    Linear: (ReLU, ReLU6, Sigmoid, Tanh),
+    Conv2d: (ReLU, ReLU6, Sigmoid, Tanh),
+    BatchNorm1d: (ReLU,),
+    BatchNorm2d: (ReLU,),
 }
 
 
@@ -24,9 +27,10 @@ _EPILOGUES: dict[type[Module], str] = {
 class Sequential(Module):
     """A chain of layers, named '0', '1', ... in errors and in the state dict.
 
-    An activation after a `Linear` or `Conv2d` is computed by the same kernel call; the
-    result is the same. ``model[2]`` is a layer, ``model[:-1]`` a Sequential that shares
-    its layers, ``model[-1] = head`` exchanges one.
+    An activation after a `Linear` or `Conv2d`, and a ReLU after batch norm, is computed
+    by the same kernel call; the result is the same. ``model[2]`` is a layer,
+    ``model[:-1]`` a Sequential that shares its layers, ``model[-1] = head`` exchanges
+    one.
 
     Parameters
     ----------
@@ -93,4 +97,7 @@ def _fused_kind(layer: Module, following: Module | None) -> str | None:
     """
     if following is None or following._forward_hooks or layer._forward_hooks:
         return None
-    return _EPILOGUES.get(type(following)) if type(layer) in _KERNELS else None
+    fusible = _EPILOGUES.get(type(layer), ())
+    if isinstance(following, Activation) and type(following) in fusible:
+        return following.kind
+    return None

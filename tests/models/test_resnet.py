@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fastdl import backend, models, nn, optim, random
 from fastdl import functional as F
-from fastdl import models, nn, optim, random
 from fastdl.errors import ArgumentError
 from fastdl.models import ResidualBlock
 
@@ -65,6 +65,29 @@ def test_gradients_of_a_block(case, check_gradients):
     x = images((2, 4, 3, block.in_channels))
     gamma = 1 + 0.1 * images(block.out_channels)
     check_gradients(run, x, block.conv1.weight.data, gamma)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_block_is_its_formula(training):
+    """y = relu(x' + norm2(conv2(relu(norm1(conv1(x))))))."""
+    block = ResidualBlock(3, 5, stride=2).train(training)
+    x = images((4, 6, 6, 3), np.float32)
+    y = block.norm2(block.conv2(F.relu(block.norm1(block.conv1(x)))))
+    expected = F.relu(block.shortcut(x) + y)
+    np.testing.assert_allclose(block(x).data, expected.data, 1e-5, 1e-6)
+
+
+def test_a_block_in_training_fuses_without_being_asked(monkeypatch):
+    fused = []
+    forward = backend.batchnorm_forward
+
+    def spy(*arrays, **options):
+        fused.append((options["activation"], options["residual"] is not None))
+        return forward(*arrays, **options)
+
+    monkeypatch.setattr(backend, "batchnorm_forward", spy)
+    ResidualBlock(3, 5, stride=2)(images((4, 6, 6, 3), np.float32))
+    assert fused == [("relu", False), (None, False), ("relu", True)]
 
 
 @pytest.mark.parametrize("case", BLOCKS)

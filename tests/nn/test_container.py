@@ -33,6 +33,35 @@ def test_fused_equals_one_by_one(layer, activation):
         np.testing.assert_allclose(fused, plain, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_and_relu_fused_equal_one_by_one(training, monkeypatch):
+    norm, relu = nn.BatchNorm2d(3), nn.ReLU()
+    model = nn.Sequential(norm, relu).train(training)
+    x = Tensor(X, requires_grad=True)
+    activations = []
+    batch_norm = F.batch_norm
+
+    def spy(*arrays, **options):
+        activations.append(options["activation"])
+        return batch_norm(*arrays, **options)
+
+    monkeypatch.setattr(F, "batch_norm", spy)
+
+    def run(forward):
+        model.zero_grad()
+        x.grad = None
+        y = forward(x)
+        (y * y).sum().backward()
+        return [y.numpy(), x.grad, norm.weight.grad, norm.bias.grad]
+
+    for fused, plain in zip(run(model), run(lambda x: relu(norm(x))), strict=True):
+        np.testing.assert_allclose(fused, plain, rtol=1e-5, atol=1e-5)
+    nn.Sequential(norm, nn.Tanh())(x)
+    norm.register_forward_hook(lambda *call: None)
+    model(x)
+    assert activations == ["relu", None, None, None]
+
+
 @pytest.fixture
 def fused_kinds(monkeypatch):
     """Record the activation of each call of F.linear."""
