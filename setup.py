@@ -28,7 +28,7 @@ X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 # Not -ffast-math: it would break NaN checks and the order of sums.
 FLAGS = ["-std=c11", "-fno-math-errno", "-ffp-contract=fast", "-Wno-psabi"]
-FLAGS += ["-O1", "-g"] if DEBUG else ["-O2", "-g0"]
+FLAGS += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O2", "-g0"]
 KERNEL_FLAGS = [] if DEBUG else ["-O3"]  # for csrc; elsewhere it only takes time
 LINK_FLAGS = [] if DEBUG else ["-Wl,-s"] if platform.system() == "Linux" else []
 if SANITIZE:

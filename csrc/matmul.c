@@ -36,6 +36,8 @@
 
 static void tile(ptrdiff_t rows, ptrdiff_t cols, const void *const *a, const void *b,
                  void *const *c, const void *bias, int accumulate, const Reduction *k) {
+  assert(1 <= rows && rows <= TILE_ROWS && 1 <= cols && cols <= TILE_COLS);
+  assert(k->runs >= 0 && k->length >= 0);
   const real *const *a_ = (const real *const *)a;
   real *const *c_ = (real *const *)c;
   /* One specialised body for each number of rows, so that the accumulators of a
@@ -72,6 +74,7 @@ static void tile(ptrdiff_t rows, ptrdiff_t cols, const void *const *a, const voi
  * reals, zeros in the rest of the last vector; vectors beyond it are not written. */
 static void pack_panel(ptrdiff_t rows, ptrdiff_t cols, const void *b,
                        ptrdiff_t row_stride, ptrdiff_t col_stride, void *panel) {
+  assert(rows >= 0 && 1 <= cols && cols <= TILE_COLS);
   const real *from = b;
   real *to = panel;
   const ptrdiff_t whole = cols / LANES * LANES, rest = cols - whole;

@@ -4,6 +4,7 @@
 #ifndef FASTDL_SIMD_H
 #define FASTDL_SIMD_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
