@@ -12,8 +12,9 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture
-def run(capsys):
+def run(capsys, monkeypatch):
     """Run the main function of an example; return its result and what it printed."""
+    monkeypatch.syspath_prepend(EXAMPLES)  # as Python does for a script
 
     def run_main(name, **options):
         main = runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"]
@@ -85,3 +86,54 @@ def test_regularisation(run, tmp_path):
         assert dev > plain[1] + 0.02, name
     assert len(others) == 2
     assert "no regularisation" in printed
+
+
+def test_optimisers(run, tmp_path):
+    """S12, S13, S14, S18: all others leave a saddle and learn faster than plain GD."""
+    results, printed = run("optimisers", epochs=15, folder=str(tmp_path))
+    plain, *others = results.values()
+    assert 300 < plain[0] < 400
+    assert len(others) == 3
+    for steps, loss in others:
+        assert steps < plain[0] / 3
+        assert loss < plain[1]
+    assert f"{'Adam':16}  {results['Adam'][0]:25}" in printed
+    for name in ("saddle", "moons", "losses"):
+        path = tmp_path / f"optimisers_{name}.png"
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_minibatches(run, tmp_path):
+    """S10: sizes between one example and all of them; the larger, the less noise."""
+    path = tmp_path / "minibatches.png"
+    results, printed = run("minibatches", part=0.2, path=str(path))
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert len(printed.splitlines()) == 1 + len(results) + 2
+    assert [len(steps) for steps, _ in results.values()] == [3823, 8 * 60, 12 * 8, 12]
+    noise = [np.std(np.diff(steps[:12])) for steps, _ in results.values()]
+    assert noise == sorted(noise, reverse=True)
+    whole_set, _ = results[3823]
+    assert np.diff(whole_set).max() < 0, "batch gradient descent never goes up"
+
+
+def test_batch_norm(run, tmp_path):
+    """S17: with batch norm a learning rate ten times larger still learns."""
+    path = tmp_path / "batch_norm.png"
+    results, _ = run("batch_norm", epochs=4, path=str(path))
+    assert path.read_bytes().startswith(b"\x89PNG")
+    accuracies = {key: accuracy for key, (_, accuracy) in results.items()}
+    assert accuracies["plain", 0.1] > 0.8
+    assert accuracies["plain", 1.0] < 0.3
+    assert accuracies["batch norm", 0.1] > 0.9
+    assert accuracies["batch norm", 1.0] > 0.9
+
+
+def test_augmentation(run, tmp_path):
+    """S22: a tenth of the data, in a short form on digits."""
+    path = tmp_path / "augmentation.png"
+    accuracies, printed = run(
+        "augmentation", dataset="digits", epochs=10, path=str(path)
+    )
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert "digits: 382 of 3823 training pictures" in printed
+    assert 0.8 < accuracies["as they are"] < accuracies["augmented"]
