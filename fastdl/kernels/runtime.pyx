@@ -152,15 +152,28 @@ def has_openmp():
     return bool(FASTDL_OPENMP)
 
 
+def _cgroup_cores(path="/sys/fs/cgroup/cpu.max"):
+    """Return the whole cores that a container may use, or None where none says."""
+    try:
+        with open(path) as file:
+            quota, period = file.read().split()
+        return max(1, int(quota) // int(period))
+    except (OSError, ValueError):  # no such file, or "max"
+        return None
+
+
 def _threads_at_import():
+    """Return what the user asks for, else the cores that this process may use."""
     text = os.environ.get("FASTDL_NUM_THREADS")
     if text:
         if not text.isdigit() or int(text) < 1:
             raise FastdlError(f"FASTDL_NUM_THREADS: expected 1 or more, got {text!r}")
         return int(text)
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(cores, _cgroup_cores() or cores)
 
 
 set_isa(os.environ.get("FASTDL_ISA") or available_isas()[-1])

@@ -59,6 +59,29 @@ print(runtime.get_isa(), runtime.get_num_threads())
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "cores"),
+    [("max 100000", None), ("250000 100000", 2), ("50000 100000", 1), ("", None)],
+)
+def test_limits_of_a_container_are_kept(text, cores, tmp_path):
+    file = tmp_path / "cpu.max"
+    file.write_text(text)
+    assert runtime._cgroup_cores(file) == cores
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system has no affinity"
+)
+def test_no_more_threads_than_cores_that_the_process_may_use():
+    code = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from fastdl.kernels import runtime
+print(runtime.get_num_threads())
+"""
+    assert run(code, FASTDL_NUM_THREADS="").stdout.strip() == "1"
+
+
 def test_peak_is_measured():
     assert runtime.measure_peak() > 1e8
     assert runtime.measure_peak("float64") > 1e8
