@@ -63,7 +63,7 @@ def compare(old: dict[str, Timing], repeats: int) -> tuple[list[str], list[str]]
     """Time the saved rows again; return lines about slower and faster ones."""
     slower: list[str] = []
     faster: list[str] = []
-    for name in old.keys() & ROWS.keys():
+    for name in old:
         new = time_row(name, repeats)
         for _ in range(AGAIN):
             if change(old[name], new) > 0:
@@ -90,10 +90,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=REPEATS)
     options = parser.parse_args(arguments)
 
+    names = [name for name in ROWS if options.only in name]
+    if not names:
+        parser.error(f"no row contains {options.only!r}")
     machine = describe_machine() | {"peak GFLOP/s": f"{peak() / 1e9:.0f}"}
     print(describe_load())
     if options.save:
-        names = [name for name in ROWS if options.only in name]
         rows = {name: time_row(name, options.repeats) for name in names}
         content = {"machine": machine, "rows": rows}
         options.save.write_text(json.dumps(content, indent=1) + "\n")
@@ -104,11 +106,8 @@ def main(arguments: list[str] | None = None) -> int:
     for key, value in saved["machine"].items():
         if machine.get(key) != value:
             print(f"{key}: {value} -> {machine.get(key)}")
-    old = {
-        name: Timing(*row)
-        for name, row in saved["rows"].items()
-        if options.only in name
-    }
+    rows = saved["rows"]
+    old = {name: Timing(*rows[name]) for name in names if name in rows}
     slower, faster = compare(old, options.repeats)
     print("\n".join([f"{len(old)} rows: {len(slower)} slower", *slower]))
     print("\n".join([f"{len(faster)} faster", *faster]))

@@ -201,11 +201,11 @@ def with_algorithm(name: str, function: Function) -> Function:
 def check_equal(name: str, ours: Any, theirs: Any) -> None:
     """Raise unless two sides computed the same, whatever the layout of the result.
 
-    Compares the norms of the floating arrays that both return; dropout, whose masks
-    differ, is why it asks for no more than 1 %.
+    Compares the norms of the floating arrays that both return; the masks of dropout,
+    which differ, are the reason for as much as 1 %.
     """
     for a, b in zip(_norms(ours), _norms(theirs), strict=False):
-        if not math.isclose(a, b, rel_tol=1e-2, abs_tol=1e-6):
+        if not math.isclose(a, b, rel_tol=0.01, abs_tol=1e-6):
             raise AssertionError(f"{name}: the sides disagree, norms {a} and {b}")
 
 

@@ -1,4 +1,4 @@
-"""The peer: PyTorch on the same cores, where it is installed.
+"""The first peer: PyTorch on the same cores, where it is installed.
 
 It computes in both of its layouts and the faster one counts. Arrays of fastdl, images
 (n, h, w, c) and filters (kh, kw, c, oc), become tensors of the same values. It is
@@ -8,6 +8,7 @@ imported where it is used, so that what needs no peer does not load it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,7 +19,8 @@ from bench.harness import Function
 VERSION = "2.13.0"
 INSTALL = (
     f"The peer is PyTorch {VERSION}, its build for CPUs: `pip install "
-    f"torch=={VERSION}` with the index that pytorch.org names for the platform CPU."
+    f"torch=={VERSION}` with the index that pytorch.org names for the platform CPU. "
+    "Training steps are also compared with JAX (`pip install jax`)."
 )
 
 
@@ -28,14 +30,15 @@ def available() -> bool:
 
 
 def describe() -> str:
-    """Return the peer's version, or that it is missing."""
+    """Return the versions of the peers, or that they are missing."""
+    jax = version("jax") if find_spec("jax") else "not installed: skipped"
     if not available():
-        return "not installed: skipped"
+        return f"PyTorch not installed: skipped; JAX {jax}"
     import torch
 
     return (
         f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, "
-        f"{torch.backends.cpu.get_cpu_capability()}"
+        f"{torch.backends.cpu.get_cpu_capability()}; JAX {jax}"
     )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import fastdl
 from bench import peer
@@ -14,6 +15,7 @@ from bench.harness import (
     Function,
     Table,
     against,
+    check_equal,
     fastest,
     geometric_mean,
     measure,
@@ -28,10 +30,10 @@ from bench.networks import (
     inference,
     training_step,
 )
-from fastdl import kernels
+from fastdl import kernels, nn
 
 LATENCY = {"LeNet-5": 3.0, "ResNet-20": 3.0, "ResNet-18": 1.0}  # ratios to reach
-PEERS = ("peer", "compiled")
+PEERS = ("peer", "compiled", "JAX")
 
 
 def _step_sides(network: Network, compiled: bool = False) -> dict[str, Function]:
@@ -46,7 +48,15 @@ def _step_sides(network: Network, compiled: bool = False) -> dict[str, Function]
         for name in ("peer", "compiled") if compiled else ("peer",):
             steps = training_steps(theirs, x, labels, LR, name == "compiled")
             sides[name] = fastest(steps)
-    return {"fastdl": training_step(model, x, labels), **sides}
+    if find_spec("jax"):
+        from bench import jax_networks
+
+        sides["JAX"] = jax_networks.training_step(model, x, labels, LR)
+    ours = training_step(model, x, labels)
+    if not any(isinstance(layer, nn.Dropout) for layer in model.modules()):
+        for name, step in sides.items():
+            check_equal(f"first loss of {name}", ours(), step())
+    return {"fastdl": ours, **sides}
 
 
 def training(repeats: int, compiled: bool = False) -> Table:
@@ -55,11 +65,12 @@ def training(repeats: int, compiled: bool = False) -> Table:
         "Training steps",
         "Milliseconds of forward, cross-entropy, backward and Adam, float32. The peer "
         "runs in its faster layout with its fused Adam, eager; compiled is the same "
-        "through its compiler, where asked for. direct is fastdl without Winograd. "
-        "Ratios are time of the fastest peer / time of fastdl.",
-        ("network, batch", "fastdl", "direct", "peer", "compiled", "ratio",
-         "ratio direct"),
-    )  # fmt: skip
+        "through its compiler, JAX a whole step as one compiled function; a peer that "
+        "is not installed, or a compiler that was not asked for (--compiled), has no "
+        "figure. direct is fastdl without Winograd. Ratios are time of the fastest "
+        "peer / time of fastdl.",
+        ("network, batch", "fastdl", "direct", *PEERS, "ratio", "ratio direct"),
+    )
     ratios = []
     for name, network in NETWORKS.items():
         sides = _step_sides(network, compiled)
@@ -70,7 +81,7 @@ def training(repeats: int, compiled: bool = False) -> Table:
             f"{name}, {network.batch}",
             against(milliseconds["fastdl"], network.goal, ".3f", at_most=True),
         ]
-        for side in ("direct", "peer", "compiled"):
+        for side in ("direct", *PEERS):
             row.append(f"{milliseconds[side]:.3f}" if side in milliseconds else "")
         peers = [milliseconds[side] for side in PEERS if side in milliseconds]
         if peers:
