@@ -71,7 +71,7 @@ def sum_to(dy: np.ndarray, shape: Shape) -> np.ndarray:
     lead = dy.ndim - len(shape)
     if dy.shape[lead:] == shape:  # a bias: the quick way
         rows = dy if lead == 1 else dy.reshape(math.prod(dy.shape[:lead]), *shape)
-        np.add.reduce(rows, 0, None, dx)
+        np.add.reduce(rows, 0, out=dx)
         return dx
     kept = (1,) * (dy.ndim - len(shape)) + shape
     axes = tuple(i for i, n in enumerate(dy.shape) if kept[i] != n)
