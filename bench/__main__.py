@@ -34,6 +34,7 @@ def tables(repeats: int, compiled: bool) -> dict[str, Callable[[], Table]]:
         "steps": partial(steps.training, repeats, compiled),
         "latency": partial(steps.latency, repeats),
         "conv2d": partial(kernels.conv2d, repeats),
+        "isa": partial(kernels.instruction_sets, repeats),
         "dense": partial(kernels.dense, repeats),
         "memory": partial(kernels.memory, repeats),
         "overhead": partial(overhead, repeats),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,20 @@ from bench.harness import (
     with_algorithm,
 )
 from fastdl import kernels, reference
+from fastdl.kernels import runtime
 
 CASES: dict[str, list[Case]] = {
     path.stem: import_module(f"bench.{path.stem}").CASES
     for path in sorted(Path(__file__).parent.glob("bench_*.py"))
 }
 """The cases of each file, by its name."""
+
+
+ISA_CASES = [
+    f"{layer} {direction}"
+    for layer in ("lenet2", "cs39_3", "cifar_stem", "r18_64", "r18_256", "alex1")
+    for direction in ("forward", "dx", "dweight")
+] + ["256x512 512x512 forward"]
 
 
 def of_one_kernel() -> list[Case]:
@@ -112,6 +121,44 @@ def conv2d(repeats: int) -> Table:
             f"Geometric mean of the ratios: {geometric_mean(ratios):.2f} auto, "
             f"{geometric_mean(direct_ratios):.2f} direct."
         )
+    return table
+
+
+def instruction_sets(repeats: int) -> Table:
+    """Time some products with each instruction set of this machine."""
+    isas = runtime.available_isas()[::-1]
+    table = Table(
+        "Instruction sets",
+        "Milliseconds of direct convolutions and of dense layers, and in brackets the "
+        "share of the peak that this instruction set has.",
+        ("layer, pass", *isas),
+    )
+    before = runtime.get_isa()
+    peaks = {}
+    for isa in isas:
+        runtime.set_isa(isa)
+        peaks[isa] = peak()
+    for case in chain(bench_conv2d.CASES, bench_matmul.CASES):
+        if case.name not in ISA_CASES:
+            continue
+        work = case.setup()
+
+        def run(isa: str, work: Work = work) -> None:
+            runtime.set_isa(isa)
+            work.ours(kernels)
+
+        sides = {isa: with_algorithm("direct", partial(run, isa)) for isa in isas}
+        times = table.timings[case.name] = measure(sides, repeats)
+        runtime.set_isa(before)
+        seconds = {isa: time.median for isa, time in times.items()}
+        table.rows.append(
+            [case.name]
+            + [
+                f"{_ms(t)} ({100 * work.flops / t / peaks[isa]:.0f} %)"
+                for isa, t in seconds.items()
+            ]
+        )
+    runtime.set_isa(before)
     return table
 
 

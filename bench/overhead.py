@@ -11,7 +11,8 @@ from bench.harness import Table, against, measure
 from fastdl import Tensor, kernels, nn, optim
 from fastdl import functional as F
 
-GOAL = 1.5  # microseconds
+GOAL = 1.5  # microseconds beyond the kernel
+WHOLE_GOALS = {"Adam.step, 60 tensors of 64": 5}
 
 
 def _operations() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
@@ -73,6 +74,10 @@ def overhead(repeats: int) -> Table:
         times = measure({"kernel": kernel, "operation": operation}, repeats)
         table.timings[name] = times
         alone, whole = (1e6 * time.median for time in times.values())
-        beyond = against(whole - alone, GOAL, ".2f", at_most=True)
-        table.rows.append((name, f"{alone:.2f}", f"{whole:.2f}", beyond))
+        goal = WHOLE_GOALS.get(name)
+        cells = (
+            against(whole, goal, ".2f", at_most=True),
+            against(whole - alone, None if goal else GOAL, ".2f", at_most=True),
+        )
+        table.rows.append((name, f"{alone:.2f}", *cells))
     return table

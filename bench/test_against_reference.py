@@ -22,7 +22,7 @@ def ready(case: Case) -> Work:
     return case.setup()
 
 
-@pytest.mark.benchmark(min_rounds=5, max_time=0.2, warmup=False)
+@pytest.mark.benchmark(min_rounds=3, max_time=0.2, warmup=False)
 @pytest.mark.parametrize("module", [kernels, reference], ids=["compiled", "reference"])
 @pytest.mark.parametrize("case", of_one_kernel(), ids=lambda case: case.name)
 def test_time(case: Case, module: ModuleType, benchmark):
