@@ -18,6 +18,7 @@ STEPS: dict[str, tuple[str, int, int, dict[str, Any]]] = {
     "sgd, momentum": ("sgd_step", 1, 5, {"momentum": 0.9}),
     "sgd, Nesterov": ("sgd_step", 1, 5, {"momentum": 0.9, "nesterov": True}),
     "rmsprop": ("rmsprop_step", 1, 5, {}),
+    "adagrad": ("adagrad_step", 1, 5, {}),
     "adam": ("adam_step", 2, 7, {"step": 10}),
     "adamw": ("adam_step", 2, 7, {"step": 10, "decoupled": True, "weight_decay": 0.01}),
 }

@@ -22,7 +22,12 @@ from fastdl.kernels.dropout import dropout_backward, dropout_forward
 from fastdl.kernels.gather import gather
 from fastdl.kernels.matmul import matmul
 from fastdl.kernels.memory import empty, empty_cache, memory_stats, zeros
-from fastdl.kernels.optimizer import adam_step, rmsprop_step, sgd_step
+from fastdl.kernels.optimizer import (
+    adagrad_step,
+    adam_step,
+    rmsprop_step,
+    sgd_step,
+)
 from fastdl.kernels.pool2d import (
     avg_pool2d_backward,
     avg_pool2d_forward,
@@ -43,6 +48,7 @@ from fastdl.kernels.softmax import (
 __all__ = [
     "activation_backward",
     "activation_forward",
+    "adagrad_step",
     "adam_step",
     "affine_warp",
     "avg_pool2d_backward",

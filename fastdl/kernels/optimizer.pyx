@@ -1,4 +1,4 @@
-"""One step of SGD, RMSprop or Adam, in place: spans for csrc/optimizer.c.
+"""One step of SGD, RMSprop, Adagrad or Adam, in place: spans for csrc/optimizer.c.
 
 All arrays are read and written once in a step, so one call over one flat buffer of
 all parameters runs at the speed of memory.
@@ -25,13 +25,20 @@ cdef struct StepArgs:
     char *param
     const char *grad
     char *first  # velocity or NULL, square, m
-    char *second  # v
+    char *second  # v, mean or NULL
+    char *third  # largest, RMSprop's velocity, or NULL
     double lr, eps, weight_decay
-    double momentum, dampening  # SGD
+    double momentum  # SGD, RMSprop
+    double dampening  # SGD
     bint nesterov
-    double beta1, beta2  # RMSprop has only beta1
+    double keep, add  # RMSprop, Adagrad
+    double beta1, beta2
     double correction1, correction2
     bint decoupled
+
+
+cdef char *at_or_null(char *array, Py_ssize_t at) noexcept nogil:
+    return NULL if array == NULL else array + at
 
 
 cdef void sgd_task(
@@ -40,9 +47,8 @@ cdef void sgd_task(
     cdef const StepArgs *p = <const StepArgs *> arguments
     cdef Py_ssize_t at = index * SPAN * p.size
     p.kernels.sgd(
-        span_length(p.n, index), p.param + at, p.grad + at,
-        NULL if p.first == NULL else p.first + at, p.lr, p.momentum, p.dampening,
-        p.nesterov, p.weight_decay)
+        span_length(p.n, index), p.param + at, p.grad + at, at_or_null(p.first, at),
+        p.lr, p.momentum, p.dampening, p.nesterov, p.weight_decay)
 
 
 cdef void rmsprop_task(
@@ -51,8 +57,9 @@ cdef void rmsprop_task(
     cdef const StepArgs *p = <const StepArgs *> arguments
     cdef Py_ssize_t at = index * SPAN * p.size
     p.kernels.rmsprop(
-        span_length(p.n, index), p.param + at, p.grad + at, p.first + at, p.lr,
-        p.beta1, p.eps, p.weight_decay)
+        span_length(p.n, index), p.param + at, p.grad + at, p.first + at,
+        at_or_null(p.second, at), at_or_null(p.third, at), p.lr, p.keep, p.add, p.eps,
+        p.momentum, p.weight_decay)
 
 
 cdef void adam_task(
@@ -62,8 +69,8 @@ cdef void adam_task(
     cdef Py_ssize_t at = index * SPAN * p.size
     p.kernels.adam(
         span_length(p.n, index), p.param + at, p.grad + at, p.first + at,
-        p.second + at, p.lr, p.beta1, p.beta2, p.eps, p.weight_decay, p.decoupled,
-        p.correction1, p.correction2)
+        p.second + at, at_or_null(p.third, at), p.lr, p.beta1, p.beta2, p.eps,
+        p.weight_decay, p.decoupled, p.correction1, p.correction2)
 
 
 cdef char *in_place(
@@ -138,8 +145,11 @@ def sgd_step(
         run(sgd_task, &p)
 
 
-def rmsprop_step(param, grad, square, *, lr, beta=0.9, eps=1e-8, weight_decay=0.0):
-    """Update `param` and `square` in place by RMSprop.
+def rmsprop_step(
+    param, grad, square, mean=None, velocity=None, *, lr, beta=0.9, eps=1e-8,
+    momentum=0.0, weight_decay=0.0,
+):
+    """Update `param` and its state in place by RMSprop.
 
     Parameters
     ----------
@@ -147,12 +157,18 @@ def rmsprop_step(param, grad, square, *, lr, beta=0.9, eps=1e-8, weight_decay=0.
         The parameters and their gradient, of one shape, float32 or float64.
     square : numpy.ndarray
         The running mean of squared gradients, zero at first.
+    mean : numpy.ndarray or None
+        The running mean of gradients, zero at first; None when not centred.
+    velocity : numpy.ndarray or None
+        The running sum of steps, zero at first; None when `momentum` is 0.
     lr : float
         The learning rate.
     beta : float
-        The weight of the old mean, in [0, 1).
+        The weight of the old means, in [0, 1).
     eps : float
         Added to the root.
+    momentum : float
+        The weight of the old velocity, in [0, 1).
     weight_decay : float
         The L2 coefficient.
 
@@ -163,16 +179,54 @@ def rmsprop_step(param, grad, square, *, lr, beta=0.9, eps=1e-8, weight_decay=0.
     cdef StepArgs p
     cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "rmsprop_step")
     p.first = in_place(square, "rmsprop_step", "square", param)
-    p.lr, p.beta1, p.eps, p.weight_decay = lr, beta, eps, weight_decay
+    p.second = p.third = NULL
+    if mean is not None:
+        p.second = in_place(mean, "rmsprop_step", "mean", param)
+    if momentum:
+        if velocity is None:
+            raise ArgumentError("rmsprop_step: momentum needs an array of velocities")
+        p.third = in_place(velocity, "rmsprop_step", "velocity", param)
+    p.lr, p.eps, p.weight_decay = lr, eps, weight_decay
+    p.keep, p.add, p.momentum = beta, 1 - beta, momentum
+    with nogil:
+        run(rmsprop_task, &p)
+
+
+def adagrad_step(param, grad, square, *, lr, eps=1e-10, weight_decay=0.0):
+    """Update `param` and `square` in place by Adagrad.
+
+    Parameters
+    ----------
+    param, grad : numpy.ndarray
+        The parameters and their gradient, of one shape, float32 or float64.
+    square : numpy.ndarray
+        The sum of squared gradients, zero at first.
+    lr : float
+        The learning rate.
+    eps : float
+        Added to the root.
+    weight_decay : float
+        The L2 coefficient.
+
+    Raises
+    ------
+    ArgumentError, DtypeError, ShapeError
+    """
+    cdef StepArgs p
+    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "adagrad_step")
+    p.first = in_place(square, "adagrad_step", "square", param)
+    p.second = p.third = NULL
+    p.lr, p.eps, p.weight_decay = lr, eps, weight_decay
+    p.keep, p.add, p.momentum = 1, 1, 0
     with nogil:
         run(rmsprop_task, &p)
 
 
 def adam_step(
-    param, grad, m, v, *, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0,
-    decoupled=False, step,
+    param, grad, m, v, largest=None, *, lr, beta1=0.9, beta2=0.999, eps=1e-8,
+    weight_decay=0.0, decoupled=False, step,
 ):
-    """Update `param`, `m` and `v` in place by Adam, or AdamW when `decoupled`.
+    """Update `param` and its state in place by Adam, or AdamW when `decoupled`.
 
     Parameters
     ----------
@@ -180,6 +234,8 @@ def adam_step(
         The parameters and their gradient, of one shape, float32 or float64.
     m, v : numpy.ndarray
         The running means of gradients and squared gradients, zero at first.
+    largest : numpy.ndarray or None
+        The largest `v` so far, zero at first, for AMSGrad.
     lr : float
         The learning rate.
     beta1, beta2 : float
@@ -203,6 +259,9 @@ def adam_step(
         raise ArgumentError(f"adam_step: step counts from 1, got {step!r}")
     p.first = in_place(m, "adam_step", "m", param)
     p.second = in_place(v, "adam_step", "v", param)
+    p.third = NULL
+    if largest is not None:
+        p.third = in_place(largest, "adam_step", "largest", param)
     p.lr, p.beta1, p.beta2, p.eps = lr, beta1, beta2, eps
     p.weight_decay, p.decoupled = weight_decay, decoupled
     p.correction1, p.correction2 = 1 - beta1**step, 1 - beta2**step

@@ -155,13 +155,14 @@ cdef extern from "table.h" nogil:
             double momentum, double dampening, int nesterov, double weight_decay,
         ) noexcept nogil
         void (*rmsprop)(
-            ptrdiff_t n, void *param, const void *grad, void *square, double lr,
-            double beta, double eps, double weight_decay,
+            ptrdiff_t n, void *param, const void *grad, void *square, void *mean,
+            void *velocity, double lr, double keep, double add, double eps,
+            double momentum, double weight_decay,
         ) noexcept nogil
         void (*adam)(
-            ptrdiff_t n, void *param, const void *grad, void *m, void *v, double lr,
-            double beta1, double beta2, double eps, double weight_decay, int decoupled,
-            double correction1, double correction2,
+            ptrdiff_t n, void *param, const void *grad, void *m, void *v, void *largest,
+            double lr, double beta1, double beta2, double eps, double weight_decay,
+            int decoupled, double correction1, double correction2,
         ) noexcept nogil
         void (*affine_warp)(
             const Warp *g, ptrdiff_t row0, ptrdiff_t row1, const void *x,

@@ -9,7 +9,7 @@ from fastdl.optim.clip import clip_grad_norm_, clip_grad_value_
 from fastdl.optim.descent import Descent, gradient_descent
 from fastdl.optim.groups import decay_groups
 from fastdl.optim.optimizer import Optimizer
-from fastdl.optim.rmsprop import RMSprop
+from fastdl.optim.rmsprop import Adagrad, RMSprop
 from fastdl.optim.schedule import (
     Cosine,
     ExponentialDecay,
@@ -25,6 +25,7 @@ from fastdl.optim.sgd import SGD
 
 __all__ = [
     "SGD",
+    "Adagrad",
     "Adam",
     "AdamW",
     "Cosine",

@@ -20,6 +20,9 @@ class Adam(Optimizer):
         mhat, vhat = m / (1 - beta1**step), v / (1 - beta2**step)
         param -= lr * mhat / (sqrt(vhat) + eps)
 
+    AMSGrad takes the largest v so far for v in ``vhat``, so that no step grows because
+    v forgot a large gradient (Reddi, Kale, Kumar 2018).
+
     Parameters
     ----------
     params : iterable of Parameter or of dict
@@ -32,6 +35,8 @@ class Adam(Optimizer):
         Keeps the divisor above zero; > 0.
     weight_decay : float
         ``weight_decay * param`` is added to the gradient (L2 regularisation).
+    amsgrad : bool
+        Whether to take AMSGrad's form.
 
     Raises
     ------
@@ -48,8 +53,16 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        amsgrad: bool = False,
     ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        super().__init__(
+            params,
+            lr=lr,
+            betas=betas,
+            eps=eps,
+            weight_decay=weight_decay,
+            amsgrad=amsgrad,
+        )
 
     def _check(self, group: dict[str, Any]) -> None:
         super()._check(group)
@@ -70,6 +83,7 @@ class Adam(Optimizer):
             run.grad,
             run.state("m"),
             run.state("v"),
+            run.state("largest") if group["amsgrad"] else None,
             lr=group["lr"],
             beta1=beta1,
             beta2=beta2,
@@ -92,6 +106,8 @@ class AdamW(Adam):
         As in `Adam`.
     weight_decay : float
         Strength of the decay, >= 0.
+    amsgrad : bool
+        Whether to take AMSGrad's form, see `Adam`.
     """
 
     _decoupled = True
@@ -103,5 +119,6 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
+        amsgrad: bool = False,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad)

@@ -21,7 +21,12 @@ from fastdl.reference.conv2d import (
 from fastdl.reference.dropout import dropout_backward, dropout_forward
 from fastdl.reference.gather import gather
 from fastdl.reference.matmul import matmul
-from fastdl.reference.optimizer import adam_step, rmsprop_step, sgd_step
+from fastdl.reference.optimizer import (
+    adagrad_step,
+    adam_step,
+    rmsprop_step,
+    sgd_step,
+)
 from fastdl.reference.pool2d import (
     avg_pool2d_backward,
     avg_pool2d_forward,
@@ -42,6 +47,7 @@ from fastdl.reference.softmax import (
 __all__ = [
     "activation_backward",
     "activation_forward",
+    "adagrad_step",
     "adam_step",
     "affine_warp",
     "avg_pool2d_backward",

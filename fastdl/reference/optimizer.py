@@ -15,6 +15,14 @@ weighted average of the gradients. RMSprop (Hinton, Coursera lecture 6e, 2012):
     s \leftarrow \beta s + (1 - \beta) g^2, \qquad
     \theta \leftarrow \theta - \alpha g / (\sqrt s + \epsilon)
 
+Centred (Graves 2013), s - m^2 takes the place of s, with the running mean m of g; with
+momentum :math:`\mu` the step is :math:`v \leftarrow \mu v + g / (\sqrt s + \epsilon)`.
+Adagrad (Duchi et al. 2011):
+
+.. math::
+    s \leftarrow s + g^2, \qquad
+    \theta \leftarrow \theta - \alpha g / (\sqrt s + \epsilon)
+
 Adam at step t >= 1 (Kingma and Ba 2015, algorithm 1):
 
 .. math::
@@ -22,6 +30,8 @@ Adam at step t >= 1 (Kingma and Ba 2015, algorithm 1):
     v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad
     \theta \leftarrow \theta - \alpha \,
     \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
+
+AMSGrad (Reddi et al. 2018) takes the largest v so far for v in the root.
 
 Weight decay :math:`\lambda` adds :math:`\lambda \theta` to g (L2 regularisation).
 Decoupled (AdamW; Loshchilov and Hutter 2019) it shrinks :math:`\theta` by
@@ -88,13 +98,16 @@ def rmsprop_step(
     param: np.ndarray,
     grad: np.ndarray,
     square: np.ndarray,
+    mean: np.ndarray | None = None,
+    velocity: np.ndarray | None = None,
     *,
     lr: float,
     beta: float = 0.9,
     eps: float = 1e-8,
+    momentum: float = 0.0,
     weight_decay: float = 0.0,
 ) -> None:
-    """Update `param` and `square` in place by RMSprop.
+    """Update `param` and its state in place by RMSprop.
 
     Parameters
     ----------
@@ -102,18 +115,70 @@ def rmsprop_step(
         The parameters and their gradient, of one shape and float type.
     square
         The running mean of squared gradients, zero at first.
+    mean
+        The running mean of gradients, zero at first; None when not centred.
+    velocity
+        The running sum of steps, zero at first; None when `momentum` is 0.
     lr
         The learning rate.
     beta
-        The weight of the old mean, in [0, 1).
+        The weight of the old means, in [0, 1).
+    eps
+        Added to the root.
+    momentum
+        The weight of the old velocity, in [0, 1).
+    weight_decay
+        The L2 coefficient.
+
+    Raises
+    ------
+    ArgumentError
+        For momentum without velocity.
+    """
+    g = _decayed(grad, param, weight_decay)
+    square *= beta
+    square += (1 - beta) * g * g
+    variance = square
+    if mean is not None:
+        mean *= beta
+        mean += (1 - beta) * g
+        variance = np.maximum(square - mean * mean, 0)
+    g = g / (np.sqrt(variance) + eps)
+    if momentum:
+        if velocity is None:
+            raise ArgumentError("rmsprop_step: momentum needs an array of velocities")
+        velocity *= momentum
+        velocity += g
+        g = velocity
+    param -= lr * g
+
+
+def adagrad_step(
+    param: np.ndarray,
+    grad: np.ndarray,
+    square: np.ndarray,
+    *,
+    lr: float,
+    eps: float = 1e-10,
+    weight_decay: float = 0.0,
+) -> None:
+    """Update `param` and `square` in place by Adagrad.
+
+    Parameters
+    ----------
+    param, grad
+        The parameters and their gradient, of one shape and float type.
+    square
+        The sum of squared gradients, zero at first.
+    lr
+        The learning rate.
     eps
         Added to the root.
     weight_decay
         The L2 coefficient.
     """
     g = _decayed(grad, param, weight_decay)
-    square *= beta
-    square += (1 - beta) * g * g
+    square += g * g
     param -= lr * g / (np.sqrt(square) + eps)
 
 
@@ -122,6 +187,7 @@ def adam_step(
     grad: np.ndarray,
     m: np.ndarray,
     v: np.ndarray,
+    largest: np.ndarray | None = None,
     *,
     lr: float,
     beta1: float = 0.9,
@@ -131,7 +197,7 @@ def adam_step(
     decoupled: bool = False,
     step: int,
 ) -> None:
-    """Update `param`, `m` and `v` in place by Adam, or AdamW when `decoupled`.
+    """Update `param` and its state in place by Adam, or AdamW when `decoupled`.
 
     Parameters
     ----------
@@ -139,6 +205,8 @@ def adam_step(
         The parameters and their gradient, of one shape and float type.
     m, v
         The running means of gradients and squared gradients, zero at first.
+    largest
+        The largest `v` so far, zero at first, for AMSGrad.
     lr
         The learning rate.
     beta1, beta2
@@ -162,5 +230,8 @@ def adam_step(
     v *= beta2
     v += (1 - beta2) * g * g
     m_hat = m / (1 - beta1**step)
+    if largest is not None:
+        np.maximum(largest, v, out=largest)
+        v = largest
     v_hat = v / (1 - beta2**step)
     param -= lr * m_hat / (np.sqrt(v_hat) + eps)

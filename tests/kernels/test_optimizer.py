@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fastdl import kernels, reference
 from fastdl.errors import ArgumentError, DtypeError, ShapeError
 
-# The step, how many arrays of state it has, its options.
+# The step, how many arrays of state it has (or which ones), its options.
 STEPS = {
     "sgd": ("sgd_step", 0, {"lr": 0.1}),
     "sgd, weight decay": ("sgd_step", 0, {"lr": 0.1, "weight_decay": 0.01}),
@@ -26,6 +26,15 @@ STEPS = {
         {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
     ),
     "RMSprop": ("rmsprop_step", 1, {"lr": 0.1, "beta": 0.8, "weight_decay": 0.1}),
+    "RMSprop, centred": ("rmsprop_step", 2, {"lr": 0.1, "beta": 0.8}),
+    "RMSprop, momentum": ("rmsprop_step", (1, 3), {"lr": 0.1, "momentum": 0.9}),
+    "RMSprop, both": (
+        "rmsprop_step",
+        3,
+        {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1},
+    ),
+    "Adagrad": ("adagrad_step", 1, {"lr": 0.1, "weight_decay": 0.1}),
+    "AMSGrad": ("adam_step", 3, {"lr": 0.1, "step": 3}),
     "Adam": ("adam_step", 2, {"lr": 0.1, "weight_decay": 0.1, "step": 3}),
     "Adam, first step": ("adam_step", 2, {"lr": 0.1, "step": 1}),
     "AdamW": (
@@ -42,9 +51,12 @@ def operands(name, shape, dtype, seed=0):
     rng = np.random.default_rng(seed)
     param, grad = rng.standard_normal((2, *shape)).astype(dtype)
     arrays = [param, grad]
-    arrays += [rng.uniform(0.1, 1, shape).astype(dtype) for _ in range(states)]
-    if function == "sgd_step" and not states:
-        arrays.append(None)
+    chosen = states if isinstance(states, tuple) else range(1, states + 1)
+    arrays += [None] * max(chosen, default=1)
+    for index in chosen:
+        arrays[1 + index] = rng.uniform(0.1, 1, shape).astype(dtype)
+    if function == "rmsprop_step" and arrays[3:]:
+        arrays[2] += 1  # the mean square is above the square of the mean
     grad.flags.writeable = False
     return function, arrays, options
 
@@ -145,6 +157,8 @@ def test_wrong_arguments():
         kernels.sgd_step(param, np.ones(3), None, lr=0.1)
     with pytest.raises(ArgumentError, match="momentum needs an array of velocities"):
         kernels.sgd_step(param, param.copy(), None, lr=0.1, momentum=0.9)
+    with pytest.raises(ArgumentError, match="rmsprop_step: momentum needs an array"):
+        kernels.rmsprop_step(param, param.copy(), param.copy(), lr=0.1, momentum=0.9)
     with pytest.raises(ArgumentError, match="step counts from 1, got 0"):
         kernels.adam_step(param, *np.ones((3, 3), np.float32), lr=0.1, step=0)
     np.testing.assert_array_equal(param, 1)

@@ -16,7 +16,10 @@ RULES = {
     "SGD": lambda params: optim.SGD(params, lr=0.1),
     "momentum": lambda params: optim.SGD(params, lr=0.1, momentum=0.9),
     "RMSprop": lambda params: optim.RMSprop(params, lr=0.01),
+    "RMSprop, all": lambda params: optim.RMSprop(params, momentum=0.9, centered=True),
+    "Adagrad": lambda params: optim.Adagrad(params, lr=0.01),
     "Adam": lambda params: optim.Adam(params, lr=0.01),
+    "AMSGrad": lambda params: optim.Adam(params, lr=0.01, amsgrad=True),
     "AdamW": lambda params: optim.AdamW(params, lr=0.01),
 }
 every_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)

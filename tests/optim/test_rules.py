@@ -36,17 +36,36 @@ def sgd(lr, momentum=0.0, dampening=0.0, nesterov=False, weight_decay=0.0):
     return w
 
 
-def rmsprop(lr, beta=0.9, eps=1e-8, weight_decay=0.0):
-    w, s = START.copy(), np.zeros_like(START)
+def rmsprop(lr, beta=0.9, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False):
+    w, s, m, v = START.copy(), 0.0, 0.0, 0.0
     for _ in range(100):
         g = gradient(w) + weight_decay * w
         s = beta * s + (1 - beta) * g**2
+        m = beta * m + (1 - beta) * g
+        v = momentum * v + g / (np.sqrt(s - m**2 if centered else s) + eps)
+        w = w - lr * v
+    return w
+
+
+def adagrad(lr, eps=1e-10, weight_decay=0.0):
+    w, s = START.copy(), 0.0
+    for _ in range(100):
+        g = gradient(w) + weight_decay * w
+        s = s + g**2
         w = w - lr * g / (np.sqrt(s) + eps)
     return w
 
 
-def adam(lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, decoupled=False):
+def adam(
+    lr,
+    betas=(0.9, 0.999),
+    eps=1e-8,
+    weight_decay=0.0,
+    decoupled=False,
+    amsgrad=False,
+):
     w, m, v = START.copy(), np.zeros_like(START), np.zeros_like(START)
+    largest = 0.0
     for t in range(1, 101):
         g = gradient(w)
         if decoupled:
@@ -55,7 +74,8 @@ def adam(lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, decoupled=False):
             g = g + weight_decay * w
         m = betas[0] * m + (1 - betas[0]) * g
         v = betas[1] * v + (1 - betas[1]) * g**2
-        mhat, vhat = m / (1 - betas[0] ** t), v / (1 - betas[1] ** t)
+        largest = np.maximum(largest, v) if amsgrad else v
+        mhat, vhat = m / (1 - betas[0] ** t), largest / (1 - betas[1] ** t)
         w = w - lr * mhat / (np.sqrt(vhat) + eps)
     return w
 
@@ -86,15 +106,41 @@ def test_plain_weight_decay_is_a_factor():
     np.testing.assert_allclose(w.data, START * (1 - 0.1 * 0.5) - 0.1, rtol=1e-12)
 
 
-@pytest.mark.parametrize("options", [{}, {"beta": 0.5, "weight_decay": 0.1}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"beta": 0.5, "weight_decay": 0.1},
+        {"momentum": 0.9},
+        {"centered": True, "eps": 1e-3},
+        {"centered": True, "eps": 1e-3, "momentum": 0.5, "weight_decay": 0.1},
+    ],
+    ids=str,
+)
 def test_rmsprop(options):
     """S13"""
     result = train(lambda params: optim.RMSprop(params, lr=0.002, **options))
     np.testing.assert_allclose(result, rmsprop(0.002, **options), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.1}, {"eps": 0.1}], ids=str)
+def test_adagrad(options):
+    """S13: its forerunner."""
+    result = train(lambda params: optim.Adagrad(params, lr=0.1, **options))
+    np.testing.assert_allclose(result, adagrad(0.1, **options), rtol=1e-6, atol=1e-9)
+
+
 @pytest.mark.parametrize(
-    "options", [{}, {"betas": (0.5, 0.8)}, {"weight_decay": 0.1}, {"eps": 0.1}], ids=str
+    "options",
+    [
+        {},
+        {"betas": (0.5, 0.8)},
+        {"weight_decay": 0.1},
+        {"eps": 0.1},
+        {"amsgrad": True},
+        {"amsgrad": True, "betas": (0.5, 0.5)},
+    ],
+    ids=str,
 )
 def test_adam(options):
     """S14"""
@@ -102,12 +148,19 @@ def test_adam(options):
     np.testing.assert_allclose(result, adam(0.01, **options), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("amsgrad", [False, True])
 @pytest.mark.parametrize("weight_decay", [0.01, 0.5])
-def test_adamw(weight_decay):
+def test_adamw(weight_decay, amsgrad):
     """S14"""
-    result = train(lambda p: optim.AdamW(p, lr=0.01, weight_decay=weight_decay))
-    expected = adam(0.01, weight_decay=weight_decay, decoupled=True)
+    options = {"weight_decay": weight_decay, "amsgrad": amsgrad}
+    result = train(lambda p: optim.AdamW(p, lr=0.01, betas=(0.9, 0.9), **options))
+    expected = adam(0.01, betas=(0.9, 0.9), decoupled=True, **options)
     np.testing.assert_allclose(result, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_amsgrad_is_another_path():
+    """S14: with a short memory of squares."""
+    assert (adam(0.01, (0.5, 0.5)) != adam(0.01, (0.5, 0.5), amsgrad=True)).any()
 
 
 def test_float32_follows_float64():

@@ -46,9 +46,12 @@ CALLS = {
 }
 UPDATES = {
     "sgd_step": lambda f, p, g, s: f(p, g, s(), lr=0.1, momentum=0.9, weight_decay=0.1),
-    "rmsprop_step": lambda f, p, g, s: f(p, g, s(), lr=0.1, weight_decay=0.1),
+    "rmsprop_step": lambda f, p, g, s: f(
+        p, g, s(), s(), s(), lr=0.1, momentum=0.9, weight_decay=0.1
+    ),
+    "adagrad_step": lambda f, p, g, s: f(p, g, s(), lr=0.1, weight_decay=0.1),
     "adam_step": lambda f, p, g, s: f(
-        p, g, s(), s(), lr=0.1, weight_decay=0.1, decoupled=True, step=3
+        p, g, s(), s(), s(), lr=0.1, weight_decay=0.1, decoupled=True, step=3
     ),
 }
 DTYPES = [np.float16, np.float32, np.float64, np.longdouble]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fastdl.errors import ArgumentError
-from fastdl.reference import adam_step, rmsprop_step, sgd_step
+from fastdl.reference import adagrad_step, adam_step, rmsprop_step, sgd_step
 
 
 def test_plain_descent():
@@ -57,6 +57,40 @@ def test_s13_rmsprop_by_hand():
     np.testing.assert_allclose(square, [0.76])
     expected = 1 - 0.1 * 2 / np.sqrt(0.4) - 0.1 * 2 / np.sqrt(0.76)
     np.testing.assert_allclose(param, [expected])
+
+
+def test_s13_rmsprop_centred_with_momentum_by_hand():
+    """S13: g = 2, then 0: the mean is 0.2, then 0.18."""
+    param, square, mean, velocity = np.ones(1), *np.zeros((3, 1))
+    states = square, mean, velocity
+    rmsprop_step(param, np.full(1, 2.0), *states, lr=0.1, momentum=0.5)
+    first = 2 / np.sqrt(0.4 - 0.2**2)
+    np.testing.assert_allclose(velocity, [first])
+    rmsprop_step(param, np.zeros(1), *states, lr=0.1, momentum=0.5)
+    np.testing.assert_allclose(mean, [0.18])
+    np.testing.assert_allclose(velocity, [0.5 * first])
+    np.testing.assert_allclose(param, [1 - 0.1 * 1.5 * first])
+
+
+def test_adagrad_by_hand():
+    """S13: squares add up to 9, then 25."""
+    param, square = np.ones(1), np.zeros(1)
+    adagrad_step(param, np.full(1, 3.0), square, lr=0.1)
+    adagrad_step(param, np.full(1, -4.0), square, lr=0.1)
+    np.testing.assert_allclose(square, [25])
+    np.testing.assert_allclose(param, [1 - 0.1 + 0.1 * 4 / 5])
+
+
+def test_amsgrad_by_hand():
+    """S14: v falls from 8 to 4, the largest stays 8, over 1 - 0.5^2."""
+    param, m, v, largest = np.ones(1), *np.zeros((3, 1))
+    options = {"lr": 0.1, "beta1": 0.0, "beta2": 0.5}
+    adam_step(param, np.full(1, 4.0), m, v, largest, step=1, **options)
+    np.testing.assert_allclose(param, [0.9])
+    adam_step(param, np.full(1, 0.5), m, v, largest, step=2, **options)
+    np.testing.assert_allclose(largest, [8])
+    np.testing.assert_allclose(v, [4.125])
+    np.testing.assert_allclose(param, [0.9 - 0.1 * 0.5 / np.sqrt(8 / 0.75)])
 
 
 def test_s14_adam_by_hand():
