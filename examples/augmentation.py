@@ -17,19 +17,20 @@ import numpy as np
 import fastdl
 from fastdl import data, datasets, models, optim, report
 from fastdl.report import style
+from fastdl.train import Schedule
 
 # The network, the changes, epochs and batch size for each data set.
 SETTINGS = {
     "signs": (
         "signs_convnet",
-        data.Augment(translate=6, rotate=12, zoom=1.15, brightness=0.1, fill="edge"),
+        data.Augment(translate=4, rotate=8, zoom=1.1, fill="edge"),
         40,
         16,
     ),
     "digits": (
         "digits_convnet",
         data.Augment(translate=0.6, rotate=8, zoom=1.1),
-        40,
+        20,
         32,
     ),
 }
@@ -63,7 +64,10 @@ def main(
             models.create(network, classes=len(splits.classes)),
             optimizer=lambda parameters: optim.Adam(parameters, lr=0.002),
         )
-        history = trainer.fit(loader, epochs, validation=splits.test)
+        schedule = Schedule(optim.Cosine(0.002))
+        history = trainer.fit(
+            loader, epochs, validation=splits.test, callbacks=[schedule]
+        )
         curves[name] = history["accuracy"], history["val_accuracy"]
         accuracies[name] = history["val_accuracy"][-1]
         print(f"{name:11}  test accuracy {accuracies[name]:.1%}")

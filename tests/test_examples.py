@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
@@ -137,3 +138,17 @@ def test_augmentation(run, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
     assert "digits: 382 of 3823 training pictures" in printed
     assert 0.8 < accuracies["as they are"] < accuracies["augmented"]
+
+
+def test_gallery(run, tmp_path):
+    """Every picture of the page is there, small, and can be made."""
+    made, _ = run("gallery", names=["learning_rate", "augmentations"], folder=tmp_path)
+    assert [path.name for path in made] == ["learning_rate.png", "augmentations.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in made)
+    names = runpy.run_path(str(EXAMPLES / "gallery.py"))["NAMES"]
+    docs = EXAMPLES.parent / "docs"
+    shown = re.findall(r"\(gallery/(\w+)\.png\)", (docs / "gallery.md").read_text())
+    sizes = {path.stem: path.stat().st_size for path in docs.glob("gallery/*.png")}
+    assert sorted(shown) == sorted(names) == sorted(sizes)
+    assert max(sizes.values()) < 60_000
+    assert sum(sizes.values()) < 600_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 from typing import TYPE_CHECKING
 
 from fastdl.errors import DataError
@@ -18,7 +19,7 @@ _DOTS = 30  # epochs; with more, a mark at each is clutter
 _COLUMNS = 3
 _NOT_SHOWN = ("epoch", "examples_per_second", "seconds")
 _RATE = "learning_rate"
-_WIDE = 50  # rates whose largest and smallest differ so much need a logarithmic scale
+_FALLS = 8  # a rate that is mostly so much below its top needs a logarithmic scale
 
 
 def learning_curves(history: History) -> Figure:
@@ -71,7 +72,7 @@ def _panel(axes: Axes, history: History, name: str) -> None:
     if name == _RATE:
         rates = history[_RATE]
         axes.plot(epochs, rates, f"{mark}-", color=INK, markersize=4)
-        if min(rates) > 0 and max(rates) > _WIDE * min(rates):
+        if min(rates) > 0 and max(rates) > _FALLS * median(rates):
             axes.set_yscale("log")
     else:
         axes.plot(
