@@ -65,10 +65,11 @@ def _confusion(matrix: np.ndarray, classes: Sequence[str]) -> str:
     cells = [[f"{count:,}" if count else "." for count in row] for row in matrix]
     wide = max(len(cell) for row in [columns, *cells] for cell in row) + 2
     margin = max(map(len, rows)) + 2
-    return "\n".join(
+    lines = [
         "".join([f"{name:>{margin}}", *(f"{cell:>{wide}}" for cell in row)])
         for name, row in zip(["", *rows], [columns, *cells], strict=True)
-    )
+    ]
+    return "\n".join(["confusion matrix (rows: true, columns: predicted)", *lines])
 
 
 def _most_frequent(matrix: np.ndarray, classes: Sequence[str]) -> str:

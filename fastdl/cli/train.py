@@ -54,8 +54,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="NAME", help=f"one of {', '.join(models.names())}"
     )
-    parser.add_argument("--epochs", type=arguments.count, metavar="N")
-    parser.add_argument("--batch-size", type=arguments.count, metavar="N")
+    parser.add_argument(
+        "--epochs", type=arguments.count, metavar="N", help="passes through the data"
+    )
+    parser.add_argument(
+        "--batch-size", type=arguments.count, metavar="N", help="examples in one step"
+    )
     parser.add_argument(
         "--optimizer", metavar="NAME", help=f"one of {', '.join(OPTIMIZERS)}"
     )
@@ -124,10 +128,15 @@ def run(options: Namespace) -> None:
         f"\ntest {outcome.describe()}\n\n"
         f"training took {seconds:.1f} s, {speed:,.0f} examples/s\n"
         f"saved in {folder.path}{_draw(trainer.history, outcome, folder)}\n"
-        f"next:\n"
+        f"\nnext:\n"
         f"  fastdl evaluate {folder.path} {options.dataset}\n"
+        f"      measure the saved network again\n"
         f"  fastdl predict {folder.path} IMAGE.png\n"
-        f"  fastdl train {options.dataset} --help"
+        f"      ask it about a picture of yours\n"
+        f"  fastdl summary {chosen.model} --input {','.join(map(str, input_shape))}\n"
+        f"      look at its layers\n"
+        f"  fastdl train --help\n"
+        f"      other data sets, networks, optimisers, learning rates"
     )
 
 

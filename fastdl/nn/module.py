@@ -109,20 +109,10 @@ class Module:
             integer(size, "build: each size of input_shape, of one example,")
             for size in input_shape
         )
-        with no_grad(), self._evaluating():
+        with no_grad(), self.mode(training=False):
             output = self(np.zeros((1, *shape), self._dtype()))
         self.input_shape = shape
         return output.shape[1:]
-
-    @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        modes = [(module, module.training) for module in self.modules()]
-        self.eval()
-        try:
-            yield
-        finally:
-            for module, training in modes:
-                module.training = training
 
     def _dtype(self) -> np.dtype:
         for module in self.modules():
@@ -224,6 +214,23 @@ class Module:
     def eval(self: M) -> M:
         """Switch to evaluation; return self."""
         return self.train(False)
+
+    @contextmanager
+    def mode(self, training: bool) -> Iterator[None]:
+        """Switch to training or evaluation, and each module back at the end.
+
+        ::
+
+            with model.mode(training=False), fastdl.no_grad():
+                logits = model(x)
+        """
+        before = [(module, module.training) for module in self.modules()]
+        self.train(training)
+        try:
+            yield
+        finally:
+            for module, mode in before:
+                module.training = mode
 
     def freeze(self: M) -> M:
         """Stop training everything inside; return self.

@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from os import PathLike
 from typing import Any
 
@@ -211,7 +211,7 @@ class Trainer:
         self._stopping = False
         with ExitStack() as stack:
             check_interrupt = stack.enter_context(deferred_interrupt())
-            stack.enter_context(_mode(self.model, training=True))
+            stack.enter_context(self.model.mode(training=True))
             for callback in everyone:
                 callback.on_train_begin(self, epochs, len(loader))
                 stack.callback(callback.on_train_end, self)
@@ -334,7 +334,7 @@ class Trainer:
         means = self._means()
         with (
             no_grad(),
-            _mode(self.model, training=False),
+            self.model.mode(training=False),
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
             for batch, (x, y) in enumerate(self._converted(batches), 1):
@@ -384,7 +384,7 @@ class Trainer:
         loader = _loader(x, batch_size)
         with (
             no_grad(),
-            _mode(self.model, training=False),
+            self.model.mode(training=False),
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
             rows = [
@@ -481,15 +481,3 @@ def _training_loader(
             "where it is made"
         )
     return train
-
-
-@contextmanager
-def _mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """Switch the mode of all modules, and back at the end."""
-    before = [(module, module.training) for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, mode in before:
-            module.training = mode

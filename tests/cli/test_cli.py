@@ -245,7 +245,8 @@ def test_evaluate(fastdl_command, digits_run):
     accuracy = Trainer(model).evaluate(datasets.load("digits").test)["accuracy"]
     assert (code, err) == (0, "")
     assert out.startswith(f"accuracy {accuracy:.2%} ({accuracy * 1797:,.0f} of 1,797")
-    assert out.splitlines()[2].split() == list("0123456789")
+    assert out.splitlines()[2].startswith("confusion matrix")
+    assert out.splitlines()[3].split() == list("0123456789")
     assert out.splitlines()[-1].endswith(" examples/s")
 
 
@@ -258,6 +259,7 @@ def test_long_names_are_numbered():
     assert text.splitlines() == [
         "accuracy 99.92% (1,243 of 1,244 right)",
         "",
+        "confusion matrix (rows: true, columns: predicted)",
         "                    0      1",
         "  Ankle boot 0      9      1",
         "         Bag 1      .  1,234",

@@ -166,6 +166,18 @@ def test_forward_hook_sees_outputs_until_removed():
     np.testing.assert_array_equal(y, fused)
 
 
+def test_mode_is_restored_for_each_module_also_after_an_error():
+    model = nn.Sequential(nn.Dropout(0.5), nn.Sequential(nn.Dropout(0.5)))
+    model[1].eval()
+    before = [module.training for module in model.modules()]
+    with model.mode(training=False):
+        assert not any(module.training for module in model.modules())
+    with pytest.raises(ZeroDivisionError), model.mode(training=True):
+        assert all(module.training for module in model.modules())
+        _ = 1 / 0
+    assert [module.training for module in model.modules()] == before
+
+
 def test_freeze_and_unfreeze():
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
     model[:2].freeze()
