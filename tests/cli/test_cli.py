@@ -360,6 +360,7 @@ def assert_one_line(result, message):
     assert re.search(message, last), last
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, with --lr 1e30
 @pytest.mark.parametrize(
     ("argv", "message"),
     [

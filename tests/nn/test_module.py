@@ -172,8 +172,9 @@ def test_mode_is_restored_for_each_module_also_after_an_error():
     before = [module.training for module in model.modules()]
     with model.mode(training=False):
         assert not any(module.training for module in model.modules())
-    with pytest.raises(ZeroDivisionError), model.mode(training=True):
+    with model.mode(training=True):
         assert all(module.training for module in model.modules())
+    with pytest.raises(ZeroDivisionError), model.mode(training=False):
         _ = 1 / 0
     assert [module.training for module in model.modules()] == before
 
