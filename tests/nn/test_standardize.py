@@ -86,7 +86,7 @@ def test_saved_with_the_model_and_applied_in_predict(rng, tmp_path):
     y = (x[:, 0] > 300).astype(int)
     model = nn.Sequential(nn.Standardize.fit(x), nn.Linear(4, 2))
     trainer = fastdl.Trainer(model, optimizer=lambda p: fastdl.optim.Adam(p, lr=0.1))
-    trainer.fit((x, y), epochs=5)
+    trainer.fit((x, y), epochs=20)
     assert trainer.evaluate((x, y))["accuracy"] > 0.9
     trainer.save(tmp_path / "model.safetensors")
     loaded = fastdl.load(tmp_path / "model.safetensors")
