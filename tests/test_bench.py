@@ -33,9 +33,9 @@ def test_every_operation_has_a_benchmark():
 @pytest.mark.parametrize("direction", ["forward", "gradients"])
 @pytest.mark.parametrize("layer", LAYERS)
 def test_timed_convolutions_equal_the_reference(layer, direction):
-    """One image of each layer of the tables."""
-    _, *shape = LAYERS[layer]
-    work = bench_conv2d.work(direction, 1, *shape)
+    """One image of each layer of the tables, its sides at most 64 pixels."""
+    _, c, size, *rest = LAYERS[layer]
+    work = bench_conv2d.work(direction, 1, c, min(size, 64), *rest)
     actual, expected = work.ours(kernels), work.ours(reference)
     if direction == "forward":
         actual, expected = (actual,), (expected,)
