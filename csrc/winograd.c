@@ -17,7 +17,7 @@
 
 #define UNROLL _Pragma("GCC unroll 6") /* so that the 6 x 6 vectors are no array */
 
-/* The one-dimensional transforms, on every second argument in turn. */
+/* The one-dimensional transforms, each with its matrix. */
 
 /* y = B^T x: 6 -> 6 */
 ALWAYS_INLINE void input_1d(const vec x[6], vec y[6]) {
