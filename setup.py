@@ -4,14 +4,11 @@ csrc/microkernels.c is compiled once for each instruction set and real type into
 objects that one extension, fastdl.kernels.runtime, links and hands to the others.
 
 FASTDL_DEBUG=1 builds with bounds checks, asserts and -O1 -g;
-FASTDL_SANITIZE=address,undefined adds sanitizers;
-FASTDL_OPENMP=0 leaves OpenMP out (it is also left out where it does not compile).
+FASTDL_SANITIZE=address,undefined adds sanitizers.
 """
 
 import os
 import platform
-import subprocess
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -48,24 +45,6 @@ if X86:
     ]
 
 
-def openmp_flags(compiler: str) -> list[str]:
-    """Return the flag for OpenMP if a program that uses it compiles and links."""
-    if os.environ.get("FASTDL_OPENMP") == "0":
-        return []
-    program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }"
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "openmp.c")
-        source.write_text(program)
-        command = [*compiler.split(), "-fopenmp", str(source), "-o", f"{folder}/a.out"]
-        try:
-            works = subprocess.run(command, capture_output=True).returncode == 0
-        except OSError:
-            works = False
-    if not works:
-        print("setup.py: this compiler has no OpenMP; the kernels run on one thread")
-    return ["-fopenmp"] if works else []
-
-
 class BuildKernels(build_ext):
     """Compiles the micro-kernels, then all extensions, in parallel."""
 
@@ -76,13 +55,11 @@ class BuildKernels(build_ext):
 
     def build_extensions(self) -> None:
         """Add the micro-kernels' objects to the runtime, then build as usual."""
-        openmp = openmp_flags(os.environ.get("CC", "cc"))
         for extension in self.extensions:
             extension.extra_compile_args += [*FLAGS, "-Wno-unused-function"]
             extension.extra_link_args += LINK_FLAGS
             if extension.name == "fastdl.kernels.runtime" and self.is_stale(extension):
-                extension.extra_compile_args += openmp
-                extension.extra_link_args += openmp
+                extension.extra_link_args.append("-pthread")
                 extension.extra_objects += self.compile_microkernels()
         super().build_extensions()
 
@@ -108,7 +85,10 @@ class BuildKernels(build_ext):
                 ],
             )
 
-        jobs = [("csrc/dispatch.c", "dispatch", [f"-DFASTDL_X86={int(X86)}"])]
+        jobs = [
+            ("csrc/dispatch.c", "dispatch", [f"-DFASTDL_X86={int(X86)}"]),
+            ("csrc/run_tasks.c", "run_tasks", ["-pthread"]),
+        ]
         for isa, flags in ISA_FLAGS.items():
             for bits in (32, 64):
                 name = f"{isa}_f{bits}"

@@ -29,7 +29,7 @@ import fastdl
 SIZES = {"1 MB": 2**18, "8 MB": 2**21}  # reals, in a level 2 cache and in none
 REPEATS = 20
 SAMPLE = 1e-3  # seconds that a sample takes at least
-PAUSE = 1e-3  # longer than the workers of an OpenMP library wait awake
+PAUSE = 1e-3  # longer than the threads of either side wait awake
 LONG = 20e-3  # calls that take longer need no second one to be warm
 
 Function = Callable[[], Any]

@@ -32,7 +32,6 @@ def info() -> dict[str, str]:
             "instruction set": runtime.get_isa(),
             "available": ", ".join(runtime.available_isas()),
             "threads": str(runtime.get_num_threads()),
-            "OpenMP": "yes" if runtime.has_openmp() else "no",
             "compiler": runtime.compiler(),
         }
     return lines | {

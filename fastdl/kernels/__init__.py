@@ -4,9 +4,6 @@
 arrays. Importing this package fails where the extensions are not built.
 """
 
-from fastdl.kernels import openmp  # noqa: F401  # before any extension
-
-# isort: split
 from fastdl.kernels.activation import activation_backward, activation_forward
 from fastdl.kernels.algorithm import get_conv_algorithm, set_conv_algorithm
 from fastdl.kernels.augment import affine_warp

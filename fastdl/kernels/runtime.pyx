@@ -8,18 +8,17 @@ for any number of threads.
 import os
 import time
 
-from cython.parallel cimport prange, threadid
-
 from fastdl.errors import FastdlError, suggest
 from fastdl.kernels.table cimport MicroKernels, fastdl_microkernels
 
+cdef extern from "run_tasks.h":
+    bint fastdl_helpers_awake() noexcept nogil
+    void fastdl_run_tasks(
+        Task task, const void *arguments, Py_ssize_t count, int threads,
+        char *scratch, Py_ssize_t scratch_bytes) noexcept nogil
+
 cdef extern from *:
     """
-    #ifdef _OPENMP
-    #define FASTDL_OPENMP 1
-    #else
-    #define FASTDL_OPENMP 0
-    #endif
     #ifdef __VERSION__
     #define FASTDL_COMPILER __VERSION__
     #else
@@ -27,15 +26,16 @@ cdef extern from *:
     #endif
     static _Thread_local int fastdl_alone = 0;
     """
-    bint FASTDL_OPENMP
     const char *FASTDL_COMPILER
     bint fastdl_alone  # whether the calling thread runs kernels without helpers
 
 ISAS = ("generic", "avx2", "avx512")  # in rising order
 
-# Below this many elementary operations (multiply-adds, bytes) waking a second
-# thread costs more than it saves: about 5 microseconds of one core.
-cdef double SERIAL_WORK = 3e5
+# Below this many elementary operations (multiply-adds on vectors, bytes) another thread
+# costs more than it saves: about 4 microseconds of one core where it is awake. To
+# wake it takes 15 microseconds, which a lone small kernel should not pay.
+cdef double AWAKE_WORK = 1e5
+cdef double ASLEEP_WORK = 3e5
 
 cdef enum:
     PEAK_STEPS = 5_000_000
@@ -52,7 +52,9 @@ cdef const MicroKernels *microkernels(int real_bytes) noexcept nogil:
 
 
 cdef int threads_for(double work) noexcept nogil:
-    return 1 if fastdl_alone or work < SERIAL_WORK else thread_count
+    if fastdl_alone or thread_count == 1 or work < AWAKE_WORK:
+        return 1
+    return thread_count if work >= ASLEEP_WORK or fastdl_helpers_awake() else 1
 
 
 cdef void run_tasks(
@@ -60,16 +62,7 @@ cdef void run_tasks(
     char *scratch, Py_ssize_t scratch_bytes,
 ) noexcept nogil:
     """Run task 0 ... count - 1; each thread has `scratch_bytes` of its own."""
-    cdef Py_ssize_t i
-    if threads > count:
-        threads = <int> count
-    if threads <= 1:
-        for i in range(count):
-            task(arguments, i, scratch)
-        return
-    # Dynamic: a thread that the system suspends keeps one task, not its share.
-    for i in prange(count, schedule="dynamic", chunksize=1, num_threads=threads):
-        task(arguments, i, scratch + threadid() * scratch_bytes)
+    fastdl_run_tasks(task, arguments, count, threads, scratch, scratch_bytes)
 
 
 def available_isas():
@@ -103,7 +96,7 @@ def set_num_threads(count):
         raise FastdlError(
             f"number of threads: expected an integer from 1 to 1024, got {count!r}"
         )
-    thread_count = count if FASTDL_OPENMP else 1
+    thread_count = count
 
 
 def work_alone():
@@ -145,11 +138,6 @@ def measure_peak(dtype="float32"):
 def compiler():
     """Name and version of the C compiler that built the kernels."""
     return FASTDL_COMPILER.decode()
-
-
-def has_openmp():
-    """Whether the kernels were built with OpenMP."""
-    return bool(FASTDL_OPENMP)
 
 
 def _cgroup_cores(path="/sys/fs/cgroup/cpu.max"):

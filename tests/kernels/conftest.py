@@ -35,20 +35,28 @@ def _results(function: Callable[[], Any]) -> list[np.ndarray]:
 
 
 @pytest.fixture
-def same_bits_for_threads() -> Iterator[Callable[[Callable[[], Any]], None]]:
-    """Run a function with 1 to 4 threads and compare the bytes of its results."""
+def set_num_threads() -> Iterator[Callable[[int], None]]:
+    """`runtime.set_num_threads`, undone at the end."""
     before = runtime.get_num_threads()
+    yield runtime.set_num_threads
+    runtime.set_num_threads(before)
+
+
+@pytest.fixture
+def same_bits_for_threads(
+    set_num_threads: Callable[[int], None],
+) -> Callable[[Callable[[], Any]], None]:
+    """Run a function with 1 to 4 threads and compare the bytes of its results."""
 
     def check(function: Callable[[], Any]) -> None:
-        runtime.set_num_threads(1)
+        set_num_threads(1)
         expected = _results(function)
         for threads in (2, 3, 4):
-            runtime.set_num_threads(threads)
+            set_num_threads(threads)
             for array, wanted in zip(_results(function), expected, strict=True):
                 assert array.tobytes() == wanted.tobytes(), f"{threads} threads"
 
-    yield check
-    runtime.set_num_threads(before)
+    return check
 
 
 @pytest.fixture
