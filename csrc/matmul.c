@@ -70,11 +70,13 @@ static void tile(ptrdiff_t rows, ptrdiff_t cols, const void *const *a, const voi
 #undef ROWS
 }
 
-/* Copies B (rows x cols <= TILE_COLS, any strides) into a panel: rows of TILE_COLS
- * reals, zeros in the rest of the last vector; vectors beyond it are not written. */
+/* Copies B (rows x cols <= TILE_COLS) into a panel: rows of TILE_COLS reals, zeros in
+ * the rest of the last vector; vectors beyond it are not written. One of the strides
+ * of B is 1. */
 static void pack_panel(ptrdiff_t rows, ptrdiff_t cols, const void *b,
                        ptrdiff_t row_stride, ptrdiff_t col_stride, void *panel) {
   assert(rows >= 0 && 1 <= cols && cols <= TILE_COLS);
+  assert(row_stride == 1 || col_stride == 1);
   const real *from = b;
   real *to = panel;
   const ptrdiff_t whole = cols / LANES * LANES, rest = cols - whole;
@@ -88,16 +90,22 @@ static void pack_panel(ptrdiff_t rows, ptrdiff_t cols, const void *b,
     }
     return;
   }
-  if (rest)
-    for (ptrdiff_t i = 0; i < rows; i++) store(to + i * TILE_COLS + whole, splat(0));
-  /* Transposing: blocks of one cache line of rows, so that neither side strides
-   * through memory. */
-  const ptrdiff_t block = 64 / (ptrdiff_t)sizeof(real);
-  for (ptrdiff_t i = 0; i < rows; i += block) {
-    const ptrdiff_t end = i + block < rows ? i + block : rows;
-    for (ptrdiff_t j = 0; j < cols; j++)
-      for (ptrdiff_t l = i; l < end; l++)
-        to[l * TILE_COLS + j] = from[l * row_stride + j * col_stride];
+  for (ptrdiff_t i = 0; i < rows; i += LANES) {
+    const ptrdiff_t height = rows - i < LANES ? rows - i : LANES;
+    for (ptrdiff_t j = 0; j < cols; j += LANES) {
+      vec block[VECTOR_LANES];
+#pragma GCC unroll 16
+      for (ptrdiff_t u = 0; u < LANES; u++) {
+        const real *column = from + (j + u) * col_stride + i;
+        block[u] = j + u >= cols     ? splat(0)
+                   : height == LANES ? load(column)
+                                     : load_first(column, height, 0);
+      }
+      transpose(block);
+#pragma GCC unroll 16
+      for (ptrdiff_t u = 0; u < LANES; u++)
+        if (u < height) store(to + (i + u) * TILE_COLS + j, block[u]);
+    }
   }
 }
 
@@ -149,4 +157,31 @@ static void add_runs(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_str
                     load_first(to + i, n - i, 0) + load_first(from + i, n - i, 0),
                     n - i);
     }
+}
+
+/* The same for rows that do not overlap: the sums are stored in whole vectors, 0 being
+ * added beyond n; sum_stride is at least n, rounded up to a multiple of LANES. */
+static void add_rows(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_stride,
+                     void *sum, ptrdiff_t sum_stride) {
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    const real *from = (const real *)x + r * x_stride;
+    real *to = (real *)sum + r * sum_stride;
+    ptrdiff_t i = 0;
+    for (; i + LANES <= n; i += LANES) store(to + i, load(to + i) + load(from + i));
+    if (i < n) store(to + i, load(to + i) + load_first(from + i, n - i, 0));
+  }
+}
+
+/* y[i * planes + j] = x[j * stride + i] for i < n, j < planes */
+static void interleave(ptrdiff_t n, ptrdiff_t planes, const void *x, ptrdiff_t stride,
+                       void *y) {
+  /* Blocks of a cache line of each plane, so that neither side strides far. */
+  const ptrdiff_t block = 64 / (ptrdiff_t)sizeof(real);
+  for (ptrdiff_t first = 0; first < n; first += block) {
+    const ptrdiff_t end = first + block < n ? first + block : n;
+    for (ptrdiff_t j = 0; j < planes; j++) {
+      const real *from = (const real *)x + j * stride;
+      for (ptrdiff_t i = first; i < end; i++) ((real *)y)[i * planes + j] = from[i];
+    }
+  }
 }

@@ -23,7 +23,8 @@ typedef float real;
 typedef int32_t lane_int;
 #endif
 
-#define LANES ((ptrdiff_t)(VECTOR_BYTES / sizeof(real)))
+#define VECTOR_LANES (VECTOR_BYTES * 8 / REAL_BITS)
+#define LANES ((ptrdiff_t)VECTOR_LANES)
 #define TILE_COLS (TILE_VECTORS * LANES)
 
 typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
@@ -104,6 +105,46 @@ ALWAYS_INLINE void half_store_first(real *p, half_vec v, ptrdiff_t n) {
 }
 #endif
 #endif
+
+/* Lanes of a and b in turn: {a[0], b[0], a[1], ...} of their lower or upper halves. */
+#define PAIR_1(i) (i), (i) + VECTOR_LANES
+#define PAIR_2(i) PAIR_1(i), PAIR_1((i) + 1)
+#define PAIR_4(i) PAIR_2(i), PAIR_2((i) + 2)
+#define PAIR_8(i) PAIR_4(i), PAIR_4((i) + 4)
+#if VECTOR_LANES == 16
+#define PAIRS(i) PAIR_8(i)
+#elif VECTOR_LANES == 8
+#define PAIRS(i) PAIR_4(i)
+#elif VECTOR_LANES == 4
+#define PAIRS(i) PAIR_2(i)
+#else
+#define PAIRS(i) PAIR_1(i)
+#endif
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vec_int){__VA_ARGS__})
+#endif
+ALWAYS_INLINE vec merge_low(vec a, vec b) { return SHUFFLE(a, b, PAIRS(0)); }
+ALWAYS_INLINE vec merge_high(vec a, vec b) {
+  return SHUFFLE(a, b, PAIRS(VECTOR_LANES / 2));
+}
+
+/* Transposes LANES x LANES reals: each round merges rows half a matrix apart, which
+ * turns the bits of (row, lane) by one place. */
+ALWAYS_INLINE void transpose(vec *block) {
+#pragma GCC unroll 4
+  for (int round = 1; round < VECTOR_LANES; round *= 2) {
+    vec merged[VECTOR_LANES];
+#pragma GCC unroll 8
+    for (int i = 0; i < VECTOR_LANES / 2; i++) {
+      merged[2 * i] = merge_low(block[i], block[i + VECTOR_LANES / 2]);
+      merged[2 * i + 1] = merge_high(block[i], block[i + VECTOR_LANES / 2]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < VECTOR_LANES; i++) block[i] = merged[i];
+  }
+}
 
 /* mask lanes are 0 or -1, as vector comparisons give them */
 ALWAYS_INLINE vec choose(vec_int mask, vec yes, vec no) {

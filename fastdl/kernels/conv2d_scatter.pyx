@@ -27,7 +27,7 @@ cdef void pack_task(
     cdef Py_ssize_t width = p.kernels.tile_cols
     cdef Py_ssize_t col = panel * width
     p.kernels.pack_panel(
-        p.oc, min(width, p.cols - col), p.weight + col * p.oc * p.size, 1, p.oc,
+        p.oc, min(width, p.products - col), p.weight + col * p.oc * p.size, 1, p.oc,
         p.panels + col * p.oc * p.size)
 
 
@@ -46,16 +46,16 @@ cdef void multiply_row(
     reduction.b_stride = width
     reduction.offset = &start
     col = 0
-    while col < p.cols:
+    while col < p.products:
         done = 0
         while done < p.x.cols:
             rows = min(p.kernels.tile_rows, p.x.cols - done)
             for r in range(rows):
                 a[r] = dy + (done + r) * p.oc * p.size
-                y[r] = patches + ((done + r) * p.padded_cols + col) * p.size
+                y[r] = patches + ((done + r) * p.padded_products + col) * p.size
             p.kernels.tile(
-                rows, min(width, p.cols - col), a, p.panels + col * p.oc * p.size, y,
-                NULL, False, &reduction)
+                rows, min(width, p.products - col), a,
+                p.panels + col * p.oc * p.size, y, NULL, False, &reduction)
             done += rows
         col += width
 
@@ -67,7 +67,7 @@ cdef void image_task(
     cdef const ScatterArgs *p = <const ScatterArgs *> arguments
     cdef const Images *x = &p.x
     cdef char *patches = scratch
-    cdef char *padded = scratch + x.cols * p.padded_cols * p.size
+    cdef char *padded = scratch + x.cols * p.padded_products * p.size
     cdef Py_ssize_t row_bytes = p.padded_w * x.c * p.size
     cdef Py_ssize_t run = p.kw * x.c  # reals of a patch that lie together in the image
     cdef Py_ssize_t runs = 1
@@ -85,7 +85,7 @@ cdef void image_task(
             to = padded + (row * x.step_h + ky * p.dilation_h) * row_bytes
             for t in range(runs):
                 p.kernels.add_runs(
-                    x.cols, run, patch + t * run * p.size, p.padded_cols,
+                    x.cols, run, patch + t * run * p.size, p.padded_products,
                     to + t * p.dilation_w * x.c * p.size, x.step_w * x.c)
     to = p.dx + image * x.h * x.w * x.c * p.size
     for row in range(x.h):
@@ -95,23 +95,23 @@ cdef void image_task(
 
 
 cdef Py_ssize_t thread_bytes(const ScatterArgs *p) noexcept nogil:
-    return ((p.x.cols * p.padded_cols + p.padded_h * p.padded_w * p.x.c) * p.size
+    return ((p.x.cols * p.padded_products + p.padded_h * p.padded_w * p.x.c) * p.size
             + 63) // 64 * 64
 
 
 cdef Py_ssize_t scatter_bytes(ScatterArgs *p, int threads) noexcept nogil:
     """Plan the pass; return the bytes of memory that `run_scatter` needs."""
     cdef Py_ssize_t width = p.kernels.tile_cols
-    p.cols = p.kh * p.kw * p.x.c
-    p.padded_cols = (p.cols + width - 1) // width * width
+    p.products = p.kh * p.kw * p.x.c
+    p.padded_products = (p.products + width - 1) // width * width
     # All windows and the whole image: some pixels may lie in no window.
     p.padded_h = max(p.x.top + p.x.h, (p.x.rows - 1) * p.x.step_h + p.x.span_h)
     p.padded_w = max(p.x.left + p.x.w, (p.x.cols - 1) * p.x.step_w + p.x.span_w)
-    return threads * thread_bytes(p) + p.padded_cols * p.oc * p.size
+    return threads * thread_bytes(p) + p.padded_products * p.oc * p.size
 
 
 cdef void run_scatter(ScatterArgs *p, int threads, char *memory) noexcept nogil:
     """Pack the weights, then compute all images."""
     p.panels = memory + threads * thread_bytes(p)
-    run_tasks(pack_task, p, p.padded_cols // p.kernels.tile_cols, threads, NULL, 0)
+    run_tasks(pack_task, p, p.padded_products // p.kernels.tile_cols, threads, NULL, 0)
     run_tasks(image_task, p, p.x.n, threads, memory, thread_bytes(p))

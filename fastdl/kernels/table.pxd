@@ -69,6 +69,13 @@ cdef extern from "table.h" nogil:
             ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_stride, void *sum,
             ptrdiff_t sum_stride,
         ) noexcept nogil
+        void (*add_rows)(
+            ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_stride, void *sum,
+            ptrdiff_t sum_stride,
+        ) noexcept nogil
+        void (*interleave)(
+            ptrdiff_t n, ptrdiff_t planes, const void *x, ptrdiff_t stride, void *y,
+        ) noexcept nogil
         void (*add)(
             ptrdiff_t n, const void *x, void *sum,
         ) noexcept nogil
