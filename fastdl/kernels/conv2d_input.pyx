@@ -4,8 +4,8 @@
                                                                weight[ky, kx]^T
 
 With stride 1 it is a pass of conv2d.pyx over dy with the weights turned and transposed.
-With larger strides the gradient is scattered (conv2d_scatter.pyx), and so it is with few
-channels, which would leave most of a vector unused (conv2d_planes.pyx). Only groups
+With larger strides the gradient is scattered (conv2d_scatter.pyx), and so it is with
+few channels, which would leave most of a vector unused (conv2d_planes.pyx). Only groups
 go another way: rows u with equal (u + p) mod s meet the same taps, so there is one pass
 for each phase of rows and columns.
 """
