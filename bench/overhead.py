@@ -42,7 +42,9 @@ def _operations() -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
             lambda: F.max_pool2d(image, 2),
         ),
         "batch_norm": (
-            lambda: kernels.batchnorm_forward(image.data, gamma.data, gamma.data),
+            lambda: kernels.batchnorm_forward(
+                image.data, gamma.data, gamma.data, mean, var
+            ),
             lambda: F.batch_norm(image, mean, var, gamma, gamma, training=True),
         ),
         "cross_entropy": (

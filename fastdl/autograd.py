@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -216,6 +216,13 @@ def _run_backward(root: Node, gradient: np.ndarray, retain_graph: bool) -> None:
             node.free()
 
 
+def mark_changed(tensors: Iterable[Tensor]) -> None:
+    """Tell the tape that the values of all these tensors were changed in place."""
+    tick = _tick()
+    for tensor in tensors:
+        tensor._changed[0] = tick
+
+
 def as_array(data: Any, dtype: Any = None) -> np.ndarray:
     """Return numbers as a float32 or float64 array; see `Tensor`."""
     array = np.asarray(data)
@@ -320,7 +327,7 @@ class Tensor:
 
     def mark_changed(self) -> None:
         """Tell the tape that the values were changed in place."""
-        self._changed[0] = _tick()
+        mark_changed((self,))
 
     def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
         """Add the gradients of this tensor to the ``grad`` of every leaf behind it.

@@ -7,18 +7,17 @@ from typing import Any
 import numpy as np
 
 from fastdl import backend
-from fastdl.autograd import Node, Tensor, as_tensor, record
+from fastdl.autograd import Node, Tensor, as_tensor, is_recording, record
 from fastdl.errors import ShapeError
 from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
-from fastdl.functional.elementwise import add, empty_like, sum_to
+from fastdl.functional.elementwise import empty_like, sum_to
 from fastdl.shapes import check_real, check_shape
 
 
 def _batch_norm_backward(node: Node, dy: np.ndarray) -> tuple:
-    residual_node = node.inputs[-1]
     x, gamma, mean, rstd, y = node.saved
-    if residual_node and y is not None:  # its gradient is needed as an array
+    if node.inputs[-1] and y is not None:  # the residual's gradient, as an array
         dy = backend.activation_backward(dy, None, y, "relu")
         y = None
     return (*backend.batchnorm_backward(dy, x, gamma, mean, rstd, y=y), dy)
@@ -26,8 +25,10 @@ def _batch_norm_backward(node: Node, dy: np.ndarray) -> tuple:
 
 def _batch_norm_inference_backward(node: Node, dy: np.ndarray) -> tuple:
     """Mean and variance are constants here: y is linear in x, gamma and beta."""
-    x_node, weight_node, bias_node = node.inputs
-    x, gamma, mean, var, eps = node.saved
+    x_node, weight_node, bias_node, _ = node.inputs
+    x, gamma, mean, var, eps, y = node.saved
+    if y is not None:
+        dy = backend.activation_backward(dy, None, y, "relu")
     rstd = 1 / np.sqrt(var + eps)
     dx = dweight = dbias = None
     if x_node:
@@ -39,7 +40,29 @@ def _batch_norm_inference_backward(node: Node, dy: np.ndarray) -> tuple:
         dweight = sum_to(normalised, mean.shape)
     if bias_node:
         dbias = sum_to(dy, mean.shape)
-    return dx, dweight, dbias
+    return dx, dweight, dbias, dy
+
+
+def _check(
+    x: np.ndarray,
+    gamma: np.ndarray,
+    mean: np.ndarray,
+    var: np.ndarray,
+    residual: np.ndarray | None,
+) -> None:
+    """Raise ShapeError or DtypeError unless the arrays fit together."""
+    shape = x.shape
+    if len(shape) < 2:
+        raise ShapeError(f"batch_norm: expected x of shape (..., c), got {shape}")
+    if not mean.shape == var.shape == shape[-1:]:
+        check_shape("batch_norm", "running_mean", mean.shape, shape[-1:])
+        check_shape("batch_norm", "running_var", var.shape, shape[-1:])
+    if not x.dtype is gamma.dtype is mean.dtype is var.dtype:
+        check_real("batch_norm", x=x, weight=gamma, mean=mean, var=var)
+    if residual is not None:
+        check_shape("batch_norm", "residual", residual.shape, shape)
+        if residual.dtype is not x.dtype:
+            check_real("batch_norm", x=x, residual=residual)
 
 
 def batch_norm(
@@ -57,8 +80,8 @@ def batch_norm(
     """Normalise each channel, then scale it by `weight` and shift it by `bias`.
 
     ``activation(normalised * weight + bias + residual)``, the end of a residual block
-    (He et al. 2015). In training it is one kernel call with "relu" or without
-    activation; the arrays between are never stored.
+    (He et al. 2015). With "relu" or without activation it is one kernel call; the
+    arrays between are never stored.
 
     In training the mean and the (biased) variance are those of the batch, and the
     running ones follow: running = (1 - momentum) * running + momentum * batch, with the
@@ -69,7 +92,7 @@ def batch_norm(
     x : Tensor or array_like
         (..., c): (n, c) or (n, h, w, c). Each sum runs over all axes but the last.
     running_mean, running_var : numpy.ndarray
-        (c,); changed in place in training.
+        (c,); changed in place in training, so C-contiguous.
     weight, bias : Tensor, optional
         (c,): gamma and beta. By default 1 and 0.
     training : bool
@@ -95,61 +118,56 @@ def batch_norm(
     DtypeError
         The types differ.
     ArgumentError
-        For an unknown activation.
+        For an unknown activation; for running statistics that cannot be changed.
     """
     fused, after = split(activation, "batch_norm", fused=("relu",))
     x = as_tensor(x)
-    shape = x.data.shape
-    if len(shape) < 2:
-        raise ShapeError(f"batch_norm: expected x of shape (..., c), got {shape}")
-    check_shape("batch_norm", "running_mean", running_mean.shape, shape[-1:])
-    check_shape("batch_norm", "running_var", running_var.shape, shape[-1:])
     weight = as_tensor(np.ones_like(running_mean) if weight is None else weight)
     bias = as_tensor(np.zeros_like(running_mean) if bias is None else bias)
-    if not x.data.dtype is weight.data.dtype is running_mean.dtype:
-        check_real("batch_norm", x=x.data, weight=weight.data, mean=running_mean)
     added = residual_node = None
     if residual is not None:
         residual = as_tensor(residual)
         added, residual_node = residual.data, residual._node
-        check_shape("batch_norm", "residual", added.shape, shape)
-        if added.dtype is not x.data.dtype:
-            check_real("batch_norm", x=x.data, residual=added)
-    inputs = (x._node, weight._node, bias._node)
-    watched = (x._changed, weight._changed)
     gamma, beta = weight.data, bias.data
-
+    _check(x.data, gamma, running_mean, running_var, added)
+    saved: tuple
     if training:
         y, mean, rstd = backend.batchnorm_forward(
-            x.data, gamma, beta, eps=eps, residual=added, activation=fused
+            x.data,
+            gamma,
+            beta,
+            running_mean,
+            running_var,
+            momentum=momentum,
+            eps=eps,
+            residual=added,
+            activation=fused,
         )
-        m = x.data.size // max(mean.size, 1)
-        if m:
-            var = np.maximum(1 / (rstd * rstd) - eps, 0) * (m / max(m - 1, 1))
-            _follow(running_mean, mean, momentum)
-            _follow(running_var, var, momentum)
-        saved: tuple = (x.data, gamma, mean, rstd, y if fused else None)
-        result = record(
-            y,
-            _batch_norm_backward,
-            (*inputs, residual_node),
-            saved,
-            watched,
-            keeps_output=fused is not None,
+        backward = _batch_norm_backward
+        saved = (x.data, gamma, mean, rstd, y if fused else None)
+    else:
+        y = backend.batchnorm_inference(
+            x.data,
+            gamma,
+            beta,
+            running_mean,
+            running_var,
+            eps=eps,
+            residual=added,
+            activation=fused,
         )
-        return activate(result, after)
-
-    y = backend.batchnorm_inference(
-        x.data, gamma, beta, running_mean, running_var, eps=eps
+        backward = _batch_norm_inference_backward
+        saved = ()
+        if is_recording():
+            # Copies: a later batch in training may change the running statistics.
+            mean, var = running_mean.copy(), running_var.copy()
+            saved = (x.data, gamma, mean, var, eps, y if fused else None)
+    result = record(
+        y,
+        backward,
+        (x._node, weight._node, bias._node, residual_node),
+        saved,
+        (x._changed, weight._changed),
+        keeps_output=fused is not None,
     )
-    # Copies: a later batch in training may change the running statistics.
-    saved = (x.data, gamma, running_mean.copy(), running_var.copy(), eps)
-    result = record(y, _batch_norm_inference_backward, inputs, saved, watched)
-    if residual is not None:
-        result = add(result, residual)
-    return activate(result, activation)
-
-
-def _follow(running: np.ndarray, batch: np.ndarray, momentum: float) -> None:
-    running *= 1 - momentum
-    running += momentum * batch
+    return activate(result, after)

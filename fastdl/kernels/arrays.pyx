@@ -8,9 +8,9 @@ cimport numpy as cnp
 
 import numpy as np
 
-from fastdl.errors import DtypeError, ShapeError
+from fastdl.errors import ArgumentError, DtypeError, ShapeError
 from fastdl.kernels.memory cimport new_array
-from fastdl.shapes import check_real
+from fastdl.shapes import check_real, check_shape
 
 cnp.import_array()
 
@@ -60,6 +60,32 @@ cdef cnp.ndarray as_output(
             f"{cnp.PyArray_DescrFromType(typenum)}, got {array.dtype}"
         )
     return array
+
+
+cdef char *in_place(
+    object array, str operation, str name, cnp.ndarray like,
+) except NULL:
+    """Return the data of `array` when it can be updated where it is.
+
+    It has the type of `like`, and its shape, unless that is None.
+    """
+    cdef cnp.ndarray result = as_real(array, operation, name, like)
+    if result is not array or not cnp.PyArray_ISWRITEABLE(result):
+        raise ArgumentError(
+            f"{operation}: {name} is updated in place and must be writable and "
+            "C-contiguous; use np.require(array, requirements='CW')")
+    if like is not None:
+        check_same_shape(result, like, operation, name)
+    return cnp.PyArray_BYTES(result)
+
+
+cdef int check_same_shape(
+    cnp.ndarray array, cnp.ndarray like, str operation, str name,
+) except -1:
+    """Raise ShapeError unless both have one shape; no tuple is made for the test."""
+    if not cnp.PyArray_SAMESHAPE(array, like):
+        check_shape(operation, name, (<object> array).shape, (<object> like).shape)
+    return 0
 
 
 cdef bint overlaps(cnp.ndarray a, cnp.ndarray b):

@@ -12,7 +12,7 @@ from libc.string cimport memcpy
 
 from fastdl import shapes
 from fastdl.errors import ShapeError
-from fastdl.kernels.arrays cimport as_real
+from fastdl.kernels.arrays cimport as_real, check_same_shape, in_place
 from fastdl.kernels.memory cimport Block, new_array, new_block
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
 from fastdl.kernels.spans cimport SPAN
@@ -25,6 +25,10 @@ cdef enum:
     TILE_COLS = 256  # columns: few, so that a tile has rows even with many channels
     FEW_CHANNELS = 128  # fewer are put side by side
     WORK = 8  # elementary operations an element, about
+
+ctypedef fused real:
+    float
+    double
 
 cdef enum:  # the parameters of a column
     MEAN
@@ -188,14 +192,16 @@ cdef void write(const BatchnormArgs *p) noexcept nogil:
 cdef cnp.ndarray per_channel(object array, str operation, str name, cnp.ndarray x):
     """Return `array` as the kernels read it, after checking that it is (c,)."""
     cdef cnp.ndarray result = as_real(array, operation, name, x)
-    shapes.check_shape(operation, name, array.shape, (x.shape[x.ndim - 1],))
+    cdef Py_ssize_t c = x.shape[x.ndim - 1]
+    if result.ndim != 1 or result.shape[0] != c:
+        shapes.check_shape(operation, name, array.shape, (c,))
     return result
 
 
 cdef cnp.ndarray like_x(object array, str operation, str name, cnp.ndarray x):
     """Return `array` as the kernels read it, after checking that it has x's shape."""
     cdef cnp.ndarray result = as_real(array, operation, name, x)
-    shapes.check_shape(operation, name, array.shape, (<object> x).shape)
+    check_same_shape(result, x, operation, name)
     return result
 
 
@@ -208,10 +214,29 @@ cdef cnp.ndarray as_channels(object x, str operation):
     return array
 
 
+cdef void follow(
+    const BatchnormArgs *p, double eps, double momentum, const real *mean,
+    const real *rstd, real *running_mean, real *running_var,
+) noexcept nogil:
+    """Move the running statistics towards those of a batch that is not empty."""
+    cdef double unbiased = <double> p.m / max(p.m - 1, <Py_ssize_t> 1)
+    cdef double var
+    cdef Py_ssize_t i
+    for i in range(p.c):
+        var = 1 / (<double> rstd[i] * rstd[i]) - eps
+        if var < 0:
+            var = 0
+        running_mean[i] = <real> (
+            (1 - momentum) * running_mean[i] + momentum * mean[i])
+        running_var[i] = <real> (
+            (1 - momentum) * running_var[i] + momentum * unbiased * var)
+
+
 def batchnorm_forward(
-    x, gamma, beta, *, eps=1e-5, residual=None, activation=None,
+    x, gamma, beta, running_mean=None, running_var=None, *, momentum=0.1, eps=1e-5,
+    residual=None, activation=None,
 ):
-    """Normalise by the statistics of the batch (training).
+    """Normalise by the statistics of the batch (training), and remember them.
 
     Parameters
     ----------
@@ -219,6 +244,11 @@ def batchnorm_forward(
         (..., c), float32 or float64.
     gamma, beta : numpy.ndarray
         (c,): the scale and the shift.
+    running_mean, running_var : numpy.ndarray, optional
+        (c,), both or neither: become ``(1 - momentum) * running + momentum * batch``,
+        with the unbiased variance m / (m - 1) var. An empty batch changes nothing.
+    momentum : float
+        The weight of the new statistics, in [0, 1].
     eps : float
         Added to the variance.
     residual : numpy.ndarray, optional
@@ -250,6 +280,12 @@ def batchnorm_forward(
     cdef cnp.ndarray mean = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
     cdef cnp.ndarray rstd = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
     cdef double epsilon = eps
+    cdef double weight = momentum
+    cdef char *running_mean_ = NULL
+    cdef char *running_var_ = NULL
+    if running_mean is not None or running_var is not None:
+        running_mean_ = in_place(running_mean, operation, "running_mean", gamma_)
+        running_var_ = in_place(running_var, operation, "running_var", gamma_)
     if residual is not None:
         residual_ = like_x(residual, operation, "residual", x_)
         p.residual = cnp.PyArray_BYTES(residual_)
@@ -262,6 +298,17 @@ def batchnorm_forward(
         p.kernels.batchnorm_statistics(
             parts(&p), p.c, p.counts, p.firsts, p.seconds, max(p.m, <Py_ssize_t> 1),
             epsilon, cnp.PyArray_DATA(mean), cnp.PyArray_DATA(rstd))
+        if running_mean_ != NULL and p.m:
+            if typenum == cnp.NPY_FLOAT:
+                follow[float](
+                    &p, epsilon, weight, <float *> cnp.PyArray_DATA(mean),
+                    <float *> cnp.PyArray_DATA(rstd), <float *> running_mean_,
+                    <float *> running_var_)
+            else:
+                follow[double](
+                    &p, epsilon, weight, <double *> cnp.PyArray_DATA(mean),
+                    <double *> cnp.PyArray_DATA(rstd), <double *> running_mean_,
+                    <double *> running_var_)
         set_parameter(&p, MEAN, cnp.PyArray_BYTES(mean))
         set_parameter(&p, RSTD, cnp.PyArray_BYTES(rstd))
         set_parameter(&p, GAMMA, cnp.PyArray_BYTES(gamma_))
@@ -270,7 +317,9 @@ def batchnorm_forward(
     return y, mean, rstd
 
 
-def batchnorm_inference(x, gamma, beta, mean, var, *, eps=1e-5):
+def batchnorm_inference(
+    x, gamma, beta, mean, var, *, eps=1e-5, residual=None, activation=None,
+):
     """Normalise by given statistics, usually the running ones (inference).
 
     Parameters
@@ -283,6 +332,8 @@ def batchnorm_inference(x, gamma, beta, mean, var, *, eps=1e-5):
         (c,): the statistics.
     eps : float
         Added to the variance.
+    residual, activation
+        See `batchnorm_forward`.
 
     Returns
     -------
@@ -291,20 +342,26 @@ def batchnorm_inference(x, gamma, beta, mean, var, *, eps=1e-5):
 
     Raises
     ------
-    DtypeError, ShapeError
+    ArgumentError, DtypeError, ShapeError
     """
     cdef BatchnormArgs p
     cdef str operation = "batchnorm_inference"
+    cdef bint relu = shapes.has_relu(activation, operation)
     cdef cnp.ndarray x_ = as_channels(x, operation)
     cdef cnp.ndarray gamma_ = per_channel(gamma, operation, "gamma", x_)
     cdef cnp.ndarray beta_ = per_channel(beta, operation, "beta", x_)
     cdef cnp.ndarray mean_ = per_channel(mean, operation, "mean", x_)
     cdef cnp.ndarray var_ = per_channel(var, operation, "var", x_)
+    cdef cnp.ndarray residual_
     cdef Block _memory = cut(&p, x_)  # lives as long as this name
     cdef int typenum = cnp.PyArray_TYPE(x_)
     cdef cnp.ndarray y = new_array(x_.ndim, cnp.PyArray_DIMS(x_), typenum)
     cdef cnp.ndarray rstd = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
     cdef double epsilon = eps
+    if residual is not None:
+        residual_ = like_x(residual, operation, "residual", x_)
+        p.residual = cnp.PyArray_BYTES(residual_)
+    p.relu = relu
     p.result = cnp.PyArray_BYTES(y)
     with nogil:
         p.kernels.batchnorm_rstd(

@@ -6,9 +6,8 @@ all parameters runs at the speed of memory.
 
 cimport numpy as cnp
 
-from fastdl import shapes
 from fastdl.errors import ArgumentError
-from fastdl.kernels.arrays cimport as_real
+from fastdl.kernels.arrays cimport as_real, check_same_shape, in_place
 from fastdl.kernels.runtime cimport Task, microkernels, run_tasks, threads_for
 from fastdl.kernels.spans cimport SPAN, span_count, span_length
 from fastdl.kernels.table cimport MicroKernels
@@ -73,26 +72,12 @@ cdef void adam_task(
         p.weight_decay, p.decoupled, p.correction1, p.correction2)
 
 
-cdef char *in_place(
-    object array, str operation, str name, cnp.ndarray like,
-) except NULL:
-    """Return the data of `array` when it can be updated where it is."""
-    cdef cnp.ndarray result = as_real(array, operation, name, like)
-    if result is not array or not cnp.PyArray_ISWRITEABLE(result):
-        raise ArgumentError(
-            f"{operation}: {name} is updated in place and must be writable and "
-            "C-contiguous; use np.require(array, requirements='CW')")
-    if like is not None:
-        shapes.check_shape(operation, name, array.shape, (<object> like).shape)
-    return cnp.PyArray_BYTES(result)
-
-
 cdef cnp.ndarray set_arrays(StepArgs *p, object param, object grad, str operation):
     """Set the arrays of `p` that all optimisers have; return what holds grad."""
     cdef cnp.ndarray gradient
     p.param = in_place(param, operation, "param", None)
     gradient = as_real(grad, operation, "grad", param)
-    shapes.check_shape(operation, "grad", grad.shape, param.shape)
+    check_same_shape(gradient, param, operation, "grad")
     p.grad = cnp.PyArray_BYTES(gradient)
     p.size = cnp.PyArray_ITEMSIZE(gradient)
     p.kernels = microkernels(<int> p.size)

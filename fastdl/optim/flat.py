@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
-from typing import NamedTuple
+from collections.abc import Iterable
+from itertools import compress, groupby
 
 import numpy as np
 
 from fastdl import backend
-from fastdl.autograd import Tensor
+from fastdl.autograd import Tensor, mark_changed
 from fastdl.errors import GraphError
 
 ALIGNMENT = 64  # bytes: each parameter starts where the widest vector may be loaded
 
 
-class Run(NamedTuple):
-    """A stretch of neighbours in a `Flat` that are updated together."""
+class Run:
+    """A stretch of neighbours in a `Flat` that are updated together.
 
-    flat: Flat
-    place: slice
-    step: int
-    """How many updates these parameters will have had, this one included."""
+    Attributes
+    ----------
+    param, grad : numpy.ndarray
+        The parameters, one behind the other, and their gradients.
+    """
+
+    def __init__(self, flat: Flat, place: slice, missed: int) -> None:
+        self.param = flat.data[place]
+        self.grad = flat.grad[place]
+        self._flat, self._place, self._missed = flat, place, missed
+        self._state: dict[str, np.ndarray] = {}
 
     @property
-    def param(self) -> np.ndarray:
-        """The parameters, one behind the other."""
-        return self.flat.data[self.place]
-
-    @property
-    def grad(self) -> np.ndarray:
-        """Their gradients."""
-        return self.flat.grad[self.place]
+    def step(self) -> int:
+        """How many updates these parameters will have had, this one included."""
+        return self._flat.updates - self._missed
 
     def state(self, name: str) -> np.ndarray:
         """Return the array that the rule keeps under `name`; zeros at first."""
-        return self.flat.state_array(name)[self.place]
+        if name not in self._state:
+            self._state[name] = self._flat.state_array(name)[self._place]
+        return self._state[name]
 
 
 class Flat:
@@ -55,8 +58,10 @@ class Flat:
         indices, members = zip(*tensors, strict=True)
         self.indices: tuple[int, ...] = indices
         self.tensors: tuple[Tensor, ...] = members
-        self.steps = [0] * len(members)  # updates that each has had
+        self.updates = 0
+        self.missed = [0] * len(members)  # updates in which each had no gradient
         self.state: dict[str, np.ndarray] = {}  # what the rule keeps, as flat arrays
+        self._whole: list[Run] | None = None  # the runs when all have gradients
         self._dtype = members[0].dtype
         unit = ALIGNMENT // self._dtype.itemsize
         self._bounds = [0]
@@ -66,6 +71,9 @@ class Flat:
         self.grad = self.zeros()
         self._data_views = self.views(self.data)
         self._grad_views = self.views(self.grad)
+        self._members = tuple(
+            zip(members, self._data_views, self._grad_views, strict=True)
+        )
         for index in range(len(members)):
             self._adopt(index)
 
@@ -86,33 +94,79 @@ class Flat:
             self.state[name] = self.zeros()
         return self.state[name]
 
-    def runs(self) -> Iterator[Run]:
-        """Count a step and yield the stretches to update.
+    @property
+    def steps(self) -> list[int]:
+        """How many updates each parameter has had."""
+        return [self.updates - missed for missed in self.missed]
+
+    def restore(self, state: dict[str, np.ndarray], steps: list[int]) -> None:
+        """Continue with other states and numbers of updates."""
+        self.state = state
+        self.updates = max(steps)
+        self.missed = [self.updates - step for step in steps]
+        self._whole = None
+
+    def runs(self) -> list[Run]:
+        """Count a step and return the stretches to update.
 
         A stretch holds neighbours that have a gradient and the same number of updates:
         all parameters, unless some are frozen or unused.
         """
-        steps = [self._next_step(index) for index in range(len(self.tensors))]
-        first = 0
-        for step, members in groupby(steps):
-            last = first + sum(1 for _ in members)
-            if step is not None:
-                yield Run(self, slice(self._bounds[first], self._bounds[last]), step)
-            first = last
+        if self._in_place():
+            updated: Iterable[Tensor] = self.tensors
+            if self._whole is None:
+                self._whole = self._cut(self.missed)
+            runs = self._whole
+        else:
+            ready = [self._prepare(index) for index in range(len(self.tensors))]
+            updated = compress(self.tensors, ready)
+            if not all(ready):
+                self._whole = None
+                self.missed = [
+                    count if is_ready else count + 1
+                    for count, is_ready in zip(self.missed, ready, strict=True)
+                ]
+            runs = self._cut(
+                count if is_ready else None
+                for count, is_ready in zip(self.missed, ready, strict=True)
+            )
+        mark_changed(updated)
+        self.updates += 1
+        return runs
 
-    def _next_step(self, index: int) -> int | None:
-        """Count a parameter's step; None when it has no gradient or is frozen."""
+    def _cut(self, missed: Iterable[int | None]) -> list[Run]:
+        """Return a run for neighbours that missed as many updates; none for None."""
+        runs, first = [], 0
+        for count, members in groupby(missed):
+            last = first + sum(1 for _ in members)
+            if count is not None:
+                place = slice(self._bounds[first], self._bounds[last])
+                runs.append(Run(self, place, count))
+            first = last
+        return runs
+
+    def _in_place(self) -> bool:
+        """Whether each parameter and its gradient lie here: the quick usual case."""
+        for tensor, data, grad in self._members:
+            if (
+                tensor.grad is not grad
+                or tensor.data is not data
+                or tensor._node is None
+            ):
+                return False
+        return True
+
+    def _prepare(self, index: int) -> bool:
+        """Move a parameter in; False when it has no gradient or is frozen."""
         tensor = self.tensors[index]
         if tensor.grad is None or not tensor.requires_grad:
-            return None
+            return False
         if tensor.data is not self._data_views[index]:
             self._adopt(index)
         if tensor.grad is not self._grad_views[index]:
             _copy(tensor.grad, self._grad_views[index], "gradient")
             tensor.grad = self._grad_views[index]
-        tensor.mark_changed()
-        self.steps[index] += 1
-        return self.steps[index]
+        return True
 
     def _adopt(self, index: int) -> None:
         """Move a parameter into its place; also after its data were exchanged."""

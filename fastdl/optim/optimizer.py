@@ -118,8 +118,9 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forget all gradients (each ``grad`` becomes None)."""
-        for tensor in self._parameters():
-            tensor.grad = None
+        for group in self.param_groups:
+            for tensor in group["params"]:
+                tensor.grad = None
 
     def state_dict(self) -> dict[str, Any]:
         """Copy what a resumed run needs to continue bit for bit.
@@ -177,8 +178,7 @@ class Optimizer:
             self._check(group)
         arrays = [_flat_state(flat, saved["state"]) for _, flat in self._flats]
         for (_, flat), state in zip(self._flats, arrays, strict=True):
-            flat.state = state
-            flat.steps = [steps[index] for index in flat.indices]
+            flat.restore(state, [steps[index] for index in flat.indices])
         for mine, theirs in zip(self.param_groups, groups, strict=True):
             mine.update(theirs, params=mine["params"])
 

@@ -39,12 +39,15 @@ def batchnorm_forward(
     x: np.ndarray,
     gamma: np.ndarray,
     beta: np.ndarray,
+    running_mean: np.ndarray | None = None,
+    running_var: np.ndarray | None = None,
     *,
+    momentum: float = 0.1,
     eps: float = 1e-5,
     residual: np.ndarray | None = None,
     activation: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normalise by the statistics of the batch (training).
+    """Normalise by the statistics of the batch (training), and remember them.
 
     Parameters
     ----------
@@ -52,6 +55,11 @@ def batchnorm_forward(
         (..., c), any float type.
     gamma, beta
         (c,): the scale and the shift.
+    running_mean, running_var
+        (c,), both or neither: become ``(1 - momentum) * running + momentum * batch``,
+        with the unbiased variance m / (m - 1) var. An empty batch changes nothing.
+    momentum
+        The weight of the new statistics, in [0, 1].
     eps
         Added to the variance.
     residual
@@ -77,12 +85,17 @@ def batchnorm_forward(
     centred = x - mean
     var = (centred * centred).sum(axes) / m
     rstd = 1 / np.sqrt(var + eps)
-    y = gamma * (centred * rstd) + beta
+    if running_mean is not None and running_var is not None and x.size:
+        unbiased = m / max(m - 1, 1) * var
+        running_mean[...] = (1 - momentum) * running_mean + momentum * mean
+        running_var[...] = (1 - momentum) * running_var + momentum * unbiased
+    return _finish(gamma * (centred * rstd) + beta, residual, relu), mean, rstd
+
+
+def _finish(y: np.ndarray, residual: np.ndarray | None, relu: bool) -> np.ndarray:
     if residual is not None:
         y = y + residual
-    if relu:
-        y = np.maximum(y, 0)
-    return y, mean, rstd
+    return np.maximum(y, 0) if relu else y
 
 
 def batchnorm_inference(
@@ -93,6 +106,8 @@ def batchnorm_inference(
     var: np.ndarray,
     *,
     eps: float = 1e-5,
+    residual: np.ndarray | None = None,
+    activation: str | None = None,
 ) -> np.ndarray:
     """Normalise by given statistics, usually the running ones (inference).
 
@@ -106,13 +121,22 @@ def batchnorm_inference(
         (c,): the statistics.
     eps
         Added to the variance.
+    residual, activation
+        See `batchnorm_forward`.
 
     Returns
     -------
     numpy.ndarray
         The shape and type of `x`.
+
+    Raises
+    ------
+    ArgumentError
+        For another activation.
     """
-    return gamma * ((x - mean) / np.sqrt(var + eps)) + beta
+    relu = has_relu(activation, "batchnorm_inference")
+    y = gamma * ((x - mean) / np.sqrt(var + eps)) + beta
+    return _finish(y, residual, relu)
 
 
 def batchnorm_backward(

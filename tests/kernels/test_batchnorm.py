@@ -41,10 +41,13 @@ def operands(shape, dtype, seed=0):
 
 
 def all_results(module, x, dy, gamma, beta):
-    y, mean, rstd = module.batchnorm_forward(x, gamma, beta, eps=1e-3)
+    running = np.ones((2, *gamma.shape), x.dtype)
+    y, mean, rstd = module.batchnorm_forward(
+        x, gamma, beta, *running, momentum=0.3, eps=1e-3
+    )
     inferred = module.batchnorm_inference(x, gamma, beta, mean, rstd, eps=1e-3)
     gradients = module.batchnorm_backward(dy, x, gamma, mean, rstd)
-    return (y, mean, rstd, inferred, *gradients)
+    return (y, mean, rstd, *running, inferred, *gradients)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -68,9 +71,12 @@ def fused_results(module, x, dy, gamma, beta):
     both, *_ = module.batchnorm_forward(
         x, gamma, beta, residual=residual, activation="relu"
     )
+    inferred = module.batchnorm_inference(
+        x, gamma, beta, mean, rstd, residual=residual, activation="relu"
+    )
     # The same y for both modules: near 0 their roundings decide what is positive.
     gradients = module.batchnorm_backward(dy, x, gamma, mean, rstd, y=residual)
-    return (added, relu, both, *gradients)
+    return (added, relu, both, inferred, *gradients)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -147,6 +153,44 @@ def test_gamma_and_beta_can_undo_it(isa, dtype):
     _, mean, rstd = kernels.batchnorm_forward(x, gamma, beta)
     y, _, _ = kernels.batchnorm_forward(x, 1 / rstd, mean)
     np.testing.assert_allclose(y, x, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("m", [0, 1, 2])
+def test_running_statistics_of_a_small_batch(m, isa, dtype):
+    """None of an empty batch; a single example has no unbiased variance."""
+    mean, var = np.full((2, 3), 4, dtype)
+    x = np.arange(6, dtype=dtype).reshape(2, 3)[:m]
+    one = np.ones(3, dtype)
+    kernels.batchnorm_forward(x, one, one, mean, var, momentum=1.0)
+    np.testing.assert_array_equal(mean, x.mean(0) if m else 4 * one)
+    expected = 4 * one if m == 0 else x.var(0, ddof=m - 1)
+    np.testing.assert_allclose(var, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_nothing_is_remembered_of_a_call_that_fails():
+    x, one = np.ones((4, 3), np.float32), np.ones(3, np.float32)
+    mean, var = np.zeros((2, 3), np.float32)
+    with pytest.raises(ShapeError, match="residual"):
+        kernels.batchnorm_forward(x, one, one, mean, var, residual=x[:2])
+    assert not mean.any()
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_running_statistics_that_cannot_be_changed(which):
+    x, one = np.ones((4, 3), np.float32), np.ones(3, np.float32)
+    read_only = np.ones(3, np.float32)
+    read_only.flags.writeable = False
+    for wrong, error in (
+        (read_only, ArgumentError),
+        (np.ones(6, np.float32)[::2], ArgumentError),
+        (np.ones(4, np.float32), ShapeError),
+        (np.ones(3), DtypeError),
+        (None, DtypeError),
+    ):
+        running = [one.copy(), one.copy()]
+        running[which] = wrong
+        with pytest.raises(error, match="running"):
+            kernels.batchnorm_forward(x, one, one, *running)
 
 
 def test_empty_batch(isa, dtype):

@@ -174,6 +174,39 @@ def test_each_parameter_counts_its_own_steps(adam_calls):
     assert adam_calls == [(48, 1), (64, 1), (48, 2)]
 
 
+@every_rule
+def test_together_as_each_alone_whatever_happens_between_the_steps(rule):
+    """Gradients written in place, assigned or missing; data exchanged; freezing."""
+    rng = np.random.default_rng(4)
+    values = [rng.standard_normal(n) for n in (3, 20, 1, 7)]
+    together, alone = ([nn.Parameter(v.copy()) for v in values] for _ in range(2))
+    optimizers = [rule(together), *(rule([param]) for param in alone)]
+    events = ["missing", "assigned", "exchanged", "frozen", "loaded"]
+    for event in rng.permutation(["usual"] * 20 + events * 4):
+        chosen = rng.integers(len(values))
+        dy = [rng.standard_normal(v.shape) for v in values]
+        for params in (together, alone):
+            one = params[chosen]
+            one.requires_grad = event != "frozen"
+            for param, gradient in zip(params, dy, strict=True):
+                if param is not one or event in ("usual", "exchanged", "loaded"):
+                    param.grad = None
+                    (param * gradient).sum().backward()
+            if event == "missing":
+                one.grad = None
+            elif event == "assigned":
+                one.grad = dy[chosen].copy()
+            elif event == "exchanged":
+                one.data = one.data + 1
+        for optimizer in optimizers:
+            if event == "loaded":
+                optimizer.load_state_dict(optimizer.state_dict())
+            optimizer.step()
+        for param, twin in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(param.data, twin.data)
+            param.requires_grad = twin.requires_grad = True
+
+
 # Exchanged and converted parameters
 
 

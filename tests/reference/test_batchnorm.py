@@ -11,6 +11,22 @@ from fastdl.reference import (
 SHAPES = [(5, 3), (2, 3, 4, 3)]
 
 
+def test_running_statistics_follow_with_the_unbiased_variance(rng):
+    x = rng.standard_normal((5, 3))
+    mean, var = np.full((2, 3), 2.0)
+    batchnorm_forward(x, np.ones(3), np.ones(3), mean, var, momentum=0.1)
+    np.testing.assert_allclose(mean, 0.9 * 2 + 0.1 * x.mean(0))
+    np.testing.assert_allclose(var, 0.9 * 2 + 0.1 * x.var(0, ddof=1))
+
+
+def test_inference_adds_a_residual_before_relu(rng):
+    x, residual = rng.standard_normal((2, 5, 3))
+    statistics = rng.uniform(0.5, 2, (4, 3))
+    y = batchnorm_inference(x, *statistics, residual=residual, activation="relu")
+    plain = batchnorm_inference(x, *statistics)
+    np.testing.assert_array_equal(y, np.maximum(plain + residual, 0))
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_output_has_mean_beta_and_deviation_gamma(rng, shape):
     x = 4 + 3 * rng.standard_normal(shape)
