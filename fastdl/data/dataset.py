@@ -17,7 +17,8 @@ class Dataset(Protocol):
     """What `DataLoader` and `split` need: a length, the labels, and `take`.
 
     Any class with these three works, for example one that reads pictures from
-    disk when they are asked for.
+    disk when they are asked for. It may have ``weight`` too, (m,): how much each
+    example counts in the loss.
     """
 
     @property
@@ -42,16 +43,21 @@ class ArrayDataset:
         (m, h, w, c); uint8 images become float32 in [0, 1] in the loader.
     y : array_like, (m, ...), optional
         Labels (integers) or targets.
+    weight : array_like, (m,), optional
+        How much each example counts in the loss, finite and >= 0; 0 leaves it out.
 
     Raises
     ------
     ShapeError
-        When x or y is a single number, or their lengths differ.
+        When one of them is a single number, their lengths differ, or there is not one
+        weight for each example.
     DtypeError
-        When x or y does not hold numbers.
+        When one of them does not hold numbers.
+    DataError
+        When a weight is negative or not finite, or all are 0.
     """
 
-    def __init__(self, x: Any, y: Any = None) -> None:
+    def __init__(self, x: Any, y: Any = None, weight: Any = None) -> None:
         self.x: np.ndarray = _numbers(x, "x")
         self.y: np.ndarray | None = None if y is None else _numbers(y, "y")
         if self.y is not None and len(self.y) != len(self.x):
@@ -60,6 +66,9 @@ class ArrayDataset:
                 f"{len(self.y)}; both need one row per example "
                 f"(x {self.x.shape}, y {self.y.shape})"
             )
+        self.weight: np.ndarray | None = None
+        if weight is not None:
+            self.weight = _weights(_numbers(weight, "weight"), len(self.x))
 
     def __len__(self) -> int:
         return len(self.x)
@@ -119,6 +128,12 @@ class Subset:
         y = self.dataset.y
         return None if y is None else y[self.indices]
 
+    @property
+    def weight(self) -> np.ndarray | None:
+        """How much each of the examples counts, or None."""
+        weight = weights(self.dataset)
+        return None if weight is None else weight[self.indices]
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -138,7 +153,7 @@ def as_dataset(data: Any) -> Dataset:
 
     Parameters
     ----------
-    data : Dataset, array (m, ...) or tuple (x, y) of arrays
+    data : Dataset, array (m, ...), tuple (x, y) or (x, y, weight) of arrays
         An array stands for inputs without labels.
 
     Raises
@@ -149,14 +164,19 @@ def as_dataset(data: Any) -> Dataset:
     """
     if isinstance(data, np.ndarray):
         return ArrayDataset(data)
-    if isinstance(data, tuple) and len(data) == 2:
+    if isinstance(data, tuple) and len(data) in (2, 3):
         return ArrayDataset(*data)
     if isinstance(data, Dataset):
         return data
     raise DataError(
-        "data must be an array x, a tuple (x, y) or a data set such as "
-        f"ArrayDataset(x, y); got {type(data).__name__}"
+        "data must be an array x, a tuple (x, y) or (x, y, weight), or a data set such "
+        f"as ArrayDataset(x, y); got {type(data).__name__}"
     )
+
+
+def weights(dataset: Dataset) -> np.ndarray | None:
+    """Return how much each example counts, (m,), or None where all count alike."""
+    return getattr(dataset, "weight", None)
 
 
 def as_float(x: np.ndarray) -> np.ndarray:
@@ -193,6 +213,23 @@ def _numbers(values: Any, name: str) -> np.ndarray:
     if array.ndim == 0:
         raise ShapeError(f"ArrayDataset: {name} needs rows, got a single number")
     return array
+
+
+def _weights(weight: np.ndarray, m: int) -> np.ndarray:
+    if weight.shape != (m,):
+        raise ShapeError(
+            f"ArrayDataset: expected one weight for each of the {m} examples, got "
+            f"shape {weight.shape}"
+        )
+    bad = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
+    if len(bad):
+        raise DataError(
+            f"ArrayDataset: weight[{bad[0]}] is {weight[bad[0]]}; each must be a "
+            f"finite number >= 0"
+        )
+    if m and not weight.any():
+        raise DataError("ArrayDataset: all weights are 0, so nothing counts")
+    return weight
 
 
 def _gather(array: np.ndarray, indices: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdl.data.dataset import Batch, as_dataset, take_real
+from fastdl.data.dataset import Batch, as_dataset, take_real, weights
 from fastdl.data.prefetch import prefetched
 from fastdl.data.seeds import example_seeds
 from fastdl.errors import ArgumentError, DataError
@@ -21,9 +21,9 @@ class DataLoader:
     """Cuts a data set into mini-batches, in a new order each epoch.
 
     Iterating gives pairs (x, y) of NumPy arrays: x (b, ...) and y (b, ...), or
-    y None without labels. b is ``batch_size``, except that the last batch may be
-    smaller. uint8 images arrive as float32 in [0, 1]. The arrays are new ones;
-    the data set is never written.
+    y None without labels; of examples with weights (x, y, weight), weight (b,). b is
+    ``batch_size``, except that the last batch may be smaller. uint8 images arrive as
+    float32 in [0, 1]. The arrays are new ones; the data set is never written.
 
     The order of epoch e depends on (seed, e) alone. The random numbers of an example
     depend on (seed, e, number of the example), so that it looks the same in any batch
@@ -31,7 +31,7 @@ class DataLoader:
 
     Parameters
     ----------
-    data : Dataset, array x or tuple (x, y)
+    data : Dataset, array x, tuple (x, y) or (x, y, weight)
         At least one example.
     batch_size : int
         Examples in a batch, from 1.
@@ -84,6 +84,7 @@ class DataLoader:
         workers: int = 1,
     ) -> None:
         self.dataset = as_dataset(data)
+        self._weight = weights(self.dataset)
         self.batch_size = integer(batch_size, "DataLoader: batch_size")
         self.shuffle = shuffle
         self.seed = integer(seed, "DataLoader: seed", minimum=0)
@@ -106,17 +107,17 @@ class DataLoader:
         whole, rest = divmod(len(self.dataset), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[tuple]:
         epoch = self.epoch
         self.epoch += 1
         return self.batches(epoch)
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
+    def batches(self, epoch: int) -> Iterator[tuple]:
         """Return the batches of one epoch; ``self.epoch`` stays as it is."""
         epoch = integer(epoch, "DataLoader: epoch", minimum=0)
         order = self._order(epoch)
 
-        def make(number: int) -> Batch:
+        def make(number: int) -> tuple:
             start = number * self.batch_size
             return self._make(epoch, order[start : start + self.batch_size])
 
@@ -131,14 +132,21 @@ class DataLoader:
         rng = np.random.default_rng(np.random.SeedSequence((self.seed, epoch)))
         return rng.permutation(len(self.dataset))
 
-    def _make(self, epoch: int, examples: np.ndarray) -> Batch:
+    def _make(self, epoch: int, examples: np.ndarray) -> tuple:
         x, y = take_real(self.dataset, examples)
         for number, transform in enumerate(self.transforms):
             seeds = example_seeds(self.seed, epoch, examples, number)
             x, y = _pair(transform(x, y, seeds))
-        return x, y
+        if self._weight is None:
+            return x, y
+        if len(x) != len(examples):
+            raise DataError(
+                f"DataLoader: transform made {len(x)} of {len(examples)} examples that "
+                f"have weights"
+            )
+        return x, y, self._weight[examples]
 
-    def _timed(self, batches: Generator[Batch, None, None]) -> Iterator[Batch]:
+    def _timed(self, batches: Generator[tuple, None, None]) -> Iterator[tuple]:
         """Measure how long each batch is waited for."""
         try:
             while True:

@@ -17,8 +17,8 @@ class Mean:
     def __init__(self) -> None:
         self.reset()
 
-    def update(self, value: float, count: int = 1) -> None:
-        """Add the mean ``value`` of ``count`` examples."""
+    def update(self, value: float, count: float = 1) -> None:
+        """Add the mean ``value`` of ``count`` examples, or of such a weight."""
         self._sum += float(value) * count
         self._count += count
 
@@ -30,8 +30,7 @@ class Mean:
 
     def reset(self) -> None:
         """Forget all."""
-        self._sum = 0.0
-        self._count = 0
+        self._sum = self._count = 0.0
 
 
 class Accuracy:

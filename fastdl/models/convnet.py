@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastdl import nn
+from fastdl.models.blocks import conv_block
 from fastdl.models.registry import register
 
 
@@ -24,6 +27,38 @@ def convnet(classes: int = 10, dropout: float = 0.25) -> nn.Sequential:
         nn.Conv2d(None, 64, 3, padding="same"),
         nn.ReLU(),
         nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(dropout),
+        nn.Linear(None, classes),
+    )
+
+
+@register
+def deep_convnet(
+    classes: int = 10,
+    stages: Sequence[Sequence[int]] = ((32,), (64, 64), (128, 128)),
+    dropout: float = 0.3,
+) -> nn.Sequential:
+    """Stages of convolutions with batch norm and ReLU, then one dense layer.
+
+    The plan of VGG (Simonyan, Zisserman 2015) for small images.
+
+    Parameters
+    ----------
+    classes : int
+        Number of outputs.
+    stages : sequence of sequence of int
+        Filters of each convolution of each stage; every stage halves the image.
+    dropout : float
+        Probability to drop before the last layer.
+    """
+    layers: list[nn.Module] = []
+    for *inner, last in stages:
+        for filters in inner:
+            layers += conv_block(filters, norm="batch")
+        layers += conv_block(last, norm="batch", pool=2)
+    return nn.Sequential(
+        *layers,
         nn.Flatten(),
         nn.Dropout(dropout),
         nn.Linear(None, classes),

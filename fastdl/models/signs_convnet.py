@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastdl import nn
-from fastdl.models.blocks import conv_block
+from fastdl.models.convnet import deep_convnet
 from fastdl.models.registry import register
 
 
@@ -24,10 +24,4 @@ def signs_convnet(
     dropout : float
         Probability to drop before the last layer.
     """
-    blocks = [conv_block(filters, norm="batch", pool=2) for filters in channels]
-    return nn.Sequential(
-        *(layer for block in blocks for layer in block),
-        nn.Flatten(),
-        nn.Dropout(dropout),
-        nn.Linear(None, classes),
-    )
+    return deep_convnet(classes, [(filters,) for filters in channels], dropout)

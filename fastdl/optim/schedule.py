@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fastdl.errors import ArgumentError
 from fastdl.optim.optimizer import Optimizer, is_in, is_positive
@@ -343,6 +344,28 @@ class Scheduler:
             if group["lr"] != self._rates[index]:
                 self._scales[index] *= group["lr"] / self._rates[index]
         self._set()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the schedule stands, fit for JSON."""
+        return {"t": self.t, "scales": self._scales, "rates": self._rates}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned.
+
+        The rates themselves are part of the optimiser's state; load that too.
+
+        Raises
+        ------
+        ArgumentError
+            The state is of another number of parameter groups.
+        """
+        if len(saved["scales"]) != len(self._groups):
+            raise ArgumentError(
+                f"Scheduler: this state is of {len(saved['scales'])} parameter groups, "
+                f"but the optimiser has {len(self._groups)}"
+            )
+        self.t = saved["t"]
+        self._scales, self._rates = list(saved["scales"]), list(saved["rates"])
 
     def _set(self) -> None:
         rate = checked_rate(self._schedule, self.t)

@@ -11,17 +11,19 @@ from fastdl.train.gradcheck import (
 )
 from fastdl.train.gradients import GradientMonitor
 from fastdl.train.history import History
-from fastdl.train.logs import CSVLog, JSONLog, LearningRateLog, TensorBoardLog, Timing
+from fastdl.train.logs import CSVLog, JSONLog, LearningRateLog, Timing
 from fastdl.train.progress import Progress
 from fastdl.train.range_test import RangeTest, lr_range_test
-from fastdl.train.recipes import OPTIMIZERS, RECIPES, Recipe, recipe
+from fastdl.train.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe, recipe
 from fastdl.train.run import RunFolder
 from fastdl.train.schedule import ManualRate, Schedule
+from fastdl.train.tensorboard import TensorBoardLog
 from fastdl.train.trainer import Trainer
 
 __all__ = [
     "OPTIMIZERS",
     "RECIPES",
+    "SCHEDULES",
     "CSVLog",
     "Callback",
     "EarlyStopping",

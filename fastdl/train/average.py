@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,6 +69,16 @@ class WeightAverage(Callback):
         """Give the model the average, if so wanted."""
         if self.apply_at_end and self._averages:
             self._exchange(trainer.model)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the averages."""
+        averages = {str(index): array for index, array in enumerate(self._averages)}
+        return {"steps": self._steps, **averages}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._steps = state["steps"]
+        self._averages = [state[str(index)] for index in range(len(state) - 1)]
 
     @contextmanager
     def applied(self, model: Module) -> Iterator[None]:

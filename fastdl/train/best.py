@@ -86,6 +86,23 @@ class EarlyStopping(Callback):
         if self._waited >= self.patience:
             trainer.stop()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best epoch so far, with its weights."""
+        own = {"best": self.best, "best_epoch": self.best_epoch, "waited": self._waited}
+        weights = self._state or {}
+        return own | {f"model.{name}": array for name, array in weights.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._monitor.best, self.best_epoch = state["best"], state["best_epoch"]
+        self._waited = state["waited"]
+        weights = {
+            name.removeprefix("model."): array
+            for name, array in state.items()
+            if name.startswith("model.")
+        }
+        self._state = weights or None
+
     def on_train_end(self, trainer: Trainer) -> None:
         """Put the best weights back."""
         if self._state is not None:
@@ -130,6 +147,14 @@ class ModelCheckpoint(Callback):
         nn.save(trainer.model, self.last)
         if improves:
             nn.save(trainer.model, self.best)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value so far."""
+        return {"best": self._monitor.best}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._monitor.best = state["best"]
 
 
 class ReduceOnPlateau(Callback):
@@ -183,6 +208,14 @@ class ReduceOnPlateau(Callback):
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
         """Look at the epoch."""
         self.step(trainer.optimizer, row)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value so far, and how long ago it was; fit for JSON."""
+        return {"best": self._monitor.best, "waited": self._waited}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there; the rates are part of the optimiser's state."""
+        self._monitor.best, self._waited = state["best"], state["waited"]
 
     def step(self, optimizer: Optimizer, row: dict[str, float]) -> None:
         """Note what an epoch measured; lower the rates when it is time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
@@ -48,3 +48,10 @@ class Callback:
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Run at the end, also after an error or Ctrl-C."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed training needs: arrays, or what JSON can hold."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned; runs after `on_train_begin`."""

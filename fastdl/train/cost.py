@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from fastdl import nn, optim
 from fastdl.autograd import Tensor
@@ -37,7 +40,7 @@ class Cost:
     def __init__(
         self,
         model: nn.Module,
-        loss: Callable[[Any, Any], Tensor],
+        loss: Callable[..., Tensor],
         regularization: Penalties,
         who: str,
     ) -> None:
@@ -48,6 +51,7 @@ class Cost:
                 f"(outputs, y), got {loss!r:.60}"
             )
         self._loss = loss
+        self._takes_weights = _takes_weights(loss)
         if not isinstance(regularization, Sequence):
             regularization = [regularization]
         self._penalties = regularization
@@ -58,9 +62,23 @@ class Cost:
                     f"{penalty!r:.60}"
                 )
 
-    def __call__(self, outputs: Tensor, y: Any) -> Tensor:
-        """Return the cost; ShapeError when the loss is not one number."""
-        cost = self._loss(outputs, y)
+    def __call__(self, outputs: Tensor, y: Any, *weight: np.ndarray) -> Tensor:
+        """Return the cost.
+
+        Raises
+        ------
+        ShapeError
+            The loss is not one number.
+        ArgumentError
+            The examples have weights, but the loss takes none.
+        """
+        if weight and not self._takes_weights:
+            name = getattr(self._loss, "__name__", type(self._loss).__name__)
+            raise ArgumentError(
+                f"{self._who}: the examples have weights, but the loss {name} takes "
+                f"none; use a function (outputs, y, weight)"
+            )
+        cost = self._loss(outputs, y, *weight)
         if cost.size != 1:
             raise ShapeError(
                 f"{self._who}: the loss must be one number for a batch, got shape "
@@ -69,6 +87,15 @@ class Cost:
         for penalty in self._penalties:
             cost = cost + penalty(self._model)
         return cost
+
+
+def _takes_weights(loss: Callable[..., Tensor]) -> bool:
+    function = loss.forward if isinstance(loss, nn.Module) else loss
+    try:
+        inspect.signature(function).bind("outputs", "y", "weight")
+    except TypeError:
+        return False
+    return True
 
 
 class Limits:

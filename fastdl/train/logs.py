@@ -8,9 +8,8 @@ import os
 import statistics
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fastdl.errors import FastdlError
 from fastdl.nn.serialize import atomic_path
 from fastdl.train.callback import Callback, Step
 
@@ -60,47 +59,6 @@ class JSONLog(Callback):
             lines.append(json.dumps(known) + "\n")
         with atomic_path(self.path) as temporary:
             temporary.write_text("".join(lines), encoding="utf-8")
-
-
-class TensorBoardLog(Callback):
-    """Writes each column of ``trainer.history`` as a curve for TensorBoard.
-
-    Needs tensorboardX: ``pip install "fastdl[tensorboard]"``.
-
-    Parameters
-    ----------
-    folder : path
-        What ``tensorboard --logdir`` is to read.
-
-    Raises
-    ------
-    FastdlError
-        tensorboardX is missing.
-    """
-
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError:
-            raise FastdlError(
-                'TensorBoardLog needs tensorboardX: pip install "fastdl[tensorboard]"'
-            ) from None
-        self._make_writer, self.folder = SummaryWriter, Path(folder)
-
-    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Open the file."""
-        self._writer: Any = self._make_writer(str(self.folder))
-
-    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
-        """Write the epoch."""
-        for name, value in row.items():
-            if name != "epoch":
-                self._writer.add_scalar(name, value, int(row["epoch"]))
-        self._writer.flush()
-
-    def on_train_end(self, trainer: Trainer) -> None:
-        """Close the file."""
-        self._writer.close()
 
 
 class LearningRateLog(Callback):

@@ -11,7 +11,7 @@ from fastdl import models, optim
 from fastdl.autograd import Tensor
 from fastdl.data import Augment, DataLoader
 from fastdl.errors import ArgumentError, suggest
-from fastdl.nn import Module
+from fastdl.nn import CrossEntropyLoss, Module
 from fastdl.train.schedule import Schedule
 from fastdl.train.trainer import Trainer
 
@@ -19,9 +19,19 @@ from fastdl.train.trainer import Trainer
 OPTIMIZERS: dict[str, tuple[Callable[..., optim.Optimizer], float]] = {
     "sgd": (optim.SGD, 0.1),
     "momentum": (partial(optim.SGD, momentum=0.9), 0.02),
+    "nesterov": (partial(optim.SGD, momentum=0.9, nesterov=True), 0.02),
+    "adagrad": (optim.Adagrad, 0.01),
     "rmsprop": (optim.RMSprop, 0.001),
     "adam": (optim.Adam, 0.001),
     "adamw": (optim.AdamW, 0.001),
+}
+
+
+# By name: a schedule of the highest learning rate, spread over the whole training.
+SCHEDULES: dict[str, Callable[[float], Callable[[int], float]]] = {
+    "constant": lambda lr: lambda t: lr,
+    "cosine": optim.Cosine,
+    "one_cycle": optim.OneCycle,
 }
 
 
@@ -38,11 +48,16 @@ class Recipe:
     optimizer : str
         A name of `OPTIMIZERS`.
     lr : float
-        The highest learning rate; it falls to 0 along half a cosine.
-    shift : float
-        Training pictures are shifted by up to so many pixels; 0 for not at all.
-    border : str
-        What a shift brings in, the `fill` of `fastdl.data.Augment`.
+        The highest learning rate.
+    schedule : str
+        A name of `SCHEDULES`: how the rate changes from step to step.
+    weight_decay : float, optional
+        Of the weights alone, see `fastdl.optim.decay_groups`; by default what is usual
+        for the optimiser.
+    label_smoothing : float
+        As in `fastdl.nn.CrossEntropyLoss`.
+    augment : Augment, optional
+        What happens to the training pictures.
     """
 
     model: str = "convnet"
@@ -50,15 +65,16 @@ class Recipe:
     batch_size: int = 64
     optimizer: str = "adam"
     lr: float = 0.001
-    shift: float = 0.0
-    border: str = "constant"
+    schedule: str = "cosine"
+    weight_decay: float | None = None
+    label_smoothing: float = 0.0
+    augment: Augment | None = None
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise ArgumentError(
-                f"unknown optimizer {self.optimizer!r}"
-                f"{suggest(self.optimizer, OPTIMIZERS)}"
-            )
+        for option, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            name = getattr(self, option)
+            if name not in known:
+                raise ArgumentError(f"unknown {option} {name!r}{suggest(name, known)}")
 
     def create_model(self, classes: int) -> Module:
         """Make the model, with fresh weights."""
@@ -69,39 +85,72 @@ class Recipe:
         factory, _ = OPTIMIZERS[self.optimizer]
 
         def optimizer(parameters: Iterable[Tensor]) -> optim.Optimizer:
-            return factory(parameters, lr=self.lr)
+            if self.weight_decay is None:
+                return factory(parameters, lr=self.lr)
+            return factory(optim.decay_groups(model, self.weight_decay), lr=self.lr)
 
-        return Trainer(model, optimizer=optimizer)
+        loss = CrossEntropyLoss(label_smoothing=self.label_smoothing)
+        return Trainer(model, loss, optimizer)
 
     def loader(self, train: Any, seed: int) -> DataLoader:
         """Cut training data into batches, augmented."""
-        augment = Augment(translate=self.shift, fill=self.border)
         return DataLoader(
-            train,
-            self.batch_size,
-            shuffle=True,
-            seed=seed,
-            transform=augment if self.shift else None,
+            train, self.batch_size, shuffle=True, seed=seed, transform=self.augment
         )
 
-    def schedule(self) -> Schedule:
-        """Make the callback that lowers the learning rate."""
-        return Schedule(optim.Cosine(self.lr))
+    def create_schedule(self) -> Schedule:
+        """Make the callback that changes the learning rate."""
+        return Schedule(SCHEDULES[self.schedule](self.lr))
 
 
+_ACCURATE = Recipe(
+    "deep_convnet",
+    batch_size=128,
+    optimizer="nesterov",
+    lr=0.1,
+    schedule="one_cycle",
+    weight_decay=5e-4,
+    label_smoothing=0.1,
+)
+# By name: those of the data sets, longer ones, and one for folders of pictures.
 RECIPES = {
-    "digits": Recipe("digits_convnet", epochs=20, lr=0.003, shift=0.6),
-    "mnist": Recipe(epochs=4, batch_size=128, lr=0.004, shift=1),
+    "digits": Recipe(
+        "digits_convnet", epochs=20, lr=0.003, augment=Augment(translate=0.6)
+    ),
+    "mnist": Recipe(epochs=4, batch_size=128, lr=0.004, augment=Augment(translate=1)),
     "fashion_mnist": Recipe(epochs=5, batch_size=128, lr=0.004),
     "signs": Recipe(
-        "signs_convnet", epochs=30, batch_size=32, lr=0.002, shift=6, border="edge"
+        "signs_convnet",
+        epochs=30,
+        batch_size=32,
+        lr=0.002,
+        augment=Augment(translate=6, fill="edge"),
     ),
-    "cifar10": Recipe("resnet20", epochs=20, batch_size=128, lr=0.003, shift=4),
+    "cifar10": Recipe(
+        "resnet20", epochs=20, batch_size=128, lr=0.003, augment=Augment(translate=4)
+    ),
+    "mnist_accurate": dataclasses.replace(
+        _ACCURATE,
+        epochs=12,
+        augment=Augment(translate=2, rotate=10, zoom=1.1, shear=5),
+    ),
+    "fashion_mnist_accurate": dataclasses.replace(
+        _ACCURATE, epochs=18, augment=Augment(flip=0.5, crop=2)
+    ),
+    "pictures": Recipe(
+        "signs_convnet", epochs=30, augment=Augment(translate=2, fill="edge")
+    ),
 }
 
 
-def recipe(dataset: str) -> Recipe:
-    """Return the recipe of a data set; of a folder of pictures, a general one."""
-    return RECIPES.get(
-        dataset, Recipe("signs_convnet", epochs=30, shift=2, border="edge")
-    )
+def recipe(name: str) -> Recipe:
+    """Return a recipe by its name.
+
+    Raises
+    ------
+    ArgumentError
+        The name is unknown.
+    """
+    if name not in RECIPES:
+        raise ArgumentError(f"unknown recipe {name!r}{suggest(name, RECIPES)}")
+    return RECIPES[name]

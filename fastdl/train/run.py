@@ -16,8 +16,9 @@ class RunFolder:
     """The files of one run; each is replaced as a whole or not at all.
 
     ``config.json`` (the settings), ``metrics.csv`` (one row an epoch, by `CSVLog`) and
-    ``model.safetensors``; the pictures of `fastdl.report` stand beside them. A user may
-    put ``control.json`` there, see `ManualRate`.
+    ``model.safetensors``; the pictures of `fastdl.report` stand beside them, and while
+    the run lasts ``checkpoint.safetensors``. A user may put ``control.json`` there, see
+    `ManualRate`.
 
     Parameters
     ----------
@@ -29,6 +30,7 @@ class RunFolder:
         self.path = Path(path)
         self.config = self.path / "config.json"
         self.control = self.path / "control.json"
+        self.checkpoint = self.path / "checkpoint.safetensors"
         self.metrics = self.path / "metrics.csv"
         self.model = self.path / "model.safetensors"
 

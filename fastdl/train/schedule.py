@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastdl.errors import ArgumentError, suggest
 from fastdl.optim import Scheduler, set_rate
@@ -68,6 +68,14 @@ class Schedule(Callback):
         if self.per == "epoch":
             self._next()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the schedule stands."""
+        return self._scheduler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._scheduler.load_state_dict(state)
+
     def _next(self) -> None:
         if self._scheduler.t < self._total:
             self._scheduler.step()
@@ -121,6 +129,14 @@ class ManualRate(Callback):
         else:
             message = f"learning rate {before:g} -> {rate:g} by {self.path}"
         print(f"epoch {epoch}: {message}", file=sys.stderr)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was read last, so that it is not obeyed twice."""
+        return {"seen": self._seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._seen = state["seen"]
 
 
 def _rate_in(text: str) -> float:

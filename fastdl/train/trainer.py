@@ -13,21 +13,14 @@ from typing import Any
 import numpy as np
 
 from fastdl import functional as F
-from fastdl import metrics as measures
 from fastdl import nn
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader
-from fastdl.errors import (
-    ArgumentError,
-    DataError,
-    FastdlError,
-    NonFiniteError,
-    ShapeError,
-    suggest,
-)
+from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
 from fastdl.optim import Adam, Optimizer
 from fastdl.shapes import integer
 from fastdl.train.callback import Callback, Step
+from fastdl.train.checkpoint import Checkpoint
 from fastdl.train.checks import (
     Buffers,
     check_finite,
@@ -38,14 +31,8 @@ from fastdl.train.checks import (
 from fastdl.train.cost import Cost, Limits, Penalties
 from fastdl.train.history import History
 from fastdl.train.interrupt import deferred_interrupt
+from fastdl.train.measures import Measures, Metric, by_name
 from fastdl.train.progress import Progress
-
-Metric = Callable[[np.ndarray, np.ndarray], float]
-
-_METRICS: dict[str, Metric] = {
-    "accuracy": measures.accuracy,
-    "error_rate": measures.error_rate,
-}
 
 
 class Trainer:
@@ -66,15 +53,17 @@ class Trainer:
     model : Module
         Sizes that are open are inferred from the first batch.
     loss : callable, optional
-        ``loss(outputs, y) -> Tensor``, one number, the mean over the batch. By default
+        ``loss(outputs, y) -> Tensor``, one number, the mean over the batch; for data
+        with weights ``loss(outputs, y, weight)``, the weighted mean. By default
         `fastdl.nn.CrossEntropyLoss`: the model gives logits, y are integer labels.
     optimizer : Optimizer or callable, optional
         Either an optimiser of ``model.parameters()``, or what makes one from them, such
         as ``functools.partial(optim.SGD, lr=0.1)``. By default Adam with lr 0.001.
     metrics : sequence of str or callable, optional
         What to measure besides the loss: "accuracy", "error_rate", or functions
-        ``(y, outputs) -> float`` that are a mean over examples, known by their name. By
-        default the accuracy where the loss is the cross-entropy, else nothing.
+        ``(y, outputs) -> float`` that are a mean over examples, known by their name;
+        weights do not count in them. By default the accuracy where the loss is the
+        cross-entropy, else nothing.
     regularization : penalty or sequence of penalties
         ``penalty(model) -> Tensor``, such as ``nn.L2(0.01)``: added to the loss. The
         "loss" that `fit` and `evaluate` report is the whole cost.
@@ -117,7 +106,7 @@ class Trainer:
         self._classifies = isinstance(self.loss, nn.CrossEntropyLoss)
         if metrics is None:
             metrics = ("accuracy",) if self._classifies else ()
-        self.metrics = dict(_named(metric) for metric in metrics)
+        self.metrics = by_name(metrics)
         self._optimizer = optimizer if isinstance(optimizer, Optimizer) else None
         self._make_optimizer = Adam if optimizer is None else optimizer
         if self._optimizer is None and not callable(self._make_optimizer):
@@ -151,6 +140,8 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         progress: bool | None = None,
         check_finite: bool = True,
+        checkpoint: str | PathLike[str] | None = None,
+        resume: bool = False,
     ) -> History:
         """Train for some epochs; called again, it goes on where it was.
 
@@ -162,16 +153,17 @@ class Trainer:
 
         Parameters
         ----------
-        train : Dataset, tuple (x, y) or DataLoader
+        train : Dataset, tuple (x, y) or (x, y, weight), or DataLoader
             uint8 images become float32 in [0, 1]. Real numbers are converted to the
-            type of the model's parameters.
+            type of the model's parameters. weight (m,) says how much each example
+            counts in the loss.
         epochs : int
             Passes through `train`, from 1.
         batch_size, shuffle, seed
             How `train` is cut into batches, see `fastdl.data.DataLoader`; a loader has
             its own, so they are refused beside one.
-        validation : Dataset, tuple (x, y) or DataLoader, optional
-            Evaluated after each epoch.
+        validation : optional
+            As `train`; evaluated after each epoch.
         callbacks : sequence of Callback
             Called in this order. None is needed to stop at a NaN: `fit` always does.
         progress : bool, optional
@@ -179,6 +171,12 @@ class Trainer:
             bar when it is a terminal. By default only when it is a terminal.
         check_finite : bool
             Whether to look for NaN and infinities in x before the first step.
+        checkpoint : path, optional
+            A file that holds, after each epoch, all that is needed to go on from there:
+            model, optimiser, history, and what the callbacks remember.
+        resume : bool
+            Go on from the checkpoint, with the same arguments, up to `epochs` in all:
+            the bits are those of a training that was never interrupted.
 
         Returns
         -------
@@ -199,6 +197,8 @@ class Trainer:
         _check_callbacks(callbacks)
         loader = _training_loader(train, batch_size, shuffle, seed)
         loader_of_validation = None if validation is None else _loader(validation)
+        if resume and checkpoint is None:
+            raise ArgumentError("fit: resume from where? Give checkpoint= its path")
         self._prepare(loader, "training", check_finite)
         check_statistics(self.model, len(loader.dataset))
         if loader_of_validation is not None:
@@ -208,17 +208,23 @@ class Trainer:
         if progress is None:
             progress = sys.stderr.isatty()
         everyone = [*callbacks, Progress()] if progress else list(callbacks)
-        self._stopping = False
+        keeper = None
+        if checkpoint is not None:
+            keeper = Checkpoint(checkpoint, self, loader, callbacks)
+        done, self._stopping = 0, False
         with ExitStack() as stack:
             check_interrupt = stack.enter_context(deferred_interrupt())
             stack.enter_context(self.model.mode(training=True))
             for callback in everyone:
                 callback.on_train_begin(self, epochs, len(loader))
                 stack.callback(callback.on_train_end, self)
-            for _ in range(epochs):
+            if keeper is not None and resume:
+                done, self._stopping = keeper.restore()
+            while done < epochs and not self._stopping:
                 self._epoch(loader, loader_of_validation, everyone, check_interrupt)
-                if self._stopping:
-                    break
+                done += 1
+                if keeper is not None:
+                    keeper.save(done, self._stopping)
         return self.history
 
     def stop(self) -> None:
@@ -232,7 +238,7 @@ class Trainer:
         if finite:
             check_finite(loader.dataset, name)
         with closing(loader.batches(loader.epoch)) as batches:  # type: ignore[type-var]
-            x, _ = next(batches)
+            x, *_ = next(batches)
         output_shape = self.model.build(x.shape[1:])
         if self._classifies:
             check_labels(loader.dataset, output_shape, name)
@@ -247,17 +253,17 @@ class Trainer:
         epoch = len(self.history) + 1
         for callback in callbacks:
             callback.on_epoch_begin(self, epoch)
-        means = self._means()
+        measures = Measures(self.metrics)
         optimizer = self.optimizer
         buffers = Buffers(self.model)
         start = time.perf_counter()
         examples = 0
         with closing(iter(loader)) as batches:  # type: ignore[type-var]
-            for batch, (x, y) in enumerate(self._converted(batches), 1):
+            for batch, (x, y, *weight) in enumerate(self._converted(batches), 1):
                 buffers.save()
                 optimizer.zero_grad()
                 outputs = self.model(x)
-                cost = self._cost(outputs, y)
+                cost = self._cost(outputs, y, *weight)
                 value = cost.item()
                 where = f"epoch {epoch}, batch {batch}"
                 if not math.isfinite(value):
@@ -270,14 +276,14 @@ class Trainer:
                     raise NonFiniteError(f"fit: {error} ({where})") from None
                 optimizer.step()
                 self._limits.constrain(self.model)
-                self._measure(means, value, outputs, y)
+                measures.update(value, outputs, y, *weight)
                 examples += len(x)
                 step = Step(epoch, batch, len(x), value)
                 for callback in callbacks:
                     callback.on_batch_end(self, step)
                 check_interrupt()
         seconds = time.perf_counter() - start
-        row = {"epoch": epoch} | _results(means)
+        row = {"epoch": epoch} | measures.results()
         if validation is not None:
             measured = self._evaluate(validation, check_interrupt)
             row |= {f"val_{name}": value for name, value in measured.items()}
@@ -308,7 +314,7 @@ class Trainer:
 
         Parameters
         ----------
-        data : Dataset, tuple (x, y) or DataLoader
+        data : Dataset, tuple (x, y) or (x, y, weight), or DataLoader
             As in `fit`.
         batch_size : int
             Examples at a time; it does not change the result, but for rounding.
@@ -331,24 +337,24 @@ class Trainer:
     def _evaluate(
         self, loader: DataLoader, check_interrupt: Callable[[], None]
     ) -> dict[str, float]:
-        means = self._means()
+        measures = Measures(self.metrics)
         with (
             no_grad(),
             self.model.mode(training=False),
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
-            for batch, (x, y) in enumerate(self._converted(batches), 1):
+            for batch, (x, y, *weight) in enumerate(self._converted(batches), 1):
                 if y is None:
                     raise DataError("evaluate: the data have no labels or targets y")
                 outputs = self.model(x)
-                value = self._cost(outputs, y).item()
+                value = self._cost(outputs, y, *weight).item()
                 if not math.isfinite(value):
                     buffers = Buffers(self.model)
                     where = f"batch {batch}"
                     raise self._non_finite("evaluate", value, where, x, y, buffers)
-                self._measure(means, value, outputs, y)
+                measures.update(value, outputs, y, *weight)
                 check_interrupt()
-        return _results(means)
+        return measures.results()
 
     def predict(
         self, x: Any, batch_size: int = 256, probabilities: bool = False
@@ -388,7 +394,7 @@ class Trainer:
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
             rows = [
-                activation(self.model(x)).numpy() for x, _ in self._converted(batches)
+                activation(self.model(x)).numpy() for x, *_ in self._converted(batches)
             ]
         return np.concatenate(rows)
 
@@ -408,54 +414,17 @@ class Trainer:
 
     # Batches
 
-    def _converted(self, batches: Iterable) -> Iterator[tuple[np.ndarray, Any]]:
+    def _converted(self, batches: Iterable) -> Iterator[tuple]:
         """Give the batches with real numbers in the type of the parameters."""
         dtype = next((p.dtype for p in self.model.parameters()), np.dtype(np.float32))
-        for x, y in batches:
+        for x, y, *weight in batches:
             if y is not None and y.dtype.kind == "f":
                 y = y.astype(dtype, copy=False)
-            yield x.astype(dtype, copy=False), y
-
-    def _means(self) -> dict[str, measures.Mean]:
-        return {name: measures.Mean() for name in ("loss", *self.metrics)}
-
-    def _measure(
-        self,
-        means: dict[str, measures.Mean],
-        loss: float,
-        outputs: Tensor,
-        y: np.ndarray,
-    ) -> None:
-        means["loss"].update(loss, len(y))
-        for name, metric in self.metrics.items():
-            try:
-                value = metric(y, outputs.numpy())
-            except FastdlError as error:
-                error.args = (f"Trainer: metric {name!r}: {error}",)
-                raise
-            means[name].update(value, len(y))
+            yield x.astype(dtype, copy=False), y, *weight
 
 
 def _identity(outputs: Tensor) -> Tensor:
     return outputs
-
-
-def _results(means: dict[str, measures.Mean]) -> dict[str, float]:
-    return {name: mean.result() for name, mean in means.items()}
-
-
-def _named(metric: str | Metric) -> tuple[str, Metric]:
-    if isinstance(metric, str):
-        if metric not in _METRICS:
-            raise ArgumentError(
-                f"Trainer: unknown metric {metric!r}{suggest(metric, _METRICS)}"
-            )
-        return metric, _METRICS[metric]
-    if not callable(metric):
-        raise ArgumentError(
-            f"Trainer: a metric is a name or a function, got {metric!r:.60}"
-        )
-    return getattr(metric, "__name__", type(metric).__name__), metric
 
 
 def _check_callbacks(callbacks: Sequence[Callback]) -> None:

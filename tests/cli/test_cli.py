@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ import fastdl
 from fastdl import backend, datasets, models, nn
 from fastdl.cli import main
 from fastdl.cli.outcome import Outcome
-from fastdl.train import Trainer
+from fastdl.train import CSVLog, Trainer
 
 COMMANDS = ("train", "evaluate", "predict", "summary", "gradcheck", "info")
 
@@ -139,7 +140,10 @@ def test_same_seed_same_model(fastdl_command, tmp_path):
     [
         ("--optimizer sgd", {"optimizer": "sgd", "lr": 0.1}),
         ("--optimizer momentum --lr 0.3", {"optimizer": "momentum", "lr": 0.3}),
+        ("--optimizer adagrad", {"optimizer": "adagrad", "lr": 0.01}),
         ("--lr 1e-4 --batch-size 32", {"lr": 1e-4, "batch_size": 32}),
+        ("--schedule constant", {"schedule": "constant"}),
+        ("--recipe pictures", {"lr": 0.001, "batch_size": 64}),
     ],
 )
 def test_options_change_the_recipe(fastdl_command, tmp_path, given, expected):
@@ -222,9 +226,72 @@ def test_ctrl_c_while_training(fastdl_command, tmp_path, monkeypatch):
     )
     assert code == 130
     assert err.splitlines()[-1] == (
-        f"fastdl: interrupted after 1 epochs; the model so far is saved in {tmp_path}"
+        f"fastdl: interrupted after 1 epochs; the model so far is saved in {tmp_path}; "
+        f"add --resume to go on"
     )
     assert fastdl.load(tmp_path / "model.safetensors")
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_resume_gives_the_uninterrupted_run(fastdl_command, tmp_path, monkeypatch):
+    """S15, S23: the schedule too goes on where it was."""
+
+    def command(name, *more):
+        options = ("--model", "mlp", "--epochs", 4, "--patience", 3)
+        return fastdl_command(
+            "train", "digits", *options, "--out", tmp_path / name, *more
+        )
+
+    def interrupted(self, trainer, row):
+        write(self, trainer, row)
+        if row["epoch"] == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    code, *_ = command("whole")
+    write = CSVLog.on_epoch_end
+    with monkeypatch.context() as patch:
+        patch.setattr(CSVLog, "on_epoch_end", interrupted)
+        assert command("parts")[0] == 130
+    again, _, err = command("parts", "--resume")
+    assert (code, again) == (0, 0)
+    assert [line[:9] for line in err.splitlines()] == ["epoch 3/4", "epoch 4/4"]
+    rates = []
+    for name in ("whole", "parts"):
+        with open(tmp_path / name / "metrics.csv", newline="") as file:
+            rates.append([row["learning_rate"] for row in csv.DictReader(file)])
+    assert rates[0] == rates[1]
+    assert len(set(rates[0])) == 4
+    models = [tmp_path / name / "model.safetensors" for name in ("whole", "parts")]
+    assert models[0].read_bytes() == models[1].read_bytes()
+    assert not (tmp_path / "parts" / "checkpoint.safetensors").exists()
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_patience_checkpoints_and_tensorboard(fastdl_command, tmp_path):
+    """S23: a rate that is far too high never does better than at first."""
+    code, _, err = fastdl_command(
+        *("train", "digits", "--model", "logistic", "--optimizer", "sgd", "--lr", 1e4),
+        *("--schedule", "constant", "--epochs", 40, "--patience", 2),
+        *("--checkpoints", "--tensorboard", "--out", tmp_path),
+    )
+    assert code == 0
+    with open(tmp_path / "metrics.csv", newline="") as file:
+        losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
+    best = int(np.argmin(losses))
+    assert len(losses) == len(err.splitlines()) == best + 1 + 2 < 40
+    kept = [
+        fastdl.load(tmp_path / f"{name}.safetensors").state_dict()["1.weight"]
+        for name in ("model", "best", "last")
+    ]
+    np.testing.assert_array_equal(kept[0], kept[1])
+    assert (kept[0] != kept[2]).any()
+    assert len(list(tmp_path.glob("events.out.tfevents.*"))) == 1
+
+
+def test_nothing_to_resume(fastdl_command, tmp_path):
+    code, _, err = fastdl_command("train", "digits", "--resume", "--out", tmp_path)
+    assert code == 2
+    assert f"no file {tmp_path / 'checkpoint.safetensors'}" in err
 
 
 def test_ctrl_c_elsewhere(fastdl_command, monkeypatch):

@@ -121,7 +121,7 @@ def test_as_dataset(dataset):
     assert as_dataset((dataset.x, dataset.y)).y is dataset.y
 
 
-@pytest.mark.parametrize("data", [[[1.0], [2.0]], "digits", None, (1, 2, 3)])
+@pytest.mark.parametrize("data", [[[1.0], [2.0]], "digits", None, (1, 2, 3, 4)])
 def test_as_dataset_refuses(data):
     with pytest.raises(DataError, match="tuple"):
         as_dataset(data)

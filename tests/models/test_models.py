@@ -8,6 +8,7 @@ from fastdl.errors import ArgumentError
 
 SHAPES = {  # the smallest sensible pictures
     "convnet": (8, 8, 1),
+    "deep_convnet": (8, 8, 1),
     "digits_convnet": (8, 8, 1),
     "lenet5": (28, 28, 1),
     "logistic": (8, 8, 1),

@@ -2,8 +2,6 @@
 
 import json
 import math
-import sys
-import types
 from functools import partial
 
 import numpy as np
@@ -203,40 +201,6 @@ def test_timing(monkeypatch):
         {"step_ms": 2000, "total_seconds": 10},
         {"step_ms": 1000, "total_seconds": 104},
     ]
-
-
-def test_tensorboard(tmp_path, monkeypatch):
-    """S23: each column is a curve; a stand-in takes the place of the library."""
-    written = []
-
-    class SummaryWriter:
-        def __init__(self, folder):
-            written.append(folder)
-
-        def add_scalar(self, name, value, epoch):
-            written.append((name, value, epoch))
-
-        def flush(self):
-            written.append("flush")
-
-        def close(self):
-            written.append("close")
-
-    module = types.ModuleType("tensorboardX")
-    module.SummaryWriter = SummaryWriter
-    monkeypatch.setitem(sys.modules, "tensorboardX", module)
-    one = fit(trainer(), train.TensorBoardLog(tmp_path), epochs=2)
-    assert written[0] == str(tmp_path)
-    assert ("loss", one.history["loss"][1], 2) in written
-    assert not any(name == "epoch" for name, *_ in written[1:-1])
-    assert written.count("flush") == 2
-    assert written[-1] == "close"
-
-
-def test_tensorboard_is_missing(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(FastdlError, match=r'pip install "fastdl\[tensorboard\]"'):
-        train.TensorBoardLog(tmp_path)
 
 
 # Gradients

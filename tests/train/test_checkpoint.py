@@ -1,0 +1,152 @@
+"""S15, S23: an interrupted training goes on as if nothing had happened."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+import fastdl
+from fastdl import nn, optim, train
+from fastdl.data import DataLoader
+from fastdl.errors import ArgumentError, DataError, FastdlError
+from fastdl.train import Callback, Trainer
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(24, 2)).astype(np.float32)
+Y = np.arange(24) % 2
+OTHER = RNG.normal(size=(24, 2)).astype(np.float32)
+
+
+class Interrupt(Callback):
+    """Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_batch_end(self, trainer, step):
+        if (step.epoch, step.batch) == (self.epoch, 2):
+            raise KeyboardInterrupt
+
+
+def trainer(seed=0):
+    fastdl.manual_seed(seed)
+    model = nn.Sequential(
+        nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 2)
+    )
+    return Trainer(model, optimizer=partial(optim.Adam, lr=0.02))
+
+
+def same(one, other):
+    np.testing.assert_equal(one.model.state_dict(), other.model.state_dict())
+    np.testing.assert_equal(one.optimizer.state_dict(), other.optimizer.state_dict())
+    timed = {"seconds", "examples_per_second", "step_ms", "total_seconds"}
+    rows, others = (
+        [{k: v for k, v in row.items() if k not in timed} for row in each.history.rows]
+        for each in (one, other)
+    )
+    assert rows == others
+
+
+CALLBACKS = {
+    "none": lambda tmp_path: [],
+    "schedule by step": lambda tmp_path: [train.Schedule(optim.OneCycle(0.05))],
+    "schedule by epoch": lambda tmp_path: [
+        train.LearningRateLog(),
+        train.Schedule(optim.InverseDecay(0.05), "epoch"),
+    ],
+    "plateau": lambda tmp_path: [
+        train.LearningRateLog(),
+        train.ReduceOnPlateau(patience=1, min_delta=1.0),
+    ],
+    "early stopping": lambda tmp_path: [train.EarlyStopping(patience=5, min_delta=0.5)],
+    "average": lambda tmp_path: [train.WeightAverage(0.9, apply_at_end=True)],
+    "several": lambda tmp_path: [
+        train.Timing(),
+        train.GradientMonitor(),
+        train.ModelCheckpoint(tmp_path),
+        train.Schedule(optim.Cosine(0.05)),
+        train.EarlyStopping(patience=5, min_delta=0.5),
+    ],
+}
+
+
+@pytest.mark.parametrize("loader", [False, True], ids=["arrays", "loader"])
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_resumed_is_uninterrupted(tmp_path, name, loader):
+    """S15, S23: the same bits, whatever the callbacks remember."""
+    path = tmp_path / "new" / "checkpoint.safetensors"
+
+    def fit(one, interrupted, **options):
+        data = DataLoader((X, Y), 8, shuffle=True, seed=3) if loader else (X, Y)
+        own = {} if loader else {"batch_size": 8, "seed": 3}
+        callbacks = [*CALLBACKS[name](tmp_path), Interrupt(interrupted)]
+        one.fit(data, 8, validation=(OTHER, Y), callbacks=callbacks, **own, **options)
+        return one
+
+    whole = fit(trainer(), interrupted=None)
+    with pytest.raises(KeyboardInterrupt):
+        fit(trainer(), interrupted=4, checkpoint=path)
+    assert list(path.parent.iterdir()) == [path]  # no temporary file
+    resumed = fit(trainer(seed=1), interrupted=None, checkpoint=path, resume=True)
+    same(resumed, whole)
+    assert len(whole.history) > 4
+
+
+def test_a_stopped_training_stays_stopped(tmp_path):
+    """S23"""
+    path = tmp_path / "checkpoint.safetensors"
+
+    def fit(one, **options):
+        stopping = train.EarlyStopping("loss", patience=1, min_delta=10)
+        one.fit((X, Y), 9, callbacks=[stopping], checkpoint=path, **options)
+        return one
+
+    first = fit(trainer())
+    assert len(first.history) == 2
+    same(fit(trainer(seed=1), resume=True), first)
+
+
+def test_more_epochs_than_before(tmp_path):
+    """S23"""
+    path = tmp_path / "checkpoint.safetensors"
+    trainer().fit((X, Y), 2, checkpoint=path)
+    one = trainer(seed=1)
+    one.fit((X, Y), 5, checkpoint=path, resume=True)
+    whole = trainer()
+    whole.fit((X, Y), 5)
+    same(one, whole)
+
+
+def test_a_manual_rate_is_obeyed_once(tmp_path):
+    """S15: what the control file said before the interruption is not repeated."""
+    path, control = tmp_path / "checkpoint.safetensors", tmp_path / "control.json"
+    control.write_text('{"learning_rate": 0.5}', encoding="utf-8")
+
+    def fit(one, epochs, **options):
+        lower = train.ReduceOnPlateau("loss", patience=1, min_delta=10)
+        callbacks = [train.ManualRate(control), lower]
+        one.fit((X, Y), epochs, callbacks=callbacks, checkpoint=path, **options)
+        return one.optimizer.param_groups[0]["lr"]
+
+    assert fit(trainer(), 2) == pytest.approx(0.05)
+    assert fit(trainer(), 3, resume=True) == pytest.approx(0.005)
+
+
+def test_refused(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(ArgumentError, match="resume from where"):
+        trainer().fit((X, Y), resume=True)
+    with pytest.raises(DataError, match="no file"):
+        trainer().fit((X, Y), checkpoint=path, resume=True)
+    trainer().save(path)
+    with pytest.raises(DataError, match="no checkpoint of a training"):
+        trainer().fit((X, Y), checkpoint=path, resume=True)
+    trainer().fit((X, Y), checkpoint=path, callbacks=[train.Timing()])
+    with pytest.raises(ArgumentError, match=r"callbacks \['Timing'\], but there are"):
+        trainer().fit((X, Y), checkpoint=path, resume=True)
+    other = Trainer(trainer().model, optimizer=optim.SGD)
+    with pytest.raises(FastdlError, match="SGD: this state is not of such an"):
+        other.fit((X, Y), checkpoint=path, callbacks=[train.Timing()], resume=True)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match="cut off"):
+        trainer().fit((X, Y), checkpoint=path, resume=True)
