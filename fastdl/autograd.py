@@ -137,7 +137,8 @@ class Leaf:
         tensor = self.tensor()
         if tensor is None:  # nobody can read it any more
             return
-        check_shape("backward", "a gradient", gradient.shape, tensor.data.shape)
+        if gradient.shape != tensor.data.shape:
+            check_shape("backward", "a gradient", gradient.shape, tensor.data.shape)
         if tensor.grad is not None:
             tensor.grad += gradient
         elif tensor._grad_view is not None:
@@ -356,7 +357,7 @@ class Tensor:
             gradient = as_array(gradient, self.data.dtype)
             check_shape("backward", "gradient", gradient.shape, self.data.shape)
         elif self.data.size == 1:
-            gradient = np.ones_like(self.data)
+            gradient = np.array(1, self.data.dtype, ndmin=self.data.ndim)
         else:
             raise GraphError(
                 f"backward: starts from a single number, got shape {self.data.shape}; "

@@ -170,4 +170,4 @@ def batch_norm(
         (x._changed, weight._changed),
         keeps_output=fused is not None,
     )
-    return activate(result, after)
+    return result if after is None else activate(result, after)

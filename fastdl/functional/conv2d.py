@@ -15,10 +15,13 @@ from fastdl.functional.elementwise import sum_to
 from fastdl.shapes import check_real
 from fastdl.shapes.arguments import PaddingLike
 
+_GEOMETRY = ("stride", "padding", "dilation", "groups", "algorithm")
+
 
 def _conv2d_backward(node: Node, dy: np.ndarray) -> tuple:
     x_node, weight_node, bias_node = node.inputs
-    x, weight, y, activation, x_shape, kernel_size, geometry = node.saved
+    x, weight, y, activation, x_shape, kernel_size, arguments = node.saved
+    geometry = dict(zip(_GEOMETRY, arguments, strict=True))
     dz = dy
     if activation is not None:
         dz = backend.activation_backward(dy, None, y, activation)
@@ -90,14 +93,17 @@ def conv2d(
     fused, after = split(activation, "conv2d")
     if x.data.dtype is not weight.data.dtype:
         check_real("conv2d", x=x.data, weight=weight.data)
-    geometry: dict[str, Any] = {
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "groups": groups,
-        "algorithm": algorithm,
-    }
-    y = backend.conv2d_forward(x.data, weight.data, b, activation=fused, **geometry)
+    y = backend.conv2d_forward(
+        x.data,
+        weight.data,
+        b,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        activation=fused,
+        algorithm=algorithm,
+    )
     saved = (
         x.data if weight._node else None,
         weight.data if x._node else None,
@@ -105,7 +111,7 @@ def conv2d(
         fused,
         x.data.shape,
         weight.data.shape[:2],
-        geometry,
+        (stride, padding, dilation, groups, algorithm),
     )
     result = record(
         y,
@@ -115,4 +121,4 @@ def conv2d(
         (x._changed, weight._changed),
         keeps_output=fused is not None,
     )
-    return activate(result, after)
+    return result if after is None else activate(result, after)

@@ -139,4 +139,4 @@ def linear(
         (x._changed, weight._changed),
         keeps_output=fused is not None,
     )
-    return activate(result, after)
+    return result if after is None else activate(result, after)

@@ -140,6 +140,21 @@ def check_targets(operation: str, targets: Shape, outputs: Shape) -> None:
         )
 
 
+def reduction_factor(reduction: str, count: float, operation: str) -> float | None:
+    """Return what multiplies the sum of the losses, or None for "none".
+
+    See `reduce_losses`.
+    """
+    if reduction == "mean":
+        return 1 / float(count) if count else 0.0
+    if reduction == "sum":
+        return 1.0
+    if reduction == "none":
+        return None
+    hint = suggest(reduction, ("mean", "sum", "none"))
+    raise ArgumentError(f"{operation}: unknown reduction {reduction!r}{hint}")
+
+
 def reduce_losses(
     losses: np.ndarray, reduction: str, count: float, operation: str
 ) -> tuple[np.ndarray, float]:
@@ -169,12 +184,9 @@ def reduce_losses(
     ArgumentError
         For another `reduction`.
     """
-    if reduction == "none":
+    factor = reduction_factor(reduction, count, operation)
+    if factor is None:
         return losses, 1.0
-    if reduction not in ("mean", "sum"):
-        hint = suggest(reduction, ("mean", "sum", "none"))
-        raise ArgumentError(f"{operation}: unknown reduction {reduction!r}{hint}")
-    factor = 1.0 if reduction == "sum" else 1 / float(count) if count else 0.0
     result = backend.empty((), losses.dtype)
     np.add.reduce(losses, None, out=result)
     result *= factor

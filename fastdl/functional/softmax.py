@@ -14,7 +14,12 @@ from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ShapeError
 from fastdl.functional.elementwise import empty_like
-from fastdl.functional.reduction import check_targets, reduce_losses, spread_loss
+from fastdl.functional.reduction import (
+    check_targets,
+    reduce_losses,
+    reduction_factor,
+    spread_loss,
+)
 from fastdl.functional.targets import (
     check_smoothing,
     example_weights,
@@ -94,16 +99,11 @@ def hardmax(x: Any) -> Tensor:
 # Losses ------------------------------------------------------------------------------
 
 
-def _spread(dy: np.ndarray, factor: float, weight: np.ndarray | None, shape: tuple):
-    """Return the gradient of each loss, which was multiplied by its weight."""
-    dloss = spread_loss(dy, factor, shape)
-    return dloss if weight is None else np.multiply(dloss, weight, dloss)
-
-
 def _cross_entropy_backward(node: Node, dy: np.ndarray) -> tuple:
-    probabilities, labels, weight, factor = node.saved
-    dloss = _spread(dy, factor, weight, labels.shape[:1])
-    return (backend.softmax_cross_entropy_backward(probabilities, labels, dloss),)
+    probabilities, labels, factor = node.saved
+    if factor is not None:
+        dy = np.array(dy.item() * factor, dy.dtype)
+    return (backend.softmax_cross_entropy_backward(probabilities, labels, dy),)
 
 
 def cross_entropy(
@@ -167,22 +167,22 @@ def cross_entropy(
     labels = plain(labels, "cross_entropy")
     if labels.shape == x.shape:
         check_probabilities(labels, "cross_entropy", missing=False)
-    weight, count = None, float(len(x))
+    count = float(len(x))
     if class_weight is not None or sample_weight is not None or label_smoothing:
-        labels, weight, count = weigh_classes(
+        labels, count = weigh_classes(
             labels, x, class_weight, sample_weight, label_smoothing
         )
-    losses, probabilities = backend.softmax_cross_entropy_forward(x, labels)
-    if weight is not None:
-        losses *= weight
-    loss, factor = reduce_losses(losses, reduction, count, "cross_entropy")
-    saved = (probabilities, labels, weight, factor)
+    factor = reduction_factor(reduction, count, "cross_entropy")
+    loss, probabilities = backend.softmax_cross_entropy_forward(x, labels, scale=factor)
+    saved = (probabilities, labels, factor)
     return record(loss, _cross_entropy_backward, (logits._node,), saved)
 
 
 def _binary_cross_entropy_with_logits_backward(node: Node, dy: np.ndarray) -> tuple:
     x, targets, weight, factor = node.saved
-    dloss = _spread(dy, factor, weight, x.shape)
+    dloss = spread_loss(dy, factor, x.shape)
+    if weight is not None:
+        dloss *= weight
     return (backend.sigmoid_cross_entropy_backward(x, targets, dloss),)
 
 

@@ -1,8 +1,8 @@
 """Targets of the cross-entropies: soft, weighted, checked before the kernels see them.
 
 A weighted loss needs no kernel of its own. The softmax cross-entropy is linear in the
-rows of targets, so class weights and label smoothing are rows that need not sum to 1.
-The weight of an example multiplies its loss.
+rows of targets, so weights and label smoothing are rows that need not sum to 1. For
+yes-or-no questions the weight of an example multiplies its loss.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def weigh_classes(
     class_weight: Any,
     sample_weight: Any,
     label_smoothing: float,
-) -> tuple[np.ndarray, np.ndarray | None, float]:
+) -> tuple[np.ndarray, float]:
     r"""Return what a weighted softmax cross-entropy is computed with.
 
     Parameters
@@ -65,9 +65,7 @@ def weigh_classes(
     Returns
     -------
     rows : numpy.ndarray
-        (n, classes): :math:`c_k ((1 - \epsilon) y_k + \epsilon / K)`.
-    weight : numpy.ndarray or None
-        (n,): s, which the losses are to be multiplied by.
+        (n, classes): :math:`s c_k ((1 - \epsilon) y_k + \epsilon / K)`.
     total : float
         What a mean divides by: the sum of :math:`s \sum_k c_k y_k`.
 
@@ -95,14 +93,14 @@ def weigh_classes(
                 f"classes, got shape {by_class.shape}"
             )
         mass = (rows * by_class).sum(-1)
-    weight = None
-    if sample_weight is not None:
-        weight = example_weights(sample_weight, (n,), dtype, operation)
-        mass *= weight
     rows *= 1 - label_smoothing
     rows += label_smoothing / classes
     rows *= by_class
-    return rows, weight, float(mass.sum())
+    if sample_weight is not None:
+        weight = example_weights(sample_weight, (n,), dtype, operation)
+        rows *= weight[:, np.newaxis]
+        mass *= weight
+    return rows, float(mass.sum())
 
 
 def example_weights(

@@ -1,5 +1,9 @@
 cimport numpy as cnp
 
+ctypedef fused real:
+    float
+    double
+
 cdef cnp.ndarray as_real(object x, str operation, str name, cnp.ndarray like=*)
 cdef cnp.ndarray as_output(
     object out, int ndim, cnp.npy_intp *shape, int typenum, str operation)

@@ -12,7 +12,7 @@ from libc.string cimport memcpy
 
 from fastdl import shapes
 from fastdl.errors import ShapeError
-from fastdl.kernels.arrays cimport as_real, check_same_shape, in_place
+from fastdl.kernels.arrays cimport as_real, check_same_shape, in_place, real
 from fastdl.kernels.memory cimport Block, new_array, new_block
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
 from fastdl.kernels.spans cimport SPAN
@@ -25,10 +25,6 @@ cdef enum:
     TILE_COLS = 256  # columns: few, so that a tile has rows even with many channels
     FEW_CHANNELS = 128  # fewer are put side by side
     WORK = 8  # elementary operations an element, about
-
-ctypedef fused real:
-    float
-    double
 
 cdef enum:  # the parameters of a column
     MEAN

@@ -7,7 +7,7 @@ import numpy as np
 
 from fastdl import shapes
 from fastdl.errors import ShapeError
-from fastdl.kernels.arrays cimport as_real
+from fastdl.kernels.arrays cimport as_real, real
 from fastdl.kernels.memory cimport new_array
 from fastdl.kernels.runtime cimport Task, microkernels, run_tasks, threads_for
 from fastdl.kernels.spans cimport SPAN, span_count, span_length
@@ -229,7 +229,24 @@ def log_softmax_forward(x):
     return y
 
 
-def softmax_cross_entropy_forward(logits, labels):
+cdef void add_up(
+    const real *losses, Py_ssize_t n, double scale, real *result,
+) noexcept nogil:
+    """Add the losses in their order, whatever the number of threads."""
+    cdef double total = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        total += losses[i]
+    result[0] = <real> (scale * total)
+
+
+cdef void repeat(const real *value, Py_ssize_t n, real *result) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        result[i] = value[0]
+
+
+def softmax_cross_entropy_forward(logits, labels, *, scale=None):
     """Return the cross-entropy of each example, and the probabilities.
 
     Parameters
@@ -238,11 +255,14 @@ def softmax_cross_entropy_forward(logits, labels):
         (n, classes), float32 or float64.
     labels : numpy.ndarray
         Integers (n,) in [0, classes), or rows of probabilities (n, classes).
+    scale : float, optional
+        If given, the loss is one number: the sum over the examples times `scale`, 1/n
+        for a mean.
 
     Returns
     -------
     loss : numpy.ndarray
-        (n,), in nats, not averaged.
+        (n,), or (), in nats.
     probabilities : numpy.ndarray
         (n, classes), for `softmax_cross_entropy_backward`.
 
@@ -257,10 +277,21 @@ def softmax_cross_entropy_forward(logits, labels):
     cdef cnp.ndarray y = set_rows(&p, x, operation)
     # The array behind p.labels or p.targets lives as long as this name.
     cdef cnp.ndarray _labels = set_labels(&p, x, labels, operation)
-    cdef cnp.ndarray loss = new_array(1, cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x))
-    p.loss = cnp.PyArray_BYTES(loss)
+    cdef int typenum = cnp.PyArray_TYPE(x)
+    cdef cnp.ndarray losses = new_array(1, cnp.PyArray_DIMS(x), typenum)
+    cdef cnp.ndarray loss
+    p.loss = cnp.PyArray_BYTES(losses)
     with nogil:
         run_rows(cross_entropy_task, &p)
+    if scale is None:
+        return losses, y
+    loss = new_array(0, NULL, typenum)
+    if typenum == cnp.NPY_FLOAT:
+        add_up[float](
+            <float *> p.loss, p.rows, scale, <float *> cnp.PyArray_DATA(loss))
+    else:
+        add_up[double](
+            <double *> p.loss, p.rows, scale, <double *> cnp.PyArray_DATA(loss))
     return loss, y
 
 
@@ -274,7 +305,8 @@ def softmax_cross_entropy_backward(probabilities, labels, dloss):
     labels : numpy.ndarray
         As in the forward pass.
     dloss : numpy.ndarray
-        (n,): the gradient with respect to each example's loss, 1/n for a mean.
+        (n,): the gradient with respect to each example's loss, 1/n for a mean; or ():
+        the same for all.
 
     Returns
     -------
@@ -292,7 +324,19 @@ def softmax_cross_entropy_backward(probabilities, labels, dloss):
     # The array behind p.labels or p.targets lives as long as this name.
     cdef cnp.ndarray _labels = set_labels(&p, x, labels, operation)
     cdef cnp.ndarray dloss_ = as_real(dloss, operation, "dloss", x)
-    shapes.check_shape(operation, "dloss", dloss.shape, (p.rows,))
+    cdef cnp.ndarray value = dloss_
+    cdef int typenum = cnp.PyArray_TYPE(x)
+    if dloss_.ndim == 0:
+        dloss_ = new_array(1, cnp.PyArray_DIMS(x), typenum)
+        if typenum == cnp.NPY_FLOAT:
+            repeat[float](
+                <float *> cnp.PyArray_DATA(value), p.rows,
+                <float *> cnp.PyArray_DATA(dloss_))
+        else:
+            repeat[double](
+                <double *> cnp.PyArray_DATA(value), p.rows,
+                <double *> cnp.PyArray_DATA(dloss_))
+    shapes.check_shape(operation, "dloss", (<object> dloss_).shape, (p.rows,))
     p.dloss = cnp.PyArray_BYTES(dloss_)
     with nogil:
         run_rows(cross_entropy_backward_task, &p)

@@ -72,7 +72,7 @@ def log_softmax_forward(x: np.ndarray) -> np.ndarray:
 
 
 def softmax_cross_entropy_forward(
-    logits: np.ndarray, labels: np.ndarray
+    logits: np.ndarray, labels: np.ndarray, *, scale: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the cross-entropy of each example, and the probabilities.
 
@@ -82,11 +82,14 @@ def softmax_cross_entropy_forward(
         (n, classes), any float type.
     labels
         Integers (n,) in [0, classes), or rows of probabilities (n, classes).
+    scale
+        If given, the loss is one number: the sum over the examples times `scale`, 1/n
+        for a mean.
 
     Returns
     -------
     loss : numpy.ndarray
-        (n,), in nats, not averaged.
+        (n,), or (), in nats.
     probabilities : numpy.ndarray
         (n, classes), for `softmax_cross_entropy_backward`.
 
@@ -99,10 +102,14 @@ def softmax_cross_entropy_forward(
     labels = shapes.labels(labels, n, classes, "softmax_cross_entropy")
     log_p = log_softmax_forward(logits)
     if labels.ndim == 1:
-        return -log_p[np.arange(n), labels], np.exp(log_p)
-    terms = np.zeros_like(log_p)  # 0 log 0 = 0
-    np.multiply(labels, log_p, out=terms, where=labels != 0, casting="same_kind")
-    return -terms.sum(axis=-1), np.exp(log_p)
+        loss = -log_p[np.arange(n), labels]
+    else:
+        terms = np.zeros_like(log_p)  # 0 log 0 = 0
+        np.multiply(labels, log_p, out=terms, where=labels != 0, casting="same_kind")
+        loss = -terms.sum(axis=-1)
+    if scale is not None:
+        loss = np.array(loss.sum() * scale, log_p.dtype)
+    return loss, np.exp(log_p)
 
 
 def softmax_cross_entropy_backward(
@@ -117,7 +124,8 @@ def softmax_cross_entropy_backward(
     labels
         As in the forward pass.
     dloss
-        (n,): the gradient with respect to each example's loss, 1/n for a mean.
+        (n,): the gradient with respect to each example's loss, 1/n for a mean; or ():
+        the same for all.
 
     Returns
     -------
@@ -130,7 +138,7 @@ def softmax_cross_entropy_backward(
     else:
         labels = labels.astype(probabilities.dtype)
         dlogits = probabilities * labels.sum(axis=-1, keepdims=True) - labels
-    return dlogits * dloss[:, np.newaxis]
+    return dlogits * dloss[..., np.newaxis]
 
 
 def sigmoid_cross_entropy_forward(

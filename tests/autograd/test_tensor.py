@@ -79,6 +79,16 @@ def test_attributes():
     assert x.grad is None
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1, 1)], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_backward_starts_from_one_in_the_shape_of_the_tensor(shape, dtype):
+    x = Tensor(np.full(shape, 3, dtype), requires_grad=True)
+    (x * x).backward()
+    assert x.grad.shape == shape
+    assert x.grad.dtype == dtype
+    assert x.grad.item() == 6
+
+
 def test_one_element_becomes_a_number():
     x = Tensor([[2.5]])
     assert x.item() == 2.5

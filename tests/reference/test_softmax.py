@@ -66,6 +66,21 @@ def test_s07_worked_example(labels):
     np.testing.assert_allclose(dz, [[0.3, -0.8, 0.1, 0.4]])
 
 
+@pytest.mark.parametrize("kind", ["int", "weights"])
+def test_one_loss_of_all_examples(kind, rng):
+    """The scaled sum, and the same gradient for each example."""
+    logits = rng.standard_normal((5, 3))
+    labels = rng.integers(0, 3, 5) if kind == "int" else rng.random((5, 3))
+    losses, p = softmax_cross_entropy_forward(logits, labels)
+    mean, _ = softmax_cross_entropy_forward(logits, labels, scale=1 / 5)
+    assert mean.shape == ()
+    np.testing.assert_allclose(mean, losses.mean())
+    np.testing.assert_array_equal(
+        softmax_cross_entropy_backward(p, labels, np.array(0.2)),
+        softmax_cross_entropy_backward(p, labels, np.full(5, 0.2)),
+    )
+
+
 @pytest.mark.parametrize("kind", ["int", "one-hot", "probabilities", "weights"])
 def test_softmax_cross_entropy_backward(kind, rng, numeric_gradient):
     """By finite differences; rows that do not sum to 1 have exact gradients too."""
