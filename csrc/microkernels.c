@@ -4,7 +4,7 @@
 #include "activation.c"
 #include "augment.c"
 #include "batchnorm.c"
-#include "conv2d.c"
+#include "depthwise.c"
 #include "dropout.c"
 #include "gather.c"
 #include "matmul.c"

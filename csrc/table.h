@@ -15,6 +15,18 @@ typedef struct {
   const ptrdiff_t *offset;
 } Reduction;
 
+/* rows x cols windows of a depthwise convolution that meet the same taps: `runs` rows
+ * of `taps` taps. Run s of the first window begins at x[s], its weights (or their
+ * gradients) at weight[s]. The others are reals between windows, and between taps.
+ * `fresh` of the runs, the last ones, have pixels that no window above has read;
+ * 0: all of them are in the cache anyhow. */
+typedef struct {
+  ptrdiff_t rows, cols, channels, runs, taps, fresh;
+  ptrdiff_t x_row, x_col, x_tap, y_row, y_col, weight_tap;
+  const void *const *x;
+  void *const *weight;
+} Depthwise;
+
 /* The sizes of a pooling; argmax_bytes is 1 or 4. */
 typedef struct {
   ptrdiff_t n, h, w, c, kh, kw, oh, ow, stride_h, stride_w, top, left;

@@ -1,12 +1,8 @@
 # A pass of conv2d: shared by its algorithms, the register tile and Winograd.
 
+from fastdl.kernels.axis cimport Axis
 from fastdl.kernels.images cimport Chunks, Images
 from fastdl.kernels.table cimport MicroKernels, Reduction
-
-cdef struct Axis:
-    # The taps of a kernel along one axis: tap t is kernel row `first + t * step`, and
-    # its pixels lie t * shift rows below the top of the window.
-    Py_ssize_t taps, first, step, shift
 
 cdef struct Conv2dArgs:
     const MicroKernels *kernels
@@ -15,7 +11,6 @@ cdef struct Conv2dArgs:
     Chunks chunks
     Axis taps_h, taps_w
     Py_ssize_t kernel_w  # taps of a row of the whole kernel
-    bint depthwise
     # The result of the first window, and reals to the next image, row and window.
     char *y
     Py_ssize_t y_image, y_row, y_pixel
@@ -46,5 +41,4 @@ cdef inline void activate(
         y += p.y_pixel * p.size
 
 
-cdef Axis forward_axis(Py_ssize_t kernel, Py_ssize_t dilation) noexcept nogil
 cdef run(Conv2dArgs *p, int algorithm)

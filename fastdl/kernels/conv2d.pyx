@@ -11,14 +11,14 @@ csrc/matmul.c multiplies these rows by the weights, packed into panels of its wi
 The gradient with respect to x is made of the same passes: conv2d_input.pyx.
 """
 
-from libc.string cimport memcpy
-
 cimport numpy as cnp
 
 from fastdl import shapes
 from fastdl.errors import ArgumentError
 from fastdl.kernels.algorithm cimport choose, winograd_faster
 from fastdl.kernels.arrays cimport as_output, as_real, overlaps
+from fastdl.kernels.axis cimport forward_axis
+from fastdl.kernels.depthwise cimport depthwise_forward, is_depthwise
 from fastdl.kernels.images cimport (
     View, cut, padded_row, scratch_bytes, set_padded, view,
 )
@@ -115,33 +115,6 @@ cdef void tile_task(
         activate(p, y0 + channel * p.size, windows, first_channel(p, panel1) - channel)
 
 
-cdef void depthwise_task(
-    const void *arguments, Py_ssize_t index, char *scratch,
-) noexcept nogil:
-    """Compute a chunk of windows when each channel has a filter of its own."""
-    cdef const Conv2dArgs *p = <const Conv2dArgs *> arguments
-    cdef View v = view(&p.x, &p.chunks, index, 0, p.x.c, scratch)
-    cdef Py_ssize_t i, row
-    cdef char *y
-    for i in range(v.images):
-        for row in range(v.rows):
-            y = p.y + (
-                (v.image0 + i) * p.y_image + (v.row0 + row) * p.y_row) * p.size
-            p.kernels.depthwise(
-                p.x.cols, p.x.c,
-                v.data + (i * v.image + row * p.x.step_h * v.row) * p.size,
-                p.x.step_w * v.c, p.panels, p.bias, y, p.y_pixel,
-                p.taps_h.taps * p.taps_w.taps, p.offset)
-            if p.activation:
-                activate(p, y, p.x.cols, p.x.c)
-
-
-cdef Axis forward_axis(Py_ssize_t kernel, Py_ssize_t dilation) noexcept nogil:
-    cdef Axis axis
-    axis.taps, axis.first, axis.step, axis.shift = kernel, 0, 1, dilation
-    return axis
-
-
 cdef Py_ssize_t pass_bytes(const Conv2dArgs *p, int threads) noexcept nogil:
     """Return the bytes of all memory that `run_pass` cuts from its block."""
     cdef Py_ssize_t taps = p.taps_h.taps * p.taps_w.taps
@@ -173,14 +146,6 @@ cdef void run_pass(Conv2dArgs *p, int threads, char *memory) noexcept nogil:
                 (p.taps_h.first + i * p.taps_h.step) * p.kernel_w
                 + p.taps_w.first + j * p.taps_w.step) * p.weight_tap
             t += 1
-    if p.depthwise:
-        for t in range(taps):
-            memcpy(p.panels + t * p.x.c * p.size,
-                   p.weight + p.tap_weight[t] * p.size, p.x.c * p.size)
-        run_tasks(depthwise_task, p, p.chunks.count, threads, scratch,
-                  scratch_bytes(&p.x, &p.chunks, p.x.c))
-        return
-
     run_tasks(pack_task, p, panels, threads, NULL, 0)
     if p.bias != NULL:
         for i in range(p.groups):
@@ -211,12 +176,10 @@ cdef void plan_pass(Conv2dArgs *p) noexcept nogil:
     set_padded(&p.x)
     p.chunks = cut(&p.x, CHUNK_WINDOWS)
     p.group_panels = (p.group_out + width - 1) // width
-    p.panel_reals = p.taps_h.taps * p.taps_w.taps * p.group_in
-    if not p.depthwise:
-        p.panel_reals *= width
+    p.panel_reals = p.taps_h.taps * p.taps_w.taps * p.group_in * width
     panels = p.groups * p.group_panels
     p.panel_groups = 1
-    if p.chunks.count and not p.depthwise:
+    if p.chunks.count:
         p.panel_groups = min(panels, (MIN_TASKS + p.chunks.count - 1) // p.chunks.count)
     p.panels_per_group = (panels + p.panel_groups - 1) // p.panel_groups
     p.panel_groups = (panels + p.panels_per_group - 1) // p.panels_per_group
@@ -268,6 +231,9 @@ def conv2d_forward(
     cdef cnp.ndarray y = as_output(out, 4, shape, cnp.PyArray_TYPE(x_), "conv2d")
     if out is not None and (overlaps(y, x_) or overlaps(y, w_)):
         raise ArgumentError("conv2d: out must not share memory with x or weight")
+    if is_depthwise(g):
+        depthwise_forward(g, x_, w_, b_, p.activation, y)
+        return y
 
     p.size = cnp.PyArray_ITEMSIZE(x_)
     p.kernels = microkernels(<int> p.size)
@@ -286,7 +252,6 @@ def conv2d_forward(
     p.groups = g.groups
     p.group_in = g.c // g.groups
     p.group_out = g.oc // g.groups
-    p.depthwise = p.group_in == 1 and p.group_out == 1 and p.groups > 1
     p.weight = cnp.PyArray_BYTES(w_)
     p.weight_tap = p.group_in * g.oc
     p.weight_group = p.group_out

@@ -15,9 +15,11 @@ cimport numpy as cnp
 from fastdl import shapes
 from fastdl.kernels.algorithm cimport choose
 from fastdl.kernels.arrays cimport as_real
-from fastdl.kernels.conv2d cimport Axis, Conv2dArgs, run
+from fastdl.kernels.axis cimport first_offset, phase_axis
+from fastdl.kernels.conv2d cimport Conv2dArgs, run
 from fastdl.kernels.conv2d_planes cimport planes_bytes, run_planes
 from fastdl.kernels.conv2d_scatter cimport ScatterArgs, run_scatter, scatter_bytes
+from fastdl.kernels.depthwise cimport depthwise_backward_input, is_depthwise
 from fastdl.kernels.memory cimport Block, new_array, new_block
 from fastdl.kernels.runtime cimport microkernels, threads_for
 
@@ -25,36 +27,6 @@ cnp.import_array()
 
 cdef enum:
     PLANES_CHANNELS = 6  # at most; more fill the vectors of the other ways
-
-cdef Axis phase_axis(
-    Py_ssize_t kernel, Py_ssize_t dilation, Py_ssize_t stride, Py_ssize_t phase,
-) noexcept nogil:
-    """Return the taps k with k * dilation = phase (mod stride), the last one first.
-
-    The last tap comes from the pixel of dy that lies highest.
-    """
-    cdef Axis axis
-    cdef Py_ssize_t k
-    axis.taps, axis.first, axis.step, axis.shift = 0, 0, 0, 1
-    for k in range(kernel):
-        if k * dilation % stride == phase:
-            if axis.taps:
-                axis.step = axis.first - k
-                axis.shift = (k - axis.first) * dilation // stride
-            axis.first = k
-            axis.taps += 1
-    return axis
-
-
-cdef Py_ssize_t first_offset(
-    const Axis *axis, Py_ssize_t dilation, Py_ssize_t stride, Py_ssize_t first,
-) noexcept nogil:
-    """Return how far outside dy the window of the first pixel of a phase begins.
-
-    `first` is that pixel in the padded image; k d = first - s i for row i of dy.
-    """
-    return (axis.first * dilation - first) // stride if axis.taps else 0
-
 
 cdef scatter(g, cnp.ndarray dy, cnp.ndarray weight, cnp.ndarray dx):
     """Fill dx by conv2d_planes.pyx or conv2d_scatter.pyx."""
@@ -104,6 +76,9 @@ def conv2d_backward_input(
     cdef cnp.npy_intp shape[4]
     shape[0], shape[1], shape[2], shape[3] = g.n, g.h, g.w, g.c
     cdef cnp.ndarray dx = new_array(4, shape, cnp.PyArray_TYPE(dy_))
+    if is_depthwise(g):
+        depthwise_backward_input(g, dy_, w_, dx)
+        return dx
     if g.groups == 1 and (
             g.stride_h > 1 or g.stride_w > 1 or g.c <= PLANES_CHANNELS):
         scatter(g, dy_, w_, dx)
@@ -127,7 +102,6 @@ def conv2d_backward_input(
     p.groups = g.groups
     p.group_in = oc // p.groups
     p.group_out = c // p.groups
-    p.depthwise = p.group_in == 1 and p.group_out == 1 and p.groups > 1
     p.weight = cnp.PyArray_BYTES(w_)
     p.kernel_w = kw
     p.weight_tap = p.group_out * oc

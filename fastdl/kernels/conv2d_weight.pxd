@@ -12,10 +12,9 @@ cdef struct WeightArgs:
     const char *dy
     const char *dy_end
     Py_ssize_t oc, groups, group_in, group_out
-    bint depthwise
     Py_ssize_t parts, slices, slice_in  # channels of a group in a slice
     Py_ssize_t weights, part_reals  # reals of dweight, and with dbias
     char *result  # the first part: dweight, then dbias
     char *others  # the other parts
-    Py_ssize_t offsets  # places for the starts of rows, or of taps
+    Py_ssize_t offsets  # places for the starts of rows
     Py_ssize_t view_bytes

@@ -18,6 +18,7 @@ cimport numpy as cnp
 from fastdl import shapes
 from fastdl.kernels.algorithm cimport choose, winograd_faster
 from fastdl.kernels.arrays cimport as_real
+from fastdl.kernels.depthwise cimport depthwise_backward_weight, is_depthwise
 from fastdl.kernels.images cimport View, cut, scratch_bytes, set_padded, view
 from fastdl.kernels.memory cimport Block, new_array, new_block
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
@@ -64,10 +65,7 @@ cdef void weight_task(
             v = view(&p.x, &p.chunks, chunk, channel, channels, scratch)
         dy = p.dy + (
             (v.image0 * p.x.rows + v.row0) * p.x.cols * p.oc * p.size)
-        if p.depthwise:
-            depthwise_chunk(p, &v, dy, sums, rest)
-        else:
-            tile_chunk(p, &v, dy, channel, channels, sums, rest)
+        tile_chunk(p, &v, dy, channel, channels, sums, rest)
         if channel == 0:
             p.kernels.column_sum(
                 v.images * v.rows * p.x.cols, p.oc, dy, p.oc,
@@ -132,24 +130,6 @@ cdef void tile_chunk(
             col += width
 
 
-cdef void depthwise_chunk(
-    const WeightArgs *p, const View *v, const char *dy, char *sums, char *scratch,
-) noexcept nogil:
-    """Add the products of one chunk, each channel with itself."""
-    cdef ptrdiff_t *offset = <ptrdiff_t *> scratch
-    cdef Py_ssize_t t, row
-    for t in range(p.kh * p.kw):
-        offset[t] = (t // p.kw * p.dilation_h * v.row
-                     + t % p.kw * p.dilation_w * v.c)
-    for row in range(v.images * v.rows):
-        p.kernels.depthwise_weight(
-            p.x.cols, p.oc,
-            v.data + (row // v.rows * v.image
-                      + row % v.rows * p.x.step_h * v.row) * p.size,
-            p.x.step_w * v.c, dy, sums, p.kh * p.kw, offset)
-        dy += p.x.cols * p.oc * p.size
-
-
 cdef void reduce_task(
     const void *arguments, Py_ssize_t index, char *scratch,
 ) noexcept nogil:
@@ -193,6 +173,8 @@ def conv2d_backward_weight(
     g = shapes.conv2d(
         x.shape, weight_shape, stride, padding, dilation, groups, "conv2d backward")
     shapes.check_shape("conv2d backward", "dy", dy.shape, (g.n, g.oh, g.ow, g.oc))
+    if is_depthwise(g):
+        return depthwise_backward_weight(g, dy_, x_)
     p.size = cnp.PyArray_ITEMSIZE(x_)
     p.kernels = microkernels(<int> p.size)
     p.x.data = cnp.PyArray_BYTES(x_)
@@ -212,7 +194,6 @@ def conv2d_backward_weight(
     p.oc, p.groups = g.oc, g.groups
     p.group_in = g.c // g.groups
     p.group_out = g.oc // g.groups
-    p.depthwise = p.group_in == 1 and p.group_out == 1 and p.groups > 1
 
     p.weights = p.kh * p.kw * p.group_in * p.oc
     p.part_reals = p.weights + p.oc
@@ -229,7 +210,7 @@ def conv2d_backward_weight(
     cdef cnp.npy_intp n = p.part_reals
     cdef cnp.ndarray result = new_array(1, &n, cnp.PyArray_TYPE(x_))
     p.result = cnp.PyArray_BYTES(result)
-    p.offsets = max(p.chunks.images * p.chunks.rows, p.kh * p.kw)
+    p.offsets = p.chunks.images * p.chunks.rows
     p.view_bytes = scratch_bytes(&p.x, &p.chunks, p.x.c)
     cdef Py_ssize_t scratch = p.view_bytes + p.offsets * sizeof(ptrdiff_t) + (
         p.chunks.images * p.chunks.rows * p.x.cols * p.kernels.tile_cols * p.size)

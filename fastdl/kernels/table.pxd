@@ -10,6 +10,12 @@ cdef extern from "table.h" nogil:
         ptrdiff_t b_stride
         const ptrdiff_t *offset
 
+    ctypedef struct Depthwise:
+        ptrdiff_t rows, cols, channels, runs, taps, fresh
+        ptrdiff_t x_row, x_col, x_tap, y_row, y_col, weight_tap
+        const void **x
+        void **weight
+
     ctypedef struct Pool2d:
         ptrdiff_t n, h, w, c, kh, kw, oh, ow, stride_h, stride_w, top, left
         int argmax_bytes
@@ -33,13 +39,10 @@ cdef extern from "table.h" nogil:
             ptrdiff_t col_stride, void *panel,
         ) noexcept nogil
         void (*depthwise)(
-            ptrdiff_t pixels, ptrdiff_t channels, const void *x, ptrdiff_t x_step,
-            const void *weight, const void *bias, void *y, ptrdiff_t y_step,
-            ptrdiff_t taps, const ptrdiff_t *offset,
+            const Depthwise *g, const void *bias, void *y,
         ) noexcept nogil
         void (*depthwise_weight)(
-            ptrdiff_t pixels, ptrdiff_t channels, const void *x, ptrdiff_t x_step,
-            const void *dy, void *dweight, ptrdiff_t taps, const ptrdiff_t *offset,
+            const Depthwise *g, const void *dy, void *dbias,
         ) noexcept nogil
         void (*column_sum)(
             ptrdiff_t rows, ptrdiff_t cols, const void *x, ptrdiff_t stride,

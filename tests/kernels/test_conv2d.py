@@ -48,6 +48,23 @@ CASES = {
         *(1, (9, 9), 64, 64, (3, 3)),
         {"groups": 64, "dilation": 2, "stride": (1, 2)},
     ),
+    "depthwise 5x5": (2, (9, 8), 20, 20, (5, 5), {"groups": 20, "padding": 2}),
+    "depthwise, few channels": (
+        *(2, (7, 6), 3, 3, (3, 3)),
+        {"groups": 3, "padding": 1, "stride": 3},
+    ),
+    "depthwise, stride > kernel": (
+        *(2, (9, 8), 5, 5, (2, 1)),
+        {"groups": 5, "padding": 1, "stride": (3, 4)},
+    ),
+    "depthwise, padding > kernel": (
+        *(1, (4, 5), 18, 18, (2, 3)),
+        {"groups": 18, "padding": (3, 4), "dilation": (1, 2)},
+    ),
+    "depthwise, more than a cache": (
+        *(1, (48, 51), 80, 80, (3, 3)),
+        {"groups": 80, "padding": 1},
+    ),
     "depthwise x 2": (2, (6, 6), 7, 14, (3, 3), {"groups": 7, "padding": 1}),
     "empty batch": (0, (5, 5), 3, 4, (3, 3), {"padding": 1}),
     "many small images": (70, (4, 4), 20, 36, (3, 3), {"padding": 1}),
@@ -123,9 +140,12 @@ def test_equals_reference(case, isa, dtype, assert_close, same_bits_for_threads)
 @st.composite
 def geometries(draw):
     """Any convolution that has an output."""
-    groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
-    c = groups * draw(st.integers(1, 20))
-    oc = groups * draw(st.integers(1, 40))
+    if draw(st.integers(0, 3)) == 0:  # depthwise
+        groups = c = oc = draw(st.integers(2, 40))
+    else:
+        groups = draw(st.sampled_from([1, 1, 1, 2, 3]))
+        c = groups * draw(st.integers(1, 20))
+        oc = groups * draw(st.integers(1, 40))
     kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
     dilation = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     padding = tuple(
@@ -234,7 +254,13 @@ def test_nothing_is_read_beyond_the_end(isa, dtype):
         inner[:] = array
         return inner
 
-    cases = ("channels 7 to 17", "uneven padding", "depthwise", "one channel")
+    cases = (
+        "channels 7 to 17",
+        "uneven padding",
+        "depthwise",
+        "one channel",
+        "depthwise, few channels",
+    )
     for case, algorithm in itertools.product(cases, ("direct", "winograd")):
         *sizes, options = CASES[case]
         options = {**options, "algorithm": algorithm}

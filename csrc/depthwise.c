@@ -1,0 +1,177 @@
+/* Depthwise convolution: each channel has its own filter, so nothing is shared
+ * between channels and the vectors run along them.
+ *
+ *   y[p][c]        = bias[c] + sum_t x[t][p][c] * weight[t][c]
+ *   dweight[t][c] += sum_p     x[t][p][c] * dy[p][c],   dbias[c] += sum_p dy[p][c]
+ *
+ * x[t] are the pixels under tap t. There are few multiply-adds for each real, so what
+ * counts is how it comes from memory. Small blocks of pixels with all channels are
+ * computed one by one: their rows are read straight on, and while one is computed the
+ * rows under the next block below are fetched into the L2 cache, since the processor
+ * foresees no stream that leaves its page after a few pixels.
+ *
+ * Other convolutions stand on the register tile of matmul.c. */
+#include "rows.h"
+#include "simd.h"
+#include "table.h"
+
+/* Windows of a block. Their sums are 8 independent chains; with 2 rows, 4 rows of x
+ * serve for 6. */
+#define ROWS_AT_ONCE 2
+#define COLS_AT_ONCE 4
+#define TAPS_AT_ONCE 9 /* gradients with sums in registers: a kernel of 3 x 3 */
+
+ALWAYS_INLINE void fetch(const real *p, ptrdiff_t n) {
+  for (ptrdiff_t i = 0; i < n; i += 64 / (ptrdiff_t)sizeof(real))
+    __builtin_prefetch(p + i, 0, 2);
+}
+
+/* Fetch what the windows under a block read first, and their y (or dy). */
+ALWAYS_INLINE void fetch_below(ptrdiff_t rows, ptrdiff_t cols, const Depthwise *g,
+                               ptrdiff_t at, const real *y) {
+  if (!g->fresh) return;
+  for (ptrdiff_t r = rows; r < 2 * rows; r++) {
+    for (ptrdiff_t run = g->runs - g->fresh; run < g->runs; run++)
+      fetch((const real *)g->x[run] + at + r * g->x_row, cols * g->x_col);
+    fetch(y + r * g->y_row, cols * g->y_col);
+  }
+}
+
+/* Channels [c, c + n) of a block. A load of x goes straight into a multiply-add, which
+ * takes as long; a load of weights serves the whole block. */
+ALWAYS_INLINE void window_sums(const int rows, const int cols, const Depthwise *g,
+                               ptrdiff_t at, ptrdiff_t c, ptrdiff_t n, const real *bias,
+                               real *y) {
+  const ptrdiff_t x_row = g->x_row, x_col = g->x_col, y_row = g->y_row;
+  const ptrdiff_t y_col = g->y_col, taps = g->taps;
+  const vec start = bias ? load_some(bias + c, n) : splat(0);
+  vec sum[ROWS_AT_ONCE][COLS_AT_ONCE];
+  for (int r = 0; r < rows; r++)
+    for (int p = 0; p < cols; p++) sum[r][p] = start;
+  for (ptrdiff_t run = 0; run < g->runs; run++) {
+    const real *x = (const real *)g->x[run] + at + c;
+    const real *weight = (const real *)g->weight[run] + c;
+    for (ptrdiff_t t = 0; t < taps; t++, x += g->x_tap, weight += g->weight_tap) {
+      const vec filter = load_some(weight, n);
+      for (int r = 0; r < rows; r++)
+        for (int p = 0; p < cols; p++)
+          sum[r][p] += load_some(x + r * x_row + p * x_col, n) * filter;
+    }
+  }
+  for (int r = 0; r < rows; r++)
+    for (int p = 0; p < cols; p++)
+      store_some(y + r * y_row + p * y_col + c, sum[r][p], n);
+}
+
+/* All channels of a block. The last vector begins earlier where it would end behind
+ * them, and computes some of them again. */
+ALWAYS_INLINE void window_block(const int rows, const int cols, const Depthwise *g,
+                                ptrdiff_t at, const real *bias, real *y) {
+  const ptrdiff_t last = g->channels - LANES;
+  fetch_below(rows, cols, g, at, y);
+  if (last < 0) {
+    window_sums(rows, cols, g, at, 0, g->channels, bias, y);
+    return;
+  }
+  for (ptrdiff_t c = 0; c < last; c += LANES)
+    window_sums(rows, cols, g, at, c, LANES, bias, y);
+  window_sums(rows, cols, g, at, last, LANES, bias, y);
+}
+
+ALWAYS_INLINE void window_rows(const int rows, const Depthwise *g, ptrdiff_t at,
+                               const real *bias, real *y) {
+  ptrdiff_t p = 0;
+  for (; p + COLS_AT_ONCE <= g->cols; p += COLS_AT_ONCE)
+    window_block(rows, COLS_AT_ONCE, g, at + p * g->x_col, bias, y + p * g->y_col);
+  for (; p < g->cols; p++)
+    window_block(rows, 1, g, at + p * g->x_col, bias, y + p * g->y_col);
+}
+
+/* bias may be NULL. */
+static void depthwise(const Depthwise *g, const void *bias, void *y) {
+  real *to = y;
+  ptrdiff_t r = 0;
+  for (; r + ROWS_AT_ONCE <= g->rows; r += ROWS_AT_ONCE)
+    window_rows(ROWS_AT_ONCE, g, r * g->x_row, bias, to + r * g->y_row);
+  for (; r < g->rows; r++) window_rows(1, g, r * g->x_row, bias, to + r * g->y_row);
+}
+
+/* Add the products of `cols` windows of each row to channels [c, c + n) of `taps`
+ * gradients, but for the first `done` of these channels. dbias may be NULL. */
+ALWAYS_INLINE void tap_sums(const int taps, const Depthwise *g, const real *const *x,
+                            ptrdiff_t at, ptrdiff_t cols, ptrdiff_t c, ptrdiff_t n,
+                            ptrdiff_t done, const real *dy, real *const *dweight,
+                            real *dbias) {
+  const ptrdiff_t x_col = g->x_col, y_col = g->y_col;
+  vec sum[TAPS_AT_ONCE + 1] = {{0}};
+  for (ptrdiff_t r = 0; r < g->rows; r++) {
+    const real *from = dy + r * g->y_row + c;
+    ptrdiff_t place = at + r * g->x_row + c;
+    for (ptrdiff_t p = 0; p < cols; p++, place += x_col, from += y_col) {
+      const vec right = load_some(from, n);
+      for (int t = 0; t < taps; t++) sum[t] += load_some(x[t] + place, n) * right;
+      sum[taps] += right;
+    }
+  }
+  const vec_int again = first_lanes(done);
+  for (int t = 0; t <= taps; t++) {
+    if (t == taps && !dbias) break;
+    real *to = (t == taps ? dbias : dweight[t]) + c;
+    store_some(to, load_some(to, n) + choose(again, splat(0), sum[t]), n);
+  }
+}
+
+/* The gradients of `taps` taps, beginning with `first`. */
+ALWAYS_INLINE void tap_block(const int taps, const Depthwise *g, ptrdiff_t first,
+                             const real *dy, real *dbias) {
+  const ptrdiff_t last = g->channels - LANES;
+  const real *x[TAPS_AT_ONCE + 1];
+  real *dweight[TAPS_AT_ONCE + 1];
+  for (int t = 0; t < taps; t++) {
+    const ptrdiff_t run = (first + t) / g->taps, tap = (first + t) % g->taps;
+    x[t] = (const real *)g->x[run] + tap * g->x_tap;
+    dweight[t] = (real *)g->weight[run] + tap * g->weight_tap;
+  }
+  for (ptrdiff_t p = 0; p < g->cols; p += COLS_AT_ONCE) {
+    const ptrdiff_t cols = g->cols - p < COLS_AT_ONCE ? g->cols - p : COLS_AT_ONCE;
+    const ptrdiff_t at = p * g->x_col;
+    const real *from = dy + p * g->y_col;
+    fetch_below(g->rows, cols, g, at, from);
+    if (last < 0) {
+      tap_sums(taps, g, x, at, cols, 0, g->channels, 0, from, dweight, dbias);
+      continue;
+    }
+    ptrdiff_t c = 0;
+    for (; c < last; c += LANES)
+      tap_sums(taps, g, x, at, cols, c, LANES, 0, from, dweight, dbias);
+    tap_sums(taps, g, x, at, cols, last, LANES, c - last, from, dweight, dbias);
+  }
+}
+
+/* g->weight are the gradients to which is added. */
+static void depthwise_weight(const Depthwise *g, const void *dy, void *dbias) {
+  const ptrdiff_t taps = g->runs * g->taps;
+  ptrdiff_t first = 0;
+  do {
+    real *sums = first ? NULL : dbias; /* once is enough */
+#define TAPS(count)                       \
+  case count:                             \
+    tap_block(count, g, first, dy, sums); \
+    break
+    switch (taps - first) {
+      TAPS(0);
+      TAPS(1);
+      TAPS(2);
+      TAPS(3);
+      TAPS(4);
+      TAPS(5);
+      TAPS(6);
+      TAPS(7);
+      TAPS(8);
+      default:
+        tap_block(TAPS_AT_ONCE, g, first, dy, sums);
+    }
+#undef TAPS
+    first += TAPS_AT_ONCE;
+  } while (first < taps);
+}
