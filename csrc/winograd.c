@@ -76,37 +76,42 @@ ALWAYS_INLINE void filter_gradient_1d(const vec x[6], vec y[3]) {
   y[2] = sixth * (c - a) + x[5];
 }
 
-/* Both dimensions: from [i][j] through columns, then rows. */
-#define TRANSFORM_2D(name, transform_1d, IN, OUT)                 \
-  ALWAYS_INLINE void name(const vec x[IN][IN], vec y[OUT][OUT]) { \
-    vec half[IN][OUT];                                            \
-    UNROLL                                                        \
-    for (int j = 0; j < IN; j++) {                                \
-      vec column[IN];                                             \
-      UNROLL                                                      \
-      for (int i = 0; i < IN; i++) column[i] = x[i][j];           \
-      transform_1d(column, half[j]);                              \
-    }                                                             \
-    UNROLL                                                        \
-    for (int i = 0; i < OUT; i++) {                               \
-      vec row[IN];                                                \
-      UNROLL                                                      \
-      for (int j = 0; j < IN; j++) row[j] = half[j][i];           \
-      transform_1d(row, y[i]);                                    \
-    }                                                             \
+/* Both dimensions of a vector of channels: y[i][j] = T x T^T. Two rows of the result at
+ * a time, {first, second} of each pair, chosen to share work: a whole matrix would not
+ * fit into the registers. */
+#define TRANSFORM_2D(name, transform_1d, IN, OUT, ...)                                \
+  ALWAYS_INLINE void name(const real *x, ptrdiff_t x_row, ptrdiff_t x_pixel, real *y, \
+                          ptrdiff_t y_row, ptrdiff_t y_pixel) {                       \
+    const int pairs[][2] = {__VA_ARGS__};                                             \
+    UNROLL                                                                            \
+    for (int k = 0; k < (int)(sizeof pairs / sizeof *pairs); k++) {                   \
+      vec half[2][IN];                                                                \
+      UNROLL                                                                          \
+      for (int j = 0; j < IN; j++) {                                                  \
+        vec column[IN], all[OUT];                                                     \
+        UNROLL                                                                        \
+        for (int i = 0; i < IN; i++) column[i] = load(x + i * x_row + j * x_pixel);   \
+        transform_1d(column, all);                                                    \
+        half[0][j] = all[pairs[k][0]];                                                \
+        half[1][j] = all[pairs[k][1]];                                                \
+      }                                                                               \
+      UNROLL                                                                          \
+      for (int h = 0; h < 2; h++) {                                                   \
+        vec row[OUT];                                                                 \
+        transform_1d(half[h], row);                                                   \
+        UNROLL                                                                        \
+        for (int j = 0; j < OUT; j++)                                                 \
+          store(y + pairs[k][h] * y_row + j * y_pixel, row[j]);                       \
+      }                                                                               \
+    }                                                                                 \
   }
-TRANSFORM_2D(input_2d, input_1d, 6, 6)
-TRANSFORM_2D(output_2d, output_1d, 6, 4)
-TRANSFORM_2D(output_gradient_2d, output_gradient_1d, 4, 6)
-TRANSFORM_2D(filter_2d, filter_1d, 3, 6)
-TRANSFORM_2D(filter_gradient_2d, filter_gradient_1d, 6, 3)
+TRANSFORM_2D(input_2d, input_1d, 6, 6, {0, 5}, {1, 2}, {3, 4})
+TRANSFORM_2D(output_2d, output_1d, 6, 4, {0, 2}, {1, 3})
+TRANSFORM_2D(output_gradient_2d, output_gradient_1d, 4, 6, {0, 5}, {1, 2}, {3, 4})
+TRANSFORM_2D(filter_2d, filter_1d, 3, 6, {0, 5}, {1, 2}, {3, 4})
+TRANSFORM_2D(filter_gradient_2d, filter_gradient_1d, 6, 3, {0, 2}, {1, 1})
 #undef TRANSFORM_2D
 
-/* The kernels, each on n <= LANES channels first. The 6 x 6 sides are padded to whole
- * vectors; of the pixels, and of the weights' gradient, just n reals are touched. */
-ALWAYS_INLINE vec load_up_to(const real *p, ptrdiff_t n) {
-  return n < LANES ? load_first(p, n, 0) : load(p);
-}
 ALWAYS_INLINE void store_up_to(real *p, vec v, ptrdiff_t n) {
   if (n < LANES)
     store_first(p, v, n);
@@ -114,103 +119,62 @@ ALWAYS_INLINE void store_up_to(real *p, vec v, ptrdiff_t n) {
     store(p, v);
 }
 
-/* Of the 6 x 6 pixels, those in rows top to bottom - 1 and columns left to right - 1
- * exist; the others are padding. */
+/* The part of `rows` x `cols` pixels that exists: rows top to bottom - 1, columns left
+ * to right - 1; and of the vector of channels the first n. */
 typedef struct {
-  ptrdiff_t top, bottom, left, right;
-} Inside;
+  ptrdiff_t top, bottom, left, right, n;
+} Part;
 
-ALWAYS_INLINE void input(ptrdiff_t n, const real *x, ptrdiff_t row, ptrdiff_t pixel,
-                         Inside inside, real *v, ptrdiff_t stride) {
-  vec d[6][6], out[6][6];
-  UNROLL
-  for (int i = 0; i < 6; i++) {
-    UNROLL
-    for (int j = 0; j < 6; j++)
-      d[i][j] =
-          i >= inside.top && i < inside.bottom && j >= inside.left && j < inside.right
-              ? load_up_to(x + i * row + j * pixel, n)
-              : splat(0);
-  }
-  input_2d(d, out);
-  UNROLL
-  for (int i = 0; i < 6; i++) {
-    UNROLL
-    for (int j = 0; j < 6; j++) store(v + (6 * i + j) * stride, out[i][j]);
-  }
+/* Copies the part; the rest of `to` is 0. */
+ALWAYS_INLINE void load_part(int rows, int cols, Part part, const real *x,
+                             ptrdiff_t row, ptrdiff_t pixel, vec *to) {
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < cols; j++) {
+      const int exists =
+          i >= part.top && i < part.bottom && j >= part.left && j < part.right;
+      const real *from = x + i * row + j * pixel;
+      to[i * cols + j] = !exists          ? splat(0)
+                         : part.n < LANES ? load_first(from, part.n, 0)
+                                          : load(from);
+    }
 }
 
 /* v = B^T d B for the 6 x 6 pixels at x, which may begin outside of the image. */
 static void winograd_input(ptrdiff_t channels, const void *x, ptrdiff_t row,
                            ptrdiff_t pixel, ptrdiff_t top, ptrdiff_t bottom,
                            ptrdiff_t left, ptrdiff_t right, void *v, ptrdiff_t stride) {
-  const real *from = x;
-  real *to = v;
-  const Inside inside = {top, bottom, left, right}, all = {0, 6, 0, 6};
   const int whole = top <= 0 && bottom >= 6 && left <= 0 && right >= 6;
   for (ptrdiff_t c = 0; c < channels; c += LANES) {
-    if (channels - c < LANES)
-      input(channels - c, from + c, row, pixel, inside, to + c, stride);
-    else if (whole)
-      input(LANES, from + c, row, pixel, all, to + c, stride);
-    else
-      input(LANES, from + c, row, pixel, inside, to + c, stride);
+    const real *from = (const real *)x + c;
+    real *to = (real *)v + c;
+    if (whole && channels - c >= LANES) {
+      input_2d(from, row, pixel, to, 6 * stride, stride);
+    } else {
+      vec d[36];
+      load_part(6, 6, (Part){top, bottom, left, right, channels - c}, from, row, pixel,
+                d);
+      input_2d((const real *)d, 6 * LANES, LANES, to, 6 * stride, stride);
+    }
   }
 }
 
-ALWAYS_INLINE void output(ptrdiff_t n, const real *m, ptrdiff_t stride,
-                          const real *bias, real *y, ptrdiff_t row, ptrdiff_t pixel,
-                          ptrdiff_t rows, ptrdiff_t cols) {
-  vec in[6][6], out[4][4];
-  UNROLL
-  for (int i = 0; i < 6; i++) {
-    UNROLL
-    for (int j = 0; j < 6; j++) in[i][j] = load(m + (6 * i + j) * stride);
-  }
-  output_2d(in, out);
-  const vec first = bias ? load_up_to(bias, n) : splat(0);
-  UNROLL
-  for (int i = 0; i < 4; i++) {
-    UNROLL
-    for (int j = 0; j < 4; j++)
-      if (i < rows && j < cols)
-        store_up_to(y + i * row + j * pixel, first + out[i][j], n);
-  }
-}
-
-/* y = bias + A^T m A, of which rows x cols <= 4 x 4 pixels exist. */
+/* y = A^T m A, of which rows x cols <= 4 x 4 pixels exist. */
 static void winograd_output(ptrdiff_t channels, const void *m, ptrdiff_t stride,
-                            const void *bias, void *y, ptrdiff_t row, ptrdiff_t pixel,
-                            ptrdiff_t rows, ptrdiff_t cols) {
-  const real *from = m, *start = bias;
-  real *to = y;
+                            void *y, ptrdiff_t row, ptrdiff_t pixel, ptrdiff_t rows,
+                            ptrdiff_t cols) {
   for (ptrdiff_t c = 0; c < channels; c += LANES) {
-    const real *b = start ? start + c : NULL;
-    if (channels - c < LANES)
-      output(channels - c, from + c, stride, b, to + c, row, pixel, rows, cols);
-    else if (rows == 4 && cols == 4)
-      output(LANES, from + c, stride, b, to + c, row, pixel, 4, 4);
-    else
-      output(LANES, from + c, stride, b, to + c, row, pixel, rows, cols);
-  }
-}
-
-ALWAYS_INLINE void output_gradient(ptrdiff_t n, const real *dy, ptrdiff_t row,
-                                   ptrdiff_t pixel, ptrdiff_t rows, ptrdiff_t cols,
-                                   real *m, ptrdiff_t stride) {
-  vec in[4][4], out[6][6];
-  UNROLL
-  for (int i = 0; i < 4; i++) {
-    UNROLL
-    for (int j = 0; j < 4; j++)
-      in[i][j] =
-          i < rows && j < cols ? load_up_to(dy + i * row + j * pixel, n) : splat(0);
-  }
-  output_gradient_2d(in, out);
-  UNROLL
-  for (int i = 0; i < 6; i++) {
-    UNROLL
-    for (int j = 0; j < 6; j++) store(m + (6 * i + j) * stride, out[i][j]);
+    const real *from = (const real *)m + c;
+    real *to = (real *)y + c;
+    const ptrdiff_t n = channels - c;
+    if (rows == 4 && cols == 4 && n >= LANES) {
+      output_2d(from, 6 * stride, stride, to, row, pixel);
+    } else {
+      vec out[16];
+      output_2d(from, 6 * stride, stride, (real *)out, 4 * LANES, LANES);
+      for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t j = 0; j < cols; j++)
+          store_up_to(to + i * row + j * pixel, out[4 * i + j], n);
+    }
   }
 }
 
@@ -218,15 +182,16 @@ ALWAYS_INLINE void output_gradient(ptrdiff_t n, const real *dy, ptrdiff_t row,
 static void winograd_output_gradient(ptrdiff_t channels, const void *dy, ptrdiff_t row,
                                      ptrdiff_t pixel, ptrdiff_t rows, ptrdiff_t cols,
                                      void *m, ptrdiff_t stride) {
-  const real *from = dy;
-  real *to = m;
   for (ptrdiff_t c = 0; c < channels; c += LANES) {
-    if (channels - c < LANES)
-      output_gradient(channels - c, from + c, row, pixel, rows, cols, to + c, stride);
-    else if (rows == 4 && cols == 4)
-      output_gradient(LANES, from + c, row, pixel, 4, 4, to + c, stride);
-    else
-      output_gradient(LANES, from + c, row, pixel, rows, cols, to + c, stride);
+    const real *from = (const real *)dy + c;
+    real *to = (real *)m + c;
+    if (rows == 4 && cols == 4 && channels - c >= LANES) {
+      output_gradient_2d(from, row, pixel, to, 6 * stride, stride);
+    } else {
+      vec d[16];
+      load_part(4, 4, (Part){0, rows, 0, cols, channels - c}, from, row, pixel, d);
+      output_gradient_2d((const real *)d, 4 * LANES, LANES, to, 6 * stride, stride);
+    }
   }
 }
 
@@ -234,47 +199,19 @@ static void winograd_output_gradient(ptrdiff_t channels, const void *dy, ptrdiff
  * g_stride reals from the next. */
 static void winograd_filter(ptrdiff_t n, const void *g, ptrdiff_t g_stride, void *u,
                             ptrdiff_t u_stride) {
-  const real *from = g;
-  real *to = u;
-  for (ptrdiff_t c = 0; c < n; c += LANES) {
-    vec in[3][3], out[6][6];
-    UNROLL
-    for (int i = 0; i < 3; i++) {
-      UNROLL
-      for (int j = 0; j < 3; j++) in[i][j] = load(from + (3 * i + j) * g_stride + c);
-    }
-    filter_2d(in, out);
-    UNROLL
-    for (int i = 0; i < 6; i++) {
-      UNROLL
-      for (int j = 0; j < 6; j++) store(to + (6 * i + j) * u_stride + c, out[i][j]);
-    }
-  }
+  for (ptrdiff_t c = 0; c < n; c += LANES)
+    filter_2d((const real *)g + c, 3 * g_stride, g_stride, (real *)u + c, 6 * u_stride,
+              u_stride);
 }
 
-ALWAYS_INLINE void filter_gradient(ptrdiff_t n, const real *u, ptrdiff_t u_stride,
-                                   real *g, ptrdiff_t g_stride) {
-  vec in[6][6], out[3][3];
-  UNROLL
-  for (int i = 0; i < 6; i++) {
-    UNROLL
-    for (int j = 0; j < 6; j++) in[i][j] = load_up_to(u + (6 * i + j) * u_stride, n);
-  }
-  filter_gradient_2d(in, out);
-  UNROLL
-  for (int i = 0; i < 3; i++) {
-    UNROLL
-    for (int j = 0; j < 3; j++) store_up_to(g + (3 * i + j) * g_stride, out[i][j], n);
-  }
-}
-
-/* g = G^T u G for n weights side by side. */
+/* g = G^T u G for n weights side by side; u is padded to whole vectors. */
 static void winograd_filter_gradient(ptrdiff_t n, const void *u, ptrdiff_t u_stride,
                                      void *g, ptrdiff_t g_stride) {
-  const real *from = u;
-  real *to = g;
-  ptrdiff_t c = 0;
-  for (; c + LANES <= n; c += LANES)
-    filter_gradient(LANES, from + c, u_stride, to + c, g_stride);
-  if (c < n) filter_gradient(n - c, from + c, u_stride, to + c, g_stride);
+  for (ptrdiff_t c = 0; c < n; c += LANES) {
+    const real *from = (const real *)u + c;
+    vec out[9];
+    filter_gradient_2d(from, 6 * u_stride, u_stride, (real *)out, 3 * LANES, LANES);
+    for (int t = 0; t < 9; t++)
+      store_up_to((real *)g + t * g_stride + c, out[t], n - c);
+  }
 }

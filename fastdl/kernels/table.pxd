@@ -54,8 +54,8 @@ cdef extern from "table.h" nogil:
             void *v, ptrdiff_t stride,
         ) noexcept nogil
         void (*winograd_output)(
-            ptrdiff_t channels, const void *m, ptrdiff_t stride, const void *bias,
-            void *y, ptrdiff_t row, ptrdiff_t pixel, ptrdiff_t rows, ptrdiff_t cols,
+            ptrdiff_t channels, const void *m, ptrdiff_t stride, void *y,
+            ptrdiff_t row, ptrdiff_t pixel, ptrdiff_t rows, ptrdiff_t cols,
         ) noexcept nogil
         void (*winograd_output_gradient)(
             ptrdiff_t channels, const void *dy, ptrdiff_t row, ptrdiff_t pixel,

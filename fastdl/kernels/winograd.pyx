@@ -16,6 +16,7 @@ cdef enum:
     CHUNK_BYTES = 600_000  # of transformed tiles, in the L2 cache
     MIN_TILES = 16  # of a chunk, or the weights are fetched too often
     MAX_TILES = 32
+    BIAS_PLACE = 7  # (1, 1): A^T and A pass it on to all results, times 1
     PACK_CHANNELS = 32  # input channels whose weights are transformed at a time
 
 cdef struct WinogradArgs:
@@ -118,6 +119,7 @@ cdef void tiles_task(
     cdef char *m = v + PLACES * w.v_place * p.size
     cdef Py_ssize_t tiles = x.images * x.rows * w.x.cols
     cdef Py_ssize_t image, row, col, place, panel, done, rows, cols, r
+    cdef const char *bias
     cdef char *tile = v
     cdef char *y
     cdef const void *a[MAX_ROWS]
@@ -140,6 +142,9 @@ cdef void tiles_task(
         for panel in range(w.panels):
             # Whole vectors: m has room for them, the weights are padded with zeros.
             cols = min(width, w.m_tile - panel * width)
+            bias = NULL
+            if w.bias != NULL and place == BIAS_PLACE:
+                bias = w.bias + panel * width * p.size
             done = 0
             while done < tiles:
                 rows = min(p.kernels.tile_rows, tiles - done)
@@ -151,7 +156,7 @@ cdef void tiles_task(
                     rows, cols, a,
                     w.weights + (place * w.weight_place
                                  + panel * p.group_in * width) * p.size,
-                    c, NULL, False, &reduction)
+                    c, bias, False, &reduction)
                 done += rows
 
     tile = m
@@ -160,7 +165,7 @@ cdef void tiles_task(
         for row in range(x.rows):
             for col in range(w.x.cols):
                 p.kernels.winograd_output(
-                    p.group_out, tile, w.m_place, w.bias,
+                    p.group_out, tile, w.m_place,
                     y + 4 * (row * p.y_row + col * p.y_pixel) * p.size,
                     p.y_row, p.y_pixel,
                     min(<Py_ssize_t> 4, p.x.rows - 4 * (x.row0 + row)),
