@@ -24,7 +24,7 @@ cdef cnp.ndarray as_real(
     """
     cdef cnp.ndarray array
     cdef int typenum
-    if isinstance(x, np.ndarray):
+    if isinstance(x, cnp.ndarray):
         array = x
         typenum = cnp.PyArray_TYPE(array)
         if typenum == cnp.NPY_FLOAT or typenum == cnp.NPY_DOUBLE:
@@ -48,7 +48,7 @@ cdef cnp.ndarray as_output(
     if out is None:
         return new_array(ndim, shape, typenum)
     expected = tuple(shape[i] for i in range(ndim))
-    if not isinstance(out, np.ndarray) or out.shape != expected:
+    if not isinstance(out, cnp.ndarray) or out.shape != expected:
         raise ShapeError(
             f"{operation}: expected out of shape {expected}, "
             f"got {getattr(out, 'shape', type(out).__name__)}"

@@ -5,6 +5,7 @@ all parameters runs at the speed of memory.
 """
 
 cimport numpy as cnp
+from libc.math cimport pow
 
 from fastdl.errors import ArgumentError
 from fastdl.kernels.arrays cimport as_real, check_same_shape, in_place
@@ -249,6 +250,6 @@ def adam_step(
         p.third = in_place(largest, "adam_step", "largest", param)
     p.lr, p.beta1, p.beta2, p.eps = lr, beta1, beta2, eps
     p.weight_decay, p.decoupled = weight_decay, decoupled
-    p.correction1, p.correction2 = 1 - beta1**step, 1 - beta2**step
+    p.correction1, p.correction2 = 1 - pow(p.beta1, step), 1 - pow(p.beta2, step)
     with nogil:
         run(adam_task, &p)

@@ -143,7 +143,7 @@ cdef bint are_class_numbers(object labels, Py_ssize_t n, Py_ssize_t classes):
     cdef cnp.ndarray array
     cdef const int64_t *values
     cdef Py_ssize_t i
-    if not isinstance(labels, np.ndarray):
+    if not isinstance(labels, cnp.ndarray):
         return False
     array = labels
     if (cnp.PyArray_TYPE(array) != cnp.NPY_INT64 or array.ndim != 1
