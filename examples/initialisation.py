@@ -12,8 +12,6 @@ The picture shows all three, and what it means for learning three circles.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 import fastdl
@@ -97,7 +95,7 @@ def main(
     layers: int = 50,
     width: int = 256,
     epochs: int = 60,
-    path: str = "runs/initialisation.png",
+    path: str = "runs/examples/initialisation.png",
 ) -> dict[str, tuple[list[float], list[float], list[float]]]:
     """Measure, draw, and return (activations, gradients, losses) of each method."""
     results = {}
@@ -143,7 +141,6 @@ def draw(results: dict, layers: int, path: str) -> None:
         for axes in (linear, forward, backward, learning):
             axes.legend(frameon=False)
             axes.grid(axis="y", color=style.GREY, alpha=0.2)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     report.save_figure(figure, path)
 
 

@@ -11,8 +11,6 @@ seen. (Deep Learning Specialization, course 2, week 1.)
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 import fastdl
@@ -57,7 +55,7 @@ def learn(
 
 
 def main(
-    epochs: int = 1000, path: str = "runs/regularisation.png"
+    epochs: int = 1000, path: str = "runs/examples/regularisation.png"
 ) -> dict[str, tuple[float, float]]:
     """Train all variants, draw their boundaries, return (training, dev) accuracy."""
     accuracies = {}
@@ -70,7 +68,6 @@ def main(
             print(f"{name:22}  {train:8.1%}  {dev:.1%}")
             draw_boundary(axes, trainer)
             axes.set_title(f"{name}\ntraining {train:.1%}, dev {dev:.1%}")
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     report.save_figure(figure, path)
     print(f"\nsee {path}")
     return accuracies

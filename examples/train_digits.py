@@ -33,7 +33,7 @@ def network(classes: int) -> nn.Sequential:
     )
 
 
-def main(epochs: int = 20, folder: str = "runs/train_digits") -> float:
+def main(epochs: int = 20, folder: str = "runs/examples/train_digits") -> float:
     """Train, test, save, load and predict; return the test accuracy."""
     fastdl.manual_seed(0)
     digits = datasets.load("digits")

@@ -17,9 +17,12 @@ class ExponentialAverage:
         \hat v_t = \frac{v_t}{1 - \beta^t} \text{ with bias correction}
 
     The same average stands in `fastdl.optim.Adam` (m and v, corrected), in
-    `fastdl.optim.RMSprop` (not corrected) and in the running statistics of batch norm,
-    whose momentum is :math:`1 - \beta`. Source: Deep Learning Specialization, course 2,
-    week 2.
+    `fastdl.optim.RMSprop` (not corrected), in `fastdl.train.WeightAverage` (corrected)
+    and in the running statistics of batch norm, whose momentum is :math:`1 - \beta`.
+    Those update arrays of their own type in place, in kernels or in buffers that are
+    saved, and so do not call this class.
+
+    Source: Deep Learning Specialization, course 2, week 2.
 
     Parameters
     ----------

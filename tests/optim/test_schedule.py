@@ -1,5 +1,6 @@
 """S15: learning-rate schedules, and how they are applied in a loop."""
 
+import json
 import math
 
 import numpy as np
@@ -144,6 +145,32 @@ def test_rates_that_are_none(rate):
     with pytest.raises(ArgumentError, match="learning rate: expected a number > 0"):
         optim.set_rate(rule, rate)
     assert rule.param_groups[0]["lr"] == 1
+
+
+def test_a_scheduler_goes_on_from_its_state():
+    """S15: through JSON, with a rate that was changed by hand, for two groups."""
+
+    def made():
+        first, second = nn.Parameter(np.ones(2)), nn.Parameter(np.ones(3))
+        groups = [{"params": [first], "lr": 1.0}, {"params": [second], "lr": 3.0}]
+        rule = optim.SGD(groups, lr=1.0)
+        return rule, optim.Scheduler(rule, optim.InverseDecay(0.6))
+
+    rule, scheduler = made()
+    scheduler.step()
+    rule.param_groups[1]["lr"] *= 10
+    saved = json.loads(json.dumps(scheduler.state_dict()))
+    other, again = made()
+    other.load_state_dict(rule.state_dict())
+    again.load_state_dict(saved)
+    for _ in range(3):
+        scheduler.step()
+        again.step()
+        rates = [[g["lr"] for g in each.param_groups] for each in (rule, other)]
+        assert rates[0] == rates[1]
+    assert rates[0] == pytest.approx([0.6 / 6, 18 / 6])
+    with pytest.raises(ArgumentError, match="state is of 2 parameter groups, but the"):
+        optim.Scheduler(optimizer(1.0), optim.InverseDecay(1)).load_state_dict(saved)
 
 
 def test_a_cosine_beyond_its_end():
