@@ -11,6 +11,7 @@ from fastdl.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from fastdl.nn.conv2d import Conv2d
 from fastdl.nn.linear import Linear
 from fastdl.nn.module import Module
+from fastdl.nn.pool2d import MaxPool2d
 from fastdl.nn.registry import register
 
 # The activations that the kernel of a layer can apply; their derivatives need only the
@@ -28,9 +29,9 @@ class Sequential(Module):
     """A chain of layers, named '0', '1', ... in errors and in the state dict.
 
     An activation after a `Linear` or `Conv2d`, and a ReLU after batch norm, is computed
-    by the same kernel call; the result is the same. ``model[2]`` is a layer,
-    ``model[:-1]`` a Sequential that shares its layers, ``model[-1] = head`` exchanges
-    one.
+    by the same kernel call, a ReLU before max pooling after it; the result is the same.
+    ``model[2]`` is a layer, ``model[:-1]`` a Sequential that shares its layers,
+    ``model[-1] = head`` exchanges one.
 
     Parameters
     ----------
@@ -50,16 +51,8 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """Run x through all layers."""
-        done = False  # whether the layer before has applied this activation
-        for layer, following in zip(
-            self.layers, [*self.layers[1:], None], strict=False
-        ):
-            if done:
-                done = False
-                continue
-            kind = _fused_kind(layer, following)
+        for layer, kind in _steps(self.layers):
             x = layer(x) if kind is None else layer(x, activation=kind)
-            done = kind is not None
         return x
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -90,11 +83,37 @@ def _checked(layer: Module, index: int) -> Module:
     return layer
 
 
-def _fused_kind(layer: Module, following: Module | None) -> str | None:
-    """Return the activation that `layer` can apply for `following`, or None.
+def _steps(layers: list[Module]) -> Iterator[tuple[Module, str | None]]:
+    """Yield the layers as they are computed, with the activation each applies.
 
-    A hook on either must see its own output, so it prevents fusion.
+    A hook on a layer must see its own input and output, so it prevents changes.
     """
+    i = 0
+    while i < len(layers):
+        layer, following, third = (*layers[i : i + 3], None, None)[:3]
+        if _commute(layer, following):
+            yield following, None
+            yield layer, None
+            i += 2
+        elif not _commute(following, third) and (kind := _fused_kind(layer, following)):
+            yield layer, kind
+            i += 2
+        else:
+            yield layer, None
+            i += 1
+
+
+def _commute(layer: Module | None, following: Module | None) -> bool:
+    """Whether ReLU can wait for the maximum: of fewer elements, with the same result."""
+    return (
+        type(layer) is ReLU
+        and type(following) is MaxPool2d
+        and not (layer._forward_hooks or following._forward_hooks)
+    )
+
+
+def _fused_kind(layer: Module, following: Module | None) -> str | None:
+    """Return the activation that `layer` can apply for `following`, or None."""
     if following is None or following._forward_hooks or layer._forward_hooks:
         return None
     fusible = _EPILOGUES.get(type(layer), ())

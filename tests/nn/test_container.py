@@ -103,6 +103,36 @@ def test_a_hook_prevents_fusion(fused_kinds, hooked):
     assert fused_kinds == [None, "relu"]
 
 
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.MaxPool2d(3, 1, padding=1)])
+def test_relu_waits_for_max_pooling_with_the_same_bits(pool, monkeypatch):
+    x = np.random.default_rng(0).standard_normal((3, 6, 6, 2)).astype(np.float32)
+    x[0, :3] = -1  # ties, below zero and at it
+    x[1, :3] = 0
+    x[2, 0, 0] = np.nan
+    sizes = []
+    activation = F.activation
+
+    def spy(x, kind):
+        sizes.append(x.size)
+        return activation(x, kind)
+
+    monkeypatch.setattr(F, "activation", spy)
+
+    def run(model):
+        images = Tensor(x, requires_grad=True)
+        y = model(images)
+        (y * y).sum().backward()
+        return y.numpy(), images.grad
+
+    relu = nn.ReLU()
+    model = nn.Sequential(relu, pool)
+    results = run(model)
+    model[0].register_forward_hook(lambda *call: None)
+    for hooked, changed in zip(run(model), results, strict=True):
+        np.testing.assert_array_equal(hooked, changed)
+    assert sizes == [results[0].size, x.size]  # a hook sees the ReLU of everything
+
+
 def test_container_protocol():
     first, second, third = nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)
     model = nn.Sequential(first, second).append(third)
