@@ -90,8 +90,10 @@ def _steps(layers: list[Module]) -> Iterator[tuple[Module, str | None]]:
     """
     i = 0
     while i < len(layers):
-        layer, following, third = (*layers[i : i + 3], None, None)[:3]
-        if _commute(layer, following):
+        layer = layers[i]
+        following = layers[i + 1] if i + 1 < len(layers) else None
+        third = layers[i + 2] if i + 2 < len(layers) else None
+        if following is not None and _commute(layer, following):
             yield following, None
             yield layer, None
             i += 2
@@ -104,7 +106,7 @@ def _steps(layers: list[Module]) -> Iterator[tuple[Module, str | None]]:
 
 
 def _commute(layer: Module | None, following: Module | None) -> bool:
-    """Whether ReLU can wait for the maximum: of fewer elements, with the same result."""
+    """Whether ReLU can wait for the maximum: fewer elements, the same result."""
     return (
         type(layer) is ReLU
         and type(following) is MaxPool2d
