@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fastdl.errors import ArgumentError
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
@@ -55,3 +58,12 @@ class Callback:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned; runs after `on_train_begin`."""
+
+
+def check_callbacks(callbacks: Sequence[Callback]) -> None:
+    """Raise ArgumentError when something is no Callback object."""
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise ArgumentError(
+                f"fit: callbacks must be Callback objects, got {callback!r:.60}"
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from os import PathLike
 from typing import Any
@@ -19,7 +19,8 @@ from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
 from fastdl.optim import Adam, Optimizer
 from fastdl.shapes import integer
-from fastdl.train.callback import Callback, Step
+from fastdl.train.batches import as_loader, converted, training_loader
+from fastdl.train.callback import Callback, Step, check_callbacks
 from fastdl.train.checkpoint import Checkpoint
 from fastdl.train.checks import (
     Buffers,
@@ -194,9 +195,9 @@ class Trainer:
             range, no examples, or a batch size of 0. Found before the first step.
         """
         epochs = integer(epochs, "fit: epochs")
-        _check_callbacks(callbacks)
-        loader = _training_loader(train, batch_size, shuffle, seed)
-        loader_of_validation = None if validation is None else _loader(validation)
+        check_callbacks(callbacks)
+        loader = training_loader(train, batch_size, shuffle, seed)
+        loader_of_validation = None if validation is None else as_loader(validation)
         if resume and checkpoint is None:
             raise ArgumentError("fit: resume from where? Give checkpoint= its path")
         self._prepare(loader, "training", check_finite)
@@ -259,7 +260,7 @@ class Trainer:
         start = time.perf_counter()
         examples = 0
         with closing(iter(loader)) as batches:  # type: ignore[type-var]
-            for batch, (x, y, *weight) in enumerate(self._converted(batches), 1):
+            for batch, (x, y, *weight) in enumerate(converted(batches, self.model), 1):
                 buffers.save()
                 optimizer.zero_grad()
                 outputs = self.model(x)
@@ -331,7 +332,7 @@ class Trainer:
         FastdlError
             The data are empty, have no y, or do not fit the model.
         """
-        loader = _loader(data, batch_size)
+        loader = as_loader(data, batch_size)
         return self._evaluate(loader, check_interrupt=lambda: None)
 
     def _evaluate(
@@ -343,7 +344,7 @@ class Trainer:
             self.model.mode(training=False),
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
-            for batch, (x, y, *weight) in enumerate(self._converted(batches), 1):
+            for batch, (x, y, *weight) in enumerate(converted(batches, self.model), 1):
                 if y is None:
                     raise DataError("evaluate: the data have no labels or targets y")
                 outputs = self.model(x)
@@ -387,14 +388,15 @@ class Trainer:
                 f"predict: x is one example of shape {x.shape}; give a batch, "
                 f"x[np.newaxis]"
             )
-        loader = _loader(x, batch_size)
+        loader = as_loader(x, batch_size)
         with (
             no_grad(),
             self.model.mode(training=False),
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
             rows = [
-                activation(self.model(x)).numpy() for x, *_ in self._converted(batches)
+                activation(self.model(x)).numpy()
+                for x, *_ in converted(batches, self.model)
             ]
         return np.concatenate(rows)
 
@@ -412,41 +414,6 @@ class Trainer:
         """Save the model, see `fastdl.save`."""
         nn.save(self.model, path)
 
-    # Batches
-
-    def _converted(self, batches: Iterable) -> Iterator[tuple]:
-        """Give the batches with real numbers in the type of the parameters."""
-        dtype = next((p.dtype for p in self.model.parameters()), np.dtype(np.float32))
-        for x, y, *weight in batches:
-            if y is not None and y.dtype.kind == "f":
-                y = y.astype(dtype, copy=False)
-            yield x.astype(dtype, copy=False), y, *weight
-
 
 def _identity(outputs: Tensor) -> Tensor:
     return outputs
-
-
-def _check_callbacks(callbacks: Sequence[Callback]) -> None:
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            raise ArgumentError(
-                f"fit: callbacks must be Callback objects, got {callback!r:.60}"
-            )
-
-
-def _loader(data: Any, batch_size: int = 256) -> DataLoader:
-    return data if isinstance(data, DataLoader) else DataLoader(data, batch_size)
-
-
-def _training_loader(
-    train: Any, batch_size: int, shuffle: bool, seed: int
-) -> DataLoader:
-    if not isinstance(train, DataLoader):
-        return DataLoader(train, batch_size, shuffle, seed)
-    if (batch_size, shuffle, seed) != (32, True, 0):
-        raise ArgumentError(
-            "fit: batch_size, shuffle and seed belong to the DataLoader; give them "
-            "where it is made"
-        )
-    return train
