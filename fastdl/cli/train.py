@@ -45,9 +45,9 @@ EXAMPLES = """\
 examples:
   fastdl train digits
   fastdl train mnist --epochs 2 --out runs/quick
-  fastdl train mnist --recipe mnist_accurate     99.4 %, in minutes instead of seconds
+  fastdl train mnist --recipe mnist_accurate     minutes instead of seconds
+  fastdl train mnist --recipe mnist_accurate --resume        after Ctrl-C: go on
   fastdl train digits --epochs 100 --patience 5 --checkpoints
-  fastdl train digits --epochs 100 --resume      after Ctrl-C: go on to the 100th epoch
   fastdl train fashion_mnist --model lenet5 --optimizer momentum --lr 0.05
   fastdl train path/to/pictures --size 64,64     folders train/<class>/*.jpg or <class>/
 """
