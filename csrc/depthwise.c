@@ -19,7 +19,9 @@
  * serve for 6. */
 #define ROWS_AT_ONCE 2
 #define COLS_AT_ONCE 4
-#define TAPS_AT_ONCE 9 /* gradients with sums in registers: a kernel of 3 x 3 */
+#define SQUARE 3       /* the kernel with a body of its own */
+#define TAPS_AT_ONCE 9 /* gradients with sums in registers */
+#define SUM_ROWS 4     /* at most, for COLS_AT_ONCE windows of each of them */
 
 ALWAYS_INLINE void fetch(const real *p, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; i += 64 / (ptrdiff_t)sizeof(real))
@@ -63,48 +65,105 @@ ALWAYS_INLINE void window_sums(const int rows, const int cols, const Depthwise *
       store_some(y + r * y_row + p * y_col + c, sum[r][p], n);
 }
 
+/* Whether the windows are those of a SQUARE x SQUARE kernel of stride 1. */
+ALWAYS_INLINE int is_square(const Depthwise *g) {
+  return g->runs == SQUARE && g->taps == SQUARE && g->x_tap == g->x_col &&
+         (const real *)g->x[0] + g->x_row == g->x[1];
+}
+
+/* The same for a kernel of SQUARE x SQUARE of stride 1, with all its weights in
+ * registers: each pixel is loaded once for all windows of the block. */
+ALWAYS_INLINE void square_sums(const int rows, const int cols, const Depthwise *g,
+                               ptrdiff_t at, ptrdiff_t c, ptrdiff_t n, const real *bias,
+                               real *y) {
+  const ptrdiff_t x_row = g->x_row, x_col = g->x_col, y_row = g->y_row;
+  const ptrdiff_t y_col = g->y_col, weight_tap = g->weight_tap;
+  const vec start = bias ? load_some(bias + c, n) : splat(0);
+  vec sum[ROWS_AT_ONCE][COLS_AT_ONCE], filter[SQUARE][SQUARE];
+  for (int r = 0; r < rows; r++)
+    for (int p = 0; p < cols; p++) sum[r][p] = start;
+  for (int k = 0; k < SQUARE; k++)
+    for (int t = 0; t < SQUARE; t++)
+      filter[k][t] = load_some((const real *)g->weight[k] + t * weight_tap + c, n);
+  const real *x = (const real *)g->x[0] + at + c;
+#pragma GCC unroll 8
+  for (int i = 0; i < rows + SQUARE - 1; i++, x += x_row)
+#pragma GCC unroll 8
+    for (int j = 0; j < cols + SQUARE - 1; j++) {
+      const vec pixel = load_some(x + j * x_col, n);
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+        for (int p = 0; p < cols; p++)
+          if (r <= i && i < r + SQUARE && p <= j && j < p + SQUARE)
+            sum[r][p] += pixel * filter[i - r][j - p];
+    }
+  for (int r = 0; r < rows; r++)
+    for (int p = 0; p < cols; p++)
+      store_some(y + r * y_row + p * y_col + c, sum[r][p], n);
+}
+
+ALWAYS_INLINE void block_sums(const int square, const int rows, const int cols,
+                              const Depthwise *g, ptrdiff_t at, ptrdiff_t c,
+                              ptrdiff_t n, const real *bias, real *y) {
+  if (square)
+    square_sums(rows, cols, g, at, c, n, bias, y);
+  else
+    window_sums(rows, cols, g, at, c, n, bias, y);
+}
+
 /* All channels of a block. The last vector begins earlier where it would end behind
  * them, and computes some of them again. */
-ALWAYS_INLINE void window_block(const int rows, const int cols, const Depthwise *g,
-                                ptrdiff_t at, const real *bias, real *y) {
+ALWAYS_INLINE void window_block(const int square, const int rows, const int cols,
+                                const Depthwise *g, ptrdiff_t at, const real *bias,
+                                real *y) {
   const ptrdiff_t last = g->channels - LANES;
   fetch_below(rows, cols, g, at, y);
   if (last < 0) {
-    window_sums(rows, cols, g, at, 0, g->channels, bias, y);
+    block_sums(square, rows, cols, g, at, 0, g->channels, bias, y);
     return;
   }
   for (ptrdiff_t c = 0; c < last; c += LANES)
-    window_sums(rows, cols, g, at, c, LANES, bias, y);
-  window_sums(rows, cols, g, at, last, LANES, bias, y);
+    block_sums(square, rows, cols, g, at, c, LANES, bias, y);
+  block_sums(square, rows, cols, g, at, last, LANES, bias, y);
 }
 
-ALWAYS_INLINE void window_rows(const int rows, const Depthwise *g, ptrdiff_t at,
-                               const real *bias, real *y) {
+ALWAYS_INLINE void window_rows(const int square, const int rows, const Depthwise *g,
+                               ptrdiff_t at, const real *bias, real *y) {
   ptrdiff_t p = 0;
   for (; p + COLS_AT_ONCE <= g->cols; p += COLS_AT_ONCE)
-    window_block(rows, COLS_AT_ONCE, g, at + p * g->x_col, bias, y + p * g->y_col);
+    window_block(square, rows, COLS_AT_ONCE, g, at + p * g->x_col, bias,
+                 y + p * g->y_col);
   for (; p < g->cols; p++)
-    window_block(rows, 1, g, at + p * g->x_col, bias, y + p * g->y_col);
+    window_block(square, rows, 1, g, at + p * g->x_col, bias, y + p * g->y_col);
+}
+
+ALWAYS_INLINE void windows(const int square, const Depthwise *g, const real *bias,
+                           real *y) {
+  ptrdiff_t r = 0;
+  for (; r + ROWS_AT_ONCE <= g->rows; r += ROWS_AT_ONCE)
+    window_rows(square, ROWS_AT_ONCE, g, r * g->x_row, bias, y + r * g->y_row);
+  for (; r < g->rows; r++)
+    window_rows(square, 1, g, r * g->x_row, bias, y + r * g->y_row);
 }
 
 /* bias may be NULL. */
-static void depthwise(const Depthwise *g, const void *bias, void *y) {
-  real *to = y;
-  ptrdiff_t r = 0;
-  for (; r + ROWS_AT_ONCE <= g->rows; r += ROWS_AT_ONCE)
-    window_rows(ROWS_AT_ONCE, g, r * g->x_row, bias, to + r * g->y_row);
-  for (; r < g->rows; r++) window_rows(1, g, r * g->x_row, bias, to + r * g->y_row);
+static void depthwise(const Depthwise *geometry, const void *bias, void *y) {
+  const Depthwise copy = *geometry, *g = &copy; /* no store can change it */
+  if (is_square(g))
+    windows(1, g, bias, y);
+  else
+    windows(0, g, bias, y);
 }
 
-/* Add the products of `cols` windows of each row to channels [c, c + n) of `taps`
- * gradients, but for the first `done` of these channels. dbias may be NULL. */
-ALWAYS_INLINE void tap_sums(const int taps, const Depthwise *g, const real *const *x,
-                            ptrdiff_t at, ptrdiff_t cols, ptrdiff_t c, ptrdiff_t n,
-                            ptrdiff_t done, const real *dy, real *const *dweight,
-                            real *dbias) {
+/* Add the products of rows x cols windows to sums over channels [c, c + n): one for
+ * each of `taps` taps, and the last one of dy alone. */
+ALWAYS_INLINE void tap_products(const int taps, const Depthwise *g,
+                                const real *const *x, ptrdiff_t at, ptrdiff_t rows,
+                                ptrdiff_t cols, ptrdiff_t c, ptrdiff_t n,
+                                const real *dy, vec *sum) {
   const ptrdiff_t x_col = g->x_col, y_col = g->y_col;
-  vec sum[TAPS_AT_ONCE + 1] = {{0}};
-  for (ptrdiff_t r = 0; r < g->rows; r++) {
+  for (ptrdiff_t r = 0; r < rows; r++) {
     const real *from = dy + r * g->y_row + c;
     ptrdiff_t place = at + r * g->x_row + c;
     for (ptrdiff_t p = 0; p < cols; p++, place += x_col, from += y_col) {
@@ -113,6 +172,42 @@ ALWAYS_INLINE void tap_sums(const int taps, const Depthwise *g, const real *cons
       sum[taps] += right;
     }
   }
+}
+
+/* The same for a whole block and the kernel of square_sums: dy in registers. */
+ALWAYS_INLINE void square_products(const Depthwise *g, const real *x, const real *dy,
+                                   vec *sum) {
+  vec right[ROWS_AT_ONCE][COLS_AT_ONCE];
+  for (int r = 0; r < ROWS_AT_ONCE; r++)
+    for (int p = 0; p < COLS_AT_ONCE; p++) {
+      right[r][p] = load(dy + r * g->y_row + p * g->y_col);
+      sum[SQUARE * SQUARE] += right[r][p];
+    }
+#pragma GCC unroll 8
+  for (int i = 0; i < ROWS_AT_ONCE + SQUARE - 1; i++, x += g->x_row)
+#pragma GCC unroll 8
+    for (int j = 0; j < COLS_AT_ONCE + SQUARE - 1; j++) {
+      const vec pixel = load(x + j * g->x_col);
+#pragma GCC unroll 8
+      for (int r = 0; r < ROWS_AT_ONCE; r++)
+#pragma GCC unroll 8
+        for (int p = 0; p < COLS_AT_ONCE; p++)
+          if (r <= i && i < r + SQUARE && p <= j && j < p + SQUARE)
+            sum[(i - r) * SQUARE + j - p] += pixel * right[r][p];
+    }
+}
+
+/* Add the products to channels [c, c + n) of `taps` gradients, but for the first `done`
+ * of these channels. dbias may be NULL. */
+ALWAYS_INLINE void tap_sums(const int square, const int taps, const Depthwise *g,
+                            const real *const *x, ptrdiff_t at, ptrdiff_t rows,
+                            ptrdiff_t cols, ptrdiff_t c, ptrdiff_t n, ptrdiff_t done,
+                            const real *dy, real *const *dweight, real *dbias) {
+  vec sum[TAPS_AT_ONCE + 1] = {{0}};
+  if (square && rows == ROWS_AT_ONCE && cols == COLS_AT_ONCE && n == LANES)
+    square_products(g, x[0] + at + c, dy + c, sum);
+  else
+    tap_products(taps, g, x, at, rows, cols, c, n, dy, sum);
   const vec_int again = first_lanes(done);
   for (int t = 0; t <= taps; t++) {
     if (t == taps && !dbias) break;
@@ -122,9 +217,10 @@ ALWAYS_INLINE void tap_sums(const int taps, const Depthwise *g, const real *cons
 }
 
 /* The gradients of `taps` taps, beginning with `first`. */
-ALWAYS_INLINE void tap_block(const int taps, const Depthwise *g, ptrdiff_t first,
-                             const real *dy, real *dbias) {
+ALWAYS_INLINE void tap_block(const int square, const int taps, const Depthwise *g,
+                             ptrdiff_t first, const real *dy, real *dbias) {
   const ptrdiff_t last = g->channels - LANES;
+  const ptrdiff_t most = square ? ROWS_AT_ONCE : SUM_ROWS;
   const real *x[TAPS_AT_ONCE + 1];
   real *dweight[TAPS_AT_ONCE + 1];
   for (int t = 0; t < taps; t++) {
@@ -132,31 +228,39 @@ ALWAYS_INLINE void tap_block(const int taps, const Depthwise *g, ptrdiff_t first
     x[t] = (const real *)g->x[run] + tap * g->x_tap;
     dweight[t] = (real *)g->weight[run] + tap * g->weight_tap;
   }
-  for (ptrdiff_t p = 0; p < g->cols; p += COLS_AT_ONCE) {
-    const ptrdiff_t cols = g->cols - p < COLS_AT_ONCE ? g->cols - p : COLS_AT_ONCE;
-    const ptrdiff_t at = p * g->x_col;
-    const real *from = dy + p * g->y_col;
-    fetch_below(g->rows, cols, g, at, from);
-    if (last < 0) {
-      tap_sums(taps, g, x, at, cols, 0, g->channels, 0, from, dweight, dbias);
-      continue;
+  for (ptrdiff_t r = 0; r < g->rows; r += most)
+    for (ptrdiff_t p = 0; p < g->cols; p += COLS_AT_ONCE) {
+      const ptrdiff_t rows = g->rows - r < most ? g->rows - r : most;
+      const ptrdiff_t cols = g->cols - p < COLS_AT_ONCE ? g->cols - p : COLS_AT_ONCE;
+      const ptrdiff_t at = r * g->x_row + p * g->x_col;
+      const real *from = dy + r * g->y_row + p * g->y_col;
+      fetch_below(rows, cols, g, at, from);
+      if (last < 0) {
+        tap_sums(square, taps, g, x, at, rows, cols, 0, g->channels, 0, from, dweight,
+                 dbias);
+        continue;
+      }
+      ptrdiff_t c = 0;
+      for (; c < last; c += LANES)
+        tap_sums(square, taps, g, x, at, rows, cols, c, LANES, 0, from, dweight, dbias);
+      tap_sums(square, taps, g, x, at, rows, cols, last, LANES, c - last, from, dweight,
+               dbias);
     }
-    ptrdiff_t c = 0;
-    for (; c < last; c += LANES)
-      tap_sums(taps, g, x, at, cols, c, LANES, 0, from, dweight, dbias);
-    tap_sums(taps, g, x, at, cols, last, LANES, c - last, from, dweight, dbias);
-  }
 }
 
 /* g->weight are the gradients to which is added. */
 static void depthwise_weight(const Depthwise *g, const void *dy, void *dbias) {
+  if (is_square(g)) {
+    tap_block(1, SQUARE * SQUARE, g, 0, dy, dbias);
+    return;
+  }
   const ptrdiff_t taps = g->runs * g->taps;
   ptrdiff_t first = 0;
   do {
     real *sums = first ? NULL : dbias; /* once is enough */
-#define TAPS(count)                       \
-  case count:                             \
-    tap_block(count, g, first, dy, sums); \
+#define TAPS(count)                          \
+  case count:                                \
+    tap_block(0, count, g, first, dy, sums); \
     break
     switch (taps - first) {
       TAPS(0);
@@ -169,7 +273,7 @@ static void depthwise_weight(const Depthwise *g, const void *dy, void *dbias) {
       TAPS(7);
       TAPS(8);
       default:
-        tap_block(TAPS_AT_ONCE, g, first, dy, sums);
+        tap_block(0, TAPS_AT_ONCE, g, first, dy, sums);
     }
 #undef TAPS
     first += TAPS_AT_ONCE;

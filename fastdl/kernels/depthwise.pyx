@@ -27,7 +27,7 @@ from fastdl.kernels.table cimport Depthwise, MicroKernels
 cnp.import_array()
 
 cdef enum:
-    CHUNK_BYTES = 64 << 10  # of rows that a task reads or writes; they stay in L2
+    CHUNK_BYTES = 256 << 10  # of rows that a task reads or writes
     FETCH_BYTES = 512 << 10  # more than these are not in L2 before they are used
     PARTS = 8  # of the sums over pixels: enough that the threads even out
 
