@@ -15,13 +15,11 @@
 #include "simd.h"
 #include "table.h"
 
-/* Windows of a block. Their sums are 8 independent chains; with 2 rows, 4 rows of x
- * serve for 6. */
-#define ROWS_AT_ONCE 2
-#define COLS_AT_ONCE 4
-#define SQUARE 3       /* the kernel with a body of its own */
+#define COLS_AT_ONCE 4 /* windows of a block */
+#define SQUARE 3       /* a kernel of so many rows and columns has bodies of its own */
+#define ROWS_AT_ONCE 2 /* there; 4 rows of x serve for 6, and 8 sums hide latency */
 #define TAPS_AT_ONCE 9 /* gradients with sums in registers */
-#define SUM_ROWS 4     /* at most, for COLS_AT_ONCE windows of each of them */
+#define STRIP_ROWS 4   /* of a block that has fewer columns */
 
 ALWAYS_INLINE void fetch(const real *p, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; i += 64 / (ptrdiff_t)sizeof(real))
@@ -39,30 +37,23 @@ ALWAYS_INLINE void fetch_below(ptrdiff_t rows, ptrdiff_t cols, const Depthwise *
   }
 }
 
-/* Channels [c, c + n) of a block. A load of x goes straight into a multiply-add, which
- * takes as long; a load of weights serves the whole block. */
-ALWAYS_INLINE void window_sums(const int rows, const int cols, const Depthwise *g,
-                               ptrdiff_t at, ptrdiff_t c, ptrdiff_t n, const real *bias,
-                               real *y) {
-  const ptrdiff_t x_row = g->x_row, x_col = g->x_col, y_row = g->y_row;
-  const ptrdiff_t y_col = g->y_col, taps = g->taps;
+/* Channels [c, c + n) of a block of one row. A load of x goes straight into a
+ * multiply-add, which takes as long; a load of weights serves the whole block. */
+ALWAYS_INLINE void window_sums(const int cols, const Depthwise *g, ptrdiff_t at,
+                               ptrdiff_t c, ptrdiff_t n, const real *bias, real *y) {
+  const ptrdiff_t x_col = g->x_col, y_col = g->y_col, taps = g->taps;
   const vec start = bias ? load_some(bias + c, n) : splat(0);
-  vec sum[ROWS_AT_ONCE][COLS_AT_ONCE];
-  for (int r = 0; r < rows; r++)
-    for (int p = 0; p < cols; p++) sum[r][p] = start;
+  vec sum[COLS_AT_ONCE];
+  for (int p = 0; p < cols; p++) sum[p] = start;
   for (ptrdiff_t run = 0; run < g->runs; run++) {
     const real *x = (const real *)g->x[run] + at + c;
     const real *weight = (const real *)g->weight[run] + c;
     for (ptrdiff_t t = 0; t < taps; t++, x += g->x_tap, weight += g->weight_tap) {
       const vec filter = load_some(weight, n);
-      for (int r = 0; r < rows; r++)
-        for (int p = 0; p < cols; p++)
-          sum[r][p] += load_some(x + r * x_row + p * x_col, n) * filter;
+      for (int p = 0; p < cols; p++) sum[p] += load_some(x + p * x_col, n) * filter;
     }
   }
-  for (int r = 0; r < rows; r++)
-    for (int p = 0; p < cols; p++)
-      store_some(y + r * y_row + p * y_col + c, sum[r][p], n);
+  for (int p = 0; p < cols; p++) store_some(y + p * y_col + c, sum[p], n);
 }
 
 /* Whether the windows are those of a SQUARE x SQUARE kernel of stride 1. */
@@ -109,7 +100,7 @@ ALWAYS_INLINE void block_sums(const int square, const int rows, const int cols,
   if (square)
     square_sums(rows, cols, g, at, c, n, bias, y);
   else
-    window_sums(rows, cols, g, at, c, n, bias, y);
+    window_sums(cols, g, at, c, n, bias, y);
 }
 
 /* All channels of a block. The last vector begins earlier where it would end behind
@@ -141,7 +132,7 @@ ALWAYS_INLINE void window_rows(const int square, const int rows, const Depthwise
 ALWAYS_INLINE void windows(const int square, const Depthwise *g, const real *bias,
                            real *y) {
   ptrdiff_t r = 0;
-  for (; r + ROWS_AT_ONCE <= g->rows; r += ROWS_AT_ONCE)
+  for (; square && r + ROWS_AT_ONCE <= g->rows; r += ROWS_AT_ONCE)
     window_rows(square, ROWS_AT_ONCE, g, r * g->x_row, bias, y + r * g->y_row);
   for (; r < g->rows; r++)
     window_rows(square, 1, g, r * g->x_row, bias, y + r * g->y_row);
@@ -220,7 +211,9 @@ ALWAYS_INLINE void tap_sums(const int square, const int taps, const Depthwise *g
 ALWAYS_INLINE void tap_block(const int square, const int taps, const Depthwise *g,
                              ptrdiff_t first, const real *dy, real *dbias) {
   const ptrdiff_t last = g->channels - LANES;
-  const ptrdiff_t most = square ? ROWS_AT_ONCE : SUM_ROWS;
+  const ptrdiff_t most = square                   ? ROWS_AT_ONCE
+                         : g->cols < COLS_AT_ONCE ? STRIP_ROWS
+                                                  : 1;
   const real *x[TAPS_AT_ONCE + 1];
   real *dweight[TAPS_AT_ONCE + 1];
   for (int t = 0; t < taps; t++) {
