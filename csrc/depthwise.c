@@ -195,7 +195,7 @@ ALWAYS_INLINE void tap_sums(const int square, const int taps, const Depthwise *g
                             ptrdiff_t cols, ptrdiff_t c, ptrdiff_t n, ptrdiff_t done,
                             const real *dy, real *const *dweight, real *dbias) {
   vec sum[TAPS_AT_ONCE + 1] = {{0}};
-  if (square && rows == ROWS_AT_ONCE && cols == COLS_AT_ONCE && n == LANES)
+  if (square && rows == ROWS_AT_ONCE && cols == COLS_AT_ONCE)
     square_products(g, x[0] + at + c, dy + c, sum);
   else
     tap_products(taps, g, x, at, rows, cols, c, n, dy, sum);
@@ -221,6 +221,10 @@ ALWAYS_INLINE void tap_block(const int square, const int taps, const Depthwise *
     x[t] = (const real *)g->x[run] + tap * g->x_tap;
     dweight[t] = (real *)g->weight[run] + tap * g->weight_tap;
   }
+  if (last < 0) { /* one block: to load what was stored with a mask stalls */
+    tap_sums(0, taps, g, x, 0, g->rows, g->cols, 0, g->channels, 0, dy, dweight, dbias);
+    return;
+  }
   for (ptrdiff_t r = 0; r < g->rows; r += most)
     for (ptrdiff_t p = 0; p < g->cols; p += COLS_AT_ONCE) {
       const ptrdiff_t rows = g->rows - r < most ? g->rows - r : most;
@@ -228,11 +232,6 @@ ALWAYS_INLINE void tap_block(const int square, const int taps, const Depthwise *
       const ptrdiff_t at = r * g->x_row + p * g->x_col;
       const real *from = dy + r * g->y_row + p * g->y_col;
       fetch_below(rows, cols, g, at, from);
-      if (last < 0) {
-        tap_sums(square, taps, g, x, at, rows, cols, 0, g->channels, 0, from, dweight,
-                 dbias);
-        continue;
-      }
       ptrdiff_t c = 0;
       for (; c < last; c += LANES)
         tap_sums(square, taps, g, x, at, rows, cols, c, LANES, 0, from, dweight, dbias);

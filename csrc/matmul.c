@@ -70,6 +70,28 @@ static void tile(ptrdiff_t rows, ptrdiff_t cols, const void *const *a, const voi
 #undef ROWS
 }
 
+/* The same for any number of rows, a_stride and c_stride apart: tiles of nearly equal
+ * height, since one of a row or two would leave the multipliers waiting. */
+static void product(ptrdiff_t rows, ptrdiff_t cols, const void *a, ptrdiff_t a_stride,
+                    const void *b, void *c, ptrdiff_t c_stride, const void *bias,
+                    int accumulate, const Reduction *k) {
+  const real *a_row = a;
+  real *c_row = c;
+  for (ptrdiff_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS; tiles > 0; tiles--) {
+    const ptrdiff_t height = (rows + tiles - 1) / tiles;
+    const void *a_rows[TILE_ROWS];
+    void *c_rows[TILE_ROWS];
+    for (ptrdiff_t r = 0; r < height; r++) {
+      a_rows[r] = a_row + r * a_stride;
+      c_rows[r] = c_row + r * c_stride;
+    }
+    tile(height, cols, a_rows, b, c_rows, bias, accumulate, k);
+    a_row += height * a_stride;
+    c_row += height * c_stride;
+    rows -= height;
+  }
+}
+
 /* Copies B (rows x cols <= TILE_COLS) into a panel: rows of TILE_COLS reals, zeros in
  * the rest of the last vector; vectors beyond it are not written. One of the strides
  * of B is 1. */

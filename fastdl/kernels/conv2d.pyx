@@ -24,13 +24,12 @@ from fastdl.kernels.images cimport (
 )
 from fastdl.kernels.memory cimport Block, new_block
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.table cimport MicroKernels, pack_row
+from fastdl.kernels.table cimport pack_row
 from fastdl.kernels.winograd cimport run_winograd, winograd_bytes, winograd_fits
 
 cnp.import_array()
 
 cdef enum:
-    MAX_ROWS = 16  # rows of the largest tile
     # Windows of a task: enough that a panel of weights, fetched from the L2 cache, is
     # used often; few enough that the pixels under them stay there too.
     CHUNK_WINDOWS = 256
@@ -65,51 +64,36 @@ cdef void tile_task(
 ) noexcept nogil:
     """Compute a chunk of windows for some of the panels."""
     cdef const Conv2dArgs *p = <const Conv2dArgs *> arguments
-    cdef const MicroKernels *kernels = p.kernels
-    cdef Py_ssize_t width = kernels.tile_cols
+    cdef Py_ssize_t width = p.kernels.tile_cols
     cdef Py_ssize_t panel0 = index % p.panel_groups * p.panels_per_group
     cdef Py_ssize_t panel1 = min(panel0 + p.panels_per_group, p.groups * p.group_panels)
     cdef View v = view(&p.x, &p.chunks, index // p.panel_groups, 0, p.x.c, scratch)
     cdef Py_ssize_t windows = v.images * v.rows * p.x.cols
-    cdef Py_ssize_t step_row = p.x.step_h * v.row * p.size
-    cdef Py_ssize_t step_col = p.x.step_w * v.c * p.size
-    cdef Py_ssize_t y_pixel = p.y_pixel * p.size
+    cdef Py_ssize_t step_row = p.x.step_h * v.row, step_col = p.x.step_w * v.c
     cdef char *y0 = p.y + (v.image0 * p.y_image + v.row0 * p.y_row) * p.size
-    cdef Py_ssize_t panel, channel, cols, done, rows, r, image, row, col
-    cdef const char *x_group
-    cdef const char *x_row
-    cdef char *y_group
-    cdef char *y_pixels
-    cdef const void *a[MAX_ROWS]
-    cdef void *y[MAX_ROWS]
+    cdef Py_ssize_t panel, channel, cols, image, row
+    cdef Py_ssize_t images = v.images, rows = v.rows, line = p.x.cols
+    cdef const char *x
+    # Windows that lie one step apart are one line: the more, the fuller the tiles.
+    if step_row == line * step_col and p.y_row == line * p.y_pixel:
+        line *= rows
+        rows = 1
+        if v.image == line * step_col and p.y_image == line * p.y_pixel:
+            line *= images
+            images = 1
     for panel in range(panel0, panel1):
         channel = first_channel(p, panel)
         cols = min(width, p.group_out - panel % p.group_panels * width)
-        x_group = v.data + panel // p.group_panels * p.group_in * p.size
-        y_group = y0 + channel * p.size
-        image = row = col = 0
-        x_row = x_group
-        y_pixels = y_group
-        done = 0
-        while done < windows:
-            rows = min(kernels.tile_rows, windows - done)
-            for r in range(rows):
-                a[r] = x_row + col * step_col
-                y[r] = y_pixels + col * y_pixel
-                col += 1
-                if col == p.x.cols:
-                    col = 0
-                    row += 1
-                    if row == v.rows:
-                        row = 0
-                        image += 1
-                    x_row = x_group + image * v.image * p.size + row * step_row
-                    y_pixels = y_group + (image * p.y_image + row * p.y_row) * p.size
-            kernels.tile(
-                rows, cols, a, p.panels + panel * p.panel_reals * p.size, y,
-                p.padded_bias + panel * width * p.size if p.bias != NULL else NULL,
-                False, &p.reduction)
-            done += rows
+        x = v.data + panel // p.group_panels * p.group_in * p.size
+        for image in range(images):
+            for row in range(rows):
+                p.kernels.product(
+                    line, cols, x + (image * v.image + row * step_row) * p.size,
+                    step_col, p.panels + panel * p.panel_reals * p.size,
+                    y0 + (image * p.y_image + row * p.y_row + channel) * p.size,
+                    p.y_pixel,
+                    p.padded_bias + panel * width * p.size if p.bias != NULL else NULL,
+                    False, &p.reduction)
     if p.activation:
         channel = first_channel(p, panel0)
         activate(p, y0 + channel * p.size, windows, first_channel(p, panel1) - channel)

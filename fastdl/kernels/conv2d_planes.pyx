@@ -16,7 +16,6 @@ from fastdl.kernels.runtime cimport run_tasks
 from fastdl.kernels.table cimport MicroKernels, Reduction
 
 cdef enum:
-    MAX_ROWS = 16  # rows of the largest tile
     CHUNK_BYTES = 1 << 17  # of products, so that they are still cached when added
     LINE = 64  # bytes of a line of the cache
 
@@ -27,9 +26,7 @@ cdef void multiply_pixels(
 ) noexcept nogil:
     """Multiply all weights by some pixels of dy, a tile's width at a time."""
     cdef const MicroKernels *kernels = p.kernels
-    cdef Py_ssize_t first, cols, done, rows, r
-    cdef const void *a[MAX_ROWS]
-    cdef void *product[MAX_ROWS]
+    cdef Py_ssize_t first, cols
     cdef ptrdiff_t start = 0
     cdef Reduction reduction
     reduction.runs = reduction.step = 1
@@ -40,14 +37,9 @@ cdef void multiply_pixels(
     while first < pixels:
         cols = min(kernels.tile_cols, pixels - first)
         kernels.pack_panel(p.oc, cols, dy + first * p.oc * p.size, 1, p.oc, panel)
-        done = 0
-        while done < p.products:
-            rows = min(kernels.tile_rows, p.products - done)
-            for r in range(rows):
-                a[r] = p.weight + (done + r) * p.oc * p.size
-                product[r] = products + ((done + r) * p.pitch + first) * p.size
-            kernels.tile(rows, cols, a, panel, product, NULL, False, &reduction)
-            done += rows
+        kernels.product(
+            p.products, cols, p.weight, p.oc, panel, products + first * p.size, p.pitch,
+            NULL, False, &reduction)
         first += cols
 
 

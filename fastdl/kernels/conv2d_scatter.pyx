@@ -15,9 +15,6 @@ from fastdl.kernels.images cimport Images
 from fastdl.kernels.runtime cimport run_tasks
 from fastdl.kernels.table cimport Reduction
 
-cdef enum:
-    MAX_ROWS = 16  # rows of the largest tile
-
 
 cdef void pack_task(
     const void *arguments, Py_ssize_t panel, char *scratch,
@@ -36,9 +33,7 @@ cdef void multiply_row(
 ) noexcept nogil:
     """Multiply the pixels of one row of dy by all weights."""
     cdef Py_ssize_t width = p.kernels.tile_cols
-    cdef Py_ssize_t col, done, rows, r
-    cdef const void *a[MAX_ROWS]
-    cdef void *y[MAX_ROWS]
+    cdef Py_ssize_t col
     cdef ptrdiff_t start = 0
     cdef Reduction reduction
     reduction.runs = reduction.step = 1
@@ -47,16 +42,10 @@ cdef void multiply_row(
     reduction.offset = &start
     col = 0
     while col < p.products:
-        done = 0
-        while done < p.x.cols:
-            rows = min(p.kernels.tile_rows, p.x.cols - done)
-            for r in range(rows):
-                a[r] = dy + (done + r) * p.oc * p.size
-                y[r] = patches + ((done + r) * p.padded_products + col) * p.size
-            p.kernels.tile(
-                rows, min(width, p.products - col), a,
-                p.panels + col * p.oc * p.size, y, NULL, False, &reduction)
-            done += rows
+        p.kernels.product(
+            p.x.cols, min(width, p.products - col), dy, p.oc,
+            p.panels + col * p.oc * p.size, patches + col * p.size, p.padded_products,
+            NULL, False, &reduction)
         col += width
 
 

@@ -19,7 +19,6 @@ from fastdl.kernels.table cimport MicroKernels, Reduction, pack_row
 cnp.import_array()
 
 cdef enum:
-    MAX_ROWS = 16  # rows of the largest tile
     CHUNK_ROWS = 96  # rows of y in a task, at most
     BLOCK_K = 1024  # a panel of this height takes 128 KiB, a part of the L2 cache
     MIN_TASKS = 8  # enough that dynamic scheduling evens out the threads
@@ -66,9 +65,7 @@ cdef void matmul_task(
     cdef Py_ssize_t panel0 = index % p.panel_groups * p.panels_per_group
     cdef Py_ssize_t panels = (p.n + width - 1) // width
     cdef Py_ssize_t panel1 = min(panel0 + p.panels_per_group, panels)
-    cdef Py_ssize_t k0, panel, col, cols, row, rows, r
-    cdef const void *a[MAX_ROWS]
-    cdef void *y[MAX_ROWS]
+    cdef Py_ssize_t k0, panel, col, cols, row
     cdef const char *b
     cdef const char *bias
     cdef ptrdiff_t start = 0
@@ -89,14 +86,10 @@ cdef void matmul_task(
                 b = p.panels + ((panel - p.packed_from) * p.k + k0) * width * p.size
                 reduction.b_stride = width
             bias = p.bias + col * p.size if p.bias != NULL else NULL
-            row = row0
-            while row < row1:
-                rows = min(kernels.tile_rows, row1 - row)
-                for r in range(rows):
-                    a[r] = p.a + ((row + r) * p.a_row + k0 * p.a_step) * p.size
-                    y[r] = p.y + ((row + r) * p.n + col) * p.size
-                kernels.tile(rows, cols, a, b, y, bias, k0 > 0, &reduction)
-                row += rows
+            kernels.product(
+                row1 - row0, cols, p.a + (row0 * p.a_row + k0 * p.a_step) * p.size,
+                p.a_row, b, p.y + (row0 * p.n + col) * p.size, p.n, bias, k0 > 0,
+                &reduction)
         k0 += BLOCK_K
         if k0 >= p.k:
             break

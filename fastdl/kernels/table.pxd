@@ -34,6 +34,11 @@ cdef extern from "table.h" nogil:
             ptrdiff_t rows, ptrdiff_t cols, const void **a, const void *b,
             void **c, const void *bias, int accumulate, const Reduction *k,
         ) noexcept nogil
+        void (*product)(
+            ptrdiff_t rows, ptrdiff_t cols, const void *a, ptrdiff_t a_stride,
+            const void *b, void *c, ptrdiff_t c_stride, const void *bias,
+            int accumulate, const Reduction *k,
+        ) noexcept nogil
         void (*pack_panel)(
             ptrdiff_t rows, ptrdiff_t cols, const void *b, ptrdiff_t row_stride,
             ptrdiff_t col_stride, void *panel,

@@ -12,7 +12,6 @@ from fastdl.kernels.runtime cimport run_tasks
 from fastdl.kernels.table cimport Reduction, pack_row
 
 cdef enum:
-    MAX_ROWS = 16  # rows of the largest register tile
     CHUNK_BYTES = 600_000  # of transformed tiles, in the L2 cache
     MIN_TILES = 16  # of a chunk, or the weights are fetched too often
     MAX_TILES = 32
@@ -118,12 +117,10 @@ cdef void tiles_task(
     cdef char *v = scratch
     cdef char *m = v + PLACES * w.v_place * p.size
     cdef Py_ssize_t tiles = x.images * x.rows * w.x.cols
-    cdef Py_ssize_t image, row, col, place, panel, done, rows, cols, r
+    cdef Py_ssize_t image, row, col, place, panel, rows, cols
     cdef const char *bias
     cdef char *tile = v
     cdef char *y
-    cdef const void *a[MAX_ROWS]
-    cdef void *c[MAX_ROWS]
     cdef ptrdiff_t start = 0
     cdef Reduction reduction
     for image in range(x.images):
@@ -145,19 +142,12 @@ cdef void tiles_task(
             bias = NULL
             if w.bias != NULL and place == BIAS_PLACE:
                 bias = w.bias + panel * width * p.size
-            done = 0
-            while done < tiles:
-                rows = min(p.kernels.tile_rows, tiles - done)
-                for r in range(rows):
-                    a[r] = v + (place * w.v_place + (done + r) * w.v_tile) * p.size
-                    c[r] = m + (place * w.m_place + (done + r) * w.m_tile
-                                + panel * width) * p.size
-                p.kernels.tile(
-                    rows, cols, a,
-                    w.weights + (place * w.weight_place
-                                 + panel * p.group_in * width) * p.size,
-                    c, bias, False, &reduction)
-                done += rows
+            p.kernels.product(
+                tiles, cols, v + place * w.v_place * p.size, w.v_tile,
+                w.weights + (place * w.weight_place
+                             + panel * p.group_in * width) * p.size,
+                m + (place * w.m_place + panel * width) * p.size, w.m_tile, bias, False,
+                &reduction)
 
     tile = m
     for image in range(x.images):

@@ -17,7 +17,6 @@ from fastdl.kernels.table cimport Reduction
 from fastdl.kernels.winograd cimport PLACES, place_stride, tiles_of, transform_input
 
 cdef enum:
-    MAX_ROWS = 16  # rows of the largest register tile
     CHUNK_TILES = 32
     MIN_STRETCH_BYTES = 2 << 20
     SPAN = 4096  # weights of a task that transforms back
@@ -120,9 +119,7 @@ cdef void sum_task(
     cdef const WinogradWeightArgs *w = <const WinogradWeightArgs *> arguments
     cdef const WeightArgs *p = w.weight
     cdef Py_ssize_t width = p.kernels.tile_cols
-    cdef Py_ssize_t col, cols, done, rows, r
-    cdef const void *a[MAX_ROWS]
-    cdef void *sum[MAX_ROWS]
+    cdef Py_ssize_t col, cols
     cdef ptrdiff_t start = 0
     cdef Reduction reduction
     reduction.runs = 1
@@ -133,17 +130,11 @@ cdef void sum_task(
     col = 0
     while col < p.oc:
         cols = min(width, p.oc - col)
-        done = 0
-        while done < p.group_in:
-            rows = min(p.kernels.tile_rows, p.group_in - done)
-            for r in range(rows):
-                a[r] = w.v + (place * w.v_place + done + r) * p.size
-                sum[r] = w.sums + (
-                    place * w.sum_place + (done + r) * p.oc + col) * p.size
-            p.kernels.tile(
-                rows, cols, a, w.m + (place * w.m_place + col) * p.size, sum, NULL,
-                w.first > 0, &reduction)
-            done += rows
+        p.kernels.product(
+            p.group_in, cols, w.v + place * w.v_place * p.size, 1,
+            w.m + (place * w.m_place + col) * p.size,
+            w.sums + (place * w.sum_place + col) * p.size, p.oc, NULL, w.first > 0,
+            &reduction)
         col += width
 
 
