@@ -135,7 +135,7 @@ RECIPES = {
         augment=Augment(translate=2, rotate=10, zoom=1.1, shear=5),
     ),
     "fashion_mnist_accurate": dataclasses.replace(
-        _ACCURATE, epochs=16, augment=Augment(flip=0.5, crop=2)
+        _ACCURATE, epochs=20, augment=Augment(flip=0.5, crop=2)
     ),
     "pictures": Recipe(
         "signs_convnet", epochs=30, augment=Augment(translate=2, fill="edge")
