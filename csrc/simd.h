@@ -50,6 +50,11 @@ ALWAYS_INLINE vec_int first_lanes(ptrdiff_t n) {
   return lane < (lane_int)(n < LANES ? n : LANES);
 }
 
+/* mask lanes are 0 or -1, as vector comparisons give them */
+ALWAYS_INLINE vec choose(vec_int mask, vec yes, vec no) {
+  return (vec)(((vec_int)yes & mask) | ((vec_int)no & ~mask));
+}
+
 /* load_first: the first n < LANES elements; the other lanes hold `fill`.
  * store_first: the same the other way. Nothing is read or written beyond n. A call to
  * memcpy would cost as much as a small tile, so masks are used where there are any. */
@@ -67,6 +72,22 @@ ALWAYS_INLINE vec load_first(const real *p, ptrdiff_t n, real fill) {
 ALWAYS_INLINE void store_first(real *p, vec v, ptrdiff_t n) {
   _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
 }
+#elif defined(__AVX2__) && REAL_BITS == 32
+ALWAYS_INLINE vec load_first(const real *p, ptrdiff_t n, real fill) {
+  const vec_int mask = first_lanes(n);
+  return choose(mask, (vec)_mm256_maskload_ps(p, (__m256i)mask), splat(fill));
+}
+ALWAYS_INLINE void store_first(real *p, vec v, ptrdiff_t n) {
+  _mm256_maskstore_ps(p, (__m256i)first_lanes(n), (__m256)v);
+}
+#elif defined(__AVX2__)
+ALWAYS_INLINE vec load_first(const real *p, ptrdiff_t n, real fill) {
+  const vec_int mask = first_lanes(n);
+  return choose(mask, (vec)_mm256_maskload_pd(p, (__m256i)mask), splat(fill));
+}
+ALWAYS_INLINE void store_first(real *p, vec v, ptrdiff_t n) {
+  _mm256_maskstore_pd(p, (__m256i)first_lanes(n), (__m256d)v);
+}
 #else
 ALWAYS_INLINE vec load_first(const real *p, ptrdiff_t n, real fill) {
   vec v = splat(fill);
@@ -74,13 +95,7 @@ ALWAYS_INLINE vec load_first(const real *p, ptrdiff_t n, real fill) {
   return v;
 }
 ALWAYS_INLINE void store_first(real *p, vec v, ptrdiff_t n) {
-#if defined(__AVX2__) && REAL_BITS == 32
-  _mm256_maskstore_ps(p, (__m256i)first_lanes(n), (__m256)v);
-#elif defined(__AVX2__)
-  _mm256_maskstore_pd(p, (__m256i)first_lanes(n), (__m256d)v);
-#else
   memcpy(p, &v, (size_t)n * sizeof(real));
-#endif
 }
 #endif
 
@@ -144,11 +159,6 @@ ALWAYS_INLINE void transpose(vec *block) {
 #pragma GCC unroll 16
     for (int i = 0; i < VECTOR_LANES; i++) block[i] = merged[i];
   }
-}
-
-/* mask lanes are 0 or -1, as vector comparisons give them */
-ALWAYS_INLINE vec choose(vec_int mask, vec yes, vec no) {
-  return (vec)(((vec_int)yes & mask) | ((vec_int)no & ~mask));
 }
 
 #endif
