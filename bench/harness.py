@@ -2,9 +2,8 @@
 
 All sides of a comparison run in turn in one process, so that a change of the clock or
 of the load meets all of them. A figure is the median of at least 20 samples; a sample
-is one call, or as many short ones as fill a millisecond. Each follows a pause and a
-call that is not timed, in which the worker threads of the other sides fall asleep and
-its own wake up.
+is one call, or as many short ones as fill a millisecond. Each follows a pause, in which
+the threads of the other sides stop spinning, and 10 ms of calls that are not timed.
 """
 
 from __future__ import annotations
@@ -29,8 +28,9 @@ import fastdl
 SIZES = {"1 MB": 2**18, "8 MB": 2**21}  # reals, in a level 2 cache and in none
 REPEATS = 20
 SAMPLE = 1e-3  # seconds that a sample takes at least
-PAUSE = 1e-3  # longer than the threads of either side wait awake
-LONG = 20e-3  # calls that take longer need no second one to be warm
+PAUSE = 12e-3  # longer than idle threads spin: OpenMP's do for about 10 ms
+WARM = 10e-3  # of calls before a sample, as in a training that goes on and on
+LONG = 20e-3  # calls that take longer need none to be warm
 
 Function = Callable[[], Any]
 
@@ -144,10 +144,16 @@ def geometric_mean(values: Iterable[float]) -> float:
 # Time --------------------------------------------------------------------------------
 
 
-def _sample(function: Function, calls: int, warm: bool) -> float:
-    time.sleep(PAUSE)
-    if warm:
+def _spend(seconds: float, function: Function) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
         function()
+
+
+def _sample(function: Function, calls: int, warm: bool) -> float:
+    _spend(PAUSE, lambda: None)  # awake: a core that slept is slow for a while
+    if warm:
+        _spend(WARM, function)
     start = time.perf_counter()
     for _ in range(calls):
         function()
