@@ -31,7 +31,6 @@ HEAVY = {
     "optuna",
     "scipy",
     "sklearn",
-    "tensorboardX",
     "tensorflow",
     "torch",
 }

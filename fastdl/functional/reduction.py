@@ -18,6 +18,7 @@ from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError, suggest
 from fastdl.functional.elementwise import empty_like
+from fastdl.functional.targets import example_weights
 from fastdl.shapes import check_real
 
 Shape = tuple[int, ...]
@@ -199,17 +200,25 @@ def spread_loss(dy: np.ndarray, factor: float, shape: Shape) -> np.ndarray:
 
 
 def _mse_loss_backward(node: Node, dy: np.ndarray) -> tuple:
-    difference, factor = node.saved
+    difference, weight, factor = node.saved
     prediction, target = node.inputs
     dx = np.multiply(difference, 2 * factor * dy, empty_like(difference))
+    if weight is not None:
+        dx *= weight
     return (
         dx if prediction else None,
         np.negative(dx, empty_like(dx)) if target else None,
     )
 
 
-def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
-    """Return the squared error (prediction - target)^2.
+def mse_loss(
+    prediction: Any,
+    target: Any,
+    reduction: str = "mean",
+    *,
+    sample_weight: Any = None,
+) -> Tensor:
+    """Return the squared error w (prediction - target)^2.
 
     Parameters
     ----------
@@ -218,7 +227,10 @@ def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
     target : Tensor or array_like
         Exactly the shape of `prediction`; arrays are converted to its type.
     reduction : str
-        "mean" over all elements, "sum" or "none".
+        "mean" over all elements, "sum" or "none". A weighted mean divides by the sum of
+        the weights.
+    sample_weight : array_like, optional
+        w, numbers >= 0, of the shape of `prediction` or of its first axis.
 
     Returns
     -------
@@ -228,9 +240,9 @@ def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
     Raises
     ------
     ShapeError
-        The shapes differ, even if they could be broadcast.
+        The shapes differ, even if they could be broadcast; the weights do not fit.
     ArgumentError
-        For another `reduction`.
+        For another `reduction`, or a weight that is negative or not finite.
     """
     prediction = as_tensor(prediction)
     x = prediction.data
@@ -240,6 +252,11 @@ def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Tensor:
     check_targets("mse_loss", target.data.shape, x.shape)
     difference = np.subtract(x, target.data, empty_like(x))
     losses = np.square(difference, empty_like(x))
-    loss, factor = reduce_losses(losses, reduction, x.size, "mse_loss")
+    weight, count = None, float(x.size)
+    if sample_weight is not None:
+        weight = example_weights(sample_weight, x.shape, x.dtype, "mse_loss")
+        count = weight.sum()
+        losses *= weight
+    loss, factor = reduce_losses(losses, reduction, count, "mse_loss")
     inputs = (prediction._node, target._node)
-    return record(loss, _mse_loss_backward, inputs, (difference, factor))
+    return record(loss, _mse_loss_backward, inputs, (difference, weight, factor))

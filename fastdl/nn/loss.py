@@ -131,6 +131,9 @@ class MSELoss(_Loss):
         How the errors of the elements become one number.
     """
 
-    def forward(self, x: Any, targets: Any) -> Tensor:
-        """Compare x with targets of the same shape."""
-        return F.mse_loss(x, targets, reduction=self.reduction)
+    def forward(self, x: Any, targets: Any, sample_weight: Any = None) -> Tensor:
+        """Compare x with targets of the same shape.
+
+        sample_weight, of the shape of x or (n,), says how much each error counts.
+        """
+        return F.mse_loss(x, targets, self.reduction, sample_weight=sample_weight)

@@ -39,7 +39,7 @@ def save(model: Module, path: str | os.PathLike) -> None:
         The file cannot be written.
     """
     architecture = json.dumps(to_config(model))
-    _write(model.state_dict(), path, {_ARCHITECTURE: architecture})
+    write_tensors(model.state_dict(), path, {_ARCHITECTURE: architecture})
 
 
 def load(path: str | os.PathLike) -> Module:
@@ -57,7 +57,7 @@ def load(path: str | os.PathLike) -> Module:
     FastdlError
         It contains an unknown layer, or its weights do not fit its layers.
     """
-    state, metadata = _read(path)
+    state, metadata = read_tensors(path)
     if _ARCHITECTURE not in metadata:
         raise DataError(
             f"{path} holds weights but no fastdl model; build the model and call "
@@ -77,7 +77,7 @@ def load(path: str | os.PathLike) -> Module:
 
 def save_weights(model: Module, path: str | os.PathLike) -> None:
     """Save parameters and buffers alone; raises as `save`, but takes any module."""
-    _write(model.state_dict(), path, {})
+    write_tensors(model.state_dict(), path, {})
 
 
 def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) -> None:
@@ -99,7 +99,7 @@ def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) ->
     FastdlError
         Names or shapes do not fit the model, see `Module.load_state_dict`.
     """
-    state, _ = _read(path)
+    state, _ = read_tensors(path)
     model.load_state_dict(state, strict)
 
 
@@ -127,16 +127,26 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             os.close(directory)
 
 
-def _write(
+def write_tensors(
     state: dict[str, np.ndarray], path: str | os.PathLike, metadata: dict[str, str]
 ) -> None:
+    """Write arrays by name, and texts by name, as one safetensors file."""
     from safetensors.numpy import save_file
 
     with atomic_path(path) as temporary:
         save_file(state, temporary, metadata)
 
 
-def _read(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def read_tensors(
+    path: str | os.PathLike,
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the arrays and the texts of a safetensors file.
+
+    Raises
+    ------
+    DataError
+        There is no such file, or it is no safetensors file, or cut off.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError
-from fastdl.nn.serialize import _read, _write
+from fastdl.nn.serialize import read_tensors, write_tensors
 from fastdl.train.callback import Callback
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Checkpoint:
             "callbacks": self._names,
             "states": states,
         }
-        _write(arrays, self.path, {_KEY: json.dumps(description, default=float)})
+        write_tensors(arrays, self.path, {_KEY: json.dumps(description, default=float)})
 
     def restore(self) -> tuple[int, bool]:
         """Put everything back; return the epochs done and whether it was stopped.
@@ -86,7 +86,7 @@ class Checkpoint:
         FastdlError
             It is of another model or optimiser.
         """
-        arrays, metadata = _read(self.path)
+        arrays, metadata = read_tensors(self.path)
         try:
             saved = json.loads(metadata[_KEY])
         except (KeyError, ValueError):

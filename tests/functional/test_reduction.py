@@ -80,6 +80,25 @@ def test_mse_loss(reduction, rng, check_gradients):
     check_gradients(lambda a, b: F.mse_loss(a, b, reduction), a, b)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("shape", [(4,), (4, 3)])
+def test_mse_loss_with_weights(reduction, shape, rng, check_gradients):
+    a, b = rng.standard_normal((2, 4, 3))
+    w = rng.random(shape)
+    w[0] = 0
+    each = w.reshape(4, -1) * np.ones((4, 3))
+    square = each * (a - b) ** 2
+    expected = {"mean": square.sum() / each.sum(), "sum": square.sum(), "none": square}
+    loss = F.mse_loss(a, b, reduction, sample_weight=w)
+    np.testing.assert_allclose(loss.data, expected[reduction], rtol=1e-14)
+    check_gradients(lambda a, b: F.mse_loss(a, b, reduction, sample_weight=w), a, b)
+
+
+def test_mse_loss_refuses_weights_that_do_not_fit():
+    with pytest.raises(ShapeError, match="one sample_weight for each of the 4"):
+        F.mse_loss(np.ones((4, 1)), np.ones((4, 1)), sample_weight=np.ones(3))
+
+
 def test_mse_loss_converts_plain_targets():
     x = Tensor([1.0, 2.0], requires_grad=True)
     F.mse_loss(x, np.array([0.0, 0.0])).backward()
