@@ -24,7 +24,8 @@ cdef size_t ALIGNMENT = 64  # a cache line
 
 # Size classes: 8 to an octave, so at most an eighth of a block is unused.
 cdef enum:
-    CLASSES = 64 * 8
+    OCTAVE = 8
+    CLASSES = 64 * OCTAVE
 
 cdef struct FreeBlock:  # lies in the free memory itself
     FreeBlock *next
@@ -67,11 +68,28 @@ cdef class Block:
 
 
 cdef Block new_block(Py_ssize_t bytes):
-    """Return a block of at least `bytes`, its contents undefined."""
+    """Return a block for the time of one kernel: of at least `bytes`, undefined.
+
+    It goes back at once, so a much larger one will do, rather than fresh memory.
+    """
+    return block_of(bytes, 3 * OCTAVE)
+
+
+cdef Block block_of(Py_ssize_t bytes, int larger):
+    """Return a free block, at most `larger` classes larger than need be, or a new one.
+
+    To take a larger one wastes less than fresh memory beside blocks that lie idle.
+    """
     global bytes_in_use, bytes_cached
     cdef Block block = Block.__new__(Block)
-    cdef int size_class = class_of(bytes if bytes > 64 else 64)
+    cdef int smallest = class_of(bytes if bytes > 64 else 64)
+    cdef int size_class = smallest
     cdef void *data = NULL
+    while free_blocks[size_class] == NULL:
+        size_class += 1
+        if size_class > smallest + larger or size_class == CLASSES:
+            size_class = smallest
+            break
     block.size_class = size_class
     block.bytes = class_bytes(size_class)
     if free_blocks[size_class] != NULL:
@@ -95,7 +113,7 @@ cdef cnp.ndarray new_array(int ndim, cnp.npy_intp *shape, int typenum):
         if shape[i] and bytes > PY_SSIZE_T_MAX // shape[i]:
             raise MemoryError("fastdl: an array larger than the address space")
         bytes *= shape[i]
-    cdef Block block = new_block(bytes)
+    cdef Block block = block_of(bytes, OCTAVE // 2)
     cdef cnp.ndarray array = cnp.PyArray_SimpleNewFromData(
         ndim, shape, typenum, block.data)
     cnp.set_array_base(array, block)
