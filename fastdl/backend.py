@@ -33,6 +33,9 @@ empty: Callable[..., np.ndarray]
 zeros: Callable[..., np.ndarray]
 """zeros(shape, dtype): an array of zeros, from the backend's allocator."""
 
+empty_cache: Callable[[], None]
+"""empty_cache(): give the memory that the allocator keeps for reuse to the system."""
+
 
 def use(backend: str) -> None:
     """Bind the kernel functions of this module to a backend.
@@ -50,18 +53,20 @@ def use(backend: str) -> None:
         For "compiled" when the kernels are not built.
     """
     functions: ModuleType
-    allocator: ModuleType
     if backend == "compiled":
         from fastdl import kernels
 
-        functions = allocator = kernels
+        functions = kernels
+        memory = kernels.empty, kernels.zeros, kernels.empty_cache
     elif backend == "reference":
-        functions, allocator = reference, np
+        functions = reference
+        memory = np.empty, np.zeros, lambda: None
     else:
         hint = suggest(backend, ("compiled", "reference"))
         raise ArgumentError(f"unknown backend {backend!r}{hint}")
     bound = {name: getattr(functions, name) for name in reference.__all__}
-    globals().update(bound, name=backend, empty=allocator.empty, zeros=allocator.zeros)
+    bound |= zip(("empty", "zeros", "empty_cache"), memory, strict=True)
+    globals().update(bound, name=backend)
 
 
 def _use_default() -> None:

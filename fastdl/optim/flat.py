@@ -76,6 +76,7 @@ class Flat:
         )
         for index in range(len(members)):
             self._adopt(index)
+        backend.empty_cache()  # of the arrays that the parameters had
 
     def zeros(self) -> np.ndarray:
         """Return a new flat array of zeros."""
