@@ -33,6 +33,8 @@ cdef enum:
     # Windows of a task: enough that a panel of weights, fetched from the L2 cache, is
     # used often; few enough that the pixels under them stay there too.
     CHUNK_WINDOWS = 256
+    MIN_CHUNKS = 4  # of few windows, or a lone image would keep one thread busy
+    MIN_WINDOWS = 64  # of these
     MIN_TASKS = 8  # enough that dynamic scheduling evens out the threads
 
 cdef void pack_task(
@@ -158,7 +160,9 @@ cdef void plan_pass(Conv2dArgs *p) noexcept nogil:
     p.x.span_h = (max(p.taps_h.taps, <Py_ssize_t> 1) - 1) * p.taps_h.shift + 1
     p.x.span_w = (max(p.taps_w.taps, <Py_ssize_t> 1) - 1) * p.taps_w.shift + 1
     set_padded(&p.x)
-    p.chunks = cut(&p.x, CHUNK_WINDOWS)
+    p.chunks = cut(&p.x, min(
+        <Py_ssize_t> CHUNK_WINDOWS,
+        max(p.x.n * p.x.rows * p.x.cols // MIN_CHUNKS, MIN_WINDOWS)))
     p.group_panels = (p.group_out + width - 1) // width
     p.panel_reals = p.taps_h.taps * p.taps_w.taps * p.group_in * width
     panels = p.groups * p.group_panels

@@ -35,7 +35,7 @@ ISAS = ("generic", "avx2", "avx512")  # in rising order
 # costs more than it saves: about 4 microseconds of one core where it is awake. To
 # wake it takes 15 microseconds, which a lone small kernel should not pay.
 cdef double AWAKE_WORK = 1e5
-cdef double ASLEEP_WORK = 3e5
+cdef double ASLEEP_WORK = 2e5
 
 cdef enum:
     PEAK_STEPS = 5_000_000
