@@ -134,10 +134,6 @@ def instruction_sets(repeats: int) -> Table:
         ("layer, pass", *isas),
     )
     before = runtime.get_isa()
-    peaks = {}
-    for isa in isas:
-        runtime.set_isa(isa)
-        peaks[isa] = peak()
     for case in chain(bench_conv2d.CASES, bench_matmul.CASES):
         if case.name not in ISA_CASES:
             continue
@@ -149,15 +145,13 @@ def instruction_sets(repeats: int) -> Table:
 
         sides = {isa: with_algorithm("direct", partial(run, isa)) for isa in isas}
         times = table.timings[case.name] = measure(sides, repeats)
+        row = [case.name]
+        for isa, time in times.items():
+            runtime.set_isa(isa)
+            percent = 100 * work.flops / time.median / peak()
+            row.append(f"{_ms(time.median)} ({percent:.0f} %)")
         runtime.set_isa(before)
-        seconds = {isa: time.median for isa, time in times.items()}
-        table.rows.append(
-            [case.name]
-            + [
-                f"{_ms(t)} ({100 * work.flops / t / peaks[isa]:.0f} %)"
-                for isa, t in seconds.items()
-            ]
-        )
+        table.rows.append(row)
     runtime.set_isa(before)
     return table
 
