@@ -22,6 +22,7 @@ INTRODUCTION = """\
 
 Written by `make bench`; every figure was measured in that run. `python -m bench NAME`
 prints one table, `python -m bench.compare` finds what a change made slower.
+[limits.md](limits.md) says why goals are missed.
 
 {method}
 {install}
