@@ -10,6 +10,7 @@ import numpy as np
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, suggest
+from fastdl.functional.targets import check_smoothing
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 
@@ -62,6 +63,7 @@ class CrossEntropyLoss(_Loss):
     ) -> None:
         super().__init__(reduction)
         self.class_weight = _numbers(class_weight, "CrossEntropyLoss: class_weight")
+        check_smoothing(label_smoothing, "CrossEntropyLoss")
         self.label_smoothing = label_smoothing
 
     def forward(self, logits: Any, labels: Any, sample_weight: Any = None) -> Tensor:
@@ -104,6 +106,7 @@ class BCEWithLogitsLoss(_Loss):
     ) -> None:
         super().__init__(reduction)
         self.pos_weight = _numbers(pos_weight, "BCEWithLogitsLoss: pos_weight")
+        check_smoothing(label_smoothing, "BCEWithLogitsLoss")
         self.label_smoothing = label_smoothing
 
     def forward(self, logits: Any, targets: Any, sample_weight: Any = None) -> Tensor:

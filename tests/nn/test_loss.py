@@ -68,6 +68,13 @@ def test_weights_and_smoothing_are_those_of_the_function():
     assert loss(LOGITS, TARGETS, sample_weight=weights).item() == expected.item()
 
 
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss, nn.BCEWithLogitsLoss])
+@pytest.mark.parametrize("smoothing", [-0.1, 2, float("nan")])
+def test_smoothing_lies_between_0_and_1(loss, smoothing):
+    with pytest.raises(ArgumentError, match=f"{loss.__name__}: label_smoothing"):
+        loss(label_smoothing=smoothing)
+
+
 def test_weights_must_be_numbers():
     with pytest.raises(ArgumentError, match="CrossEntropyLoss: class_weight must be"):
         nn.CrossEntropyLoss(class_weight="balanced")
