@@ -15,6 +15,9 @@ typedef struct {
   const ptrdiff_t *offset;
 } Reduction;
 
+/* The offset of one run that begins at the row itself. */
+static const ptrdiff_t fastdl_no_offset[1] = {0};
+
 /* rows x cols windows of a depthwise convolution that meet the same taps: `runs` rows
  * of `taps` taps. Run s of the first window begins at x[s], its weights (or their
  * gradients) at weight[s]. The others are reals between windows, and between taps.

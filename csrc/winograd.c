@@ -12,6 +12,7 @@
  *
  * All transforms below run along channels (or along all weights), a vector at a time;
  * a place of the 6 x 6 is `stride` reals from the next. */
+#include "rows.h"
 #include "simd.h"
 #include "table.h"
 
@@ -114,13 +115,6 @@ TRANSFORM_2D(filter_2d, filter_1d, 3, 6, {0, 5}, {1, 2}, {3, 4})
 TRANSFORM_2D(filter_gradient_2d, filter_gradient_1d, 6, 3, {0, 2}, {1, 1})
 #undef TRANSFORM_2D
 
-ALWAYS_INLINE void store_up_to(real *p, vec v, ptrdiff_t n) {
-  if (n < LANES)
-    store_first(p, v, n);
-  else
-    store(p, v);
-}
-
 /* The part of `rows` x `cols` pixels that exists: rows top to bottom - 1, columns left
  * to right - 1; and of the vector of channels the first n. */
 typedef struct {
@@ -135,9 +129,7 @@ ALWAYS_INLINE void load_part(int rows, int cols, Part part, const real *x,
       const int exists =
           i >= part.top && i < part.bottom && j >= part.left && j < part.right;
       const real *from = x + i * row + j * pixel;
-      to[i * cols + j] = !exists          ? splat(0)
-                         : part.n < LANES ? load_first(from, part.n, 0)
-                                          : load(from);
+      to[i * cols + j] = exists ? load_some(from, part.n) : splat(0);
     }
 }
 
@@ -175,7 +167,7 @@ static void winograd_output(ptrdiff_t channels, const void *m, ptrdiff_t stride,
       output_2d(from, 6 * stride, stride, (real *)out, 4 * LANES, LANES);
       for (ptrdiff_t i = 0; i < rows; i++)
         for (ptrdiff_t j = 0; j < cols; j++)
-          store_up_to(to + i * row + j * pixel, out[4 * i + j], n);
+          store_some(to + i * row + j * pixel, out[4 * i + j], n);
     }
   }
 }
@@ -213,7 +205,6 @@ static void winograd_filter_gradient(ptrdiff_t n, const void *u, ptrdiff_t u_str
     const real *from = (const real *)u + c;
     vec out[9];
     filter_gradient_2d(from, 6 * u_stride, u_stride, (real *)out, 3 * LANES, LANES);
-    for (int t = 0; t < 9; t++)
-      store_up_to((real *)g + t * g_stride + c, out[t], n - c);
+    for (int t = 0; t < 9; t++) store_some((real *)g + t * g_stride + c, out[t], n - c);
   }
 }

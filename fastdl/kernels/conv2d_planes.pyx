@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 
 from fastdl.kernels.images cimport Images
 from fastdl.kernels.runtime cimport run_tasks
-from fastdl.kernels.table cimport MicroKernels, Reduction
+from fastdl.kernels.table cimport MicroKernels, Reduction, one_run
 
 cdef enum:
     CHUNK_BYTES = 1 << 17  # of products, so that they are still cached when added
@@ -27,12 +27,7 @@ cdef void multiply_pixels(
     """Multiply all weights by some pixels of dy, a tile's width at a time."""
     cdef const MicroKernels *kernels = p.kernels
     cdef Py_ssize_t first, cols
-    cdef ptrdiff_t start = 0
-    cdef Reduction reduction
-    reduction.runs = reduction.step = 1
-    reduction.length = p.oc
-    reduction.b_stride = kernels.tile_cols
-    reduction.offset = &start
+    cdef Reduction reduction = one_run(p.oc, 1, kernels.tile_cols)
     first = 0
     while first < pixels:
         cols = min(kernels.tile_cols, pixels - first)

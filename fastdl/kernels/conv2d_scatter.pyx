@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 
 from fastdl.kernels.images cimport Images
 from fastdl.kernels.runtime cimport run_tasks
-from fastdl.kernels.table cimport Reduction
+from fastdl.kernels.table cimport Reduction, one_run
 
 
 cdef void pack_task(
@@ -34,12 +34,7 @@ cdef void multiply_row(
     """Multiply the pixels of one row of dy by all weights."""
     cdef Py_ssize_t width = p.kernels.tile_cols
     cdef Py_ssize_t col
-    cdef ptrdiff_t start = 0
-    cdef Reduction reduction
-    reduction.runs = reduction.step = 1
-    reduction.length = p.oc
-    reduction.b_stride = width
-    reduction.offset = &start
+    cdef Reduction reduction = one_run(p.oc, 1, width)
     col = 0
     while col < p.products:
         p.kernels.product(

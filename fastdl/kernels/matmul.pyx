@@ -14,7 +14,7 @@ from fastdl.errors import ArgumentError
 from fastdl.kernels.arrays cimport as_output, as_real, overlaps
 from fastdl.kernels.memory cimport Block, new_block
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.table cimport MicroKernels, Reduction, pack_row
+from fastdl.kernels.table cimport MicroKernels, Reduction, one_run, pack_row
 
 cnp.import_array()
 
@@ -68,14 +68,10 @@ cdef void matmul_task(
     cdef Py_ssize_t k0, panel, col, cols, row
     cdef const char *b
     cdef const char *bias
-    cdef ptrdiff_t start = 0
     cdef Reduction reduction
-    reduction.runs = 1
-    reduction.offset = &start
-    reduction.step = p.a_step
     k0 = 0
     while True:  # once even if k = 0: y is then the bias
-        reduction.length = min(<Py_ssize_t> BLOCK_K, p.k - k0)
+        reduction = one_run(min(<Py_ssize_t> BLOCK_K, p.k - k0), p.a_step, width)
         for panel in range(panel0, panel1):
             col = panel * width
             cols = min(width, p.n - col)

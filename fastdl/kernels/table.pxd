@@ -186,7 +186,19 @@ cdef extern from "table.h" nogil:
         void (*bytes_to_unit)(
             ptrdiff_t n, const void *x, void *y,
         ) noexcept nogil
+    const ptrdiff_t fastdl_no_offset[1]
     const MicroKernels *fastdl_microkernels(const char *isa, int real_bytes)
+
+
+cdef inline Reduction one_run(
+    Py_ssize_t length, Py_ssize_t step, Py_ssize_t b_stride,
+) noexcept nogil:
+    """Return how a row of `length` elements, `step` apart, meets rows of b."""
+    cdef Reduction reduction
+    reduction.runs = 1
+    reduction.offset = fastdl_no_offset
+    reduction.length, reduction.step, reduction.b_stride = length, step, b_stride
+    return reduction
 
 
 cdef inline void pack_row(

@@ -9,7 +9,7 @@ transforms stay in the cache:
 from fastdl.kernels.conv2d cimport Conv2dArgs, activate
 from fastdl.kernels.images cimport Chunk, Chunks, Images, chunk_at, cut
 from fastdl.kernels.runtime cimport run_tasks
-from fastdl.kernels.table cimport Reduction, pack_row
+from fastdl.kernels.table cimport Reduction, one_run, pack_row
 
 cdef enum:
     CHUNK_BYTES = 600_000  # of transformed tiles, in the L2 cache
@@ -121,8 +121,7 @@ cdef void tiles_task(
     cdef const char *bias
     cdef char *tile = v
     cdef char *y
-    cdef ptrdiff_t start = 0
-    cdef Reduction reduction
+    cdef Reduction reduction = one_run(p.group_in, 1, width)
     for image in range(x.images):
         for row in range(x.rows):
             for col in range(w.x.cols):
@@ -131,10 +130,6 @@ cdef void tiles_task(
                     w.v_place)
                 tile += w.v_tile * p.size
 
-    reduction.runs = reduction.step = 1
-    reduction.offset = &start
-    reduction.length = p.group_in
-    reduction.b_stride = width
     for place in range(PLACES):
         for panel in range(w.panels):
             # Whole vectors: m has room for them, the weights are padded with zeros.

@@ -13,7 +13,7 @@ from libc.string cimport memset
 from fastdl.kernels.conv2d_weight cimport WeightArgs
 from fastdl.kernels.images cimport Chunk, Chunks, Images, chunk_at, cut
 from fastdl.kernels.runtime cimport run_tasks
-from fastdl.kernels.table cimport Reduction
+from fastdl.kernels.table cimport Reduction, one_run
 from fastdl.kernels.winograd cimport PLACES, place_stride, tiles_of, transform_input
 
 cdef enum:
@@ -120,13 +120,8 @@ cdef void sum_task(
     cdef const WeightArgs *p = w.weight
     cdef Py_ssize_t width = p.kernels.tile_cols
     cdef Py_ssize_t col, cols
-    cdef ptrdiff_t start = 0
-    cdef Reduction reduction
-    reduction.runs = 1
-    reduction.offset = &start
-    reduction.length = first_tile(w, w.first + w.count) - first_tile(w, w.first)
-    reduction.step = w.v_tile
-    reduction.b_stride = w.m_tile
+    cdef Reduction reduction = one_run(
+        first_tile(w, w.first + w.count) - first_tile(w, w.first), w.v_tile, w.m_tile)
     col = 0
     while col < p.oc:
         cols = min(width, p.oc - col)

@@ -255,7 +255,7 @@ def test_one_warp_moves_what_several_options_ask_for():
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 1), (4, 4, 7), (7, 3, 2)])
 def test_pictures_of_any_shape(shape):
-    changed(pictures(3, *shape), **EVERYTHING)
+    assert changed(pictures(3, *shape), **EVERYTHING).shape == (3, *shape)
 
 
 def test_no_pictures():
