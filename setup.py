@@ -9,6 +9,7 @@ FASTDL_SANITIZE=address,undefined adds sanitizers.
 
 import os
 import platform
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError, LinkError
 from setuptools.modified import newer_group
 
 CSRC = [str(path) for path in sorted(Path("csrc").iterdir())]
@@ -59,9 +61,29 @@ class BuildKernels(build_ext):
             extension.extra_compile_args += [*FLAGS, "-Wno-unused-function"]
             extension.extra_link_args += LINK_FLAGS
             if extension.name == "fastdl.kernels.runtime" and self.is_stale(extension):
-                extension.extra_link_args.append("-pthread")
+                openmp = self.openmp_flags()
+                extension.extra_compile_args += openmp
+                extension.extra_link_args += ["-pthread", *openmp]
                 extension.extra_objects += self.compile_microkernels()
         super().build_extensions()
+
+    def openmp_flags(self) -> list[str]:
+        """Return what switches OpenMP on; nothing where the compiler lacks it."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "openmp.c")
+            source.write_text(
+                "#include <omp.h>\nint main() { return omp_in_parallel(); }"
+            )
+            try:
+                objects = self.compiler.compile(
+                    [str(source)], output_dir=folder, extra_postargs=["-fopenmp"]
+                )
+                self.compiler.link_executable(
+                    objects, str(Path(folder, "openmp")), extra_postargs=["-fopenmp"]
+                )
+            except (CompileError, LinkError):
+                return []
+        return ["-fopenmp"]
 
     def is_stale(self, extension: Extension) -> bool:
         """Whether the extension is older than its sources."""
@@ -87,7 +109,8 @@ class BuildKernels(build_ext):
 
         jobs = [
             ("csrc/dispatch.c", "dispatch", [f"-DFASTDL_X86={int(X86)}"]),
-            ("csrc/run_tasks.c", "run_tasks", ["-pthread"]),
+            ("csrc/pool.c", "pool", ["-pthread"]),
+            ("csrc/team.c", "team", ["-pthread"]),
         ]
         for isa, flags in ISA_FLAGS.items():
             for bits in (32, 64):

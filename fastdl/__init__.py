@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     )
     from fastdl.nn import load, load_weights, save, save_weights
     from fastdl.random import seed as manual_seed
+    from fastdl.threads import (
+        get_num_threads,
+        get_runtime,
+        set_num_threads,
+        set_runtime,
+    )
     from fastdl.train import Trainer
     from fastdl.train.gradcheck import gradcheck
 
@@ -51,6 +57,7 @@ __all__ = [
     "functional",
     "get_conv_algorithm",
     "get_num_threads",
+    "get_runtime",
     "gradcheck",
     "info",
     "load",
@@ -68,6 +75,7 @@ __all__ = [
     "save_weights",
     "set_conv_algorithm",
     "set_num_threads",
+    "set_runtime",
     "tensor",
     "train",
 ]
@@ -79,6 +87,8 @@ _HOMES = {
     "Trainer": "train.Trainer",
     "empty_cache": "kernels.empty_cache",
     "get_conv_algorithm": "kernels.get_conv_algorithm",
+    "get_num_threads": "threads.get_num_threads",
+    "get_runtime": "threads.get_runtime",
     "gradcheck": "train.gradcheck",
     "info": "cli.info.info",
     "load": "nn.load",
@@ -89,6 +99,8 @@ _HOMES = {
     "save": "nn.save",
     "save_weights": "nn.save_weights",
     "set_conv_algorithm": "kernels.set_conv_algorithm",
+    "set_num_threads": "threads.set_num_threads",
+    "set_runtime": "threads.set_runtime",
     "tensor": "functional.Tensor",
 }
 
@@ -105,39 +117,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
-
-
-def set_num_threads(count: int) -> None:
-    """Use up to `count` threads, from 1, in each compiled kernel.
-
-    The environment variable ``FASTDL_NUM_THREADS`` sets the number at import; without
-    it all cores are used. The results have the same bits for any number.
-
-    Raises
-    ------
-    FastdlError
-        `count` is no integer from 1; or the NumPy reference computes, whose threads are
-        those of NumPy's linear algebra.
-    """
-    from fastdl import backend
-    from fastdl.errors import FastdlError
-
-    if backend.name != "compiled":
-        raise FastdlError(
-            "set_num_threads: only the compiled kernels have threads to set; the NumPy "
-            "reference is in use"
-        )
-    import fastdl.kernels.runtime as runtime
-
-    runtime.set_num_threads(count)
-
-
-def get_num_threads() -> int:
-    """Return the number of threads that a large kernel uses; 1 for the reference."""
-    from fastdl import backend
-
-    if backend.name != "compiled":
-        return 1
-    import fastdl.kernels.runtime as runtime
-
-    return runtime.get_num_threads()

@@ -31,7 +31,8 @@ def info() -> dict[str, str]:
         lines |= {
             "instruction set": runtime.get_isa(),
             "available": ", ".join(runtime.available_isas()),
-            "threads": str(runtime.get_num_threads()),
+            "threads": str(fastdl.get_num_threads()),
+            "runtime": str(fastdl.get_runtime()),
             "compiler": runtime.compiler(),
         }
     return lines | {

@@ -8,14 +8,33 @@ for any number of threads.
 import os
 import time
 
+from cython.parallel cimport prange, threadid
+from libc.stdint cimport int64_t
+
 from fastdl.errors import FastdlError, suggest
 from fastdl.kernels.table cimport MicroKernels, fastdl_microkernels
 
-cdef extern from "run_tasks.h":
-    bint fastdl_helpers_awake() noexcept nogil
-    void fastdl_run_tasks(
+cdef extern from "pool.h" nogil:
+    void fastdl_run_in_pool(
         Task task, const void *arguments, Py_ssize_t count, int threads,
-        char *scratch, Py_ssize_t scratch_bytes) noexcept nogil
+        char *scratch, Py_ssize_t scratch_bytes)
+    bint fastdl_pool_is_awake()
+
+cdef extern from "team.h" nogil:
+    void fastdl_watch_forks()
+    bint fastdl_take_team()
+    void fastdl_leave_team()
+    bint fastdl_is_forked()
+    int64_t fastdl_nanoseconds()
+
+cdef extern from "denormals.h" nogil:
+    unsigned long flush_denormals()
+    void restore_denormals(unsigned long before)
+
+cdef extern from "openmp.h" nogil:
+    const bint FASTDL_HAS_OPENMP
+    int omp_get_max_threads()
+    int omp_get_num_procs()
 
 cdef extern from *:
     """
@@ -31,38 +50,17 @@ cdef extern from *:
 
 ISAS = ("generic", "avx2", "avx512")  # in rising order
 
-# Below this many elementary operations (multiply-adds on vectors, bytes) another thread
-# costs more than it saves: about 4 microseconds of one core where it is awake. To
-# wake it takes 15 microseconds, which a lone small kernel should not pay.
-cdef double AWAKE_WORK = 1e5
-cdef double ASLEEP_WORK = 2e5
-
 cdef enum:
     PEAK_STEPS = 5_000_000
     PEAK_CHAINS = 12  # of csrc/peak.c
 
 cdef const MicroKernels *table32
 cdef const MicroKernels *table64
-cdef int thread_count = 1
 cdef object isa_name = None
 
 
 cdef const MicroKernels *microkernels(int real_bytes) noexcept nogil:
     return table32 if real_bytes == 4 else table64
-
-
-cdef int threads_for(double work) noexcept nogil:
-    if fastdl_alone or thread_count == 1 or work < AWAKE_WORK:
-        return 1
-    return thread_count if work >= ASLEEP_WORK or fastdl_helpers_awake() else 1
-
-
-cdef void run_tasks(
-    Task task, const void *arguments, Py_ssize_t count, int threads,
-    char *scratch, Py_ssize_t scratch_bytes,
-) noexcept nogil:
-    """Run task 0 ... count - 1; each thread has `scratch_bytes` of its own."""
-    fastdl_run_tasks(task, arguments, count, threads, scratch, scratch_bytes)
 
 
 def available_isas():
@@ -89,6 +87,191 @@ def get_isa():
     return isa_name
 
 
+# The parallel loop --------------------------------------------------------------------
+
+RUNTIMES = ("auto", "openmp", "pool")
+
+# Below this many elementary operations (multiply-adds on vectors, bytes) another thread
+# costs more than it saves: about 4 microseconds of one core where it is awake. To
+# wake it takes 15 microseconds, which a lone small kernel should not pay.
+cdef double AWAKE_WORK = 1e5
+cdef double ASLEEP_WORK = 2e5
+
+cdef enum:  # nanoseconds
+    OPENMP_SPINS = 1_000_000  # for how long OpenMP's threads stay awake, at least
+    WINDOW = 100_000_000  # of loops, after which OpenMP's waiting is judged
+
+cdef int thread_count = 1
+cdef int usual_limit = 0  # OpenMP's number of threads unless somebody lowers it
+cdef object chosen_runtime = None
+cdef bint is_auto = True
+cdef bint uses_openmp = False
+
+# OpenMP's record, kept by the owner of the team: when its last loop ended, for how long
+# its loops worked and waited in this window, and the windows on end that were bad.
+cdef int64_t last_end = 0
+cdef int64_t worked = 0
+cdef int64_t waited = 0
+cdef int bad_windows = 0
+cdef double waiting_share = 0.0  # what made "auto" leave OpenMP
+
+cdef struct Loop:
+    Task task
+    const void *arguments
+    Py_ssize_t count
+    int threads
+    char *scratch
+    Py_ssize_t scratch_bytes
+    # When the caller had its first task, and no more; 0 where that is not known.
+    int64_t began, done
+
+
+cdef bint openmp_runs() noexcept nogil:
+    return uses_openmp and not fastdl_is_forked()
+
+
+cdef int allowed_threads() noexcept nogil:
+    """Threads that may work: fewer than set while OpenMP's own number is lowered.
+
+    So threadpoolctl, and with it joblib and scikit-learn, limits parts of a program.
+    """
+    cdef int limit = omp_get_max_threads()
+    return limit if limit < usual_limit and limit < thread_count else thread_count
+
+
+cdef int threads_for(double work) noexcept nogil:
+    cdef int threads
+    cdef bint awake
+    if fastdl_alone or thread_count == 1 or work < AWAKE_WORK:
+        return 1
+    threads = allowed_threads()
+    if threads == 1 or work >= ASLEEP_WORK:
+        return threads
+    if openmp_runs():
+        awake = fastdl_nanoseconds() - last_end < OPENMP_SPINS
+    else:
+        awake = fastdl_pool_is_awake()
+    return threads if awake else 1
+
+
+cdef void run_tasks(
+    Task task, const void *arguments, Py_ssize_t count, int threads,
+    char *scratch, Py_ssize_t scratch_bytes,
+) noexcept nogil:
+    """Run task 0 ... count - 1, each once, in any order, on up to `threads` threads.
+
+    Each thread has `scratch_bytes` of its own. While another thread of the program has
+    the helpers, this one works alone. Numbers below the smallest normal one are zero.
+    """
+    cdef unsigned long denormals = flush_denormals()
+    cdef Py_ssize_t i
+    if threads > 1 and count > 1 and fastdl_take_team():
+        if openmp_runs():
+            run_in_openmp(task, arguments, count, threads, scratch, scratch_bytes)
+        else:
+            fastdl_run_in_pool(task, arguments, count, threads, scratch, scratch_bytes)
+        fastdl_leave_team()
+    else:
+        for i in range(count):
+            task(arguments, i, scratch)
+    restore_denormals(denormals)
+
+
+cdef void run_in_openmp(
+    Task task, const void *arguments, Py_ssize_t count, int threads,
+    char *scratch, Py_ssize_t scratch_bytes,
+) noexcept nogil:
+    # Always a team of all threads: to shrink and grow it would end and start threads.
+    cdef Loop loop = Loop(task, arguments, count, threads, scratch, scratch_bytes, 0, 0)
+    cdef Loop *shared = &loop
+    cdef int64_t start = fastdl_nanoseconds()
+    cdef Py_ssize_t i
+    for i in prange(count, schedule="dynamic", num_threads=threads):
+        run_task(shared, i, threadid())
+    judge_openmp(shared, start)
+
+
+cdef void run_task(Loop *loop, Py_ssize_t i, int thread) noexcept nogil:
+    cdef unsigned long denormals = flush_denormals()
+    if thread == 0 and loop.began == 0:
+        loop.began = fastdl_nanoseconds()
+    loop.task(loop.arguments, i, loop.scratch + thread * loop.scratch_bytes)
+    restore_denormals(denormals)
+    if thread == 0 and i >= loop.count - loop.threads:
+        loop.done = fastdl_nanoseconds()
+
+
+cdef void judge_openmp(const Loop *loop, int64_t start) noexcept nogil:
+    """Note how long the caller worked and waited; "auto" may leave OpenMP for good.
+
+    OpenMP's caller waits for all of its team. Where another program has one of the
+    cores, it waits until the system gives that core back, several times as long as
+    it works; the pool's caller does the work itself meanwhile.
+    """
+    global last_end, worked, waited, bad_windows, waiting_share, uses_openmp
+    last_end = fastdl_nanoseconds()
+    cdef int64_t work = (loop.done or last_end) - loop.began if loop.began else 0
+    worked += work
+    waited += last_end - start - work
+    if worked + waited < WINDOW:
+        return
+    bad_windows = bad_windows + 1 if waited > worked else 0
+    if bad_windows == 2 and is_auto:  # twice: not for one disturbance
+        waiting_share = <double> waited / max(worked, 1)
+        uses_openmp = False
+    worked = waited = 0
+
+
+def has_openmp():
+    """Whether the kernels were built with OpenMP."""
+    return bool(FASTDL_HAS_OPENMP)
+
+
+def set_runtime(name, source="set_runtime"):
+    """Choose what runs the parallel loop: "auto", "openmp" or "pool".
+
+    `source` is who asks, for the message of an error.
+    """
+    global chosen_runtime, is_auto, uses_openmp, worked, waited, bad_windows
+    if name not in RUNTIMES:
+        raise FastdlError(
+            f"{source}: expected one of {', '.join(RUNTIMES)}, got {name!r}"
+            + suggest(str(name), RUNTIMES)
+        )
+    if name == "openmp" and not FASTDL_HAS_OPENMP:
+        raise FastdlError(
+            f"{source}: fastdl was built without OpenMP; use 'pool', or build it with "
+            "a compiler that has OpenMP, such as GCC"
+        )
+    if name == "openmp" and fastdl_is_forked():
+        raise FastdlError(
+            f"{source}: OpenMP's threads do not survive a fork; use 'pool', or start "
+            "the process by spawn"
+        )
+    chosen_runtime = name
+    is_auto = name == "auto"
+    uses_openmp = name != "pool" and FASTDL_HAS_OPENMP
+    worked = waited = bad_windows = 0
+
+
+def get_runtime():
+    """Return what runs the parallel loop now, and why."""
+    if openmp_runs():
+        return "openmp", "the default" if is_auto else "as asked for"
+    if chosen_runtime == "pool":
+        why = "as asked for"
+    elif not FASTDL_HAS_OPENMP:
+        why = "built without OpenMP"
+    elif fastdl_is_forked():
+        why = "the child of a fork, where OpenMP's threads are gone"
+    else:
+        why = (
+            f"OpenMP's team waited {waiting_share:.1f} times as long as it worked, as "
+            "beside busy programs"
+        )
+    return "pool", why
+
+
 def set_num_threads(count):
     """Use up to `count` >= 1 threads in every kernel."""
     global thread_count
@@ -99,6 +282,11 @@ def set_num_threads(count):
     thread_count = count
 
 
+def get_num_threads():
+    """Number of threads that a large kernel uses."""
+    return allowed_threads()
+
+
 def work_alone():
     """Run every kernel that the calling thread starts from now on without helpers.
 
@@ -107,11 +295,6 @@ def work_alone():
     """
     global fastdl_alone
     fastdl_alone = True
-
-
-def get_num_threads():
-    """Number of threads that a large kernel uses."""
-    return thread_count
 
 
 cdef void peak_task(
@@ -127,7 +310,7 @@ def measure_peak(dtype="float32"):
     Takes about 20 ms; a median of several calls is a fair 100 % for a kernel.
     """
     cdef const MicroKernels *kernels = microkernels(8 if dtype == "float64" else 4)
-    cdef int threads = thread_count
+    cdef int threads = allowed_threads()
     start = time.perf_counter()
     with nogil:
         run_tasks(peak_task, kernels, threads, threads, NULL, 0)
@@ -150,13 +333,25 @@ def _cgroup_cores(path="/sys/fs/cgroup/cpu.max"):
         return None
 
 
-def _threads_at_import():
-    """Return what the user asks for, else the cores that this process may use."""
-    text = os.environ.get("FASTDL_NUM_THREADS")
-    if text:
-        if not text.isdigit() or int(text) < 1:
-            raise FastdlError(f"FASTDL_NUM_THREADS: expected 1 or more, got {text!r}")
-        return int(text)
+def _number_of_threads(name):
+    """Return the number in an environment variable, 0 where it is not set."""
+    text = os.environ.get(name, "")
+    if text and not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1024):
+        raise FastdlError(f"{name}: expected a number from 1 to 1024, got {text!r}")
+    return int(text or 0)
+
+
+def _openmp_threads():
+    """Return what OMP_NUM_THREADS asks for, 0 where it does not.
+
+    It may be a list, with a number for each level; OpenMP ignores what it can't read.
+    """
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return min(int(first), 1024) if first.isascii() and first.isdigit() else 0
+
+
+def _cores():
+    """Return the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
@@ -164,9 +359,13 @@ def _threads_at_import():
     return min(cores, _cgroup_cores() or cores)
 
 
+fastdl_watch_forks()
+usual_limit = _openmp_threads() or omp_get_num_procs()
 set_isa(os.environ.get("FASTDL_ISA") or available_isas()[-1])
-set_num_threads(_threads_at_import())
+set_num_threads(
+    _number_of_threads("FASTDL_NUM_THREADS") or _openmp_threads() or _cores())
+set_runtime(os.environ.get("FASTDL_RUNTIME") or "auto", "FASTDL_RUNTIME")
 
-# OpenMP's worker threads do not survive a fork; waiting for them would hang.
+# In the child of a fork too, as many processes as cores may have been started.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: set_num_threads(1))

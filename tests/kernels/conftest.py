@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,18 +44,27 @@ def set_num_threads() -> Iterator[Callable[[int], None]]:
 
 
 @pytest.fixture
+def set_runtime() -> Iterator[Callable[[str], None]]:
+    """`runtime.set_runtime`, undone at the end."""
+    yield runtime.set_runtime
+    runtime.set_runtime(os.environ.get("FASTDL_RUNTIME") or "auto")
+
+
+@pytest.fixture
 def same_bits_for_threads(
-    set_num_threads: Callable[[int], None],
+    set_num_threads: Callable[[int], None], set_runtime: Callable[[str], None]
 ) -> Callable[[Callable[[], Any]], None]:
     """Run a function with 1 to 4 threads and compare the bytes of its results."""
+    openmp = "openmp" if runtime.has_openmp() else "pool"
 
     def check(function: Callable[[], Any]) -> None:
         set_num_threads(1)
         expected = _results(function)
-        for threads in (2, 3, 4):
+        for name, threads in ((openmp, 2), ("pool", 3), (openmp, 4)):
+            set_runtime(name)
             set_num_threads(threads)
             for array, wanted in zip(_results(function), expected, strict=True):
-                assert array.tobytes() == wanted.tobytes(), f"{threads} threads"
+                assert array.tobytes() == wanted.tobytes(), f"{name}, {threads} threads"
 
     return check
 

@@ -7,7 +7,7 @@
  * later, finds it awake.
  */
 #define _POSIX_C_SOURCE 200809L
-#include "run_tasks.h"
+#include "pool.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -15,11 +15,9 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <time.h>
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
+#include "denormals.h"
+#include "team.h"
 
 enum {
   AWAKE = 200 * 1000, /* nanoseconds that a thread looks before it sleeps */
@@ -41,7 +39,6 @@ static struct {
 static alignas(CACHE_LINE) _Atomic uint64_t door;
 static alignas(CACHE_LINE) _Atomic ptrdiff_t next_task;
 static alignas(CACHE_LINE) atomic_int helpers_left; /* of those that entered */
-static atomic_flag owned = ATOMIC_FLAG_INIT;
 
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -49,45 +46,12 @@ static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
 static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
 static atomic_int helpers_started, helpers_asleep, owner_asleep;
 
-/* Numbers too small to be normal cost a hundred times the time of others: they are
- * zero inside kernels. Returns what `restore_denormals` takes. */
-static unsigned long flush_denormals(void) {
-#if defined(__SSE2__)
-  const unsigned int before = _mm_getcsr();
-  _mm_setcsr(before | 0x8040);
-  return before;
-#elif defined(__aarch64__)
-  unsigned long before;
-  __asm__ volatile("mrs %0, fpcr" : "=r"(before));
-  __asm__ volatile("msr fpcr, %0" : : "r"(before | 1ul << 24));
-  return before;
-#else
-  return 0;
-#endif
-}
-
-static void restore_denormals(unsigned long before) {
-#if defined(__SSE2__)
-  _mm_setcsr((unsigned int)before);
-#elif defined(__aarch64__)
-  __asm__ volatile("msr fpcr, %0" : : "r"(before));
-#else
-  (void)before;
-#endif
-}
-
 static void relax(void) {
 #if defined(__SSE2__)
   _mm_pause();
 #elif defined(__aarch64__)
   __asm__ volatile("yield");
 #endif
-}
-
-static int64_t nanoseconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 static void take_tasks(char *scratch) {
@@ -110,14 +74,14 @@ static int has_work(uint64_t last, uint64_t *state) {
 static uint64_t wait_for_work(uint64_t last) {
   uint64_t state;
   for (;;) {
-    const int64_t start = nanoseconds();
+    const int64_t start = fastdl_nanoseconds();
     do {
       for (int i = 0; i < ROUNDS; i++) {
         if (has_work(last, &state)) return state;
         relax();
       }
       sched_yield(); /* to whoever has something to do */
-    } while (nanoseconds() - start < AWAKE);
+    } while (fastdl_nanoseconds() - start < AWAKE);
     pthread_mutex_lock(&mutex);
     atomic_fetch_add(&helpers_asleep, 1); /* before the last look at the door */
     if (!has_work(last, &state)) pthread_cond_wait(&opened, &mutex);
@@ -151,7 +115,6 @@ static void forget_helpers(void) {
   atomic_store(&helpers_asleep, 0);
   atomic_store(&owner_asleep, 0);
   atomic_store(&door, 0);
-  atomic_flag_clear(&owned);
   pthread_mutex_init(&mutex, NULL);
   pthread_cond_init(&opened, NULL);
   pthread_cond_init(&finished, NULL);
@@ -192,13 +155,13 @@ static void close_loop(int helpers) {
   const uint64_t state = atomic_fetch_and(&door, ~(uint64_t)UINT32_MAX);
   const int entered = helpers - places(state);
   if (atomic_load(&helpers_left) == entered) return;
-  const int64_t start = nanoseconds();
+  const int64_t start = fastdl_nanoseconds();
   do {
     for (int i = 0; i < ROUNDS; i++) {
       if (atomic_load(&helpers_left) == entered) return;
       relax();
     }
-  } while (nanoseconds() - start < AWAKE);
+  } while (fastdl_nanoseconds() - start < AWAKE);
   /* A helper lost its core to another process: it can have ours. */
   pthread_mutex_lock(&mutex);
   atomic_store(&owner_asleep, 1); /* before the last look at the helpers */
@@ -207,32 +170,20 @@ static void close_loop(int helpers) {
   pthread_mutex_unlock(&mutex);
 }
 
-static void run_with_helpers(int helpers) {
+void fastdl_run_in_pool(fastdl_task task, const void *arguments, ptrdiff_t count,
+                        int threads, char *scratch, ptrdiff_t scratch_bytes) {
+  const int helpers = (int)(threads < count ? threads : count) - 1;
+  loop.task = task;
+  loop.arguments = arguments;
+  loop.count = count;
+  loop.scratch = scratch;
+  loop.scratch_bytes = scratch_bytes;
   if (atomic_load(&helpers_started) < helpers) start_helpers(helpers);
   open_loop(helpers);
   take_tasks(loop.scratch);
   close_loop(helpers);
 }
 
-void fastdl_run_tasks(fastdl_task task, const void *arguments, ptrdiff_t count,
-                      int threads, char *scratch, ptrdiff_t scratch_bytes) {
-  const unsigned long denormals = flush_denormals();
-  if (threads > count) threads = (int)count;
-  /* While another thread of the program owns the helpers, this one works alone. */
-  if (threads > 1 && !atomic_flag_test_and_set(&owned)) {
-    loop.task = task;
-    loop.arguments = arguments;
-    loop.count = count;
-    loop.scratch = scratch;
-    loop.scratch_bytes = scratch_bytes;
-    run_with_helpers(threads - 1);
-    atomic_flag_clear(&owned);
-  } else {
-    for (ptrdiff_t i = 0; i < count; i++) task(arguments, i, scratch);
-  }
-  restore_denormals(denormals);
-}
-
-int fastdl_helpers_awake(void) {
+int fastdl_pool_is_awake(void) {
   return atomic_load(&helpers_asleep) < atomic_load(&helpers_started);
 }
