@@ -58,7 +58,7 @@ def learn(
     )
     loader = data.DataLoader(train, batch_size, True, seed, transform=transform)
     schedule = Schedule(optim.Cosine(0.002))
-    return trainer.fit(loader, epochs, validation=dev, callbacks=[schedule])
+    return trainer.fit(loader, epochs=epochs, validation=dev, callbacks=[schedule])
 
 
 def main(

@@ -38,7 +38,7 @@ def learn(norm: str | None, rate: float, epochs: int) -> tuple[list[float], floa
         network(norm), optimizer=lambda parameters: optim.SGD(parameters, lr=rate)
     )
     try:
-        trainer.fit(digits.train, epochs, batch_size=64)
+        trainer.fit(digits.train, epochs=epochs, batch_size=64)
     except fastdl.errors.NonFiniteError as error:
         print(f"learning rate {rate:g}: {error}")
         losses = trainer.history["loss"] if len(trainer.history) else []

@@ -38,7 +38,9 @@ def trained(epochs: int = 12) -> fastdl.Trainer:
     trainer = fastdl.Trainer(models.create("digits_convnet"))
     schedule = Schedule(optim.Cosine(0.002))
     callbacks = [LearningRateLog(), schedule]
-    trainer.fit(train, epochs, 64, validation=dev, callbacks=callbacks)
+    trainer.fit(
+        train, epochs=epochs, batch_size=64, validation=dev, callbacks=callbacks
+    )
     return trainer
 
 

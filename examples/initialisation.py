@@ -88,7 +88,7 @@ def learn(method, epochs: int, layers: int = 10) -> list[float]:
     trainer = fastdl.Trainer(
         model, optimizer=lambda parameters: optim.SGD(parameters, lr=0.01)
     )
-    return trainer.fit((x, y), epochs, batch_size=32)["loss"]
+    return trainer.fit((x, y), epochs=epochs, batch_size=32)["loss"]
 
 
 def main(

@@ -50,7 +50,7 @@ def learn(size: int, epochs: int) -> tuple[Record, list[float]]:
         optimizer=lambda parameters: optim.SGD(parameters, lr=0.05),
     )
     train = datasets.load("digits").train
-    trainer.fit(train, epochs, batch_size=size, callbacks=[record])
+    trainer.fit(train, epochs=epochs, batch_size=size, callbacks=[record])
     return record, trainer.history["loss"]
 
 

@@ -60,7 +60,7 @@ def learn(make, epochs: int) -> fastdl.Trainer:
         models.mlp(2, hidden=(16, 16)),
         optimizer=lambda parameters: make(parameters, lr=0.003),
     )
-    trainer.fit(moons(400, 0.0, seed=1), epochs, batch_size=32)
+    trainer.fit(moons(400, 0.0, seed=1), epochs=epochs, batch_size=32)
     return trainer
 
 

@@ -46,7 +46,7 @@ def learn(
     trainer = fastdl.Trainer(
         model, optimizer=lambda parameters: optim.Adam(parameters, lr=0.01), **options
     )
-    trainer.fit(train, epochs, batch_size=100)
+    trainer.fit(train, epochs=epochs, batch_size=100)
     return (
         trainer,
         trainer.evaluate(train)["accuracy"],

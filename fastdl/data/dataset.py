@@ -162,7 +162,7 @@ def as_dataset(data: Any) -> Dataset:
         For anything else. A list is refused: ``[x, y]`` could be two examples
         as well as inputs and labels.
     """
-    if isinstance(data, np.ndarray):
+    if is_array_like(data) and not isinstance(data, list):
         return ArrayDataset(data)
     if isinstance(data, tuple) and len(data) in (2, 3):
         return ArrayDataset(*data)
@@ -172,6 +172,11 @@ def as_dataset(data: Any) -> Dataset:
         "data must be an array x, a tuple (x, y) or (x, y, weight), or a data set such "
         f"as ArrayDataset(x, y); got {type(data).__name__}"
     )
+
+
+def is_array_like(data: Any) -> bool:
+    """Whether `data` is an array, a list, or becomes an array (a tensor, a table)."""
+    return isinstance(data, (np.ndarray, list)) or hasattr(data, "__array__")
 
 
 def weights(dataset: Dataset) -> np.ndarray | None:

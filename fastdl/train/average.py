@@ -31,7 +31,7 @@ class WeightAverage(Callback):
     ::
 
         average = train.WeightAverage(0.99)
-        trainer.fit(data, 10, callbacks=[average])
+        trainer.fit(data, epochs=10, callbacks=[average])
         with average.applied(trainer.model):
             trainer.evaluate(dev)
 

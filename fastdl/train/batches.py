@@ -3,13 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from numbers import Number
 from typing import Any
 
 import numpy as np
 
-from fastdl.data import DataLoader
+from fastdl.data import ArrayDataset, DataLoader, is_array_like
 from fastdl.errors import ArgumentError
 from fastdl.nn import Module
+
+
+def one_source(operation: str, x: Any, y: Any, second: str) -> Any:
+    """Return the x and y of a call as one source of data.
+
+    Parameters
+    ----------
+    operation : str
+        For the messages.
+    x, y : Any
+        What the user gave; y None when x is all there is.
+    second : str
+        The option that a number in the second place was meant for.
+
+    Raises
+    ------
+    ArgumentError
+        y is a number or no array, or x has its own labels.
+    """
+    if y is None:
+        return x
+    if isinstance(y, (Number, np.generic)) or (is_array_like(y) and np.ndim(y) == 0):
+        raise ArgumentError(
+            f"{operation}: the second place is for y, labels or targets, got {y}; did "
+            f"you mean {second}={y}?"
+        )
+    if not is_array_like(x):
+        raise ArgumentError(
+            f"{operation}: x is a {type(x).__name__}, which has its own labels; leave "
+            f"y out (data to measure the training by go into validation= of fit)"
+        )
+    if not is_array_like(y):
+        raise ArgumentError(
+            f"{operation}: y must be an array of labels or targets beside an array x, "
+            f"got {type(y).__name__}"
+        )
+    return ArrayDataset(x, y)
 
 
 def as_loader(data: Any, batch_size: int = 256) -> DataLoader:

@@ -19,7 +19,7 @@ from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
 from fastdl.optim import Adam, Optimizer
 from fastdl.shapes import integer
-from fastdl.train.batches import as_loader, converted, training_loader
+from fastdl.train.batches import as_loader, converted, one_source, training_loader
 from fastdl.train.callback import Callback, Step, check_callbacks
 from fastdl.train.checkpoint import Checkpoint
 from fastdl.train.checks import (
@@ -132,7 +132,9 @@ class Trainer:
 
     def fit(
         self,
-        train: Any,
+        x: Any,
+        y: Any = None,
+        *,
         epochs: int = 1,
         batch_size: int = 32,
         validation: Any = None,
@@ -154,17 +156,20 @@ class Trainer:
 
         Parameters
         ----------
-        train : Dataset, tuple (x, y) or (x, y, weight), or DataLoader
-            uint8 images become float32 in [0, 1]. Real numbers are converted to the
-            type of the model's parameters. weight (m,) says how much each example
-            counts in the loss.
+        x : array_like, or all in one: Dataset, tuple or DataLoader
+            Inputs (m, ...); or what holds the labels too: a data set, a tuple (x, y)
+            or (x, y, weight), a loader. Real numbers are converted to the type of the
+            model's parameters. weight (m,) says how much each example counts in the
+            loss.
+        y : array_like, (m, ...), optional
+            Labels or targets, beside an array x.
         epochs : int
-            Passes through `train`, from 1.
+            Passes through the data, from 1.
         batch_size, shuffle, seed
-            How `train` is cut into batches, see `fastdl.data.DataLoader`; a loader has
-            its own, so they are refused beside one.
-        validation : optional
-            As `train`; evaluated after each epoch.
+            How the data are cut into batches, see `fastdl.data.DataLoader`; a loader
+            has its own, so they are refused beside one.
+        validation : Dataset, tuple or DataLoader, optional
+            As x with its labels; evaluated after each epoch.
         callbacks : sequence of Callback
             Called in this order. None is needed to stop at a NaN: `fit` always does.
         progress : bool, optional
@@ -196,6 +201,7 @@ class Trainer:
         """
         epochs = integer(epochs, "fit: epochs")
         check_callbacks(callbacks)
+        train = one_source("fit", x, y, "epochs")
         loader = training_loader(train, batch_size, shuffle, seed)
         loader_of_validation = None if validation is None else as_loader(validation)
         if resume and checkpoint is None:
@@ -310,12 +316,14 @@ class Trainer:
 
     # Measuring and predicting
 
-    def evaluate(self, data: Any, batch_size: int = 256) -> dict[str, float]:
+    def evaluate(
+        self, x: Any, y: Any = None, *, batch_size: int = 256
+    ) -> dict[str, float]:
         """Measure the model in evaluation mode.
 
         Parameters
         ----------
-        data : Dataset, tuple (x, y) or (x, y, weight), or DataLoader
+        x, y
             As in `fit`.
         batch_size : int
             Examples at a time; it does not change the result, but for rounding.
@@ -332,7 +340,7 @@ class Trainer:
         FastdlError
             The data are empty, have no y, or do not fit the model.
         """
-        loader = as_loader(data, batch_size)
+        loader = as_loader(one_source("evaluate", x, y, "batch_size"), batch_size)
         return self._evaluate(loader, check_interrupt=lambda: None)
 
     def _evaluate(

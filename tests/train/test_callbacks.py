@@ -34,7 +34,7 @@ class Measures(Callback):
 
 
 def fit(one, *callbacks, epochs=6, **options):
-    one.fit((X, Y), epochs, batch_size=4, callbacks=callbacks, **options)
+    one.fit((X, Y), epochs=epochs, batch_size=4, callbacks=callbacks, **options)
     return one
 
 
@@ -220,7 +220,7 @@ def test_vanishing_and_exploding_gradients(capsys, scale, verdict):
     monitor = train.GradientMonitor()
     x = np.eye(4, dtype=np.float32)
     one = deep(scale)
-    one.fit((x, x), 2, callbacks=[monitor])
+    one.fit((x, x), epochs=2, callbacks=[monitor])
     log = capsys.readouterr().err.splitlines()
     assert len(log) == 12
     assert log[0].startswith(f"epoch 1: the gradient of '0.weight' {verdict}: its norm")

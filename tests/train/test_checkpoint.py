@@ -80,7 +80,9 @@ def test_resumed_is_uninterrupted(tmp_path, name, loader):
         data = DataLoader((X, Y), 8, shuffle=True, seed=3) if loader else (X, Y)
         own = {} if loader else {"batch_size": 8, "seed": 3}
         callbacks = [*CALLBACKS[name](tmp_path), Interrupt(interrupted)]
-        one.fit(data, 8, validation=(OTHER, Y), callbacks=callbacks, **own, **options)
+        one.fit(
+            data, epochs=8, validation=(OTHER, Y), callbacks=callbacks, **own, **options
+        )
         return one
 
     whole = fit(trainer(), interrupted=None)
@@ -98,7 +100,7 @@ def test_a_stopped_training_stays_stopped(tmp_path):
 
     def fit(one, **options):
         stopping = train.EarlyStopping("loss", patience=1, min_delta=10)
-        one.fit((X, Y), 9, callbacks=[stopping], checkpoint=path, **options)
+        one.fit((X, Y), epochs=9, callbacks=[stopping], checkpoint=path, **options)
         return one
 
     first = fit(trainer())
@@ -109,11 +111,11 @@ def test_a_stopped_training_stays_stopped(tmp_path):
 def test_more_epochs_than_before(tmp_path):
     """S23"""
     path = tmp_path / "checkpoint.safetensors"
-    trainer().fit((X, Y), 2, checkpoint=path)
+    trainer().fit((X, Y), epochs=2, checkpoint=path)
     one = trainer(seed=1)
-    one.fit((X, Y), 5, checkpoint=path, resume=True)
+    one.fit((X, Y), epochs=5, checkpoint=path, resume=True)
     whole = trainer()
-    whole.fit((X, Y), 5)
+    whole.fit((X, Y), epochs=5)
     same(one, whole)
 
 
@@ -125,7 +127,7 @@ def test_a_manual_rate_is_obeyed_once(tmp_path):
     def fit(one, epochs, **options):
         lower = train.ReduceOnPlateau("loss", patience=1, min_delta=10)
         callbacks = [train.ManualRate(control), lower]
-        one.fit((X, Y), epochs, callbacks=callbacks, checkpoint=path, **options)
+        one.fit((X, Y), epochs=epochs, callbacks=callbacks, checkpoint=path, **options)
         return one.optimizer.param_groups[0]["lr"]
 
     assert fit(trainer(), 2) == pytest.approx(0.05)

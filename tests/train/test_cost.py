@@ -23,7 +23,7 @@ def model():
 
 def fit(net, epochs=1, batch_size=24, callbacks=(), **options):
     trainer = Trainer(net, optimizer=options.pop("optimizer", SGD), **options)
-    trainer.fit((X, Y), epochs, batch_size, callbacks=callbacks)
+    trainer.fit((X, Y), epochs=epochs, batch_size=batch_size, callbacks=callbacks)
     return trainer
 
 

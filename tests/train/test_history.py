@@ -73,7 +73,7 @@ def test_csv_log_is_complete_after_each_epoch(tmp_path):
             seen.append(path.read_text())
 
     one = trainer()
-    one.fit((X, Y), 3, validation=(X, Y), callbacks=[CSVLog(path), Look()])
+    one.fit((X, Y), epochs=3, validation=(X, Y), callbacks=[CSVLog(path), Look()])
     header, *rows = seen[-1].splitlines()
     assert header == (
         "epoch,loss,accuracy,val_loss,val_accuracy,examples_per_second,seconds"
@@ -95,7 +95,7 @@ def test_csv_log_holds_all_calls_of_fit(tmp_path):
 
 
 def test_one_line_an_epoch_and_no_bar_without_a_terminal(capsys):
-    trainer().fit((X, Y), 11, validation=(X, Y), progress=True)
+    trainer().fit((X, Y), epochs=11, validation=(X, Y), progress=True)
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert out == ""
@@ -113,7 +113,7 @@ def test_quiet_by_default_without_a_terminal(capsys):
 
 def test_lines_go_on_when_fit_is_called_again(capsys):
     one = trainer()
-    one.fit((X, Y), 2)
+    one.fit((X, Y), epochs=2)
     one.fit((X, Y), progress=True)
     assert capsys.readouterr().err.startswith("epoch 3/3")
 

@@ -45,7 +45,7 @@ def test_schedule_spreads_the_rate_over_the_training(name, rates):
     seen = LearningRateLog()
     x, y = np.eye(2, dtype=np.float32), np.arange(2)
     schedule = Recipe(schedule=name, lr=4.0).create_schedule()
-    trainer.fit((x, y), 3, callbacks=[seen, schedule])
+    trainer.fit((x, y), epochs=3, callbacks=[seen, schedule])
     np.testing.assert_allclose(trainer.history["learning_rate"], rates, rtol=0.02)
 
 
@@ -92,7 +92,7 @@ def learn(name, epochs, seed=0):
     chosen = recipe(name)
     trainer = chosen.trainer(chosen.create_model(len(splits.classes)))
     loader = chosen.loader(train, seed)
-    trainer.fit(loader, epochs, callbacks=[chosen.create_schedule()])
+    trainer.fit(loader, epochs=epochs, callbacks=[chosen.create_schedule()])
     return trainer.evaluate(splits.test)["accuracy"]
 
 

@@ -36,7 +36,7 @@ class Rates(Callback):
 
 def rates_of(one, schedule, epochs=2, *callbacks):
     seen = Rates()
-    one.fit((X, Y), epochs, batch_size=4, callbacks=[seen, schedule, *callbacks])
+    one.fit((X, Y), epochs=epochs, batch_size=4, callbacks=[seen, schedule, *callbacks])
     return np.array(seen.rates)
 
 

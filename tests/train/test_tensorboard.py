@@ -74,7 +74,7 @@ def test_every_column_is_a_curve(tmp_path):
     """S23: 150 epochs, whose numbers need two bytes."""
     x, y = np.eye(2, dtype=np.float32), np.arange(2)
     one = train.Trainer(nn.Linear(2, 2), optimizer=partial(optim.SGD, lr=0.1))
-    one.fit((x, y), 150, callbacks=[train.TensorBoardLog(tmp_path / "new")])
+    one.fit((x, y), epochs=150, callbacks=[train.TensorBoardLog(tmp_path / "new")])
     (path,) = (tmp_path / "new").iterdir()
     assert path.name.startswith("events.out.tfevents.")
     first, *events = map(fields, records(path.read_bytes()))

@@ -40,7 +40,7 @@ def network(*, seed=0, inputs=2, dropout=0.0):
 
 def trained(epochs=3, *, seed=0, shuffle_seed=0, **options):
     trainer = Trainer(network(seed=seed, dropout=0.2))
-    trainer.fit(blobs(), epochs, batch_size=16, seed=shuffle_seed, **options)
+    trainer.fit(blobs(), epochs=epochs, batch_size=16, seed=shuffle_seed, **options)
     return trainer
 
 
@@ -133,7 +133,7 @@ def test_validation_does_not_change_the_training():
 )
 def test_forms_of_data_give_equal_results(train):
     trainer = Trainer(network(dropout=0.2))
-    trainer.fit(train(*blobs()), 3, batch_size=16)
+    trainer.fit(train(*blobs()), epochs=3, batch_size=16)
     assert weights(trainer) == weights(trained())
 
 
@@ -141,7 +141,7 @@ def test_read_only_data_are_not_written():
     x, y = blobs()
     x.flags.writeable = y.flags.writeable = False
     trainer = Trainer(network(dropout=0.2))
-    trainer.fit((x, y), 3, batch_size=16)
+    trainer.fit((x, y), epochs=3, batch_size=16)
     assert weights(trainer) == weights(trained())
 
 
@@ -193,7 +193,7 @@ def test_regression_has_no_accuracy():
 def test_one_hot_labels():
     x, y = blobs()
     trainer = Trainer(network(dropout=0.2))
-    trainer.fit((x, np.eye(3)[y]), 3, batch_size=16)
+    trainer.fit((x, np.eye(3)[y]), epochs=3, batch_size=16)
     assert trainer.evaluate((x, np.eye(3)[y])) == pytest.approx(
         trained().evaluate((x, y)), rel=1e-4
     )
@@ -214,7 +214,7 @@ def test_metrics_by_name_and_by_function():
 
 def test_fit_again_goes_on():
     whole, parts = trained(epochs=4), trained(epochs=1)
-    parts.fit(blobs(), 3, batch_size=16)
+    parts.fit(blobs(), epochs=3, batch_size=16)
     assert weights(parts) == weights(whole)
     assert parts.history["loss"] == whole.history["loss"]
     assert parts.history["epoch"] == [1, 2, 3, 4]
@@ -304,7 +304,7 @@ class Recorder(Callback):
 
 def test_callbacks_are_called_in_order():
     recorder = Recorder()
-    Trainer(network()).fit(blobs(m=20), 2, batch_size=16, callbacks=[recorder])
+    Trainer(network()).fit(blobs(m=20), epochs=2, batch_size=16, callbacks=[recorder])
     assert recorder.calls == [
         ("train begin", 2, 2),
         ("epoch begin", 1),
@@ -367,12 +367,12 @@ def test_ctrl_c_leaves_whole_epochs_and_whole_steps():
     steps, trainer = Steps(), Trainer(network())
     threads = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        trainer.fit(blobs(), 5, batch_size=10, callbacks=[steps, Interrupt()])
+        trainer.fit(blobs(), epochs=5, batch_size=10, callbacks=[steps, Interrupt()])
     assert trainer.history["epoch"] == [1]
     assert steps.count == 6 + 3
     assert threading.active_count() == threads
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    trainer.fit(blobs(), 1, batch_size=10)
+    trainer.fit(blobs(), epochs=1, batch_size=10)
     assert trainer.history["epoch"] == [1, 2]
 
 
@@ -435,7 +435,7 @@ def test_evaluate_is_the_mean_over_examples(batch_size):
     trainer = Trainer(network())
     logits = trainer.predict(x).astype(np.float64)
     logp = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    measured = trainer.evaluate((x, y), batch_size)
+    measured = trainer.evaluate((x, y), batch_size=batch_size)
     assert measured["loss"] == pytest.approx(-logp[np.arange(50), y].mean(), rel=1e-5)
     assert measured["accuracy"] == pytest.approx((logits.argmax(axis=1) == y).mean())
 
@@ -542,22 +542,22 @@ X, Y = blobs()
         ({"batch_size": 0}, ShapeError, "batch_size must be an integer >= 1, got 0"),
         ({"seed": -1}, ShapeError, "seed"),
         ({"callbacks": [print]}, ArgumentError, "callbacks must be Callback"),
-        ({"train": X}, DataError, "training data have no labels"),
-        ({"train": (X[:0], Y[:0])}, DataError, "empty"),
-        ({"train": [X, Y]}, DataError, "tuple"),
-        ({"train": (X, Y[:9])}, ShapeError, "60 examples but y has 9"),
-        ({"train": (X, Y + 1)}, ArgumentError, "training labels.*0 to 2, got 3.*1"),
-        ({"train": (X, Y - 1)}, ArgumentError, "0 to 2, got -1"),
-        ({"train": (X, Y * 1.0)}, DtypeError, "training labels.*integer.*float64"),
-        ({"train": (X, Y[:, None])}, ShapeError, r"reshape\(-1\)"),
-        ({"train": (X[:, :1], Y)}, ShapeError, r"layer '0' \(Linear\)"),
-        ({"train": (X[:, :, None], Y)}, ShapeError, r"layer '0' \(Linear\)"),
+        ({"x": X}, DataError, "training data have no labels"),
+        ({"x": (X[:0], Y[:0])}, DataError, "empty"),
+        ({"x": [X, Y]}, DataError, "tuple"),
+        ({"x": (X, Y[:9])}, ShapeError, "60 examples but y has 9"),
+        ({"x": (X, Y + 1)}, ArgumentError, "training labels.*0 to 2, got 3.*1"),
+        ({"x": (X, Y - 1)}, ArgumentError, "0 to 2, got -1"),
+        ({"x": (X, Y * 1.0)}, DtypeError, "training labels.*integer.*float64"),
+        ({"x": (X, Y[:, None])}, ShapeError, r"reshape\(-1\)"),
+        ({"x": (X[:, :1], Y)}, ShapeError, r"layer '0' \(Linear\)"),
+        ({"x": (X[:, :, None], Y)}, ShapeError, r"layer '0' \(Linear\)"),
         ({"validation": X}, DataError, "validation data have no labels"),
         ({"validation": (X[:0], Y[:0])}, DataError, "empty"),
         ({"validation": (X, Y + 1)}, ArgumentError, "validation labels"),
         ({"validation": (X[:, :1], Y)}, ShapeError, r"layer '0' \(Linear\)"),
         (
-            {"train": DataLoader((X, Y), 16), "batch_size": 8},
+            {"x": DataLoader((X, Y), 16), "batch_size": 8},
             ArgumentError,
             "belong to the DataLoader",
         ),
@@ -568,7 +568,7 @@ def test_fit_refuses_before_the_first_step(arguments, error, message):
     trainer = Trainer(network(dropout=0.2))
     before = weights(trainer)
     with pytest.raises(error, match=message) as caught:
-        trainer.fit(**{"train": (X, Y), **arguments})
+        trainer.fit(**{"x": (X, Y), **arguments})
     assert isinstance(caught.value, FastdlError)
     assert weights(trainer) == before
     assert len(trainer.history) == 0
@@ -579,8 +579,8 @@ def test_fit_refuses_before_the_first_step(arguments, error, message):
 def test_values_that_are_not_finite_are_found_first(value, part):
     big = np.zeros((1100, 2), np.float32)  # more than is looked at in one go
     big[1050, 1] = value
-    data = {"train": blobs(), "validation": blobs()}
-    data["train" if part == "training" else part] = (big, np.zeros(1100, int))
+    data = {"x": blobs(), "validation": blobs()}
+    data["x" if part == "training" else part] = (big, np.zeros(1100, int))
     trainer = Trainer(network())
     before = weights(trainer)
     with pytest.raises(NonFiniteError, match=rf"x\[1050, 1\] of the {part} data is"):

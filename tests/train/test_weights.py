@@ -28,9 +28,9 @@ def test_a_weight_is_like_so_many_copies():
     """S19: weight 2 is the example twice, weight 0 leaves it out."""
     x, y, weight = weighted()
     one, other = classifier(), classifier()
-    one.fit((x, y, weight), 5, batch_size=len(x))
+    one.fit((x, y, weight), epochs=5, batch_size=len(x))
     copies = np.repeat(np.arange(len(x)), weight.astype(int))
-    other.fit((x[copies], y[copies]), 5, batch_size=len(copies))
+    other.fit((x[copies], y[copies]), epochs=5, batch_size=len(copies))
     np.testing.assert_allclose(one.history["loss"], other.history["loss"], rtol=1e-5)
     for name, array in other.model.state_dict().items():
         np.testing.assert_allclose(one.model.state_dict()[name], array, rtol=1e-4)
@@ -42,7 +42,7 @@ def test_weighted_loss_is_the_mean_by_weight_whatever_the_batches(batch_size):
     x, y, weight = weighted()
     one = classifier()
     one.fit((x, y), validation=ArrayDataset(x, y, weight))
-    measured = one.evaluate((x, y, weight), batch_size)
+    measured = one.evaluate((x, y, weight), batch_size=batch_size)
     losses = F.cross_entropy(one.model(x), y, "none").numpy()
     expected = (losses * weight).sum() / weight.sum()
     assert measured["loss"] == pytest.approx(expected, rel=1e-5)
@@ -68,7 +68,7 @@ def test_a_loss_of_ones_own_with_weights():
     x, y, weight = weighted()
     one, other = classifier(loss), classifier()
     for each in (one, other):
-        each.fit((x, y, weight), 3)
+        each.fit((x, y, weight), epochs=3)
     np.testing.assert_allclose(one.history["loss"], other.history["loss"], rtol=1e-5)
 
 

@@ -1,0 +1,94 @@
+"""What `fit` and `evaluate` take as x and y."""
+
+import numpy as np
+import pytest
+
+import fastdl
+from fastdl import nn
+from fastdl.data import ArrayDataset, DataLoader
+from fastdl.errors import ArgumentError, DataError, ShapeError
+from fastdl.train import Trainer
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(20, 2)).astype(np.float32)
+Y = np.arange(20) % 3
+
+
+def trainer():
+    fastdl.manual_seed(0)
+    return Trainer(nn.Linear(2, 3))
+
+
+def after(*arguments, **options):
+    one = trainer()
+    one.fit(*arguments, epochs=2, batch_size=8, **options)
+    return one.history["loss"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (X, Y),
+        (X.tolist(), Y.tolist()),
+        (ArrayDataset(X, Y),),
+        (fastdl.Tensor(X), Y),
+        ((X, Y), None),
+    ],
+    ids=["arrays", "lists", "data set", "tensor", "tuple, None"],
+)
+def test_x_and_y_are_as_one_tuple(arguments):
+    expected = trainer().evaluate((X, Y))
+    assert after(*arguments) == pytest.approx(after((X, Y)), rel=1e-6)
+    assert trainer().evaluate(*arguments) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("number", [5, np.int64(5), 5.0, np.array(5)])
+def test_a_number_in_second_place_is_told_its_name(number):
+    with pytest.raises(ArgumentError, match=r"fit: .*did you mean epochs=5"):
+        trainer().fit((X, Y), number)
+    with pytest.raises(ArgumentError, match=r"fit: .*did you mean epochs=5"):
+        trainer().fit(X, number)
+    with pytest.raises(ArgumentError, match=r"evaluate: .*mean batch_size=5"):
+        trainer().evaluate((X, Y), number)
+
+
+def test_a_third_place_there_is_not():
+    with pytest.raises(TypeError, match="positional"):
+        trainer().fit(X, Y, 5)
+    with pytest.raises(TypeError, match="positional"):
+        trainer().evaluate(X, Y, 64)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [(X, Y), ArrayDataset(X, Y), ArrayDataset(X), DataLoader((X, Y), 8)],
+    ids=["tuple", "data set", "data set without y", "loader"],
+)
+@pytest.mark.parametrize(
+    "y", [Y, (X, Y), ArrayDataset(X, Y)], ids=["labels", "tuple", "data set"]
+)
+def test_data_that_have_their_own_labels_need_no_y(x, y):
+    with pytest.raises(ArgumentError, match=r"fit: x is a .*validation="):
+        trainer().fit(x, y)
+    with pytest.raises(ArgumentError, match=r"evaluate: x is a .*leave y out"):
+        trainer().evaluate(x, y)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [ArrayDataset(X, Y), DataLoader((X, Y), 8), "labels", {"a": 1}],
+    ids=["data set", "loader", "text", "dict"],
+)
+def test_y_beside_an_array_is_an_array(y):
+    with pytest.raises(ArgumentError, match="fit: y must be an array of labels"):
+        trainer().fit(X, y)
+
+
+def test_x_and_y_of_other_lengths():
+    with pytest.raises(ShapeError, match="x has 20 examples but y has 9"):
+        trainer().fit(X, Y[:9])
+
+
+def test_a_list_of_x_alone():
+    with pytest.raises(DataError, match="tuple"):
+        trainer().fit(X.tolist())
