@@ -1,16 +1,10 @@
 """From arrays to mini-batches: data sets in memory, splits, and the loader."""
 
 from fastdl.data.augment import Augment
-from fastdl.data.dataset import (
-    ArrayDataset,
-    Dataset,
-    Subset,
-    as_dataset,
-    as_float,
-    is_array_like,
-)
+from fastdl.data.dataset import ArrayDataset, Dataset, Subset, as_dataset
 from fastdl.data.loader import DataLoader
 from fastdl.data.mixup import Mixup
+from fastdl.data.pictures import as_float
 from fastdl.data.seeds import uniform
 from fastdl.data.split import split
 
@@ -23,7 +17,6 @@ __all__ = [
     "Subset",
     "as_dataset",
     "as_float",
-    "is_array_like",
     "split",
     "uniform",
 ]

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from fastdl import backend
+from fastdl.data.pictures import as_float, same_array, take_float, take_rows
 from fastdl.errors import DataError, DtypeError, ShapeError
 
 Batch = tuple[np.ndarray, "np.ndarray | None"]
@@ -40,7 +40,8 @@ class ArrayDataset:
     ----------
     x : array_like, (m, ...)
         Inputs, one example per row, numbers of any type. Images are
-        (m, h, w, c); uint8 images become float32 in [0, 1] in the loader.
+        (m, h, w, c); of uint8 they become float32 in [0, 1] in the loader, see
+        `fastdl.data.as_float`.
     y : array_like, (m, ...), optional
         Labels (integers) or targets.
     weight : array_like, (m,), optional
@@ -78,9 +79,8 @@ class ArrayDataset:
 
     def take(self, indices: np.ndarray) -> Batch:
         """Return new arrays (x, y) of the examples at ``indices``."""
-        return _gather(self.x, indices), (
-            None if self.y is None else _gather(self.y, indices)
-        )
+        y = None if self.y is None else take_rows(self.y, indices)
+        return take_rows(self.x, indices), y
 
     def __repr__(self) -> str:
         return f"ArrayDataset(x={_describe(self.x)}, y={_describe(self.y)})"
@@ -184,22 +184,17 @@ def weights(dataset: Dataset) -> np.ndarray | None:
     return getattr(dataset, "weight", None)
 
 
-def as_float(x: np.ndarray) -> np.ndarray:
-    """Turn uint8 images into float32 in [0, 1]; return other arrays as they are."""
-    return backend.gather(x, np.arange(len(x))) if x.dtype == np.uint8 else x
-
-
 def take_real(dataset: Dataset, indices: np.ndarray) -> Batch:
-    """Return ``dataset.take(indices)``, uint8 images as float32 in [0, 1].
+    """Return ``dataset.take(indices)``, pictures as float32 in [0, 1].
 
     From arrays in memory both happens in one pass, without Python's lock.
     """
     if type(dataset) is Subset:
         return take_real(dataset.dataset, dataset.indices[indices])
     if type(dataset) is ArrayDataset:
-        y = dataset.y
-        x = backend.gather(dataset.x, indices)
-        return x, None if y is None else _gather(y, indices)
+        x, y = dataset.x, dataset.y
+        take_y = take_float if same_array(x, y) else take_rows
+        return take_float(x, indices), None if y is None else take_y(y, indices)
     x, y = dataset.take(indices)
     return as_float(x), y
 
@@ -235,13 +230,6 @@ def _weights(weight: np.ndarray, m: int) -> np.ndarray:
     if m and not weight.any():
         raise DataError("ArrayDataset: all weights are 0, so nothing counts")
     return weight
-
-
-def _gather(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    # np.take is faster, but copies the whole array first when it is not contiguous.
-    if array.flags.c_contiguous:
-        return np.take(array, indices, axis=0)
-    return np.asarray(array[indices], order="C")
 
 
 def _describe(array: np.ndarray | None) -> str:

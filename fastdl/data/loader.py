@@ -22,8 +22,9 @@ class DataLoader:
 
     Iterating gives pairs (x, y) of NumPy arrays: x (b, ...) and y (b, ...), or
     y None without labels; of examples with weights (x, y, weight), weight (b,). b is
-    ``batch_size``, except that the last batch may be smaller. uint8 images arrive as
-    float32 in [0, 1]. The arrays are new ones; the data set is never written.
+    ``batch_size``, except that the last batch may be smaller. Pictures x of uint8
+    arrive as float32 in [0, 1], see `fastdl.data.as_float`; so does y when it is the
+    same array as x. The arrays are new ones; the data set is never written.
 
     The order of epoch e depends on (seed, e) alone. The random numbers of an example
     depend on (seed, e, number of the example), so that it looks the same in any batch

@@ -16,10 +16,10 @@ import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.errors import ArgumentError, ShapeError, suggest
+from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
 from fastdl.functional.elementwise import empty_like
 from fastdl.functional.targets import example_weights
-from fastdl.shapes import check_real
+from fastdl.shapes import check_real, holds_pictures
 
 Shape = tuple[int, ...]
 Axis = int | Sequence[int] | None
@@ -241,11 +241,19 @@ def mse_loss(
     ------
     ShapeError
         The shapes differ, even if they could be broadcast; the weights do not fit.
+    DtypeError
+        The target is uint8 and may be pictures, to be scaled, as well as numbers.
     ArgumentError
         For another `reduction`, or a weight that is negative or not finite.
     """
     prediction = as_tensor(prediction)
     x = prediction.data
+    if holds_pictures(target):
+        raise DtypeError(
+            f"mse_loss: target is uint8 of shape {target.shape}; give "
+            f"fastdl.data.as_float(target) for pictures in [0, 1], as the model sees "
+            f"them, or target.astype(np.float32) for the numbers as they are"
+        )
     if not isinstance(target, Tensor):
         target = Tensor(target, dtype=x.dtype)
     check_real("mse_loss", prediction=x, target=target.data)

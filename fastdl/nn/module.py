@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastdl.autograd import no_grad
+from fastdl.data.pictures import as_float
 from fastdl.errors import DtypeError, FastdlError, GraphError, ShapeError, suggest
 from fastdl.nn.parameter import Parameter
-from fastdl.shapes import integer
+from fastdl.shapes import holds_pictures, integer
 
 M = TypeVar("M", bound="Module")
 
@@ -60,8 +61,14 @@ class Module:
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Run `forward`, creating parameters of open size first.
 
+        Pictures of uint8 become float32 in [0, 1], as in the loader, when they come
+        first; behind a tensor, as the second input of a loss, they may be masks.
+
         An error of an operation is completed by the name of the layer that raised it.
         """
+        if holds_pictures(inputs[0] if inputs else next(iter(options.values()), None)):
+            inputs = tuple(map(as_float, inputs))
+            options = {name: as_float(value) for name, value in options.items()}
         try:
             if self._pending:
                 self._create_parameters(np.shape(inputs[0])[1:])

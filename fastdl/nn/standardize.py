@@ -66,7 +66,7 @@ class Standardize(Module):
         train : Dataset, array x or tuple (x, y)
             The training set and nothing else: the statistics of dev and test data are
             part of what is to be predicted. x is (m, features), or (m, h, w, c) for
-            images; uint8 images count as [0, 1], as everywhere. Of a whole
+            images; of uint8 these count as [0, 1], as everywhere. Of a whole
             `fastdl.datasets.Splits` only the training part is used, with a warning.
 
         Raises

@@ -156,6 +156,14 @@ def check_shape(
         )
 
 
+def holds_pictures(array: Any) -> bool:
+    """Whether an array is of bytes with two axes or more for each example.
+
+    See `fastdl.data.pictures` for what follows from that.
+    """
+    return isinstance(array, np.ndarray) and array.dtype.char == "B" and array.ndim >= 3
+
+
 def check_real(operation: str, **arrays: np.ndarray | None) -> None:
     """Check that all arrays are float32 or all are float64; None is skipped.
 

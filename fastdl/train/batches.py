@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Number
 from typing import Any
 
 import numpy as np
 
-from fastdl.data import ArrayDataset, DataLoader, is_array_like
+from fastdl.data import ArrayDataset, DataLoader
+from fastdl.data.dataset import is_array_like
 from fastdl.errors import ArgumentError
 from fastdl.nn import Module
+from fastdl.train.targets import as_targets
 
 
 def one_source(operation: str, x: Any, y: Any, second: str) -> Any:
@@ -75,10 +77,16 @@ def training_loader(
     return train
 
 
-def converted(batches: Iterable[tuple], model: Module) -> Iterator[tuple]:
-    """Give the batches with real numbers in the type of the model's parameters."""
+def converted(
+    batches: Iterable[tuple], model: Module, loss: Callable | None = None
+) -> Iterator[tuple]:
+    """Give the batches in the type of the model's parameters.
+
+    With a loss, y is as this one takes it; without, nobody reads y.
+    """
     dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float32))
     for x, y, *weight in batches:
-        if y is not None and y.dtype.kind == "f":
-            y = y.astype(dtype, copy=False)
-        yield x.astype(dtype, copy=False), y, *weight
+        x = x.astype(dtype, copy=False)
+        if y is not None and loss is not None:
+            y = as_targets(y, x, loss)
+        yield x, y, *weight

@@ -29,6 +29,7 @@ from fastdl.errors import ArgumentError, NonFiniteError
 from fastdl.optim.optimizer import is_positive
 from fastdl.shapes import integer
 from fastdl.train.cost import Cost, Penalties
+from fastdl.train.targets import as_targets
 
 GREAT, WRONG = 1e-7, 1e-3
 _UNITS = 32  # last places by which two computations of one cost may differ
@@ -231,7 +232,7 @@ def gradcheck(
     loss : callable
         ``loss(outputs, y) -> Tensor``, one number.
     x, y : array_like
-        A batch, small is enough; uint8 images become numbers in [0, 1].
+        A batch, small is enough; pictures of uint8 become numbers in [0, 1].
     eps : float
         The step of the differences, > 0.
     sample : int, optional
@@ -265,7 +266,7 @@ def gradcheck(
     model.build(x.shape[1:])
     double = copy.deepcopy(model).astype(np.float64)
     inputs = x.astype(np.float64)
-    targets = y.astype(np.float64) if y.dtype.kind == "f" else y
+    targets = as_targets(y, inputs, loss)
     cost = Cost(double, loss, regularization, "gradcheck")
 
     @no_grad()

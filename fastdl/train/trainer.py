@@ -266,7 +266,8 @@ class Trainer:
         start = time.perf_counter()
         examples = 0
         with closing(iter(loader)) as batches:  # type: ignore[type-var]
-            for batch, (x, y, *weight) in enumerate(converted(batches, self.model), 1):
+            steps = converted(batches, self.model, self.loss)
+            for batch, (x, y, *weight) in enumerate(steps, 1):
                 buffers.save()
                 optimizer.zero_grad()
                 outputs = self.model(x)
@@ -352,7 +353,8 @@ class Trainer:
             self.model.mode(training=False),
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
-            for batch, (x, y, *weight) in enumerate(converted(batches, self.model), 1):
+            steps = converted(batches, self.model, self.loss)
+            for batch, (x, y, *weight) in enumerate(steps, 1):
                 if y is None:
                     raise DataError("evaluate: the data have no labels or targets y")
                 outputs = self.model(x)

@@ -127,10 +127,12 @@ def test_as_dataset_refuses(data):
         as_dataset(data)
 
 
-def test_as_float_maps_uint8_to_0_1_and_leaves_the_rest():
-    x = np.arange(256, dtype=np.uint8)
+def test_as_float_maps_pictures_to_0_1_and_leaves_the_rest():
+    x = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
     scaled = as_float(x)
     assert scaled.dtype == np.float32
-    np.testing.assert_array_equal(scaled, (np.arange(256) / 255).astype(np.float32))
+    np.testing.assert_array_equal(
+        scaled.ravel(), (np.arange(256) / 255).astype(np.float32)
+    )
     for other in (np.float32([2]), np.float64([2]), np.int64([2])):
         assert as_float(other) is other
