@@ -11,11 +11,13 @@ import numpy as np
 
 from fastdl import shapes
 from fastdl.autograd import Tensor, no_grad
-from fastdl.data import Dataset
+from fastdl.data import DataLoader, Dataset
 from fastdl.errors import DataError, NonFiniteError
-from fastdl.nn import Module, Standardize
+from fastdl.nn import BCEWithLogitsLoss, CrossEntropyLoss, Module, Standardize
+from fastdl.shapes import check_probabilities
 
 _ROWS = 1024  # examples looked at in one go
+_ROUNDING = 1e-3  # of the sum of a row of probabilities, as the metrics have it
 
 
 def check_finite(dataset: Dataset, name: str) -> None:
@@ -34,8 +36,19 @@ def check_finite(dataset: Dataset, name: str) -> None:
             )
 
 
-def check_labels(dataset: Dataset, output_shape: tuple[int, ...], name: str) -> None:
-    """Raise unless there are labels that a classifier's cross-entropy can use."""
+def check_targets(
+    loader: DataLoader, loss: Callable, output_shape: tuple[int, ...], name: str
+) -> None:
+    """Raise unless a cross-entropy can use all labels or targets of the data."""
+    if isinstance(loss, CrossEntropyLoss):
+        _check_labels(loader.dataset, output_shape, name)
+    # A transform may make targets out of other y.
+    elif isinstance(loss, BCEWithLogitsLoss) and not loader.transforms:
+        targets = np.asarray(loader.dataset.y)
+        check_probabilities(targets, f"fit: {name} targets", missing=True)
+
+
+def _check_labels(dataset: Dataset, output_shape: tuple[int, ...], name: str) -> None:
     if len(output_shape) != 1:
         raise DataError(
             f"fit: the cross-entropy needs one row of logits for each example, but "
@@ -45,7 +58,20 @@ def check_labels(dataset: Dataset, output_shape: tuple[int, ...], name: str) -> 
     operation = f"fit: {name} labels"
     labels = shapes.labels(dataset.y, len(dataset), output_shape[0], operation)
     if labels.ndim == 2:
-        shapes.check_probabilities(labels, operation, missing=False)
+        check_probabilities(labels, operation, missing=False)
+        _check_sums(labels, operation)
+
+
+def _check_sums(rows: np.ndarray, operation: str) -> None:
+    """Raise DataError unless each row sums to 1."""
+    sums = rows.sum(axis=1, dtype=np.float64)
+    wrong = np.flatnonzero(np.abs(sums - 1) > _ROUNDING)
+    if len(wrong):
+        raise DataError(
+            f"{operation}: row {wrong[0]} sums to {sums[wrong[0]]:g}, but the "
+            f"probabilities of the classes sum to 1; if an example can have several "
+            f"labels or none, use BCEWithLogitsLoss"
+        )
 
 
 def check_statistics(model: Module, examples: int) -> None:

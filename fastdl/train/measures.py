@@ -2,59 +2,57 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from fastdl import metrics
 from fastdl.autograd import Tensor
-from fastdl.errors import ArgumentError, FastdlError, suggest
+from fastdl.errors import ArgumentError, FastdlError
+from fastdl.metrics import Mean, MeanOf, Metric
 
-Metric = Callable[[np.ndarray, np.ndarray], float]
-
-_METRICS: dict[str, Metric] = {
-    "accuracy": metrics.accuracy,
-    "error_rate": metrics.error_rate,
-}
+MetricLike = str | Metric | Callable[[np.ndarray, np.ndarray], float]
 
 
-def by_name(given: Sequence[str | Metric]) -> dict[str, Metric]:
-    """Return metrics, given as names or as functions, by their names.
+def by_name(given: Sequence[MetricLike]) -> dict[str, Metric]:
+    """Return metrics, given as `fastdl.metrics.as_metric` takes them, by their names.
 
     Raises
     ------
     ArgumentError
-        A name is unknown; something is neither a name nor a function.
+        One is unknown, or no metric; two have the same name.
     """
-    return dict(_named(metric) for metric in given)
-
-
-def _named(metric: str | Metric) -> tuple[str, Metric]:
-    if isinstance(metric, str):
-        if metric not in _METRICS:
-            raise ArgumentError(
-                f"Trainer: unknown metric {metric!r}{suggest(metric, _METRICS)}"
-            )
-        return metric, _METRICS[metric]
-    if not callable(metric):
-        raise ArgumentError(
-            f"Trainer: a metric is a name or a function, got {metric!r:.60}"
-        )
-    return getattr(metric, "__name__", type(metric).__name__), metric
+    if isinstance(given, (str, Metric)) or callable(given):
+        raise ArgumentError(f"Trainer: metrics are a list, got {given!r:.60}")
+    named: dict[str, Metric] = {}
+    for each in given:
+        try:
+            metric = metrics.as_metric(each)
+        except FastdlError as error:
+            raise ArgumentError(f"Trainer: {error}") from None
+        name = each if isinstance(each, str) else metric.name
+        if name in named or name == "loss":
+            raise ArgumentError(f"Trainer: two measures are called {name!r}")
+        named[name] = metric
+    return named
 
 
 class Measures:
-    """Means over examples: of the loss, by their weights, and of metrics.
+    """The loss, a mean by the weights of the examples, and metrics.
 
     Parameters
     ----------
-    metrics : dict of str to callable
-        ``metric(y, outputs) -> float``, by name.
+    metrics_by_name : dict of str to Metric
+        They are copied, so several measures may be under way.
     """
 
     def __init__(self, metrics_by_name: dict[str, Metric]) -> None:
-        self._metrics = metrics_by_name
-        self._means = {name: metrics.Mean() for name in ("loss", *metrics_by_name)}
+        self._loss = Mean()
+        self._metrics = {
+            name: metrics.as_metric(metric) for name, metric in metrics_by_name.items()
+        }
 
     def update(
         self,
@@ -64,16 +62,39 @@ class Measures:
         weight: np.ndarray | None = None,
     ) -> None:
         """Take in a batch; an error of a metric gets the name of it."""
-        count = len(y) if weight is None else weight.sum()
-        self._means["loss"].update(loss, count)
+        self._loss.update(loss, len(y) if weight is None else weight.sum())
         for name, metric in self._metrics.items():
             try:
-                value = metric(y, outputs.numpy())
+                metric.update(y, outputs.numpy())
             except FastdlError as error:
                 error.args = (f"Trainer: metric {name!r}: {error}",)
                 raise
-            self._means[name].update(value, len(y))
 
     def results(self) -> dict[str, float]:
-        """Return the means by name."""
-        return {name: mean.result() for name, mean in self._means.items()}
+        """Return all by name; ArgumentError when a metric is no number."""
+        values = {name: metric.result() for name, metric in self._metrics.items()}
+        return {
+            "loss": self._loss.result(),
+            **{name: _number(name, value) for name, value in values.items()},
+        }
+
+    def warn_of_batches(self, outputs: Tensor, y: np.ndarray) -> None:
+        """Warn of functions whose mean over batches is not their value over all."""
+        for name, metric in self._metrics.items():
+            if isinstance(metric, MeanOf) and not metric.is_a_mean(y, outputs.numpy()):
+                warnings.warn(
+                    f"Trainer: metric {name!r} is no mean over examples, so its mean "
+                    f"over batches is not its value over the whole set; give a metric "
+                    f"that adds up, such as 'f1', metrics.F1('micro'), or a "
+                    f"metrics.Metric of your own",
+                    stacklevel=4,
+                )
+
+
+def _number(name: str, value: Any) -> float:
+    if np.ndim(value) != 0:
+        raise ArgumentError(
+            f"Trainer: metric {name!r} must give one number, got {value!r:.60}; does "
+            f"it need an average?"
+        )
+    return float(value)

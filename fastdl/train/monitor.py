@@ -25,7 +25,7 @@ class Monitor:
         By how much a value must be better than the best to count, >= 0.
     mode : str, optional
         "min" or "max". By default "min" for losses and error rates, "max" for
-        accuracies.
+        accuracies, precision, recall and F1.
     who : str
         For the messages.
 
@@ -78,6 +78,6 @@ class Monitor:
 def _usual_mode(name: str, who: str) -> str:
     if name.endswith(("loss", "error_rate")):
         return "min"
-    if name.endswith("accuracy"):
+    if name.endswith(("accuracy", "f1", "precision", "recall")):
         return "max"
     raise ArgumentError(f"{who}: is more or less of {name!r} better? Give mode=")

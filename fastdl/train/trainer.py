@@ -25,14 +25,14 @@ from fastdl.train.checkpoint import Checkpoint
 from fastdl.train.checks import (
     Buffers,
     check_finite,
-    check_labels,
     check_statistics,
+    check_targets,
     first_bad,
 )
 from fastdl.train.cost import Cost, Limits, Penalties
 from fastdl.train.history import History
 from fastdl.train.interrupt import deferred_interrupt
-from fastdl.train.measures import Measures, Metric, by_name
+from fastdl.train.measures import Measures, MetricLike, by_name
 from fastdl.train.progress import Progress
 
 
@@ -60,11 +60,15 @@ class Trainer:
     optimizer : Optimizer or callable, optional
         Either an optimiser of ``model.parameters()``, or what makes one from them, such
         as ``functools.partial(optim.SGD, lr=0.1)``. By default Adam with lr 0.001.
-    metrics : sequence of str or callable, optional
-        What to measure besides the loss: "accuracy", "error_rate", or functions
-        ``(y, outputs) -> float`` that are a mean over examples, known by their name;
-        weights do not count in them. By default the accuracy where the loss is the
-        cross-entropy, else nothing.
+    metrics : sequence of str, Metric or callable, optional
+        What to measure besides the loss. Right over the whole set are the metrics of
+        `fastdl.metrics`, by name ("accuracy", "error_rate", "top_k_accuracy",
+        "precision", "recall", "f1": the last three the "macro" average), as functions
+        (``metrics.f1``, or ``partial(metrics.f1, average="micro")``) or as they are
+        (``metrics.F1("micro")``), and each `fastdl.metrics.Metric` of your own. Other
+        functions ``(y, outputs) -> float`` are taken for a mean over examples. Weights
+        of examples do not count in metrics. By default the accuracy where the loss is
+        the cross-entropy, else nothing.
     regularization : penalty or sequence of penalties
         ``penalty(model) -> Tensor``, such as ``nn.L2(0.01)``: added to the loss. The
         "loss" that `fit` and `evaluate` report is the whole cost.
@@ -91,7 +95,7 @@ class Trainer:
         model: nn.Module,
         loss: Callable[[Any, Any], Tensor] | None = None,
         optimizer: Optimizer | Callable[[Iterable[Tensor]], Optimizer] | None = None,
-        metrics: Sequence[str | Metric] | None = None,
+        metrics: Sequence[MetricLike] | None = None,
         *,
         regularization: Penalties = (),
         constraint: Callable[[nn.Module], object] | None = None,
@@ -240,15 +244,29 @@ class Trainer:
 
     def _prepare(self, loader: DataLoader, name: str, finite: bool) -> None:
         """Check a data set, and build the model for it."""
-        if loader.dataset.y is None:
-            raise DataError(f"fit: the {name} data have no labels or targets y")
         if finite:
             check_finite(loader.dataset, name)
         with closing(loader.batches(loader.epoch)) as batches:  # type: ignore[type-var]
-            x, *_ = next(batches)
+            batch = next(batches)
+        x, y, *_ = batch
+        if y is None:
+            raise DataError(f"fit: the {name} data have no labels or targets y")
         output_shape = self.model.build(x.shape[1:])
-        if self._classifies:
-            check_labels(loader.dataset, output_shape, name)
+        check_targets(loader, self.loss, output_shape, name)
+        self._rehearse(batch, only=len(loader) == 1)
+
+    def _rehearse(self, batch: tuple, only: bool) -> None:
+        """Measure a batch: whatever does not fit is found before the first step."""
+        measures = Measures(self.metrics)
+        x, y, *weight = next(converted([batch], self.model, self.loss))
+        with no_grad(), self.model.mode(training=False):
+            outputs = self.model(x)
+            value = self._cost(outputs, y, *weight).item()
+        if math.isfinite(value):  # else the first step will tell what is wrong
+            measures.update(value, outputs, y, *weight)
+            measures.results()
+            if not only:
+                measures.warn_of_batches(outputs, y)
 
     def _epoch(
         self,
@@ -332,7 +350,7 @@ class Trainer:
         Returns
         -------
         dict
-            "loss" and each metric: means over all examples.
+            "loss", the mean over all examples, and each metric.
 
         Raises
         ------
@@ -364,6 +382,8 @@ class Trainer:
                     where = f"batch {batch}"
                     raise self._non_finite("evaluate", value, where, x, y, buffers)
                 measures.update(value, outputs, y, *weight)
+                if batch == 1 and len(loader) > 1:
+                    measures.warn_of_batches(outputs, y)
                 check_interrupt()
         return measures.results()
 

@@ -512,7 +512,7 @@ def test_saved_model_predicts_the_same(tmp_path):
         ({"loss": "mse"}, "loss must be"),
         ({"optimizer": "adam"}, "optimizer must be .*got 'adam'"),
         ({"metrics": ["acuracy"]}, "'acuracy'; did you mean 'accuracy'"),
-        ({"metrics": [3]}, "a metric is a name or a function, got 3"),
+        ({"metrics": [3]}, r"a metric is a name, a function, or a Metric.*got 3"),
     ],
     ids=["model", "loss class", "loss name", "optimizer", "metric name", "metric"],
 )

@@ -1,0 +1,157 @@
+"""What a metric is: counts that add up over batches, and over processes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastdl.errors import ArgumentError, DataError
+
+
+class Metric(ABC):
+    """A metric that is gathered batch by batch, and right over all of them.
+
+    It keeps what adds up, such as counts, and computes the value at the end: the F1 of
+    a whole set is not the mean of the F1 of its batches. However the examples are cut
+    into batches, and in whatever order those are merged, the result is the same. One of
+    your own, for `fastdl.Trainer`, has these four methods ::
+
+        class Worst(metrics.Metric):
+            def __init__(self):
+                self.reset()
+
+            def reset(self):
+                self.error = 0.0
+
+            def update(self, y_true, y_pred):
+                self.error = max(self.error, float(np.abs(y_true - y_pred).max()))
+
+            def merge(self, other):
+                self.error = max(self.error, other.error)
+
+            def result(self):
+                return self.error
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in the history and in messages; the class by default."""
+        return type(self).__name__
+
+    @abstractmethod
+    def update(self, y_true: Any, y_pred: Any) -> None:
+        """Add a batch: labels or targets, and what a model gives for them."""
+
+    @abstractmethod
+    def merge(self, other: Any) -> None:
+        """Add all that another metric of the same kind has gathered."""
+
+    @abstractmethod
+    def result(self) -> Any:
+        """Return the value over all examples so far; DataError when there are none."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all."""
+
+    def _settings(self) -> tuple:
+        """Return what two metrics must have in common to be merged."""
+        return ()
+
+    def _check_kind(self, other: Any) -> None:
+        """Raise ArgumentError unless `other` counts the same."""
+        if type(other) is not type(self) or other._settings() != self._settings():
+            raise ArgumentError(
+                f"{self.name}: merge needs another {self.name}, got "
+                f"{getattr(other, 'name', type(other).__name__)}"
+            )
+
+
+class Mean:
+    """The mean over all examples of a value known per batch, such as the loss."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def update(self, value: float, count: float = 1) -> None:
+        """Add the mean ``value`` of ``count`` examples, or of such a weight."""
+        self._sum += float(value) * count
+        self._count += count
+
+    def merge(self, other: Mean) -> None:
+        """Add all values of another mean."""
+        self._sum += other._sum
+        self._count += other._count
+
+    def result(self) -> float:
+        """Return the mean; DataError before the first example."""
+        if self._count == 0:
+            raise DataError("Mean: no examples yet")
+        return self._sum / self._count
+
+    def reset(self) -> None:
+        """Forget all."""
+        self._sum = self._count = 0.0
+
+
+class MeanOf(Metric):
+    """A function of a batch, taken for a mean over its examples.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(y_true, y_pred) -> float``.
+    """
+
+    def __init__(self, function: Callable[[Any, Any], float]) -> None:
+        self.function = function
+        self._mean = Mean()
+
+    @property
+    def name(self) -> str:
+        """The name of the function."""
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    def update(self, y_true: Any, y_pred: Any) -> None:
+        """Add a batch; ArgumentError unless the function gives a number."""
+        value = self.function(y_true, y_pred)
+        if np.ndim(value) > 0 or value is None:
+            raise ArgumentError(f"{self.name} must give one number, got {value!r:.60}")
+        self._mean.update(value, len(y_true))
+
+    def merge(self, other: MeanOf) -> None:
+        """Add the batches of another mean of the same function."""
+        self._check_kind(other)
+        self._mean.merge(other._mean)
+
+    def result(self) -> float:
+        """Return the mean; DataError before the first example."""
+        return self._mean.result()
+
+    def reset(self) -> None:
+        """Forget all."""
+        self._mean.reset()
+
+    def _settings(self) -> tuple:
+        return (self.function,)
+
+    def is_a_mean(self, y_true: np.ndarray, y_pred: np.ndarray) -> bool:
+        """Whether the value of a batch is the mean of those of its two halves.
+
+        True also where that can't be told: for a batch of one, or for a function that
+        takes no half of it.
+        """
+        half = len(y_true) // 2
+        if not half:
+            return True
+        halves = MeanOf(self.function)
+        try:
+            halves.update(y_true[:half], y_pred[:half])
+            halves.update(y_true[half:], y_pred[half:])
+            whole = self.function(y_true, y_pred)
+        except Exception:
+            return True
+        return bool(np.isclose(halves.result(), whole, 1e-3, 1e-6, equal_nan=True))

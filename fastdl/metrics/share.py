@@ -1,0 +1,106 @@
+"""Shares of examples: right ones, wrong ones, those among the best k."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from fastdl.errors import ArgumentError, DataError, ShapeError
+from fastdl.metrics.labels import as_labels
+from fastdl.metrics.metric import Metric
+from fastdl.shapes import integer
+
+
+class _Share(Metric):
+    """The share of the examples that count; exact, since it keeps two integers."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    @abstractmethod
+    def _counted(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        """Return which examples of a batch count, bool (b,)."""
+
+    def update(self, y_true: Any, y_pred: Any) -> None:
+        """Add a batch: labels (b,) or rows (b, classes). An empty one adds nothing."""
+        counted = self._counted(y_true, y_pred)
+        self._count += int(np.count_nonzero(counted))
+        self._total += len(counted)
+
+    def merge(self, other: _Share) -> None:
+        """Add all examples that another metric of the same kind has seen."""
+        self._check_kind(other)
+        self._count += other._count
+        self._total += other._total
+
+    def result(self) -> float:
+        """Return the share, in [0, 1]; DataError before the first example."""
+        if self._total == 0:
+            raise DataError(f"{self.name}: no examples yet")
+        return self._count / self._total
+
+    def reset(self) -> None:
+        """Forget all."""
+        self._count = self._total = 0
+
+
+class Accuracy(_Share):
+    """The share of right answers: `fastdl.metrics.accuracy` over batches."""
+
+    name = "accuracy"
+
+    def _counted(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        true, pred, _ = as_labels(y_true, y_pred)
+        return true == pred
+
+
+class ErrorRate(_Share):
+    """The share of wrong answers: `fastdl.metrics.error_rate` over batches."""
+
+    name = "error_rate"
+
+    def _counted(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        true, pred, _ = as_labels(y_true, y_pred)
+        return true != pred
+
+
+class TopKAccuracy(_Share):
+    """`fastdl.metrics.top_k_accuracy` over batches.
+
+    Parameters
+    ----------
+    k : int
+        From 1 to the number of classes.
+    """
+
+    def __init__(self, k: int = 5) -> None:
+        self.k = integer(k, "top_k_accuracy: k")
+        super().__init__()
+
+    @property
+    def name(self) -> str:
+        """Such as "top_5_accuracy"."""
+        return f"top_{self.k}_accuracy"
+
+    def _settings(self) -> tuple:
+        return (self.k,)
+
+    def _counted(self, y_true: Any, y_pred: Any) -> np.ndarray:
+        scores = np.asarray(y_pred)
+        if scores.ndim != 2:
+            raise ShapeError(
+                "top_k_accuracy: y_pred needs scores (m, classes), got shape "
+                f"{scores.shape}"
+            )
+        labels, _, _ = as_labels(y_true, scores)
+        classes = scores.shape[1]
+        if self.k > classes:
+            raise ArgumentError(
+                f"top_k_accuracy: k = {self.k}, but there are {classes} classes"
+            )
+        own = scores[np.arange(len(labels)), labels][:, np.newaxis]
+        earlier = np.arange(classes) < labels[:, np.newaxis]
+        above = (scores > own) | ((scores == own) & earlier)
+        return above.sum(axis=1) < self.k
