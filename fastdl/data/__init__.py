@@ -3,6 +3,7 @@
 from fastdl.data.augment import Augment
 from fastdl.data.dataset import ArrayDataset, Dataset, Subset, as_dataset
 from fastdl.data.loader import DataLoader
+from fastdl.data.mapped import MapDataset
 from fastdl.data.mixup import Mixup
 from fastdl.data.pictures import as_float
 from fastdl.data.seeds import uniform
@@ -13,6 +14,7 @@ __all__ = [
     "Augment",
     "DataLoader",
     "Dataset",
+    "MapDataset",
     "Mixup",
     "Subset",
     "as_dataset",

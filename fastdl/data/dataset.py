@@ -6,10 +6,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from fastdl.data.mapped import MapDataset, is_map_style
 from fastdl.data.pictures import as_float, same_array, take_float, take_rows
 from fastdl.errors import DataError, DtypeError, ShapeError
 
 Batch = tuple[np.ndarray, "np.ndarray | None"]
+WeightedBatch = tuple[np.ndarray, "np.ndarray | None", "np.ndarray | None"]
 
 
 @runtime_checkable
@@ -17,8 +19,9 @@ class Dataset(Protocol):
     """What `DataLoader` and `split` need: a length, the labels, and `take`.
 
     Any class with these three works, for example one that reads pictures from
-    disk when they are asked for. It may have ``weight`` too, (m,): how much each
-    example counts in the loss.
+    disk when they are asked for; so does one with ``__len__`` and ``__getitem__``,
+    by way of `MapDataset`. It may have ``weight`` too, (m,): how much each example
+    counts in the loss.
     """
 
     @property
@@ -28,7 +31,10 @@ class Dataset(Protocol):
     def __len__(self) -> int: ...
 
     def take(self, indices: np.ndarray) -> Batch:
-        """Return new arrays (x, y) of the examples at ``indices``; y may be None."""
+        """Return new arrays (x, y) of the examples at ``indices``; y may be None.
+
+        Or (x, y, weight), where each example has its weight with it.
+        """
 
 
 class ArrayDataset:
@@ -137,11 +143,15 @@ class Subset:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index: Any) -> tuple[Any, Any]:
-        return self.dataset.take(self.indices[index])
+    def __getitem__(self, index: Any) -> tuple[Any, ...]:
+        picked = self.indices[index]
+        taken = self.dataset.take(np.atleast_1d(picked))
+        if np.ndim(picked):
+            return taken
+        return tuple(None if each is None else each[0] for each in taken)
 
     def take(self, indices: np.ndarray) -> Batch:
-        """Return new arrays (x, y) of the examples at ``indices``."""
+        """Return what ``take`` of the whole gives for the examples at ``indices``."""
         return self.dataset.take(self.indices[indices])
 
     def __repr__(self) -> str:
@@ -154,7 +164,8 @@ def as_dataset(data: Any) -> Dataset:
     Parameters
     ----------
     data : Dataset, array (m, ...), tuple (x, y) or (x, y, weight) of arrays
-        An array stands for inputs without labels.
+        An array, or what becomes one (a tensor, a table), stands for inputs without
+        labels. An object with ``__len__`` and ``__getitem__`` becomes a `MapDataset`.
 
     Raises
     ------
@@ -162,15 +173,25 @@ def as_dataset(data: Any) -> Dataset:
         For anything else. A list is refused: ``[x, y]`` could be two examples
         as well as inputs and labels.
     """
+    # First: the question whether they are a Dataset asks for all their labels.
+    if isinstance(data, (ArrayDataset, Subset, MapDataset)):
+        return data
     if is_array_like(data) and not isinstance(data, list):
         return ArrayDataset(data)
     if isinstance(data, tuple) and len(data) in (2, 3):
         return ArrayDataset(*data)
     if isinstance(data, Dataset):
         return data
+    if is_map_style(data):
+        return MapDataset(data)
+    hint = ""
+    if isinstance(data, list):
+        hint = "; a list of examples goes into MapDataset"
+    elif hasattr(data, "__getitem__") or hasattr(data, "__iter__"):
+        hint = "; a data set of your own needs both __len__ and __getitem__"
     raise DataError(
         "data must be an array x, a tuple (x, y) or (x, y, weight), or a data set such "
-        f"as ArrayDataset(x, y); got {type(data).__name__}"
+        f"as ArrayDataset(x, y); got {type(data).__name__}{hint}"
     )
 
 
@@ -184,19 +205,26 @@ def weights(dataset: Dataset) -> np.ndarray | None:
     return getattr(dataset, "weight", None)
 
 
-def take_real(dataset: Dataset, indices: np.ndarray) -> Batch:
-    """Return ``dataset.take(indices)``, pictures as float32 in [0, 1].
+def take_real(dataset: Dataset, indices: np.ndarray) -> WeightedBatch:
+    """Return (x, y, weight) of the examples, pictures as float32 in [0, 1].
 
-    From arrays in memory both happens in one pass, without Python's lock.
+    y or weight are None where there are none. From arrays in memory pictures are
+    gathered and scaled in one pass, without Python's lock.
     """
     if type(dataset) is Subset:
         return take_real(dataset.dataset, dataset.indices[indices])
+    weight = None
     if type(dataset) is ArrayDataset:
-        x, y = dataset.x, dataset.y
-        take_y = take_float if same_array(x, y) else take_rows
-        return take_float(x, indices), None if y is None else take_y(y, indices)
-    x, y = dataset.take(indices)
-    return as_float(x), y
+        x, y = take_float(dataset.x, indices), dataset.y
+        if y is not None:
+            take_y = take_float if same_array(dataset.x, y) else take_rows
+            y = take_y(y, indices)
+    else:
+        x, y, weight = (*dataset.take(indices), None)[:3]
+        x = as_float(x)
+    if weight is None and (all_weights := weights(dataset)) is not None:
+        weight = all_weights[indices]
+    return x, y, weight
 
 
 def _numbers(values: Any, name: str) -> np.ndarray:

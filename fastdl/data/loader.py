@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdl.data.dataset import Batch, as_dataset, take_real, weights
+from fastdl.data.dataset import Batch, as_dataset, take_real
 from fastdl.data.prefetch import prefetched
 from fastdl.data.seeds import example_seeds
 from fastdl.errors import ArgumentError, DataError
@@ -33,7 +33,8 @@ class DataLoader:
     Parameters
     ----------
     data : Dataset, array x, tuple (x, y) or (x, y, weight)
-        At least one example.
+        At least one example. An object with ``__len__`` and ``__getitem__`` becomes a
+        `MapDataset`.
     batch_size : int
         Examples in a batch, from 1.
     shuffle : bool
@@ -85,7 +86,6 @@ class DataLoader:
         workers: int = 1,
     ) -> None:
         self.dataset = as_dataset(data)
-        self._weight = weights(self.dataset)
         self.batch_size = integer(batch_size, "DataLoader: batch_size")
         self.shuffle = shuffle
         self.seed = integer(seed, "DataLoader: seed", minimum=0)
@@ -134,18 +134,18 @@ class DataLoader:
         return rng.permutation(len(self.dataset))
 
     def _make(self, epoch: int, examples: np.ndarray) -> tuple:
-        x, y = take_real(self.dataset, examples)
+        x, y, weight = take_real(self.dataset, examples)
         for number, transform in enumerate(self.transforms):
             seeds = example_seeds(self.seed, epoch, examples, number)
             x, y = _pair(transform(x, y, seeds))
-        if self._weight is None:
+        if weight is None:
             return x, y
         if len(x) != len(examples):
             raise DataError(
                 f"DataLoader: transform made {len(x)} of {len(examples)} examples that "
                 f"have weights"
             )
-        return x, y, self._weight[examples]
+        return x, y, weight
 
     def _timed(self, batches: Generator[tuple, None, None]) -> Iterator[tuple]:
         """Measure how long each batch is waited for."""

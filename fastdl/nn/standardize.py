@@ -111,7 +111,7 @@ def _statistics(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """
     if len(dataset) == 0:
         raise DataError("Standardize.fit: the data set is empty")
-    first, _ = take_real(dataset, np.arange(1))
+    first, *_ = take_real(dataset, np.arange(1))
     if first.ndim < 2:
         raise ShapeError(
             f"Standardize.fit: expected x of shape (m, features) or (m, h, w, c), got "
@@ -123,7 +123,7 @@ def _statistics(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     step = max(1, _CHUNK // max(first.size, 1))
     for start in range(0, len(dataset), step):
         examples = np.arange(start, min(start + step, len(dataset)))
-        x, _ = take_real(dataset, examples)
+        x, *_ = take_real(dataset, examples)
         rows = x.reshape(-1, features).astype(np.float64)
         _check_finite(rows)
         here = rows.mean(axis=0)

@@ -16,15 +16,15 @@ from fastdl.errors import DataError, NonFiniteError
 from fastdl.nn import BCEWithLogitsLoss, CrossEntropyLoss, Module, Standardize
 from fastdl.shapes import check_probabilities
 
-_ROWS = 1024  # examples looked at in one go
+_NUMBERS = 1 << 20  # looked at in one go
 _ROUNDING = 1e-3  # of the sum of a row of probabilities, as the metrics have it
 
 
 def check_finite(dataset: Dataset, name: str) -> None:
     """Raise NonFiniteError, with the position, when an input is NaN or infinite."""
-    for start in range(0, len(dataset), _ROWS):
-        stop = min(start + _ROWS, len(dataset))
-        x, _ = dataset.take(np.arange(start, stop))
+    start, stop = 0, 1
+    while start < len(dataset):
+        x, *_ = dataset.take(np.arange(start, stop))
         if x.dtype.kind != "f":  # integers are finite
             return
         if not np.isfinite(x).all():
@@ -34,6 +34,8 @@ def check_finite(dataset: Dataset, name: str) -> None:
                 f"fit: x[{position}] of the {name} data is {x[(row, *rest)]}; repair "
                 f"or leave out such examples, or pass check_finite=False"
             )
+        rows = max(1, _NUMBERS * len(x) // max(x.size, 1))
+        start, stop = stop, min(stop + rows, len(dataset))
 
 
 def check_targets(

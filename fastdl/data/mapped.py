@@ -1,0 +1,189 @@
+"""Data sets that give one example at a time, as users of PyTorch write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastdl.errors import DataError, DtypeError, ShapeError
+
+Example = list[Any]  # x, y, weight: each an array, the last two may be None
+
+_FIELDS = ("x", "y", "weight")
+_OTHERS = (str, bytes, bytearray, list, tuple, range, Mapping)
+
+
+def is_map_style(data: Any) -> bool:
+    """Whether an object gives examples by ``data[i]``, i from 0 to ``len(data) - 1``.
+
+    Lists and dicts do, but mostly mean something else.
+    """
+    kind = type(data)
+    counts = hasattr(kind, "__len__") and hasattr(kind, "__getitem__")
+    return counts and not isinstance(data, _OTHERS)
+
+
+class MapDataset:
+    """A `Dataset` made of single examples: of an object with a length and an index.
+
+    What is given to `fit`, `evaluate`, `predict`, `DataLoader` or `split` is wrapped in
+    it where needed ::
+
+        class Pictures:
+            def __len__(self):
+                return len(self.paths)
+
+            def __getitem__(self, index):
+                return read(self.paths[index]), self.labels[index]
+
+        trainer.fit(Pictures(), epochs=5)
+
+    The threads of a `DataLoader` call ``__getitem__``, several at once when it has
+    several workers.
+
+    Parameters
+    ----------
+    items : object
+        ``items[i]`` for i in [0, len(items)) is x, or a tuple (x,), (x, y) or
+        (x, y, weight): numbers, arrays, or what becomes an array, such as tensors of
+        another library. All items have the shapes and types of item 0. y may be None;
+        weight is a number, finite and >= 0. A list of such items is fine here.
+
+    Raises
+    ------
+    DataError, ShapeError, DtypeError
+        Item 0 is none of these; later, when an item differs from it. The message names
+        the item.
+    """
+
+    def __init__(self, items: Any) -> None:
+        self.items = items
+        self._first: Any = None
+        self._labels: np.ndarray | None = None  # of the examples that were seen
+        if len(items) == 0:
+            return
+        _, y, weight = self._first = _example(items[0], 0)
+        if weight is not None and weight.ndim > 0:
+            raise ShapeError(f"{_name(0)}: weight must be a number, got {weight!r:.60}")
+        if y is not None and y.ndim < 2:
+            self._labels = np.empty((len(items), *y.shape), y.dtype)
+            self._seen = np.zeros(len(items), bool)
+
+    @property
+    def y(self) -> np.ndarray | None:
+        """Labels or targets of all the examples, or None.
+
+        It takes a pass through the examples. Labels of examples that were taken before
+        are remembered.
+        """
+        if self._labels is None:
+            return self._column(1)
+        for index in np.flatnonzero(~self._seen).tolist():
+            self._get(index)
+        return self._labels
+
+    @property
+    def weight(self) -> np.ndarray | None:
+        """How much each example counts, or None; a pass through the examples."""
+        return self._column(2)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.items[index]
+
+    def take(self, indices: np.ndarray) -> tuple:
+        """Return new arrays (x, y) or (x, y, weight) of the examples at ``indices``."""
+        if self._first is None:
+            raise DataError("MapDataset: the data set is empty")
+        columns = [
+            None
+            if value is None
+            else np.empty((len(indices), *value.shape), value.dtype)
+            for value in self._first
+        ]
+        for row, index in enumerate(indices.tolist()):
+            for column, value in zip(columns, self._get(index), strict=True):
+                if column is not None:
+                    column[row] = value
+        x, y, weight = columns
+        return (x, y) if weight is None else (x, y, weight)
+
+    def __repr__(self) -> str:
+        return f"MapDataset({len(self)} of {type(self.items).__name__})"
+
+    def _column(self, field: int) -> np.ndarray | None:
+        if self._first is None or self._first[field] is None:
+            return None
+        return np.stack([self._get(index)[field] for index in range(len(self))])
+
+    def _get(self, index: int) -> Example:
+        """Return an example, and remember its labels."""
+        example = _example(self.items[index], index)
+        for name, value, first in zip(_FIELDS, example, self._first, strict=True):
+            _check_alike(name, value, first, index)
+        _, y, weight = example
+        if weight is not None and not 0 <= weight < np.inf:
+            raise DataError(
+                f"{_name(index)}: weight is {weight}; it must be a finite number >= 0"
+            )
+        if self._labels is not None:
+            self._labels[index] = y
+            self._seen[index] = True
+        return example
+
+
+def _example(item: Any, index: int) -> Example:
+    """Return x, y and weight of an item; None for what it does not have."""
+    fields = item if isinstance(item, tuple) else (item,)
+    if isinstance(item, (str, bytes, list, Mapping)) or not 0 < len(fields) <= 3:
+        kind = f"tuple of {len(fields)}" if isinstance(item, tuple) else type(item)
+        raise DataError(
+            f"{_name(index)} must be x, a tuple (x, y) or (x, y, weight), got a {kind}"
+        )
+    fields += (None,) * (3 - len(fields))
+    return [
+        None if value is None and name != "x" else _array(value, name, index)
+        for name, value in zip(_FIELDS, fields, strict=True)
+    ]
+
+
+def _array(value: Any, name: str, index: int) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # lists of lists of different lengths
+        raise ShapeError(f"{_name(index)}: {name} is no array: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise DtypeError(
+            f"{_name(index)}: {name} needs numbers, got {type(value).__name__} of type "
+            f"{array.dtype}"
+        )
+    return array
+
+
+def _check_alike(
+    name: str, value: np.ndarray | None, first: np.ndarray | None, index: int
+) -> None:
+    """Raise unless a field of an example is of the shape and type of the first one."""
+    if value is None or first is None:
+        if value is not first:
+            has = "has no" if value is None else "has a"
+            raise DataError(f"{_name(index)} {has} {name}, other than item 0")
+        return
+    if value.shape != first.shape:
+        raise ShapeError(
+            f"{_name(index)}: {name} has shape {value.shape}, but that of item 0 is "
+            f"{first.shape}; all examples need one shape"
+        )
+    if value.dtype != first.dtype:
+        raise DtypeError(
+            f"{_name(index)}: {name} is {value.dtype}, but that of item 0 is "
+            f"{first.dtype}; all examples need one type"
+        )
+
+
+def _name(index: int) -> str:
+    return f"item {index} of the data set"
