@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -44,9 +43,7 @@ def as_metric(given: str | Metric | Callable[[Any, Any], float]) -> Metric:
             raise ArgumentError(f"unknown metric {given!r}{suggest(given, _BY_NAME)}")
         return _BY_NAME[given]()
     if isinstance(given, Metric):
-        metric = deepcopy(given)
-        metric.reset()
-        return metric
+        return given.fresh()
     if isinstance(given, type) or not callable(given):
         raise ArgumentError(
             f"a metric is a name, a function, or a Metric such as metrics.F1(), got "

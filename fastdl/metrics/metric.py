@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,12 @@ class Metric(ABC):
     @abstractmethod
     def reset(self) -> None:
         """Forget all."""
+
+    def fresh(self) -> Metric:
+        """Return a metric of the same kind that has seen nothing."""
+        metric = deepcopy(self)
+        metric.reset()
+        return metric
 
     def _settings(self) -> tuple:
         """Return what two metrics must have in common to be merged."""
@@ -134,6 +141,10 @@ class MeanOf(Metric):
     def reset(self) -> None:
         """Forget all."""
         self._mean.reset()
+
+    def fresh(self) -> MeanOf:
+        """Return another mean of the same function, which is not copied."""
+        return MeanOf(self.function)
 
     def _settings(self) -> tuple:
         return (self.function,)

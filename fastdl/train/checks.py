@@ -41,11 +41,14 @@ def check_finite(dataset: Dataset, name: str) -> None:
 def check_targets(
     loader: DataLoader, loss: Callable, output_shape: tuple[int, ...], name: str
 ) -> None:
-    """Raise unless a cross-entropy can use all labels or targets of the data."""
+    """Raise unless a cross-entropy can use all labels or targets of the data.
+
+    What a transform makes of them, or masks, are left to the batches.
+    """
+    rows = len(output_shape) == 1
     if isinstance(loss, CrossEntropyLoss):
         _check_labels(loader.dataset, output_shape, name)
-    # A transform may make targets out of other y.
-    elif isinstance(loss, BCEWithLogitsLoss) and not loader.transforms:
+    elif isinstance(loss, BCEWithLogitsLoss) and rows and not loader.transforms:
         targets = np.asarray(loader.dataset.y)
         check_probabilities(targets, f"fit: {name} targets", missing=True)
 
@@ -57,8 +60,11 @@ def _check_labels(dataset: Dataset, output_shape: tuple[int, ...], name: str) ->
             f"the model's output has shape {output_shape} for one; end it with a "
             f"Flatten and a Linear layer"
         )
+    y = dataset.y
+    if y is None:  # a transform makes them
+        return
     operation = f"fit: {name} labels"
-    labels = shapes.labels(dataset.y, len(dataset), output_shape[0], operation)
+    labels = shapes.labels(y, len(y), output_shape[0], operation)
     if labels.ndim == 2:
         check_probabilities(labels, operation, missing=False)
         _check_sums(labels, operation)

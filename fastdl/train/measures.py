@@ -51,7 +51,7 @@ class Measures:
     def __init__(self, metrics_by_name: dict[str, Metric]) -> None:
         self._loss = Mean()
         self._metrics = {
-            name: metrics.as_metric(metric) for name, metric in metrics_by_name.items()
+            name: metric.fresh() for name, metric in metrics_by_name.items()
         }
 
     def update(
@@ -71,11 +71,14 @@ class Measures:
                 raise
 
     def results(self) -> dict[str, float]:
-        """Return all by name; ArgumentError when a metric is no number."""
-        values = {name: metric.result() for name, metric in self._metrics.items()}
+        """Return all by name."""
+        return {"loss": self._loss.result(), **self.of_metrics()}
+
+    def of_metrics(self) -> dict[str, float]:
+        """Return the metrics by name; ArgumentError when one is no number."""
         return {
-            "loss": self._loss.result(),
-            **{name: _number(name, value) for name, value in values.items()},
+            name: _number(name, metric.result())
+            for name, metric in self._metrics.items()
         }
 
     def warn_of_batches(self, outputs: Tensor, y: np.ndarray) -> None:

@@ -201,7 +201,9 @@ class Trainer:
             the first layer whose output is not finite.
         DataError, DtypeError, ShapeError, ArgumentError
             Data or arguments do not fit, such as labels that are no integers or out of
-            range, no examples, or a batch size of 0. Found before the first step.
+            range, no examples, a batch size of 0, or a metric that can't be computed of
+            the outputs. Found before the first step: all labels are looked at, and one
+            batch is measured.
         """
         epochs = integer(epochs, "fit: epochs")
         check_callbacks(callbacks)
@@ -264,7 +266,7 @@ class Trainer:
             value = self._cost(outputs, y, *weight).item()
         if math.isfinite(value):  # else the first step will tell what is wrong
             measures.update(value, outputs, y, *weight)
-            measures.results()
+            measures.of_metrics()
             if not only:
                 measures.warn_of_batches(outputs, y)
 

@@ -1,5 +1,6 @@
 """Metrics of fit and evaluate are those of the whole set, however it is cut."""
 
+import threading
 from functools import partial
 
 import numpy as np
@@ -230,6 +231,36 @@ def test_targets_of_yes_or_no_are_all_looked_at_before_the_first_step():
     y[77] = 2
     refused_before_the_first_step(one, y, ArgumentError, "training targets.*got 2")
     one.fit(fastdl.data.DataLoader((X, y), 8, transform=lambda x, y, s: (x, y % 2)))
+
+
+def test_labels_that_a_transform_makes():
+    one = trainer(outputs=2)
+    turned = fastdl.data.DataLoader(X, 8, transform=lambda x, y, seeds: (x, seeds % 2))
+    one.fit(turned)
+    assert len(one.history) == 1
+
+
+def test_a_first_batch_that_weighs_nothing():
+    one = trainer()
+    one.fit((X, Y, np.r_[np.zeros(8), np.ones(82)]), batch_size=8, shuffle=False)
+    assert len(one.history) == 1
+
+
+def test_a_function_is_not_copied():
+    class Keeps:
+        """Remembers how many examples it has seen."""
+
+        def __init__(self):
+            self.seen = set()
+            self.lock = threading.Lock()  # which can't be copied
+
+        def error(self, y, outputs):
+            self.seen.add(len(y))
+            return float(np.mean(outputs.argmax(axis=1) != y))
+
+    keeps = Keeps()
+    assert trainer([keeps.error]).evaluate(X, Y)["error"] == whole(metrics.error_rate)
+    assert 90 in keeps.seen
 
 
 def test_a_loss_that_does_not_fit_is_found_before_the_first_step():
