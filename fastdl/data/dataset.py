@@ -98,7 +98,7 @@ class Subset:
     Parameters
     ----------
     dataset : Dataset
-        The whole.
+        The whole, or what `as_dataset` makes one of.
     indices : index
         Anything that picks from a one-dimensional array: integers, a slice, a
         boolean mask of ``len(dataset)``.
@@ -109,8 +109,8 @@ class Subset:
         When the indices are out of range or do not form a list.
     """
 
-    def __init__(self, dataset: Dataset, indices: Any) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Any, indices: Any) -> None:
+        self.dataset = dataset = as_dataset(dataset)
         try:
             self.indices = np.arange(len(dataset))[indices]
         except IndexError as error:

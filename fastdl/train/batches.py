@@ -41,8 +41,8 @@ def one_source(operation: str, x: Any, y: Any, second: str) -> Any:
         )
     if not is_array_like(x):
         raise ArgumentError(
-            f"{operation}: x is a {type(x).__name__}, which has its own labels; leave "
-            f"y out (data to measure the training by go into validation= of fit)"
+            f"{operation}: x is a {type(x).__name__}, which brings its labels itself; "
+            f"leave y out (data to measure the training by go into validation= of fit)"
         )
     if not is_array_like(y):
         raise ArgumentError(

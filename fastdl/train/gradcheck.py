@@ -25,6 +25,7 @@ import numpy as np
 
 from fastdl import data, nn
 from fastdl.autograd import Tensor, no_grad
+from fastdl.data.dataset import take_real
 from fastdl.errors import ArgumentError, NonFiniteError
 from fastdl.optim.optimizer import is_positive
 from fastdl.shapes import integer
@@ -261,7 +262,7 @@ def gradcheck(
     _check_eps("gradcheck", eps)
     if sample is not None:
         integer(sample, "gradcheck: sample")
-    x, y = data.as_float(np.asarray(x)), np.asarray(y)
+    x, y, _ = take_real(data.ArrayDataset(x, y), np.arange(len(x)))
     _refuse_dropout(model)
     model.build(x.shape[1:])
     double = copy.deepcopy(model).astype(np.float64)

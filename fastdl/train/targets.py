@@ -43,8 +43,8 @@ def as_targets(y: np.ndarray, x: np.ndarray, loss: Callable) -> np.ndarray:
         return (as_float(y) if like_x else y).astype(x.dtype, copy=False)
     if like_x:
         raise ArgumentError(
-            "Trainer: y is uint8 of the shape of x: pictures or masks? The loss does "
-            "not tell; give fastdl.data.as_float(y) for pictures in [0, 1], or "
+            "the targets y are uint8 of the shape of x: pictures or masks? The loss "
+            "does not tell; give fastdl.data.as_float(y) for pictures in [0, 1], or "
             "y.astype(np.float32) for the numbers as they are"
         )
     return y

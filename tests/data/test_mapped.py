@@ -118,7 +118,7 @@ def test_split(stratify):
 
 
 def test_one_example_of_a_part():
-    part = Subset(MapDataset(Items(X, Y)), [5, 3, 1])
+    part = Subset(Items(X, Y), [5, 3, 1])
     x, y = part[1]
     np.testing.assert_array_equal(x, X[3])
     assert y == Y[3]

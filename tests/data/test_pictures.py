@@ -252,3 +252,11 @@ def test_gradcheck_takes_bytes_as_fit_does():
     loss = nn.MSELoss()
     cost = train.gradcheck(autoencoder(), loss, PICTURES, PICTURES.copy()).cost
     assert cost == pytest.approx(train.gradcheck(autoencoder(), loss, UNIT, UNIT).cost)
+
+    def absolute(outputs, y):
+        return (outputs - y).abs().mean()
+
+    same = train.gradcheck(autoencoder(), absolute, PICTURES, PICTURES)
+    assert same.cost == pytest.approx(
+        train.gradcheck(autoencoder(), absolute, UNIT, UNIT).cost
+    )
