@@ -186,7 +186,7 @@ def as_dataset(data: Any) -> Dataset:
         return MapDataset(data)
     hint = ""
     if isinstance(data, list):
-        hint = "; a list of examples goes into MapDataset"
+        hint = "; make it an array, or a MapDataset if these are examples"
     elif hasattr(data, "__getitem__") or hasattr(data, "__iter__"):
         hint = "; a data set of your own needs both __len__ and __getitem__"
     raise DataError(

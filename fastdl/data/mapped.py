@@ -140,7 +140,9 @@ def _example(item: Any, index: int) -> Example:
     """Return x, y and weight of an item; None for what it does not have."""
     fields = item if isinstance(item, tuple) else (item,)
     if isinstance(item, (str, bytes, list, Mapping)) or not 0 < len(fields) <= 3:
-        kind = f"tuple of {len(fields)}" if isinstance(item, tuple) else type(item)
+        kind = type(item).__name__
+        if isinstance(item, tuple):
+            kind += f" of {len(fields)}"
         raise DataError(
             f"{_name(index)} must be x, a tuple (x, y) or (x, y, weight), got a {kind}"
         )

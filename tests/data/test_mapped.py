@@ -253,8 +253,8 @@ GOOD = (X[0], 1)
         ((None, 1), DtypeError, "x needs numbers, got NoneType"),
         ((X[0], 1, 1.0, 4), DataError, "got a tuple of 4"),
         ((), DataError, "got a tuple of 0"),
-        ({"x": X[0]}, DataError, r"\(x, y\) or \(x, y, weight\), got a .*dict"),
-        ([X[0], 1], DataError, "got a .*list"),
+        ({"x": X[0]}, DataError, r"\(x, y\) or \(x, y, weight\), got a dict"),
+        ([X[0], 1], DataError, "got a list"),
     ],
     ids=lambda value: None if isinstance(value, type) else str(value)[:30],
 )
@@ -272,8 +272,8 @@ def test_an_item_that_differs_is_named(item, error, message):
 @pytest.mark.parametrize(
     ("item", "error", "message"),
     [
-        ({"x": X[0]}, DataError, "got a .*dict"),
-        ("text", DataError, "got a .*str"),
+        ({"x": X[0]}, DataError, "got a dict"),
+        ("text", DataError, "got a str"),
         ((X[0], 1, [1.0]), ShapeError, "weight must be a number"),
     ],
     ids=["dict", "text", "weight"],
@@ -332,7 +332,7 @@ class OnlyItems:
     [
         (OnlyItems(), "needs both __len__ and __getitem__"),
         ((x for x in X), "needs both __len__ and __getitem__"),
-        (list(zip(X, Y, strict=True)), "a list of examples goes into MapDataset"),
+        (list(zip(X, Y, strict=True)), "a MapDataset if these are examples"),
         ({"x": X, "y": Y}, "got dict"),
         ("digits", "got str"),
         (Items, "got type"),
