@@ -31,7 +31,8 @@ def by_name(given: Sequence[MetricLike]) -> dict[str, Metric]:
         try:
             metric = metrics.as_metric(each)
         except FastdlError as error:
-            raise ArgumentError(f"Trainer: {error}") from None
+            error.args = (f"Trainer: {error}",)
+            raise
         name = each if isinstance(each, str) else metric.name
         if name in named or name == "loss":
             raise ArgumentError(f"Trainer: two measures are called {name!r}")

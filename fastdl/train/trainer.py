@@ -162,11 +162,13 @@ class Trainer:
         ----------
         x : array_like, or all in one: Dataset, tuple or DataLoader
             Inputs (m, ...); or what holds the labels too: a data set, a tuple (x, y)
-            or (x, y, weight), a loader. Real numbers are converted to the type of the
-            model's parameters. weight (m,) says how much each example counts in the
-            loss.
+            or (x, y, weight), a loader. Pictures of uint8 become float32 in [0, 1],
+            see `fastdl.data.as_float`; then all numbers are converted to the type of
+            the model's parameters. weight (m,) says how much each example counts in
+            the loss.
         y : array_like, (m, ...), optional
-            Labels or targets, beside an array x.
+            Labels or targets, beside an array x. Pictures, as targets of the shape of
+            x under the squared error, are scaled as x is.
         epochs : int
             Passes through the data, from 1.
         batch_size, shuffle, seed
