@@ -224,6 +224,12 @@ def test_masks_of_the_shape_of_x_are_never_scaled():
     assert loss_after(PICTURES, MASKS, by_function) == pytest.approx(expected, rel=1e-6)
 
 
+def test_an_autoencoder_under_the_binary_cross_entropy():
+    loss = nn.BCEWithLogitsLoss()
+    expected = loss_after(UNIT, UNIT, loss)
+    assert loss_after(PICTURES, PICTURES, loss) == pytest.approx(expected, rel=1e-6)
+
+
 def test_pictures_or_masks_a_loss_of_ones_own_has_to_be_told():
     def absolute(outputs, y):
         return (outputs - y).abs().mean()
