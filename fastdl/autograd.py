@@ -384,10 +384,20 @@ class Tensor:
         values = repr(self.data)[len("array(") : -1].replace("\n", "\n ")
         return f"Tensor({values}{', requires_grad=True' * self.requires_grad})"
 
-    def __reduce__(self) -> tuple:  # for copy, deepcopy and pickle
+    def __reduce__(self) -> tuple:  # for deepcopy and pickle
         if type(self._node) is Node:
             raise GraphError("copy: a result is tied to its graph; copy its detach()")
-        return type(self), (self.data, self.requires_grad)
+        arguments = type(self), self.data, self.requires_grad
+        return _rebuilt, arguments, (getattr(self, "__dict__", None), {"grad": self.grad})
+
+    def __copy__(self) -> Tensor:
+        """Share the values, as `detach` does, but no gradient: that is of one tensor."""
+        rebuild, arguments, (attributes, _) = self.__reduce__()
+        result = rebuild(*arguments)
+        result._changed = self._changed
+        if attributes:
+            vars(result).update(attributes)
+        return result
 
     if TYPE_CHECKING:  # fastdl/functional/operators.py puts these into the class
 
@@ -402,6 +412,13 @@ class Tensor:
         sum = mean = max = min = _operation
         __lt__ = __le__ = __gt__ = __ge__ = _comparison
         T: Tensor
+
+
+def _rebuilt(cls: type[Tensor], data: np.ndarray, requires_grad: bool) -> Tensor:
+    """Make a tensor of a class whose constructor may take other arguments."""
+    result = _new(cls)
+    Tensor.__init__(result, data, requires_grad)
+    return result
 
 
 tensor = Tensor

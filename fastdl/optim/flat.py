@@ -107,6 +107,13 @@ class Flat:
         self.missed = [self.updates - step for step in steps]
         self._whole = None
 
+    def __reduce__(self) -> tuple:
+        """For deepcopy and pickle: arrays that share memory would part in a copy."""
+        for tensor, place in zip(self.tensors, self._data_views, strict=True):
+            _check_fits(tensor.data, place, "parameter")
+        members = tuple(zip(self.indices, self.tensors, strict=True))
+        return _rebuilt, (members, self.updates, self.missed, self.state)
+
     def runs(self) -> list[Run]:
         """Count a step and return the stretches to update.
 
@@ -177,11 +184,29 @@ class Flat:
         tensor._grad_view = self._grad_views[index]
 
 
-def _copy(array: np.ndarray, place: np.ndarray, what: str) -> None:
+def _rebuilt(
+    members: tuple[tuple[int, Tensor], ...],
+    updates: int,
+    missed: list[int],
+    state: dict[str, np.ndarray],
+) -> Flat:
+    """Put copied parameters side by side again, with what the rule keeps of them."""
+    flat = Flat(members)
+    flat.updates, flat.missed = updates, missed
+    for name, array in state.items():
+        flat.state_array(name)[...] = array
+    return flat
+
+
+def _check_fits(array: np.ndarray, place: np.ndarray, what: str) -> None:
     if array.shape != place.shape or array.dtype != place.dtype:
         raise GraphError(
             f"optimizer: a {what} is {array.dtype} of shape {array.shape}, but it was "
             f"{place.dtype} of shape {place.shape} when the optimiser was made; make "
             f"the optimiser after the last change of the model (astype, build)"
         )
+
+
+def _copy(array: np.ndarray, place: np.ndarray, what: str) -> None:
+    _check_fits(array, place, what)
     place[...] = array

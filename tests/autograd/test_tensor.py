@@ -146,6 +146,36 @@ def test_a_copy_collects_its_own_gradient(duplicate):
     assert np.shares_memory(x.data, y.data) == (duplicate is copy.copy)
 
 
+class Named(Tensor):
+    def __init__(self, name, data):
+        super().__init__(data, requires_grad=True)
+        self.name = name
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+def test_a_copy_keeps_class_attributes_and_gradient(duplicate):
+    x = Named("scale", np.ones(2))
+    (x * 3).sum().backward()
+    y = duplicate(x)
+    assert (type(y), y.name) == (Named, "scale")
+    assert y.grad.tolist() == [3.0, 3.0]
+    (y * 3).sum().backward()
+    assert y.grad.tolist() == [6.0, 6.0]
+    assert x.grad.tolist() == [3.0, 3.0]
+
+
+def test_a_change_of_a_shallow_copy_is_noticed():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    y = copy.copy(x)
+    loss = (x * x).sum()
+    y.data[...] = 7
+    y.mark_changed()
+    with pytest.raises(GraphError, match="changed in place"):
+        loss.backward()
+
+
 def test_a_result_cannot_be_copied_with_its_graph():
     x = Tensor([1.0], requires_grad=True)
     with pytest.raises(GraphError, match="detach"):
