@@ -387,11 +387,11 @@ class Tensor:
     def __reduce__(self) -> tuple:  # for deepcopy and pickle
         if type(self._node) is Node:
             raise GraphError("copy: a result is tied to its graph; copy its detach()")
-        arguments = type(self), self.data, self.requires_grad
-        return _rebuilt, arguments, (getattr(self, "__dict__", None), {"grad": self.grad})
+        state = getattr(self, "__dict__", None), {"grad": self.grad}
+        return _rebuilt, (type(self), self.data, self.requires_grad), state
 
     def __copy__(self) -> Tensor:
-        """Share the values, as `detach` does, but no gradient: that is of one tensor."""
+        """Share the values, as `detach` does; a gradient belongs to one tensor."""
         rebuild, arguments, (attributes, _) = self.__reduce__()
         result = rebuild(*arguments)
         result._changed = self._changed

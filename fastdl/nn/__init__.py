@@ -18,6 +18,7 @@ from fastdl.nn.activation import (
     Tanh,
 )
 from fastdl.nn.batchnorm import BatchNorm1d, BatchNorm2d
+from fastdl.nn.collection import ModuleDict, ModuleList, ParameterDict, ParameterList
 from fastdl.nn.container import Sequential
 from fastdl.nn.conv2d import Conv2d
 from fastdl.nn.dropout import Dropout, Dropout2d
@@ -57,7 +58,11 @@ __all__ = [
     "MaxNorm",
     "MaxPool2d",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "ReLU",
     "ReLU6",
     "Sequential",

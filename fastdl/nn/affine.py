@@ -23,6 +23,7 @@ class Affine(Module):
 
     weight: Parameter
     bias: Parameter | None = None
+    _parameter_names = ("weight", "bias")
 
     def __init__(self, use_bias: bool, weight_init: str) -> None:
         init.method(weight_init)  # a misspelt name shows on the line that wrote it

@@ -22,6 +22,7 @@ class _BatchNorm(Module):
 
     weight: Parameter
     bias: Parameter
+    _parameter_names = ("weight", "bias")
     running_mean: np.ndarray
     running_var: np.ndarray
     num_batches_tracked: np.ndarray

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fastdl.errors import ArgumentError
 from fastdl.nn.activation import Activation, ReLU, ReLU6, Sigmoid, Tanh
 from fastdl.nn.batchnorm import BatchNorm1d, BatchNorm2d
+from fastdl.nn.collection import List
 from fastdl.nn.conv2d import Conv2d
 from fastdl.nn.linear import Linear
 from fastdl.nn.module import Module
@@ -25,7 +25,7 @@ _EPILOGUES: dict[type[Module], tuple[type[Activation], ...]] = {
 
 
 @register
-class Sequential(Module):
+class Sequential(List):
     """A chain of layers, named '0', '1', ... in errors and in the state dict.
 
     An activation after a `Linear` or `Conv2d`, and a ReLU after batch norm, is computed
@@ -40,47 +40,25 @@ class Sequential(Module):
     """
 
     def __init__(self, *layers: Module) -> None:
-        self.layers: list[Module] = []
-        for layer in layers:
-            self.append(layer)
+        super().__init__(layers)
 
-    def append(self, layer: Module) -> Sequential:
-        """Add a layer at the end; return self."""
-        self.layers.append(_checked(layer, len(self.layers)))
-        return self
+    @property
+    def layers(self) -> list[Module]:
+        """The layers in order."""
+        return self._items
 
     def forward(self, x: Any) -> Any:
         """Run x through all layers."""
-        for layer, kind in _steps(self.layers):
+        for layer, kind in _steps(self._items):
             x = layer(x) if kind is None else layer(x, activation=kind)
         return x
 
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Yield (position as text, layer)."""
-        return ((str(index), layer) for index, layer in enumerate(self.layers))
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that would construct this chain again."""
+        return {"layers": self._items}
 
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self.layers)
-
-    def __getitem__(self, index: int | slice) -> Module:
-        if isinstance(index, slice):
-            return Sequential(*self.layers[index])
-        return self.layers[index]
-
-    def __setitem__(self, index: int, layer: Module) -> None:
-        self.layers[index] = _checked(layer, index)
-
-
-def _checked(layer: Module, index: int) -> Module:
-    if not isinstance(layer, Module):
-        hint = "; write it with ()" if isinstance(layer, type) else ""
-        raise ArgumentError(
-            f"Sequential: layer {index} must be a Module, got {layer!r:.60}{hint}"
-        )
-    return layer
+    def _part(self, items: list[Module]) -> Sequential:
+        return Sequential(*items)  # a subclass may be constructed otherwise
 
 
 def _steps(layers: list[Module]) -> Iterator[tuple[Module, str | None]]:

@@ -20,6 +20,7 @@ class _ExampleNorm(Module):
 
     weight: Parameter
     bias: Parameter
+    _parameter_names = ("weight", "bias")
 
     def __init__(self, eps: float) -> None:
         if not eps > 0:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
 
 from fastdl.autograd import no_grad
 from fastdl.data.pictures import as_float
-from fastdl.errors import DtypeError, FastdlError, GraphError, ShapeError, suggest
-from fastdl.nn.parameter import Parameter
+from fastdl.errors import DtypeError, FastdlError, ShapeError, suggest
+from fastdl.nn.tree import Tree, label
 from fastdl.shapes import holds_pictures, integer
 
 M = TypeVar("M", bound="Module")
@@ -30,11 +31,12 @@ class HookHandle:
         self._module._forward_hooks = tuple(h for h in hooks if h is not self._hook)
 
 
-class Module:
+class Module(Tree):
     """Base class of layers, losses and models.
 
     Write a ``forward`` method and assign parameters and layers as attributes; they are
-    found there, also inside lists and tuples. ``super().__init__()`` is not needed. ::
+    found there, also inside lists, tuples and dicts of any depth, see `Tree`.
+    ``super().__init__()`` is not needed. ::
 
         class Residual(nn.Module):
             def __init__(self, body):
@@ -50,8 +52,6 @@ class Module:
     training: bool = True
     frozen: bool = False
     input_shape: tuple[int, ...] | None = None  # set by build
-    _pending: bool = False  # whether parameters wait for the input size
-    _buffer_names: tuple[str, ...] = ()
     _forward_hooks: tuple[Callable, ...] = ()
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
@@ -87,7 +87,7 @@ class Module:
         reason = details.setdefault("reason", str(error))
         for name, module in self.named_modules():
             if module is layer and name:
-                error.args = (f"{_label(name, layer)}: {reason}",)
+                error.args = (f"{label(name, layer)}: {reason}",)
 
     def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
         """Create the parameters whose sizes were left open; layers define it."""
@@ -123,82 +123,9 @@ class Module:
 
     def _dtype(self) -> np.dtype:
         for module in self.modules():
-            for value in vars(module).values():
-                if isinstance(value, Parameter):
-                    return value.dtype
+            for _, parameter in module._own_parameters():
+                return parameter.dtype
         return np.dtype(np.float32)
-
-    # What is inside
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Yield (name, module) of the modules directly inside this one."""
-        for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
-            elif isinstance(value, (list, tuple)):
-                for index, item in enumerate(value):
-                    if isinstance(item, Module):
-                        yield f"{name}.{index}", item
-
-    def children(self) -> Iterator[Module]:
-        """Yield the modules directly inside this one."""
-        return (module for _, module in self.named_children())
-
-    def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """Yield (dotted name, module): itself under "", then all inside, each once."""
-        seen = set()
-
-        def walk(prefix: str, module: Module) -> Iterator[tuple[str, Module]]:
-            if id(module) not in seen:
-                seen.add(id(module))
-                yield prefix, module
-                for name, child in module.named_children():
-                    yield from walk(_join(prefix, name), child)
-
-        return walk("", self)
-
-    def modules(self) -> Iterator[Module]:
-        """Yield the module itself and all modules inside, each once."""
-        return (module for _, module in self.named_modules())
-
-    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Yield (dotted name, parameter), each parameter once.
-
-        Raises
-        ------
-        GraphError
-            A layer does not know its input size yet, so its parameters do not exist.
-        """
-        seen = set()
-        for prefix, module in self.named_modules():
-            if module._pending:
-                raise GraphError(
-                    f"{_label(prefix, module)} has no parameters yet: its input size "
-                    f"is open; call model.build(input_shape) first"
-                )
-            for name, value in vars(module).items():
-                if isinstance(value, Parameter) and id(value) not in seen:
-                    seen.add(id(value))
-                    yield _join(prefix, name), value
-
-    def parameters(self) -> Iterator[Parameter]:
-        """Yield every parameter once; raises as `named_parameters`."""
-        return (parameter for _, parameter in self.named_parameters())
-
-    def register_buffer(self, name: str, array: np.ndarray) -> None:
-        """Keep an array that is saved with the parameters but not trained."""
-        self._buffer_names = (*self._buffer_names, name)
-        setattr(self, name, array)
-
-    def named_buffers(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield (dotted name, array) of the saved arrays that are not trained."""
-        for prefix, module in self.named_modules():
-            for name in module._buffer_names:
-                yield _join(prefix, name), getattr(module, name)
-
-    def buffers(self) -> Iterator[np.ndarray]:
-        """Yield the saved arrays that are not trained."""
-        return (array for _, array in self.named_buffers())
 
     def register_forward_hook(
         self, hook: Callable[[Module, tuple, Any], None]
@@ -298,8 +225,13 @@ class Module:
     # State
 
     def _named_arrays(self) -> dict[str, np.ndarray]:
-        arrays = {name: p.data for name, p in self.named_parameters()}
-        return arrays | dict(self.named_buffers())
+        arrays: dict[str, np.ndarray] = {}
+        parameters = ((name, p.data) for name, p in self.named_parameters())
+        for name, array in chain(parameters, self.named_buffers()):
+            if name in arrays:
+                self._refuse(f"two parameters or buffers are called '{name}'")
+            arrays[name] = array
+        return arrays
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copy all parameters and buffers into a dict by dotted name.
@@ -418,12 +350,3 @@ class Module:
 
 def _constructor(module: Module) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(type(module)).parameters
-
-
-def _label(name: str, module: Module) -> str:
-    kind = type(module).__name__
-    return f"layer '{name}' ({kind})" if name else kind
-
-
-def _join(prefix: str, name: str) -> str:
-    return f"{prefix}.{name}" if prefix else name

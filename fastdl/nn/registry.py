@@ -13,6 +13,7 @@ from fastdl.nn.module import Module
 C = TypeVar("C", bound=type[Module])
 
 _layers: dict[str, type[Module]] = {}
+_DICT = "dict"  # stands where a module has the name of its class
 
 
 def register(cls: C) -> C:
@@ -58,13 +59,16 @@ def to_config(module: Module) -> dict[str, Any]:
             return describe(value)
         if isinstance(value, (list, tuple)):
             return [encode(item, owner) for item in value]
+        if isinstance(value, dict):
+            return {"class": _DICT, "items": encode(list(value.items()), owner)}
         if isinstance(value, np.generic):
             value = value.item()
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         raise FastdlError(
             f"to_config: an argument of {owner} is a {type(value).__name__}; "
-            f"only numbers, strings, lists and modules can be described"
+            f"only numbers, strings, lists, dicts and modules can be described; save "
+            f"the weights alone by save_weights"
         )
 
     def describe(module: Module) -> dict[str, Any]:
@@ -121,6 +125,8 @@ def from_config(config: dict[str, Any]) -> Module:
 
 def _decode(value: Any) -> Any:
     if isinstance(value, dict):
+        if value.get("class") == _DICT:
+            return dict(_decode(value["items"]))
         return from_config(value)
     if isinstance(value, list):  # JSON has no tuples; arguments are hashable ones
         return tuple(_decode(item) for item in value)

@@ -64,9 +64,9 @@ def _rows(model: Module, input_shape: tuple[int, ...]) -> list[Row]:
             rows[-1].layer += f" + {_heading(module)}"
             return
         own = [
-            value
-            for value in vars(module).values()
-            if isinstance(value, Parameter) and id(value) not in counted
+            parameter
+            for _, parameter in module._own_parameters()
+            if id(parameter) not in counted
         ]
         counted.update(map(id, own))
         shape = tuple(output.shape[1:])
@@ -81,7 +81,8 @@ def _rows(model: Module, input_shape: tuple[int, ...]) -> list[Row]:
 
     with ExitStack() as stack:
         for module in model.modules():
-            if module._pending or not any(module.children()) or _has_parameters(module):
+            own = any(True for _ in module._own_parameters())
+            if own or module._pending or not any(True for _ in module.children()):
                 stack.callback(module.register_forward_hook(note).remove)
         model.build(input_shape)
     return rows

@@ -1,0 +1,212 @@
+"""Lists and dicts of layers or parameters that are modules themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, MutableSequence
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from fastdl.autograd import Tensor
+from fastdl.errors import ArgumentError
+from fastdl.nn.module import Module
+from fastdl.nn.parameter import Parameter
+from fastdl.nn.registry import register
+
+L = TypeVar("L", bound="List")
+
+
+class Collection(Module):
+    """What lists and dicts of modules or of parameters have in common."""
+
+    _items: Any
+    _kind: ClassVar[type] = Module
+
+    def _checked(self, item: Any, place: Any) -> Any:
+        """Return an item, an array as a parameter; raise when it is of another kind."""
+        if isinstance(item, self._kind):
+            return item
+        if self._kind is Parameter and isinstance(item, (np.ndarray, Tensor)):
+            return Parameter(item)
+        what = "layer" if self._kind is Module else "parameter"
+        hint = "; write it with ()" if isinstance(item, type) else ""
+        raise ArgumentError(
+            f"{type(self).__name__}: {what} {place} must be a {self._kind.__name__}, "
+            f"got {item!r:.60}{hint}"
+        )
+
+    def _checked_all(self, items: Any) -> Iterable[Any]:
+        if not isinstance(items, Iterable):
+            raise ArgumentError(
+                f"{type(self).__name__}: expected several in a list or dict, got "
+                f"{items!r:.60}"
+            )
+        return items
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that would construct this collection again."""
+        return {"items": self._items}
+
+    def _shown_arguments(self) -> list[str]:
+        return [f"{name}: {p.shape}" for name, p in self._own_parameters()]
+
+
+class List(Collection, MutableSequence):
+    """What `Sequential`, `ModuleList` and `ParameterList` have in common."""
+
+    def __init__(self, items: Iterable[Any] = ()) -> None:
+        self._items: list[Any] = []
+        self.extend(items)
+
+    def append(self: L, item: Any) -> L:  # type: ignore[override]
+        """Add one at the end; return self."""
+        self.insert(len(self), item)
+        return self
+
+    def extend(self: L, items: Iterable[Any]) -> L:  # type: ignore[override]
+        """Add several at the end; return self."""
+        for item in list(self._checked_all(items)):
+            self.append(item)
+        return self
+
+    def insert(self, index: int, item: Any) -> None:
+        """Add one before the place `index`."""
+        self._items.insert(index, self._checked(item, index))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+    def __contains__(self, item: object) -> bool:
+        return any(item is own for own in self._items)  # == of tensors is an array
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return self._part(self._items[index])
+        return self._items[index]
+
+    def _part(self, items: list[Any]) -> Any:
+        return type(self)(items)
+
+    def __setitem__(self, index: Any, item: Any) -> None:
+        if isinstance(index, slice):
+            first, _, step = index.indices(len(self))
+            item = [
+                self._checked(one, first + step * i)
+                for i, one in enumerate(self._checked_all(item))
+            ]
+        else:
+            item = self._checked(item, index)
+        self._items[index] = item
+
+    def __delitem__(self, index: Any) -> None:
+        del self._items[index]
+
+
+class Dict(Collection, MutableMapping):
+    """What `ModuleDict` and `ParameterDict` have in common."""
+
+    __eq__ = object.__eq__  # modules are compared, and found in sets, by identity
+    __hash__ = object.__hash__
+
+    def __init__(
+        self, items: Mapping[Any, Any] | Iterable[tuple[Any, Any]] = ()
+    ) -> None:
+        self._items: dict[Any, Any] = {}
+        self.update(self._checked_all(items))
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._items[key]
+
+    def __setitem__(self, key: Any, item: Any) -> None:
+        self._check_key(type(self).__name__, key)
+        self._items[key] = self._checked(item, repr(key))
+
+    def __delitem__(self, key: Any) -> None:
+        del self._items[key]
+
+
+@register
+class ModuleList(List):
+    """A list of modules, for a ``forward`` of your own that runs them.
+
+    A plain list as an attribute does the same; this one checks what it is given. ::
+
+        self.blocks = nn.ModuleList([nn.Linear(8, 8) for _ in range(3)])
+
+    Parameters
+    ----------
+    items : iterable of Module
+        The modules, named '0', '1', ... It has the methods of a list.
+
+    Raises
+    ------
+    ArgumentError
+        An item is no Module.
+    """
+
+
+@register
+class ModuleDict(Dict):
+    """A dict of modules, for a ``forward`` of your own that runs them.
+
+    ``self.heads = nn.ModuleDict({"left": a, "right": b})`` gives the names
+    "heads.left.weight" and so on, as a plain dict does; this one checks what it is
+    given.
+
+    Parameters
+    ----------
+    items : mapping or iterable of pairs
+        Modules by name: strings without dots, or integers. It has the methods of a
+        dict.
+
+    Raises
+    ------
+    ArgumentError
+        An item is no Module, or a key is no name.
+    """
+
+
+@register
+class ParameterList(List):
+    """A list of parameters.
+
+    Parameters
+    ----------
+    items : iterable of Parameter or array
+        Named '0', '1', ...; arrays become parameters. It has the methods of a list.
+
+    Raises
+    ------
+    ArgumentError
+        An item is neither.
+    """
+
+    _kind = Parameter
+
+
+@register
+class ParameterDict(Dict):
+    """A dict of parameters.
+
+    Parameters
+    ----------
+    items : mapping or iterable of pairs
+        Parameters, or arrays which become such, by name: strings without dots, or
+        integers. It has the methods of a dict.
+
+    Raises
+    ------
+    ArgumentError
+        An item is neither, or a key is no name.
+    """
+
+    _kind = Parameter

@@ -1,0 +1,226 @@
+"""The tree that a model is: where modules find parameters, buffers and each other."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import numpy as np
+
+from fastdl.autograd import Leaf, Tensor
+from fastdl.errors import ArgumentError, GraphError
+from fastdl.nn.parameter import Parameter
+
+if TYPE_CHECKING:
+    from fastdl.nn.module import Module
+
+_CONTAINERS = (list, tuple, dict)
+_UNORDERED: tuple[type, ...] = (set, frozenset, deque, type({}.values()))
+_ONE_PASS = (GeneratorType, map, filter)  # looking into one would use it up
+
+
+class Tree:
+    """What `Module` inherits: its attributes, and what is found in them.
+
+    Parameters and modules are found as attributes and in lists, tuples and dicts of any
+    depth. All are looked through at each call, so they may change at any time. A name
+    is the path: "head.weight", "heads.0.weight", "heads.left.weight".
+
+    What would be lost is refused where it is assigned: another thing in the place of a
+    parameter, module or buffer; a tensor that needs a gradient but is no `Parameter`;
+    parameters and modules in a set or a generator, or under a key that is no name.
+    """
+
+    _pending: bool = False  # whether parameters wait for the input size
+    _parameter_names: ClassVar[tuple[str, ...]] = ()  # for parameters or None only
+    _buffer_names: tuple[str, ...] = ()
+
+    # Assigning
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        before = vars(self).get(name)
+        if name in self._parameter_names or isinstance(before, Parameter):
+            self._check_parameter(name, value)
+        elif name in self._buffer_names:
+            value = self._as_buffer(name, value)
+        elif not isinstance(value, _REPLACEMENTS):
+            for path, _ in self._held(name, before):
+                self._refuse(
+                    f"'{path}' is trained, or a layer, and would be lost; assign a "
+                    f"Module, or None to take it away, got {type(value).__name__}"
+                )
+        for _ in self._held(name, value):  # raises for what it cannot name
+            pass
+        super().__setattr__(name, value)
+
+    def _check_parameter(self, name: str, value: Any) -> None:
+        if value is not None and not isinstance(value, Parameter):
+            self._refuse(
+                f"'{name}' is a parameter; write .{name}.data[...] = values to change "
+                f"its values, .{name} = nn.Parameter(values) for another one, or "
+                f".{name} = None for none, got {type(value).__name__}"
+            )
+
+    def _as_buffer(self, name: str, value: Any) -> np.ndarray:
+        if not isinstance(value, (np.ndarray, np.generic)):
+            self._refuse(
+                f"'{name}' is a buffer, which is saved with the model; assign a NumPy "
+                f"array, got {type(value).__name__}"
+            )
+        return np.asarray(value)  # counter + 1 is a number, no array any more
+
+    def _refuse(self, problem: str) -> NoReturn:
+        raise ArgumentError(f"{type(self).__name__}: {problem}")
+
+    # Finding
+
+    def _members(self) -> Iterator[tuple[str, Any]]:
+        """Yield (name, parameter or module) of all that the attributes hold.
+
+        The containers of `fastdl.nn` have ``_items``, which stays out of the names.
+        """
+        for name, value in vars(self).items():
+            yield from self._held("" if name == "_items" else name, value)
+
+    def _held(
+        self, name: str, value: Any, around: tuple[int, ...] = ()
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield (name, parameter or module) of all that a value is or contains.
+
+        `around` are the ids of the containers around it: one may contain itself.
+        """
+        if isinstance(value, (Tree, Parameter)):
+            yield name, value
+        elif isinstance(value, _CONTAINERS):
+            if id(value) in around:
+                return
+            around = (*around, id(value))
+            pairs = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, item in pairs:
+                if isinstance(item, _LOOKED_AT):
+                    for member in self._held(join(name, key), item, around):
+                        self._check_key(name, key)
+                        yield member
+        elif isinstance(value, _LOOKED_AT):
+            self._check_findable(name, value)
+
+    def _check_key(self, name: str, key: Any) -> None:
+        """Raise unless a key can be part of a dotted name."""
+        is_name = isinstance(key, str) and key and "." not in key
+        if not (is_name or isinstance(key, int)):
+            self._refuse(
+                f"the key {key!r} of '{name}' cannot be part of a parameter's name; "
+                f"use a string without dots, or an integer"
+            )
+
+    def _check_findable(self, name: str, value: Any) -> None:
+        """Raise when a value hides something that is meant to be trained."""
+        kind = type(value).__name__
+        if isinstance(value, Tensor):
+            if isinstance(value._node, Leaf):
+                self._refuse(
+                    f"'{name}' is a Tensor that needs a gradient, but only a Parameter "
+                    f"is trained and saved; write nn.Parameter(values), or keep its "
+                    f"detach() if it is not meant to be trained"
+                )
+        elif isinstance(value, _ONE_PASS):
+            self._refuse(
+                f"'{name}' is a {kind} object, which can be run through only once; "
+                f"write list(...)"
+            )
+        elif not isinstance(value, np.ndarray) or value.dtype.kind == "O":
+            items = value.flat if isinstance(value, np.ndarray) else value
+            if any(isinstance(item, (Tree, Parameter)) for item in items):
+                self._refuse(
+                    f"'{name}' holds parameters or layers in a {kind}, where they have "
+                    f"no names; use a list, a dict, nn.ModuleList or nn.ParameterList"
+                )
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Yield (name, module) of the modules directly inside this one."""
+        for name, member in self._members():
+            if not isinstance(member, Parameter):
+                yield name, member
+
+    def children(self) -> Iterator[Module]:
+        """Yield the modules directly inside this one."""
+        return (module for _, module in self.named_children())
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """Yield (dotted name, module): itself under "", then all inside, each once."""
+        seen = set()
+
+        def walk(prefix: str, module: Any) -> Iterator[tuple[str, Module]]:
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield prefix, module
+                for name, child in module.named_children():
+                    yield from walk(join(prefix, name), child)
+
+        return walk("", self)
+
+    def modules(self) -> Iterator[Module]:
+        """Yield the module itself and all modules inside, each once."""
+        return (module for _, module in self.named_modules())
+
+    def _own_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield (name, parameter) of this module alone, without those inside it."""
+        for name, member in self._members():
+            if isinstance(member, Parameter):
+                yield name, member
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield (dotted name, parameter), each parameter once.
+
+        Raises
+        ------
+        GraphError
+            A layer does not know its input size yet, so its parameters do not exist.
+        """
+        seen = set()
+        for prefix, module in self.named_modules():
+            if module._pending:
+                raise GraphError(
+                    f"{label(prefix, module)} has no parameters yet: its input size "
+                    f"is open; call model.build(input_shape) first"
+                )
+            for name, parameter in module._own_parameters():
+                if id(parameter) not in seen:
+                    seen.add(id(parameter))
+                    yield join(prefix, name), parameter
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Yield every parameter once; raises as `named_parameters`."""
+        return (parameter for _, parameter in self.named_parameters())
+
+    def register_buffer(self, name: str, array: np.ndarray) -> None:
+        """Keep an array that is saved with the parameters but not trained."""
+        setattr(self, name, self._as_buffer(name, array))
+        self._buffer_names = tuple(dict.fromkeys((*self._buffer_names, name)))
+
+    def named_buffers(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (dotted name, array) of the saved arrays that are not trained."""
+        for prefix, module in self.named_modules():
+            for name in module._buffer_names:
+                yield join(prefix, name), getattr(module, name)
+
+    def buffers(self) -> Iterator[np.ndarray]:
+        """Yield the saved arrays that are not trained."""
+        return (array for _, array in self.named_buffers())
+
+
+_REPLACEMENTS = (type(None), Tree, Parameter, *_CONTAINERS)
+_LOOKED_AT = (Tree, Tensor, *_CONTAINERS, *_UNORDERED, *_ONE_PASS, np.ndarray)
+
+
+def label(name: str, module: Tree) -> str:
+    """Return what a message calls a module."""
+    kind = type(module).__name__
+    return f"layer '{name}' ({kind})" if name else kind
+
+
+def join(prefix: str, name: Any) -> str:
+    """Return a dotted name."""
+    return f"{prefix}.{name}" if prefix else str(name)
