@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -19,22 +21,32 @@ from fastdl.shapes import integer
 _CHUNK = 1 << 20  # numbers that `fit` looks at in one go
 
 
+class _FitsNew:
+    """Decorates a method that, called on the class, works on a new object."""
+
+    def __init__(self, method: Callable[[Any, Any], Any]) -> None:
+        self._method = method
+
+    def __get__(self, layer: Any, cls: type) -> Callable[[Any], Any]:
+        return MethodType(self._method, cls() if layer is None else layer)
+
+
 @register
 class Standardize(Module):
     """Give each feature, or each channel of images, mean 0 and standard deviation 1.
 
     ``y = (x - mean) / std`` with the statistics of the training set ::
 
-        model = nn.Sequential(nn.Standardize.fit(train), nn.Linear(None, 10))
+        model = nn.Sequential(nn.Standardize().fit(train), nn.Linear(None, 10))
 
     As a layer it treats training, dev and test data alike, is saved with the model, and
-    is at work in ``predict``. It is not trained. Made by `fit`; a layer that is
-    constructed directly changes nothing until a saved state is loaded into it.
+    is at work in ``predict``. It is not trained, but fitted: before that, or before a
+    saved state is loaded into it, it changes nothing.
 
     Parameters
     ----------
-    num_features : int
-        The size of the last axis.
+    num_features : int or None
+        The size of the last axis; None takes it from the data.
 
     Attributes
     ----------
@@ -50,16 +62,26 @@ class Standardize(Module):
     std: np.ndarray
     examples: int | None = None
 
-    def __init__(self, num_features: int) -> None:
-        self.num_features = integer(num_features, "Standardize: num_features")
+    def __init__(self, num_features: int | None = None) -> None:
+        self.num_features = num_features
+        self._pending = True
+        if num_features is not None:
+            self._create_parameters((num_features,))
+
+    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+        if not input_shape:
+            raise ShapeError("standardize: expected x of shape (n, ..., c), got (n,)")
+        self.num_features = integer(input_shape[-1], "Standardize: num_features")
         self.register_buffer("mean", init.zeros((self.num_features,)))
         self.register_buffer("std", init.constant((self.num_features,), 1.0))
+        self._pending = False
 
-    @classmethod
-    def fit(cls, train: Any) -> Standardize:
-        """Make the layer from the training set.
+    @_FitsNew
+    def fit(self, train: Any) -> Standardize:
+        """Take mean and standard deviation from the training set; return self.
 
-        The sums run in float64 over all axes but the last.
+        The sums run in float64 over all axes but the last. Another call replaces them.
+        On the class, ``nn.Standardize.fit(train)``, it fits a new layer.
 
         Parameters
         ----------
@@ -74,7 +96,8 @@ class Standardize(Module):
         NonFiniteError
             A feature has a NaN or an infinity; the message names it.
         DataError, ShapeError
-            There are no examples, or they are single numbers.
+            There are no examples, they are single numbers, or they do not have
+            `num_features`.
         """
         if hasattr(train, "train") and hasattr(train, "test"):
             warnings.warn(
@@ -85,11 +108,17 @@ class Standardize(Module):
             train = train.train
         dataset = as_dataset(train)
         mean, std = _statistics(dataset)
-        layer = cls(len(mean))
-        layer.mean[...] = mean
-        layer.std[...] = std
-        layer.examples = len(dataset)
-        return layer
+        if self._pending:
+            self._create_parameters(mean.shape)
+        if self.num_features != len(mean):
+            raise ShapeError(
+                f"Standardize.fit: the layer is for {self.num_features} features or "
+                f"channels, but the data have {len(mean)}; nn.Standardize() takes the "
+                f"number from the data"
+            )
+        self.mean[...], self.std[...] = mean, std
+        self.examples = len(dataset)
+        return self
 
     def forward(self, x: Any) -> Tensor:
         """Map x (n, ..., num_features) to the same shape."""

@@ -83,9 +83,17 @@ def _check_sums(rows: np.ndarray, operation: str) -> None:
 
 
 def check_statistics(model: Module, examples: int) -> None:
-    """Warn when a `Standardize` layer was fitted on more than the training set."""
+    """Warn of a `Standardize` layer fitted on more than the training set, or never."""
     for name, module in model.named_modules():
-        fitted_on = module.examples if isinstance(module, Standardize) else None
+        if not isinstance(module, Standardize):
+            continue
+        fitted_on = module.examples
+        if fitted_on is None and not module.mean.any() and (module.std == 1).all():
+            warnings.warn(
+                f"fit: layer '{name}' (Standardize) is not fitted, so it changes "
+                f"nothing; call its .fit(train) first",
+                stacklevel=3,
+            )
         if fitted_on is not None and fitted_on > examples and not module.frozen:
             warnings.warn(
                 f"fit: layer '{name}' (Standardize) was fitted on {fitted_on:,} "

@@ -29,6 +29,48 @@ def test_features_get_mean_0_and_deviation_1(rng):
     np.testing.assert_allclose(y.std(axis=0), 1, rtol=1e-4)
 
 
+@pytest.mark.parametrize("size", [3, None])
+def test_fit_fits_the_layer_itself(rng, size):
+    """S16: as scikit-learn's."""
+    x = rng.normal(5, 2, (50, 3))
+    layer = nn.Standardize(size)
+    model = nn.Sequential(layer, nn.Linear(3, 2))
+    assert layer.fit(x) is layer
+    np.testing.assert_allclose(layer.mean, x.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(model.state_dict()["0.mean"], layer.mean)
+    assert layer.examples == 50
+    mean = layer.mean
+    layer.fit(x[:20] + 1)  # again, from other data, into the same arrays
+    np.testing.assert_allclose(mean, x[:20].mean(axis=0) + 1, rtol=1e-6)
+    assert layer.examples == 20
+    layer.astype(np.float64).fit(x)
+    np.testing.assert_allclose(layer.mean, x.mean(axis=0), rtol=1e-12)
+
+
+def test_fit_of_the_class_makes_a_layer(rng):
+    x = rng.random((9, 4))
+    first, second = nn.Standardize.fit(x), nn.Standardize.fit(x + 1)
+    assert first is not second
+    np.testing.assert_allclose(second.mean, first.mean + 1, rtol=1e-6)
+    assert "training set" in nn.Standardize.fit.__doc__
+
+
+def test_fit_refuses_another_number_of_features():
+    layer = nn.Standardize(30)
+    with pytest.raises(ShapeError, match=r"for 30 features .* but the data have 4"):
+        layer.fit(np.eye(4))
+    assert not layer.mean.any()
+    assert layer.examples is None
+
+
+def test_open_size_is_taken_from_the_first_input(tmp_path):
+    model = nn.Sequential(nn.Standardize(), nn.Linear(None, 2))
+    model.build((3,))
+    assert model[0].num_features == 3
+    nn.save(model, tmp_path / "m")
+    assert nn.load(tmp_path / "m")[0].num_features == 3
+
+
 def test_images_per_channel(rng):
     """S16: one pair for each channel; bytes count as [0, 1]."""
     x = rng.integers(0, 256, (40, 5, 6, 3)).astype(np.uint8)
@@ -148,6 +190,15 @@ def test_training_warns_when_more_than_the_training_set_was_seen(rng):
         fit(nn.Standardize.fit(x).freeze(), train)  # statistics of another task
 
 
+def test_training_warns_when_the_layer_was_never_fitted(rng):
+    x, y = rng.random((8, 3), np.float32) + 3, np.arange(8) % 2
+    model = nn.Sequential(nn.Standardize(3), nn.Linear(3, 2))
+    with pytest.warns(UserWarning, match=r"layer '0' .* not fitted.*\.fit\(train\)"):
+        fastdl.Trainer(model).fit((x, y))
+    model[0].load_state_dict(nn.Standardize.fit(x).state_dict())
+    fastdl.Trainer(model).fit((x, y))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_feature_that_is_not_finite_is_named(bad):
     x = np.zeros((10, 4))
@@ -166,3 +217,5 @@ def test_mistakes():
         layer(np.zeros((2, 4), np.float32))
     with pytest.raises(ShapeError, match="num_features"):
         nn.Standardize(0)
+    with pytest.raises(ShapeError, match=r"got \(n,\)"):
+        nn.Standardize()(np.zeros(3, np.float32))
