@@ -133,6 +133,7 @@ class BatchNorm2d(_BatchNorm):
         While training, a channel has only one value, so it has no variance.
     """
 
+    _takes_pictures = True
     _shapes: ClassVar = {4: "(n, h, w, c)"}
 
 

@@ -45,6 +45,9 @@ class Conv2d(Affine):
         (out_channels,)
     """
 
+    _takes_pictures = True
+    _pytorch_axes = (2, 3, 1, 0)
+
     def __init__(
         self,
         in_channels: int | None,

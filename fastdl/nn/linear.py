@@ -36,6 +36,8 @@ class Linear(Affine):
         (out_features,)
     """
 
+    _pytorch_axes = (1, 0)
+
     def __init__(
         self,
         in_features: int | None,

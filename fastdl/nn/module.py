@@ -6,13 +6,19 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from fastdl.autograd import no_grad
 from fastdl.data.pictures import as_float
 from fastdl.errors import DtypeError, FastdlError, ShapeError, suggest
+from fastdl.nn.layout import (
+    from_pytorch,
+    transposed_hint,
+    warn_channels_first,
+    warn_untransposed,
+)
 from fastdl.nn.tree import Tree, label
 from fastdl.shapes import holds_pictures, integer
 
@@ -52,6 +58,8 @@ class Module(Tree):
     training: bool = True
     frozen: bool = False
     input_shape: tuple[int, ...] | None = None  # set by build
+    _takes_pictures: ClassVar[bool] = False  # (n, h, w, c) alone
+    _pytorch_axes: ClassVar[tuple[int, ...] | None] = None  # its weight's to ours
     _forward_hooks: tuple[Callable, ...] = ()
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
@@ -71,7 +79,7 @@ class Module(Tree):
             options = {name: as_float(value) for name, value in options.items()}
         try:
             if self._pending:
-                self._create_parameters(np.shape(inputs[0])[1:])
+                self._infer_sizes(inputs[0])
             output = self.forward(*inputs, **options)
         except FastdlError as error:
             self._name_layer(error)
@@ -88,6 +96,12 @@ class Module(Tree):
         for name, module in self.named_modules():
             if module is layer and name:
                 error.args = (f"{label(name, layer)}: {reason}",)
+
+    def _infer_sizes(self, x: Any) -> None:
+        shape = np.shape(x)[1:]
+        if self._takes_pictures and isinstance(x, np.ndarray):  # the user's own
+            warn_channels_first(type(self).__name__, shape)
+        self._create_parameters(shape)
 
     def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
         """Create the parameters whose sizes were left open; layers define it."""
@@ -280,12 +294,14 @@ class Module(Tree):
         wrong = [
             f"\n  '{name}': expected {own[name].dtype} of shape {own[name].shape}, "
             f"got {value.dtype} of shape {value.shape}"
+            f"{transposed_hint(self, name, value.shape)}"
             for name, value in values.items()
             if value.shape != own[name].shape
             or not np.can_cast(value.dtype, own[name].dtype, "same_kind")
         ]
         if wrong:
             raise ShapeError("load_state_dict: entries do not fit" + "".join(wrong))
+        warn_untransposed(self, from_pytorch(state), "load_state_dict")
         for name, value in values.items():
             own[name][...] = value
         for parameter in self.parameters():

@@ -126,8 +126,15 @@ def from_config(config: dict[str, Any]) -> Module:
 def _decode(value: Any) -> Any:
     if isinstance(value, dict):
         if value.get("class") == _DICT:
-            return dict(_decode(value["items"]))
+            return _decode_dict(value)
         return from_config(value)
     if isinstance(value, list):  # JSON has no tuples; arguments are hashable ones
         return tuple(_decode(item) for item in value)
     return value
+
+
+def _decode_dict(value: dict[str, Any]) -> dict[Any, Any]:
+    try:
+        return dict(_decode(value.get("items")))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"from_config: a dict needs pairs ({error})") from error

@@ -15,10 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from fastdl.errors import DataError
+from fastdl.nn.layout import warn_untransposed
 from fastdl.nn.module import Module
 from fastdl.nn.registry import from_config, to_config
 
-_ARCHITECTURE = "fastdl.model"  # the key in the file's metadata
+# Keys in the file's metadata. Those of other programs do not begin like these.
+_OURS = "fastdl."
+_ARCHITECTURE = f"{_OURS}model"
+_WEIGHTS = f"{_OURS}weights"  # says no more than whose axes they have
 
 
 def save(model: Module, path: str | os.PathLike) -> None:
@@ -77,7 +81,7 @@ def load(path: str | os.PathLike) -> Module:
 
 def save_weights(model: Module, path: str | os.PathLike) -> None:
     """Save parameters and buffers alone; raises as `save`, but takes any module."""
-    write_tensors(model.state_dict(), path, {})
+    write_tensors(model.state_dict(), path, {_WEIGHTS: "1"})
 
 
 def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) -> None:
@@ -88,7 +92,9 @@ def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) ->
     model : Module
         With all sizes known; values are copied into its arrays.
     path : path
-        A file of `save_weights` or `save`, or any safetensors file with such names.
+        A file of `save_weights` or `save`, or any safetensors file with such names. One
+        of another program is loaded with a warning when its shapes do not tell whether
+        its weights are transposed, as PyTorch's are.
     strict : bool
         Whether missing and unexpected names are errors.
 
@@ -99,8 +105,10 @@ def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) ->
     FastdlError
         Names or shapes do not fit the model, see `Module.load_state_dict`.
     """
-    state, _ = read_tensors(path)
+    state, metadata = read_tensors(path)
     model.load_state_dict(state, strict)
+    if not any(key.startswith(_OURS) for key in metadata):
+        warn_untransposed(model, state, f"load_weights: {path}")
 
 
 @contextmanager

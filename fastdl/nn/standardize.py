@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from types import MethodType
@@ -14,6 +15,7 @@ from fastdl.autograd import Tensor
 from fastdl.data.dataset import Dataset, as_dataset, take_real
 from fastdl.errors import DataError, NonFiniteError, ShapeError
 from fastdl.nn import init
+from fastdl.nn.layout import warn_channels_first
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 from fastdl.shapes import integer
@@ -107,9 +109,12 @@ class Standardize(Module):
             )
             train = train.train
         dataset = as_dataset(train)
-        mean, std = _statistics(dataset)
+        shape = _example_shape(dataset)
         if self._pending:
-            self._create_parameters(mean.shape)
+            warn_channels_first("Standardize", shape)
+        mean, std = _statistics(dataset, shape)
+        if self._pending:
+            self._create_parameters(shape)
         if self.num_features != len(mean):
             raise ShapeError(
                 f"Standardize.fit: the layer is for {self.num_features} features or "
@@ -132,12 +137,7 @@ class Standardize(Module):
         return F.batch_norm(x, self.mean, ones, weight=1 / self.std, eps=0.0)
 
 
-def _statistics(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation (1 for constants), float64.
-
-    Chunks are merged as in Chan, Golub, LeVeque, "Algorithms for computing the sample
-    variance", 1983: sums of squares alone would lose the digits of a large mean.
-    """
+def _example_shape(dataset: Dataset) -> tuple[int, ...]:
     if len(dataset) == 0:
         raise DataError("Standardize.fit: the data set is empty")
     first, *_ = take_real(dataset, np.arange(1))
@@ -146,10 +146,21 @@ def _statistics(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
             f"Standardize.fit: expected x of shape (m, features) or (m, h, w, c), got "
             f"({len(dataset)},); use x[:, np.newaxis] for a single feature"
         )
-    features = first.shape[-1]
+    return first.shape[1:]
+
+
+def _statistics(
+    dataset: Dataset, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation (1 for constants), float64.
+
+    Chunks are merged as in Chan, Golub, LeVeque, "Algorithms for computing the sample
+    variance", 1983: sums of squares alone would lose the digits of a large mean.
+    """
+    features = shape[-1]
     count, mean, squares = 0, np.zeros(features), np.zeros(features)
     low, high = np.full(features, np.inf), np.full(features, -np.inf)
-    step = max(1, _CHUNK // max(first.size, 1))
+    step = max(1, _CHUNK // max(math.prod(shape), 1))
     for start in range(0, len(dataset), step):
         examples = np.arange(start, min(start + step, len(dataset)))
         x, *_ = take_real(dataset, examples)

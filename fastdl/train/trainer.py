@@ -33,6 +33,7 @@ from fastdl.train.cost import Cost, Limits, Penalties
 from fastdl.train.history import History
 from fastdl.train.interrupt import deferred_interrupt
 from fastdl.train.measures import Measures, MetricLike, by_name
+from fastdl.train.pitfalls import check_optimizer, warn_of_probabilities
 from fastdl.train.progress import Progress
 
 
@@ -216,6 +217,8 @@ class Trainer:
             raise ArgumentError("fit: resume from where? Give checkpoint= its path")
         self._prepare(loader, "training", check_finite)
         check_statistics(self.model, len(loader.dataset))
+        check_optimizer(self.model, self.optimizer)
+        warn_of_probabilities(self.model, self.loss)
         if loader_of_validation is not None:
             self._prepare(loader_of_validation, "validation", check_finite)
         if loader is not train:

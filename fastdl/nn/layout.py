@@ -1,0 +1,101 @@
+"""Signs that axes are in the order of another library.
+
+fastdl has images (n, h, w, c), dense weights (in, out) and filters (kh, kw, c, oc);
+PyTorch has (n, c, h, w), (out, in) and (oc, c, kh, kw). Mostly the shapes do not fit
+and an error says so. Here are the cases that would run, and learn or predict nonsense.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastdl.nn.tree import join
+
+if TYPE_CHECKING:
+    from fastdl.nn.module import Module
+
+_LEAST_SIDE = 8  # pixels; deep feature maps are smaller, and have many channels
+
+
+def warn_channels_first(who: str, shape: tuple[int, ...]) -> None:
+    """Warn when one example (h, w, c) can hardly be anything but a picture (c, h, w).
+
+    That is 1 or 4 channels and a square, or 3 channels and sides of at most 1 : 4.
+    """
+    if len(shape) != 3:
+        return
+    channels, *sides = shape
+    longest = {1: min(sides), 3: 4 * min(sides), 4: min(sides)}.get(channels, 0)
+    if min(sides) >= _LEAST_SIDE and max(sides) <= longest:
+        c, h, w = shape
+        warnings.warn(
+            f"{who}: examples of shape {shape} look like pictures with the channels "
+            f"first; fastdl takes (n, h, w, c): give x.transpose(0, 2, 3, 1). If they "
+            f"are {c} high and {h} wide and have {w} channels, say so by "
+            f"{who}({w}, ...)",
+            stacklevel=2,
+        )
+
+
+def from_pytorch(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries that are PyTorch's tensors, or their `.numpy()`, unchanged."""
+
+    def is_unchanged(value: Any) -> bool:
+        owner = value.base if isinstance(value, np.ndarray) else value
+        is_its = type(owner).__module__.partition(".")[0] == "torch"
+        return is_its and np.asarray(value).flags.c_contiguous
+
+    return {name: value for name, value in state.items() if is_unchanged(value)}
+
+
+def warn_untransposed(model: Module, state: Mapping[str, Any], who: str) -> None:
+    """Warn when weights of unknown origin fit in fastdl's order and in PyTorch's.
+
+    A weight that fits in one order alone settles it for all of them.
+    """
+    undecided = []
+    for name, own, axes in _weights(model):
+        if name in state and np.shape(state[name]) == own:
+            if _moved(own, axes) != own:
+                return
+            if max(own) > 1:
+                undecided.append((name, axes))
+    if undecided:
+        name, axes = undecided[0]
+        warnings.warn(
+            f"{who}: the shape of '{name}' does not tell whether its axes are in "
+            f"fastdl's order or in PyTorch's; if they come from PyTorch, give "
+            f'{_transposed("weight", axes)} (docs/coming_from.md, "Weights from '
+            f"PyTorch\"); save_weights marks a file as fastdl's",
+            stacklevel=3,
+        )
+
+
+def transposed_hint(model: Module, name: str, shape: tuple[int, ...]) -> str:
+    """Return the end of a message for an entry of another shape than its weight."""
+    for weight, own, axes in _weights(model):
+        if weight == name and len(shape) == len(own) and _moved(shape, axes) == own:
+            return f"; from PyTorch? Give {_transposed('weight', axes)}"
+    return ""
+
+
+def _weights(
+    model: Module,
+) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+    """Yield (name, shape, axes) of each weight that PyTorch keeps in another order."""
+    for prefix, module in model.named_modules():
+        axes, weight = module._pytorch_axes, vars(module).get("weight")
+        if axes is not None and weight is not None:
+            yield join(prefix, "weight"), weight.shape, axes
+
+
+def _moved(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(shape[axis] for axis in axes)
+
+
+def _transposed(what: str, axes: tuple[int, ...]) -> str:
+    return f"{what}.transpose({', '.join(map(str, axes))})"

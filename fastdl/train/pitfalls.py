@@ -1,0 +1,78 @@
+"""Mistakes that would train without a complaint, looked for before the first step."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import ExitStack
+from typing import Any
+
+from fastdl.autograd import Tensor
+from fastdl.errors import ArgumentError
+from fastdl.nn import BCEWithLogitsLoss, CrossEntropyLoss, Module, Sigmoid, Softmax
+from fastdl.nn.tree import label
+from fastdl.optim import Optimizer
+
+_APPLIED = {CrossEntropyLoss: "softmax", BCEWithLogitsLoss: "sigmoid"}
+
+
+def check_optimizer(model: Module, optimizer: Optimizer) -> None:
+    """Raise ArgumentError when the optimiser would train nothing of the model."""
+    own = set(map(id, model.parameters()))
+    given = (id(p) for group in optimizer.param_groups for p in group["params"])
+    if own and own.isdisjoint(given):
+        raise ArgumentError(
+            "fit: the optimiser has no parameter of this model; make it from "
+            "model.parameters(), and copy both in one go: "
+            "copy.deepcopy((model, optimizer))"
+        )
+
+
+def warn_of_probabilities(model: Module, loss: Any) -> None:
+    """Warn when the model ends in probabilities, but its loss takes logits.
+
+    Parameters
+    ----------
+    model : Module
+        Built: one example of zeros runs through it.
+    loss : callable
+        Of other classes than `CrossEntropyLoss` and `BCEWithLogitsLoss` nothing is
+        known.
+    """
+    applied = _APPLIED.get(type(loss))
+    if applied is None or (end := _probabilities(model)) is None:
+        return
+    warnings.warn(
+        f"fit: the model ends with {end}, but {type(loss).__name__} takes logits and "
+        f"applies the {applied} itself: learning is slow and stops early. Take it out "
+        f"of the model; predict(probabilities=True) gives probabilities",
+        stacklevel=3,
+    )
+
+
+def _probabilities(model: Module) -> str | None:
+    """Tell what makes the model's outputs probabilities; None when they are none."""
+    outputs: list[tuple[Module, Any]] = []
+    with ExitStack() as stack:
+        for module in model.modules():
+            if module is model or isinstance(module, (Softmax, Sigmoid)):
+                handle = module.register_forward_hook(
+                    lambda module, _, output: outputs.append((module, output))
+                )
+                stack.callback(handle.remove)
+        model.build(model.input_shape or ())
+    _, output = outputs[-1]
+    names = {id(module): name for name, module in model.named_modules()}
+    for module, its_output in outputs:
+        # What comes behind it, such as dropout in evaluation, returns its input.
+        if its_output is output and isinstance(module, (Softmax, Sigmoid)):
+            return label(names[id(module)], module)
+    if _is_distribution(output):
+        return "a softmax (the outputs are >= 0 and add up to 1)"
+    return None
+
+
+def _is_distribution(output: Any) -> bool:
+    """Whether it is a row of probabilities, as no row of logits is by chance."""
+    if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[1] < 2:
+        return False
+    return bool((output.data >= 0).all() and abs(output.data.sum() - 1) < 1e-5)
