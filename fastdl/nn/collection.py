@@ -35,14 +35,6 @@ class Collection(Module):
             f"got {item!r:.60}{hint}"
         )
 
-    def _checked_all(self, items: Any) -> Iterable[Any]:
-        if not isinstance(items, Iterable):
-            raise ArgumentError(
-                f"{type(self).__name__}: expected several in a list or dict, got "
-                f"{items!r:.60}"
-            )
-        return items
-
     def config(self) -> dict[str, Any]:
         """Return the arguments that would construct this collection again."""
         return {"items": self._items}
@@ -65,8 +57,7 @@ class List(Collection, MutableSequence):
 
     def extend(self: L, items: Iterable[Any]) -> L:  # type: ignore[override]
         """Add several at the end; return self."""
-        for item in list(self._checked_all(items)):
-            self.append(item)
+        self[len(self) :] = items
         return self
 
     def insert(self, index: int, item: Any) -> None:
@@ -93,10 +84,11 @@ class List(Collection, MutableSequence):
     def __setitem__(self, index: Any, item: Any) -> None:
         if isinstance(index, slice):
             first, _, step = index.indices(len(self))
-            item = [
-                self._checked(one, first + step * i)
-                for i, one in enumerate(self._checked_all(item))
-            ]
+            if not isinstance(item, Iterable):
+                raise ArgumentError(
+                    f"{type(self).__name__}: expected a list, got {item!r:.60}"
+                )
+            item = [self._checked(one, first + step * i) for i, one in enumerate(item)]
         else:
             item = self._checked(item, index)
         self._items[index] = item
@@ -115,7 +107,13 @@ class Dict(Collection, MutableMapping):
         self, items: Mapping[Any, Any] | Iterable[tuple[Any, Any]] = ()
     ) -> None:
         self._items: dict[Any, Any] = {}
-        self.update(self._checked_all(items))
+        try:
+            pairs = dict(items)
+        except (TypeError, ValueError):
+            raise ArgumentError(
+                f"{type(self).__name__}: expected a dict or pairs, got {items!r:.60}"
+            ) from None
+        self.update(pairs)
 
     def __len__(self) -> int:
         return len(self._items)

@@ -131,16 +131,17 @@ def test_repr():
             lambda: nn.ModuleList([nn.ReLU]),
             r"ModuleList: layer 0 .* write it with \(\)",
         ),
-        (lambda: nn.ModuleList(nn.ReLU()), "ModuleList: expected several in a list"),
+        (lambda: nn.ModuleList(nn.ReLU()), "ModuleList: expected a list, got ReLU"),
         (
             lambda: nn.ModuleDict({"a": F.relu}),
             "ModuleDict: layer 'a' must be a Module",
         ),
         (lambda: nn.ModuleDict({"a.b": nn.ReLU()}), r"key 'a\.b' of 'ModuleDict'"),
-        (lambda: nn.ModuleDict(3), "ModuleDict: expected several"),
+        (lambda: nn.ModuleDict(3), "ModuleDict: expected a dict or pairs, got 3"),
+        (lambda: nn.ModuleDict([nn.ReLU()]), "ModuleDict: expected a dict or pairs"),
         (lambda: nn.ParameterList([3]), "parameter 0 must be a Parameter, got 3"),
         (lambda: nn.ParameterDict({"w": nn.ReLU()}), "parameter 'w' must be"),
-        (lambda: nn.ModuleList().extend(3), "expected several"),
+        (lambda: nn.ModuleList().extend(3), "expected a list, got 3"),
     ],
 )
 def test_what_does_not_belong_there(make, message):

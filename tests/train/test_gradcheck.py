@@ -346,3 +346,24 @@ def test_an_optimisers_view_is_checked_as_well():
     net = dense()
     optim.Adam(net.parameters())
     assert gradcheck(net, LOSS, X, Y).verdict == "great"
+
+
+def test_layers_and_parameters_in_dicts_and_lists_are_checked():
+    class Heads(nn.Module):
+        def __init__(self):
+            self.scales = [nn.Parameter(np.ones(4, np.float32))]
+            self.heads = {"a": [nn.Linear(4, 3)], "b": nn.Linear(4, 3)}
+
+        def forward(self, x):
+            x = x * self.scales[0]
+            return self.heads["a"][0](x) + self.heads["b"](x)
+
+    result = gradcheck(Heads(), LOSS, X, Y)
+    assert result.verdict == "great"
+    assert [row.name for row in result.parameters] == [
+        "scales.0",
+        "heads.a.0.weight",
+        "heads.a.0.bias",
+        "heads.b.weight",
+        "heads.b.bias",
+    ]
