@@ -20,6 +20,7 @@ class Collection(Module):
     """What lists and dicts of modules or of parameters have in common."""
 
     _items: Any
+    _unnamed = "_items"
     _kind: ClassVar[type] = Module
 
     def _checked(self, item: Any, place: Any) -> Any:

@@ -36,6 +36,7 @@ class Tree:
     _pending: bool = False  # whether parameters wait for the input size
     _parameter_names: ClassVar[tuple[str, ...]] = ()  # for parameters or None only
     _buffer_names: tuple[str, ...] = ()
+    _unnamed: ClassVar[str | None] = None  # an attribute that stays out of the names
 
     # Assigning
 
@@ -77,12 +78,9 @@ class Tree:
     # Finding
 
     def _members(self) -> Iterator[tuple[str, Any]]:
-        """Yield (name, parameter or module) of all that the attributes hold.
-
-        The containers of `fastdl.nn` have ``_items``, which stays out of the names.
-        """
+        """Yield (name, parameter or module) of all that the attributes hold."""
         for name, value in vars(self).items():
-            yield from self._held("" if name == "_items" else name, value)
+            yield from self._held("" if name == self._unnamed else name, value)
 
     def _held(
         self, name: str, value: Any, around: tuple[int, ...] = ()
