@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from fastdl.autograd import Tensor
@@ -15,15 +16,42 @@ from fastdl.optim import Optimizer
 _APPLIED = {CrossEntropyLoss: "softmax", BCEWithLogitsLoss: "sigmoid"}
 
 
-def check_optimizer(model: Module, optimizer: Optimizer) -> None:
-    """Raise ArgumentError when the optimiser would train nothing of the model."""
-    own = set(map(id, model.parameters()))
-    given = (id(p) for group in optimizer.param_groups for p in group["params"])
+def check_optimizer(model: Module, optimizer: Optimizer, maker: Any) -> None:
+    """Refuse an optimiser of another model, and warn of one that is out of date.
+
+    Parameters
+    ----------
+    model : Module
+        All its sizes known.
+    optimizer : Optimizer
+        It may train a part of the model only.
+    maker : object
+        What made it: a class, or a partial of one, took all parameters.
+
+    Raises
+    ------
+    ArgumentError
+        It has no parameter of the model.
+    """
+    own = {id(parameter) for parameter in model.parameters()}
+    given = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if own and own.isdisjoint(given):
         raise ArgumentError(
             "fit: the optimiser has no parameter of this model; make it from "
             "model.parameters(), and copy both in one go: "
             "copy.deepcopy((model, optimizer))"
+        )
+    left_out = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and id(parameter) not in given
+    ]
+    was_whole = not given <= own or isinstance(maker, (type, partial))
+    if left_out and was_whole:
+        warnings.warn(
+            f"fit: '{left_out[0]}' came into the model after the optimiser was made, "
+            f"and is not trained; make a new Trainer, or a new optimiser",
+            stacklevel=3,
         )
 
 

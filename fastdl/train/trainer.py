@@ -217,7 +217,7 @@ class Trainer:
             raise ArgumentError("fit: resume from where? Give checkpoint= its path")
         self._prepare(loader, "training", check_finite)
         check_statistics(self.model, len(loader.dataset))
-        check_optimizer(self.model, self.optimizer)
+        check_optimizer(self.model, self.optimizer, self._make_optimizer)
         warn_of_probabilities(self.model, self.loss)
         if loader_of_validation is not None:
             self._prepare(loader_of_validation, "validation", check_finite)

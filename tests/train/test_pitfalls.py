@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -90,6 +91,23 @@ def test_an_optimiser_of_another_model_is_refused():
         fastdl.Trainer(clone, optimizer=optimizer).fit((X, Y))
     part = optim.Adam([model[0].bias])
     fastdl.Trainer(model, optimizer=part).fit((X, Y))
+
+
+@pytest.mark.parametrize("change", ["append", "exchange"])
+def test_layers_that_came_after_the_optimiser_are_named(change):
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3))
+    trainer = fastdl.Trainer(model, optimizer=partial(optim.SGD, lr=0.1))
+    trainer.fit((X, Y))
+    if change == "append":
+        model.append(nn.Linear(3, 3))
+    else:
+        model[1] = nn.Linear(4, 3)
+        trainer = fastdl.Trainer(model, optimizer=trainer.optimizer)
+    name = {"append": r"2\.weight", "exchange": r"1\.weight"}[change]
+    with pytest.warns(UserWarning, match=f"'{name}' came into the model after"):
+        trainer.fit((X, Y))
+    model[-1].freeze()
+    trainer.fit((X, Y))
 
 
 # Copies ------------------------------------------------------------------------------
