@@ -69,8 +69,8 @@ def warn_untransposed(model: Module, state: Mapping[str, Any], who: str) -> None
         warnings.warn(
             f"{who}: the shape of '{name}' does not tell whether its axes are in "
             f"fastdl's order or in PyTorch's; if they come from PyTorch, give "
-            f'{_transposed("weight", axes)} (docs/coming_from.md, "Weights from '
-            f"PyTorch\"); save_weights marks a file as fastdl's",
+            f"{_transposed('weight', axes)}, as docs/coming_from.md says. Files of "
+            f"fastdl's save_weights are known as such",
             stacklevel=3,
         )
 

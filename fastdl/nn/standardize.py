@@ -29,7 +29,7 @@ class _FitsNew:
     def __init__(self, method: Callable[[Any, Any], Any]) -> None:
         self._method = method
 
-    def __get__(self, layer: Any, cls: type) -> Callable[[Any], Any]:
+    def __get__(self, layer: Any, cls: type) -> Callable[[Any], Standardize]:
         return MethodType(self._method, cls() if layer is None else layer)
 
 
@@ -112,15 +112,15 @@ class Standardize(Module):
         shape = _example_shape(dataset)
         if self._pending:
             warn_channels_first("Standardize", shape)
+        elif self.num_features != shape[-1]:
+            raise ShapeError(
+                f"Standardize.fit: the layer is for {self.num_features} features or "
+                f"channels, but the data have {shape[-1]}; nn.Standardize() takes the "
+                f"number from the data"
+            )
         mean, std = _statistics(dataset, shape)
         if self._pending:
             self._create_parameters(shape)
-        if self.num_features != len(mean):
-            raise ShapeError(
-                f"Standardize.fit: the layer is for {self.num_features} features or "
-                f"channels, but the data have {len(mean)}; nn.Standardize() takes the "
-                f"number from the data"
-            )
         self.mean[...], self.std[...] = mean, std
         self.examples = len(dataset)
         return self

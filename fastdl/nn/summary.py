@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from fastdl.errors import ShapeError
 from fastdl.nn.activation import Activation
 from fastdl.nn.module import Module
-from fastdl.nn.parameter import Parameter
 
 
 @dataclass
@@ -81,19 +80,19 @@ def _rows(model: Module, input_shape: tuple[int, ...]) -> list[Row]:
 
     with ExitStack() as stack:
         for module in model.modules():
-            own = any(True for _ in module._own_parameters())
-            if own or module._pending or not any(True for _ in module.children()):
+            is_leaf = not _holds_any(module.children())
+            if is_leaf or module._pending or _holds_any(module._own_parameters()):
                 stack.callback(module.register_forward_hook(note).remove)
         model.build(input_shape)
     return rows
 
 
-def _has_parameters(module: Module) -> bool:
-    return any(isinstance(value, Parameter) for value in vars(module).values())
+def _holds_any(things: Iterator[Any]) -> bool:
+    return any(True for _ in things)  # an empty Sequential is something, but false
 
 
 def _heading(module: Module) -> str:
-    if any(module.children()):
+    if _holds_any(module.children()):
         return type(module).__name__
     return repr(module).removesuffix("()")
 
