@@ -25,6 +25,11 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Read names such as lr,data."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def rate(text: str) -> float:
     """Read a finite number above 0."""
     try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import fastdl
 from fastdl import backend, data, datasets, models, random, report
 from fastdl.cli import arguments
 from fastdl.cli.outcome import Outcome, examine
+from fastdl.nn.serialize import check_writable
 from fastdl.train import (
     OPTIMIZERS,
     RECIPES,
@@ -47,6 +49,7 @@ examples:
   fastdl train mnist --epochs 2 --out runs/quick
   fastdl train mnist --recipe mnist_accurate     minutes instead of seconds
   fastdl train mnist --recipe mnist_accurate --resume        after Ctrl-C: go on
+  fastdl train mnist --lr 0.001 --resume --allow-changes lr  ... with another rate
   fastdl train digits --epochs 100 --patience 5 --checkpoints
   fastdl train fashion_mnist --model lenet5 --optimizer momentum --lr 0.05
   fastdl train path/to/pictures --size 64,64     folders train/<class>/*.jpg or <class>/
@@ -110,6 +113,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="go on with the run that was interrupted, given the same options",
     )
     parser.add_argument(
+        "--allow-changes",
+        type=arguments.names,
+        metavar="NAMES",
+        default=(),
+        help="what may differ from the run that --resume goes on with, such as lr,data",
+    )
+    parser.add_argument(
         "--seed", type=arguments.seed, metavar="N", default=0, help="default: 0"
     )
     parser.add_argument(
@@ -141,18 +151,16 @@ def run(options: Namespace) -> None:
     trainer = chosen.trainer(model)
 
     folder = RunFolder(options.out or Path("runs", splits.name))
-    folder.write_config(
-        {
-            "fastdl": fastdl.__version__,
-            "dataset": splits.name,
-            "classes": splits.classes,
-            "input_shape": input_shape,
-            **asdict(chosen),
-            "seed": options.seed,
-            "backend": backend.name,
-            "threads": fastdl.get_num_threads(),
-        }
-    )
+    config = {
+        "fastdl": fastdl.__version__,
+        "dataset": splits.name,
+        "classes": splits.classes,
+        "input_shape": input_shape,
+        **asdict(chosen),
+        "seed": options.seed,
+        "backend": backend.name,
+        "threads": fastdl.get_num_threads(),
+    }
     parameters = sum(parameter.size for parameter in model.parameters())
     print(
         f"{splits.name}: {len(train):,} training, {len(validation):,} validation and "
@@ -162,7 +170,8 @@ def run(options: Namespace) -> None:
         f"{chosen.optimizer}, lr {chosen.lr:g}, batches of {chosen.batch_size}",
         flush=True,
     )
-    _fit(trainer, chosen, train, validation, options, folder)
+    callbacks = [_Config(folder, config), *_callbacks(chosen, options, folder)]
+    _fit(trainer, chosen, train, validation, options, folder, callbacks)
     folder.save_model(model)
     outcome = examine(trainer, test, splits.classes)
     seconds = sum(trainer.history["seconds"])
@@ -226,14 +235,29 @@ def _chosen_recipe(dataset: str, options: Namespace) -> Recipe:
     return chosen
 
 
-def _fit(
-    trainer: Trainer,
-    chosen: Recipe,
-    train: data.Dataset,
-    validation: data.Dataset,
-    options: Namespace,
-    folder: RunFolder,
-) -> None:
+class _Config(Callback):
+    """Writes config.json when the first epoch begins: the run is accepted by then."""
+
+    def __init__(self, folder: RunFolder, settings: dict[str, Any]) -> None:
+        self._folder, self._settings = folder, settings
+        self._written = False
+
+    def config(self) -> None:
+        """Nothing: it only writes."""
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        """Find out whether the files of the end can be written."""
+        check_writable(self._folder.config)
+        check_writable(self._folder.model)
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        """Write the file."""
+        if not self._written:
+            self._folder.write_config(self._settings)
+            self._written = True
+
+
+def _callbacks(chosen: Recipe, options: Namespace, folder: RunFolder) -> list[Callback]:
     callbacks: list[Callback] = [
         ManualRate(folder.control),
         LearningRateLog(),
@@ -246,6 +270,18 @@ def _fit(
         callbacks.append(ModelCheckpoint(folder.path))
     if options.tensorboard:
         callbacks.append(TensorBoardLog(folder.path))
+    return callbacks
+
+
+def _fit(
+    trainer: Trainer,
+    chosen: Recipe,
+    train: data.Dataset,
+    validation: data.Dataset,
+    options: Namespace,
+    folder: RunFolder,
+    callbacks: list[Callback],
+) -> None:
     try:
         trainer.fit(
             chosen.loader(train, options.seed),
@@ -255,6 +291,7 @@ def _fit(
             progress=True,
             checkpoint=folder.checkpoint,
             resume=options.resume,
+            allow_changes=options.allow_changes,
         )
     except KeyboardInterrupt:
         if not trainer.history.rows:

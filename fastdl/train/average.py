@@ -12,6 +12,7 @@ from fastdl.errors import ArgumentError, FastdlError
 from fastdl.nn import Module
 from fastdl.optim.optimizer import is_in
 from fastdl.train.callback import Callback, Step
+from fastdl.train.state import check_like, count
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
@@ -55,6 +56,10 @@ class WeightAverage(Callback):
         self._averages: list[np.ndarray] = []
         self._steps = 0
 
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        """Note whose weights they are."""
+        self._model = trainer.model
+
     def on_batch_end(self, trainer: Trainer, step: Step) -> None:
         """Take the new weights in."""
         parameters = list(trainer.model.parameters())
@@ -77,8 +82,12 @@ class WeightAverage(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._steps = state["steps"]
-        self._averages = [state[str(index)] for index in range(len(state) - 1)]
+        self._steps = count(state, "steps")
+        averages = {name: each for name, each in state.items() if name != "steps"}
+        own = {str(i): p.data for i, p in enumerate(self._model.parameters())}
+        if averages:
+            check_like(averages, own)
+        self._averages = [averages[name] for name in own if averages]
 
     @contextmanager
     def applied(self, model: Module) -> Iterator[None]:

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from fastdl import nn
 from fastdl.errors import ArgumentError
+from fastdl.nn.serialize import check_writable
 from fastdl.optim import Optimizer, set_rate
 from fastdl.optim.optimizer import is_in, is_positive
 from fastdl.shapes import integer
 from fastdl.train.callback import Callback
 from fastdl.train.monitor import Monitor
+from fastdl.train.state import check_like, count
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
+
+# As others name theirs. Any other suffix may be that of a folder, such as "runs/v1.2".
+_OTHER_FORMATS = {".ckpt", ".h5", ".hdf5", ".keras", ".npz", ".onnx", ".pt", ".pth"}
 
 
 class EarlyStopping(Callback):
@@ -70,9 +75,15 @@ class EarlyStopping(Callback):
         """The best value; NaN before the first epoch."""
         return self._monitor.best
 
+    def config(self) -> dict[str, Any]:
+        """Return what decides when the training ends, and with which weights."""
+        own = {"patience": self.patience, "restore_best": self.restore_best}
+        return self._monitor.config() | own
+
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Begin anew."""
         self._monitor.reset()
+        self._model = trainer.model
         self.best_epoch, self._waited, self._state = 0, 0, None
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
@@ -88,19 +99,23 @@ class EarlyStopping(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best epoch so far, with its weights."""
-        own = {"best": self.best, "best_epoch": self.best_epoch, "waited": self._waited}
+        own = {"best_epoch": self.best_epoch, "waited": self._waited}
+        own |= self._monitor.state_dict()
         weights = self._state or {}
         return own | {f"model.{name}": array for name, array in weights.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._monitor.best, self.best_epoch = state["best"], state["best_epoch"]
-        self._waited = state["waited"]
+        self._monitor.load_state_dict(state)
+        self.best_epoch = count(state, "best_epoch")
+        self._waited = count(state, "waited")
         weights = {
             name.removeprefix("model."): array
             for name, array in state.items()
             if name.startswith("model.")
         }
+        if weights:
+            check_like(weights, self._model.state_dict())
         self._state = weights or None
 
     def on_train_end(self, trainer: Trainer) -> None:
@@ -113,13 +128,13 @@ class EarlyStopping(Callback):
 class ModelCheckpoint(Callback):
     """Saves the model after each epoch: the last one, and the best one.
 
-    ``last.safetensors`` and ``best.safetensors``, see `fastdl.load`; each is replaced
-    as a whole or not at all.
+    ``last.safetensors`` and ``best.safetensors`` in a folder, or the best one alone in
+    a file; see `fastdl.load`. Each is replaced as a whole or not at all.
 
     Parameters
     ----------
-    folder : path
-        Made when it is missing.
+    path : path
+        A folder, or a file ``*.safetensors``; what is missing is made.
     monitor : str
         A column of ``trainer.history``, which tells what is best.
     mode : str, optional
@@ -128,33 +143,55 @@ class ModelCheckpoint(Callback):
     Raises
     ------
     ArgumentError
-        An argument is wrong; in ``fit``: there is no such column.
+        An argument is wrong, such as a file of another format; in ``fit``: there is no
+        such column.
+    OSError
+        In ``fit``, before the first step: a file cannot be written.
     """
 
     def __init__(
         self,
-        folder: str | os.PathLike[str],
+        path: str | os.PathLike[str],
         monitor: str = "val_loss",
         mode: str | None = None,
     ) -> None:
-        self.best = Path(folder, "best.safetensors")
-        self.last = Path(folder, "last.safetensors")
+        suffix = Path(path).suffix.lower()
+        if suffix in _OTHER_FORMATS:
+            raise ArgumentError(
+                f"ModelCheckpoint: {path} is no file of fastdl; give a file "
+                f"*.safetensors, or a folder"
+            )
+        self.best = Path(path)
+        self.last: Path | None = None
+        if suffix != ".safetensors":
+            self.best = Path(path, "best.safetensors")
+            self.last = Path(path, "last.safetensors")
         self._monitor = Monitor(monitor, 0.0, mode, "ModelCheckpoint")
+
+    def config(self) -> dict[str, Any]:
+        """Return what decides which model is the best."""
+        return self._monitor.config()
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        """Find out whether the files can be written."""
+        for path in filter(None, (self.best, self.last)):
+            check_writable(path)
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
         """Save the model."""
         improves = self._monitor.improves(row)
-        nn.save(trainer.model, self.last)
+        if self.last is not None:
+            nn.save(trainer.model, self.last)
         if improves:
             nn.save(trainer.model, self.best)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value so far."""
-        return {"best": self._monitor.best}
+        return self._monitor.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._monitor.best = state["best"]
+        self._monitor.load_state_dict(state)
 
 
 class ReduceOnPlateau(Callback):
@@ -205,17 +242,23 @@ class ReduceOnPlateau(Callback):
         self.patience = integer(patience, "ReduceOnPlateau: patience")
         self._waited = 0
 
+    def config(self) -> dict[str, Any]:
+        """Return what decides the learning rates."""
+        own = {"factor": self.factor, "patience": self.patience, "min_lr": self.min_lr}
+        return self._monitor.config() | own
+
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
         """Look at the epoch."""
         self.step(trainer.optimizer, row)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value so far, and how long ago it was; fit for JSON."""
-        return {"best": self._monitor.best, "waited": self._waited}
+        return self._monitor.state_dict() | {"waited": self._waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there; the rates are part of the optimiser's state."""
-        self._monitor.best, self._waited = state["best"], state["waited"]
+        self._monitor.load_state_dict(state)
+        self._waited = count(state, "waited")
 
     def step(self, optimizer: Optimizer, row: dict[str, float]) -> None:
         """Note what an epoch measured; lower the rates when it is time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,6 +52,15 @@ class Callback:
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Run at the end, also after an error or Ctrl-C."""
+
+    def config(self) -> dict[str, Any] | None:
+        """Return what decides the training, or None when it only watches.
+
+        A checkpoint compares it when a training goes on. By default the constructor's
+        arguments, those that are kept as attributes of the same names.
+        """
+        names = inspect.signature(type(self)).parameters
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed training needs: arrays, or what JSON can hold."""

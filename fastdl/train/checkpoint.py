@@ -4,49 +4,56 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastdl.data import DataLoader
-from fastdl.errors import ArgumentError, DataError
+from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
 from fastdl.nn.serialize import read_tensors, write_tensors
 from fastdl.train.callback import Callback
-
-if TYPE_CHECKING:
-    from fastdl.train.trainer import Trainer
+from fastdl.train.description import Run, differences, options
+from fastdl.train.fingerprint import text_of
+from fastdl.train.schedule import Schedule
+from fastdl.train.snapshot import Snapshot
+from fastdl.train.state import check_like, checked_number, count, get
 
 _KEY = "fastdl.checkpoint"  # in the file's metadata
+_FORMAT = 2  # 1 did not describe the run
+
+
+class _Saved(NamedTuple):
+    """A file that was read, and the names of what may differ and does."""
+
+    arrays: dict[str, np.ndarray]
+    state: dict[str, Any]
+    changed: set[str]
 
 
 class Checkpoint:
     """The model, the optimiser, the history, the order of the data, the callbacks.
 
-    One safetensors file: arrays by name, all else as JSON in its metadata.
+    One safetensors file: arrays by name, all else as JSON in its metadata; with a
+    description of the run, so that no other one goes on from it by mistake.
 
     Parameters
     ----------
     path : path
         The file; replaced as a whole or not at all.
-    trainer : Trainer
-        Whose training it is.
-    loader : DataLoader
-        What it trains on.
-    callbacks : sequence of Callback
-        Those of this ``fit``, in order.
+    run : Run
+        Whose state it holds, as it is before the first step.
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        trainer: Trainer,
-        loader: DataLoader,
-        callbacks: Sequence[Callback],
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], run: Run) -> None:
         self.path = Path(path)
-        self._trainer, self._loader, self._callbacks = trainer, loader, callbacks
+        self._trainer, self._loader = run.trainer, run.loader
+        self._callbacks = run.callbacks
+        self._description = run.describe()
+        self._saved: _Saved | None = None
+        self._before: Snapshot | None = None
 
     @property
     def _names(self) -> list[str]:
@@ -64,6 +71,8 @@ class Checkpoint:
             arrays |= _prefixed(f"callback{index}", own)
             states.append({k: v for k, v in state.items() if k not in own})
         description = {
+            "format": _FORMAT,
+            "run": self._description,
             "epochs": epochs,
             "stopped": stopped,
             "loader": self._loader.epoch,
@@ -71,41 +80,245 @@ class Checkpoint:
             "optimizer": optimizer,
             "callbacks": self._names,
             "states": states,
+            "arrays": sorted(arrays),
         }
-        write_tensors(arrays, self.path, {_KEY: json.dumps(description, default=float)})
+        text = json.dumps(description, default=_plain)
+        write_tensors(arrays, self.path, {_KEY: text})
 
-    def restore(self) -> tuple[int, bool]:
-        """Put everything back; return the epochs done and whether it was stopped.
+    # Going on
+
+    def read(self, allow_changes: Sequence[str]) -> None:
+        """Read the file and compare the runs; nothing else is changed.
+
+        Parameters
+        ----------
+        allow_changes : sequence of str
+            Names of what may differ.
 
         Raises
         ------
         DataError
-            The file is missing, damaged, or no checkpoint.
+            The file is missing, damaged, no checkpoint, or does not fit the model.
         ArgumentError
-            It was made with other callbacks.
-        FastdlError
-            It is of another model or optimiser.
+            It is of another run, or a name is unknown.
         """
         arrays, metadata = read_tensors(self.path)
+        if _KEY not in metadata:
+            raise DataError(f"{self.path} is no checkpoint of a training")
         try:
-            saved = json.loads(metadata[_KEY])
-        except (KeyError, ValueError):
-            raise DataError(f"{self.path} is no checkpoint of a training") from None
-        if saved["callbacks"] != self._names:
+            state = json.loads(metadata[_KEY])
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{self.path}: its state is damaged: {error}") from error
+        with self._blaming("its state"):
+            _check(state, arrays)
+        changed = self._compare(state, allow_changes)
+        with self._blaming("the model"):
+            own = self._trainer.model.state_dict()
+            check_like(_within("model", arrays), own)
+        if "optimizer" not in changed:
+            with self._blaming("the optimiser"):
+                _check_optimizer(self._trainer.optimizer.state_dict(), state, arrays)
+        self._saved = _Saved(arrays, state, changed)
+        self._before = Snapshot(self._trainer, self._loader, self._callbacks)
+
+    def restore(self) -> tuple[int, bool]:
+        """Put back what `read` read; return the epochs done and whether it was stopped.
+
+        Raises
+        ------
+        DataError
+            Something cannot go on from its state; `undo` repairs what is half done.
+        """
+        assert self._saved is not None
+        arrays, state, changed = self._saved
+        with self._blaming("the model"):
+            self._trainer.model.load_state_dict(_within("model", arrays))
+        if "optimizer" not in changed:  # another one begins anew
+            with self._blaming("the optimiser"):
+                self._restore_optimizer(self._saved)
+        for number, callback in enumerate(self._callbacks):
+            self._restore_callback(number, callback, self._saved)
+        self._trainer.history.rows[:] = state["history"]
+        self._loader.epoch = state["loader"]
+        self._before = None
+        # A callback that is another one may not want to stop.
+        return state["epochs"], state["stopped"] and "callbacks" not in changed
+
+    def undo(self, *exception: object) -> None:
+        """Make everything as it was after `read`, unless `restore` succeeded.
+
+        For ``ExitStack.push``, below the ends of the callbacks, which change things.
+        """
+        if self._before is not None:
+            self._before.put_back()
+
+    def _restore_callback(self, number: int, callback: Callback, saved: _Saved) -> None:
+        arrays, state, changed = saved
+        name = self._names[number]
+        index = _place(state["callbacks"], name, self._names[:number].count(name))
+        if index is None:  # a new one begins anew
+            return
+        own = state["states"][index] | _within(f"callback{index}", arrays)
+        with self._blaming(f"callback {index} ({name})"):
+            if isinstance(callback, Schedule) and "lr" in changed:
+                callback.go_on(own)
+            else:
+                callback.load_state_dict(own)
+
+    def _restore_optimizer(self, saved: _Saved) -> None:
+        optimizer = self._trainer.optimizer
+        before = [dict(group) for group in optimizer.param_groups]
+        state = _within("optimizer", saved.arrays)
+        optimizer.load_state_dict(saved.state["optimizer"] | {"state": state})
+        for group, own in zip(optimizer.param_groups, before, strict=True):
+            for option in own.keys() & _changed_options(saved.changed, own):
+                group[option] = own[option]
+
+    def _compare(self, state: dict[str, Any], allow_changes: Sequence[str]) -> set[str]:
+        """Return the names of what differs; ArgumentError unless they are allowed."""
+        if isinstance(allow_changes, str):
+            allow_changes = [allow_changes]
+        known = self._description | state.get("run", {})
+        for name in allow_changes:
+            if name not in known:
+                raise ArgumentError(
+                    f"fit: allow_changes: there is no {name!r}{suggest(name, known)}"
+                )
+        found = self._differences(state)
+        refused = [name for name in found if name not in allow_changes]
+        if refused:
             raise ArgumentError(
-                f"fit: {self.path} was made with the callbacks {saved['callbacks']}, "
-                f"but there are {self._names}"
+                f"fit: {self.path} is of another training (there, now):\n"
+                + "\n".join(found[name] for name in refused)
+                + f"\nrepeat what it was made with, or let these differ by "
+                f"allow_changes={refused} (--allow-changes {','.join(refused)})"
             )
-        trainer = self._trainer
-        trainer.model.load_state_dict(_within("model", arrays))
-        state = _within("optimizer", arrays)
-        trainer.optimizer.load_state_dict(saved["optimizer"] | {"state": state})
-        for index, callback in enumerate(self._callbacks):
-            own = _within(f"callback{index}", arrays)
-            callback.load_state_dict(saved["states"][index] | own)
-        trainer.history.rows[:] = saved["history"]
-        self._loader.epoch = saved["loader"]
-        return saved["epochs"], saved["stopped"]
+        return set(found)
+
+    def _differences(self, state: dict[str, Any]) -> dict[str, str]:
+        if "run" not in state:
+            return self._compare_names(state["callbacks"])
+        now = self._description
+        found = differences(state["run"], now)
+        current = options(state["optimizer"]["param_groups"])
+        own = options(self._trainer.optimizer.param_groups)
+        for name in found.keys() & (current.keys() | own.keys()):
+            # Another optimiser has other options. And who goes on with the optimiser of
+            # the interrupted training, whose rate was lowered, asks for no other rate.
+            implied = "optimizer" in found and name != "lr"
+            if implied or text_of(current.get(name)) == text_of(now.get(name)):
+                del found[name]
+        return found
+
+    def _compare_names(self, saved: list[str]) -> dict[str, str]:
+        """Compare with a file that does not describe its run."""
+        warnings.warn(
+            f"{self.path} was made by an earlier version of fastdl and does not say "
+            f"of which training it is; whether the data, the loader, the model, the "
+            f"loss and the options are the same is for you to know",
+            stacklevel=6,
+        )
+        watching = {
+            name
+            for name, callback in zip(self._names, self._callbacks, strict=True)
+            if callback.config() is None and not isinstance(callback, Schedule)
+        }
+        if [n for n in saved if n not in watching] == [
+            n for n in self._names if n not in watching
+        ]:
+            return {}
+        return {"callbacks": f"  callbacks: {saved}, now {self._names}"}
+
+    @contextmanager
+    def _blaming(self, what: str) -> Iterator[None]:
+        """Turn what goes wrong into a DataError that names the file and the place."""
+        try:
+            yield
+        except Exception as error:
+            reason = str(error)
+            if not isinstance(error, FastdlError):  # of a callback of a user
+                reason = f"{type(error).__name__}: {reason}"
+            raise DataError(f"{self.path}: {what}: {reason}") from error
+
+
+def _check(state: Any, arrays: dict[str, np.ndarray]) -> None:
+    """Raise DataError unless the state has the form that `Checkpoint.save` gives it."""
+    if not isinstance(state, dict):
+        raise DataError(f"expected a JSON object, got {state!r:.60}")
+    version = count(state, "format") if "format" in state else 1
+    if version > _FORMAT:
+        raise DataError("it was made by a later version of fastdl; update this one")
+    count(state, "epochs")
+    get(state, "stopped", bool, "true or false")
+    count(state, "loader")
+    for row in get(state, "history", list, "a list of rows"):
+        if not isinstance(row, dict):
+            raise DataError(f"'history' must have rows of numbers, got {row!r:.60}")
+        for name, value in row.items():
+            checked_number(value, name)
+    names = get(state, "callbacks", list, "a list of names")
+    states = get(state, "states", list, "a list of states")
+    if len(names) != len(states) or not all(isinstance(each, dict) for each in states):
+        raise DataError(f"'states' must be those of {names!r:.60}, got {states!r:.60}")
+    optimizer = get(state, "optimizer", dict, "the state of an optimiser")
+    groups = get(optimizer, "param_groups", list, "a list of groups")
+    if not groups or not all(isinstance(group, dict) for group in groups):
+        raise DataError(f"'param_groups' must hold groups, got {groups!r:.60}")
+    for step in get(optimizer, "steps", list, "a list of counts"):
+        count({"steps": step}, "steps")
+    if version > 1:
+        get(state, "run", dict, "a description")
+        listed = get(state, "arrays", list, "a list of names")
+        if listed != sorted(arrays):
+            raise DataError("the arrays are not those that were written")
+
+
+def _check_optimizer(
+    own: dict[str, Any], state: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> None:
+    """Raise DataError unless an optimiser could go on; it checks the ranges itself."""
+    saved = state["optimizer"]["param_groups"]
+    _check_kinds(saved, own["param_groups"], "param_groups")
+    for name, array in _within("optimizer", arrays).items():
+        if array.dtype.kind != "f":
+            raise DataError(f"{name!r} must be of a real type, got {array.dtype}")
+
+
+def _check_kinds(saved: Any, own: Any, place: str) -> None:
+    """Raise DataError unless two values are alike in form: lists, numbers, ..."""
+    if isinstance(own, dict):
+        for name, value in own.items():
+            _check_kinds(get(saved, name, object, ""), value, f"{place}.{name}")
+    elif isinstance(own, (list, tuple)):
+        if not isinstance(saved, list) or len(saved) != len(own):
+            raise DataError(f"{place!r} must be a list of {len(own)}")
+        for index, value in enumerate(own):
+            _check_kinds(saved[index], value, f"{place}.{index}")
+    elif isinstance(own, (bool, np.bool_)):
+        get({place: saved}, place, bool, "true or false")
+    elif isinstance(own, (int, float, np.number)):
+        checked_number(saved, place)
+    elif isinstance(own, str):
+        get({place: saved}, place, str, "a text")
+
+
+def _changed_options(changed: set[str], own: dict[str, Any]) -> set[str]:
+    """Return the options of a group of which the user's new value holds."""
+    prefixed = {n for n in own if f"optimizer.{n}" in changed}
+    return prefixed | (changed & own.keys())
+
+
+def _place(names: list[str], name: str, before: int) -> int | None:
+    """Return where a name stands for the time after so many times, or None."""
+    places = [index for index, each in enumerate(names) if each == name]
+    return places[before] if before < len(places) else None
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy as one that JSON has."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a checkpoint cannot hold a {type(value).__name__}: {value!r:.60}")
 
 
 def _prefixed(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:

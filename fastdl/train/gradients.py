@@ -58,6 +58,9 @@ class GradientMonitor(Callback):
         self.norms: dict[str, float] = {}
         self._reported: set[tuple[str, str]] = set()
 
+    def config(self) -> None:
+        """Nothing: it only watches."""
+
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
         """Begin anew."""
         self._norms: dict[str, list[float]] = {}

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastdl.nn.serialize import atomic_path
+from fastdl.nn.serialize import atomic_path, check_writable
 from fastdl.train.callback import Callback, Step
 
 if TYPE_CHECKING:
@@ -26,10 +26,22 @@ class CSVLog(Callback):
     ----------
     path : path
         The file; an existing one is replaced.
+
+    Raises
+    ------
+    OSError
+        In ``fit``, before the first step: the file cannot be written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+
+    def config(self) -> None:
+        """Nothing: it only watches."""
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        """Find out whether the file can be written."""
+        check_writable(self.path)
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
         """Write the file."""
@@ -46,10 +58,22 @@ class JSONLog(Callback):
     ----------
     path : path
         The file, such as ``log.jsonl``; an existing one is replaced.
+
+    Raises
+    ------
+    OSError
+        In ``fit``, before the first step: the file cannot be written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+
+    def config(self) -> None:
+        """Nothing: it only watches."""
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        """Find out whether the file can be written."""
+        check_writable(self.path)
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
         """Write the file."""
@@ -68,6 +92,9 @@ class LearningRateLog(Callback):
     logs among the callbacks.
     """
 
+    def config(self) -> None:
+        """Nothing: it only watches."""
+
     def on_batch_end(self, trainer: Trainer, step: Step) -> None:
         """Note the rate."""
         self._rate = trainer.optimizer.param_groups[0]["lr"]
@@ -84,6 +111,9 @@ class Timing(Callback):
     "total_seconds" is the time since ``fit`` began, with the validation. Put it before
     logs among the callbacks.
     """
+
+    def config(self) -> None:
+        """Nothing: it only watches."""
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Start the clock."""

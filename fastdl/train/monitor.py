@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from fastdl.errors import ArgumentError, suggest
 from fastdl.optim.optimizer import is_in
+from fastdl.train.state import number
 
 _BETTER: dict[str, Callable[[float, float], bool]] = {
     "min": lambda new, best: new < best,
@@ -48,6 +50,7 @@ class Monitor:
                 f"{who}: mode must be 'min' or 'max', got {mode!r}"
                 f"{suggest(str(mode), _BETTER)}"
             )
+        self._config = {"monitor": name, "min_delta": min_delta, "mode": mode}
         self._better = _BETTER[mode]
         self._margin = -min_delta if mode == "min" else min_delta
         self.reset()
@@ -55,6 +58,25 @@ class Monitor:
     def reset(self) -> None:
         """Forget the best value."""
         self.best = math.nan
+
+    def config(self) -> dict[str, Any]:
+        """Return what decides which value is better."""
+        return dict(self._config)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value so far, and of what."""
+        return {"best": self.best, "monitor": self.name}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there; begin anew when it is of another column.
+
+        Raises
+        ------
+        DataError
+            The state is damaged.
+        """
+        same = state.get("monitor", self.name) == self.name
+        self.best = number(state, "best") if same else math.nan
 
     def value(self, row: dict[str, float]) -> float:
         """Return the watched value; ArgumentError when the row has none."""

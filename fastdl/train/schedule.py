@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fastdl.errors import ArgumentError, suggest
 from fastdl.optim import Scheduler, set_rate
 from fastdl.train.callback import Callback, Step
+from fastdl.train.state import count, finite_numbers, get
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
@@ -48,6 +49,20 @@ class Schedule(Callback):
             )
         self.schedule, self.per = schedule, per
 
+    @property
+    def rule(self) -> dict[str, Any]:
+        """What decides the rates."""
+        return {"schedule": self.schedule, "per": self.per}
+
+    @property
+    def spans_fit(self) -> bool:
+        """Whether the rates depend on how many epochs there will be."""
+        open_end = getattr(self.schedule, "total", None) is None
+        return hasattr(self.schedule, "over") and open_end
+
+    def config(self) -> None:
+        """Nothing: a checkpoint compares the rates by name, as "lr"."""
+
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Note the rates, and set those of the first step."""
         self._groups = trainer.optimizer.param_groups
@@ -57,6 +72,7 @@ class Schedule(Callback):
         if hasattr(schedule, "over"):
             schedule = schedule.over(self._total)
         self._scheduler = Scheduler(trainer.optimizer, schedule)
+        self._ended = False
 
     def on_batch_end(self, trainer: Trainer, step: Step) -> None:
         """Set the rates of the next step."""
@@ -70,20 +86,37 @@ class Schedule(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule stands."""
-        return self._scheduler.state_dict()
+        return self._scheduler.state_dict() | {"ended": self._ended}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._scheduler.load_state_dict(state)
+        own: dict[str, Any] = {"t": count(state, "t", 1)}
+        for name in ("scales", "rates"):
+            own[name] = finite_numbers(state, name, len(self._groups))
+        self._scheduler.load_state_dict(own)
+        if _ended(state):  # but there are more epochs now
+            self._next()
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Go on with rates of its own, where a schedule that was another one stood."""
+        t = count(state, "t", 1) + _ended(state)
+        self._scheduler.t = min(t, self._total) - 1
+        self._scheduler.step()
 
     def _next(self) -> None:
-        if self._scheduler.t < self._total:
+        self._ended = self._scheduler.t >= self._total
+        if not self._ended:
             self._scheduler.step()
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Put the rates back."""
         for group, rate in zip(self._groups, self._before, strict=True):
             group["lr"] = rate
+
+
+def _ended(state: dict[str, Any]) -> bool:
+    """Whether t is a step that has been made, and not the next one."""
+    return "ended" in state and get(state, "ended", bool, "true or false")
 
 
 class ManualRate(Callback):
@@ -136,7 +169,7 @@ class ManualRate(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._seen = state["seen"]
+        self._seen = get(state, "seen", (str, type(None)), "a text")
 
 
 def _rate_in(text: str) -> float:

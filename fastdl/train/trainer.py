@@ -17,6 +17,7 @@ from fastdl import nn
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
+from fastdl.nn.serialize import check_writable
 from fastdl.optim import Adam, Optimizer
 from fastdl.shapes import integer
 from fastdl.train.batches import as_loader, converted, one_source, training_loader
@@ -30,6 +31,7 @@ from fastdl.train.checks import (
     first_bad,
 )
 from fastdl.train.cost import Cost, Limits, Penalties
+from fastdl.train.description import Run
 from fastdl.train.history import History
 from fastdl.train.interrupt import deferred_interrupt
 from fastdl.train.measures import Measures, MetricLike, by_name
@@ -121,6 +123,13 @@ class Trainer:
                 f"such as optim.Adam, got {optimizer!r:.60}"
             )
         self.history = History()
+        self._settings = {  # what decides a training, besides model and optimiser
+            "loss": self.loss,
+            "regularization": regularization,
+            "constraint": constraint,
+            "clip_norm": clip_norm,
+            "clip_value": clip_value,
+        }
         self._stopping = False
 
     @property
@@ -150,6 +159,7 @@ class Trainer:
         check_finite: bool = True,
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = False,
+        allow_changes: Sequence[str] = (),
     ) -> History:
         """Train for some epochs; called again, it goes on where it was.
 
@@ -189,7 +199,14 @@ class Trainer:
             model, optimiser, history, and what the callbacks remember.
         resume : bool
             Go on from the checkpoint, with the same arguments, up to `epochs` in all:
-            the bits are those of a training that was never interrupted.
+            the bits are those of a training that was never interrupted. Whatever else
+            decides the training must be the same too: the checkpoint describes the
+            data, the loader, the model, the loss, the optimiser with its options as
+            they were when the training began, and the callbacks, and what differs is
+            refused by its name. After an error all is as it was before.
+        allow_changes : sequence of str
+            Names of what may differ from the checkpoint, such as ``["data", "lr"]``;
+            the new value holds. Another "optimizer" begins anew, with its options.
 
         Returns
         -------
@@ -205,8 +222,10 @@ class Trainer:
         DataError, DtypeError, ShapeError, ArgumentError
             Data or arguments do not fit, such as labels that are no integers or out of
             range, no examples, a batch size of 0, or a metric that can't be computed of
-            the outputs. Found before the first step: all labels are looked at, and one
-            batch is measured.
+            the outputs; the checkpoint is damaged, or of another training. Found before
+            the first step: all labels are looked at, and one batch is measured.
+        OSError
+            The checkpoint or a log cannot be written; also found before.
         """
         epochs = integer(epochs, "fit: epochs")
         check_callbacks(callbacks)
@@ -215,6 +234,8 @@ class Trainer:
         loader_of_validation = None if validation is None else as_loader(validation)
         if resume and checkpoint is None:
             raise ArgumentError("fit: resume from where? Give checkpoint= its path")
+        if allow_changes and not resume:
+            raise ArgumentError("fit: allow_changes is for resume=True")
         self._prepare(loader, "training", check_finite)
         check_statistics(self.model, len(loader.dataset))
         check_optimizer(self.model, self.optimizer, self._make_optimizer)
@@ -228,10 +249,16 @@ class Trainer:
         everyone = [*callbacks, Progress()] if progress else list(callbacks)
         keeper = None
         if checkpoint is not None:
-            keeper = Checkpoint(checkpoint, self, loader, callbacks)
+            run = Run(self, loader, loader_of_validation, callbacks, epochs)
+            keeper = Checkpoint(checkpoint, run)
+            if resume:
+                keeper.read(allow_changes)
+            check_writable(checkpoint)
         done, self._stopping = 0, False
         with ExitStack() as stack:
             check_interrupt = stack.enter_context(deferred_interrupt())
+            if keeper is not None:
+                stack.push(keeper.undo)
             stack.enter_context(self.model.mode(training=True))
             for callback in everyone:
                 callback.on_train_begin(self, epochs, len(loader))

@@ -1,0 +1,254 @@
+"""All that decides a training, as data: to tell whether another one is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastdl.data import ArrayDataset, DataLoader, Dataset, Subset
+from fastdl.data.dataset import weights
+from fastdl.train.callback import Callback
+from fastdl.train.fingerprint import describe, describe_array, name_of, text_of
+from fastdl.train.schedule import Schedule
+
+if TYPE_CHECKING:
+    from fastdl.train.trainer import Trainer
+
+_SAMPLE = 64  # examples of data that are not in memory
+_NAMES = ("names", "files", "paths")  # attributes that may tell the examples apart
+_SHOWN = 10  # lines about one name
+_LONGEST = 60  # characters of a value
+
+
+class Run:
+    """One call of ``fit``: who trains, on what, and who looks on.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Its model has all sizes known.
+    loader : DataLoader
+        What it trains on.
+    validation : DataLoader or None
+        What it is measured on.
+    callbacks : sequence of Callback
+        Those of this ``fit``, in order.
+    epochs : int
+        How many there will be.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        loader: DataLoader,
+        validation: DataLoader | None,
+        callbacks: Sequence[Callback],
+        epochs: int,
+    ) -> None:
+        self.trainer, self.loader, self.validation = trainer, loader, validation
+        self.callbacks, self.epochs = callbacks, epochs
+
+    def describe(self) -> dict[str, Any]:
+        """Return by name what decides the weights after each epoch.
+
+        The names are those by which ``fit(allow_changes=)`` lets one differ. An option
+        of the optimiser has its own name; "lr" includes the schedules.
+        """
+        trainer, model, validation = self.trainer, self.trainer.model, self.validation
+        frozen = [n for n, p in model.named_parameters() if not p.requires_grad]
+        loader = describe_loader(self.loader)
+        described = {
+            "data": loader.pop("data"),
+            **loader,
+            "validation": None if validation is None else describe_loader(validation),
+            "model": describe(model),
+            "frozen": describe(frozen),
+            "dtype": sorted({p.dtype.name for p in model.parameters()}),
+            **{name: describe(value) for name, value in trainer._settings.items()},
+            "metrics": describe(trainer.metrics),
+            "callbacks": [
+                {"class": name_of(type(callback))} | describe(config)
+                for callback in self.callbacks
+                if (config := callback.config()) is not None
+            ],
+            "optimizer": self._optimizer(),
+        }
+        for name, value in options(trainer.optimizer.param_groups).items():
+            described[f"optimizer.{name}" if name in described else name] = value
+        schedules = [each for each in self.callbacks if isinstance(each, Schedule)]
+        if schedules:
+            described["lr"] = self._rates(schedules)
+        if any(schedule.spans_fit for schedule in schedules):
+            described["epochs"] = self.epochs
+        return described
+
+    def _optimizer(self) -> dict[str, Any]:
+        """Return the class, and the names of the parameters in each group."""
+        named = self.trainer.model.named_parameters()
+        names = {id(parameter): name for name, parameter in named}
+        optimizer = self.trainer.optimizer
+        return {
+            "class": name_of(type(optimizer)),
+            "groups": describe(
+                [
+                    [names.get(id(tensor), "not in the model") for tensor in each]
+                    for each in (group["params"] for group in optimizer.param_groups)
+                ]
+            ),
+        }
+
+    def _rates(self, schedules: list[Schedule]) -> dict[str, Any]:
+        """Describe schedules; of the rates before they keep the ratios alone."""
+        rates = [group["lr"] for group in self.trainer.optimizer.param_groups]
+        return {
+            "schedules": [describe(schedule.rule) for schedule in schedules],
+            "ratios": describe([rate / rates[0] for rate in rates]),
+        }
+
+
+def options(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Describe the options of parameter groups, by name."""
+    return {
+        name: _one_or_all([group.get(name) for group in groups])
+        for name in groups[0]
+        if name != "params"
+    }
+
+
+def _one_or_all(values: list[Any]) -> Any:
+    """Return the value of all groups, or one for each."""
+    described = [describe(value) for value in values]
+    alike = len(set(map(text_of, described))) == 1
+    return described[0] if alike else described
+
+
+def describe_loader(loader: DataLoader) -> dict[str, Any]:
+    """Describe a loader and its data by what decides the batches."""
+    return {
+        "data": describe_data(loader.dataset),
+        "batch_size": loader.batch_size,
+        "shuffle": bool(loader.shuffle),
+        "seed": describe(loader.seed),
+        "drop_last": bool(loader.drop_last),
+        "transform": describe(loader.transforms),
+    }
+
+
+def describe_data(dataset: Dataset) -> dict[str, Any]:
+    """Describe a data set.
+
+    Arrays in memory, and parts of them, by a digest of every example: the same examples
+    in the same order look alike, however they are kept. Other data (of a file, or made
+    when asked for) by the number of examples, their labels and weights, their names and
+    sizes when there is an attribute ``names``, ``files`` or ``paths``, and 64 examples
+    drawn by a fixed seed; these are left out when they come out differently each time.
+    """
+    whole, rows = _whole(dataset)
+    described: dict[str, Any] = {"examples": len(dataset)}
+    if type(whole) is ArrayDataset and not _is_mapped(whole.x):
+        described["x"] = describe_array(whole.x, rows)
+    else:
+        described["class"] = name_of(type(whole))
+        described["names"] = _names(whole, rows)
+        described["sample"] = _sample(dataset)
+    for name, array in (("y", dataset.y), ("weight", weights(dataset))):
+        described[name] = None if array is None else describe_array(np.asarray(array))
+    return described
+
+
+def _whole(dataset: Dataset) -> tuple[Dataset, np.ndarray | None]:
+    """Return the data set of which this is a part, and which rows; None for all."""
+    if type(dataset) is not Subset:
+        return dataset, None
+    whole, rows = _whole(dataset.dataset)
+    return whole, dataset.indices if rows is None else rows[dataset.indices]
+
+
+def _is_mapped(array: Any) -> bool:
+    """Whether the values lie in a file that is mapped into memory."""
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap):
+            return True
+        array = array.base
+    return False
+
+
+def _names(dataset: Any, rows: np.ndarray | None) -> Any:
+    """Return a digest of the last two parts of each name, and the sizes of files."""
+    for attribute in _NAMES:
+        names = getattr(dataset, attribute, None)
+        if isinstance(names, Sequence) and len(names) == len(dataset):
+            chosen = range(len(names)) if rows is None else rows.tolist()
+            paths = [Path(str(names[row])) for row in chosen]
+            return describe([["/".join(p.parts[-2:]), _size(p)] for p in paths])
+    return None
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):  # not a file, or no name of one
+        return None
+
+
+def _sample(dataset: Dataset) -> Any:
+    rng = np.random.default_rng(0)
+    count = len(dataset)
+    rows = np.sort(rng.choice(count, min(count, _SAMPLE), replace=False))
+    first, second = (describe(dataset.take(rows)) for _ in range(2))
+    return first if text_of(first) == text_of(second) else "random"
+
+
+# Comparing
+
+
+def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    """Return by name what differs between two descriptions, as lines for people."""
+    found = {}
+    for name in {**saved, **now}:
+        if text_of(saved.get(name)) != text_of(now.get(name)):
+            lines = list(_lines(name, saved.get(name), now.get(name)))
+            more = len(lines) - _SHOWN
+            if more > 0:
+                lines[_SHOWN:] = [f"{name}: {more} more differences"]
+            found[name] = "\n".join(f"  {line}" for line in lines)
+    return found
+
+
+def _lines(place: str, saved: Any, now: Any) -> list[str]:
+    if text_of(saved) == text_of(now):
+        return []
+    if isinstance(saved, list) and isinstance(now, list) and len(saved) == len(now):
+        saved, now = _labelled(saved), _labelled(now)
+    if isinstance(saved, dict) and isinstance(now, dict):
+        # What has another class, type or shape differs in all the rest as well.
+        for name in ("class", "dtype", "shape"):
+            if name in saved and name in now and saved[name] != now[name]:
+                return [f"{place}: {_shown(saved[name])}, now {_shown(now[name])}"]
+        return [
+            line
+            for name in {**saved, **now}
+            for line in _lines(f"{place}.{name}", saved.get(name), now.get(name))
+        ]
+    if place.endswith((".digest", ".code")):
+        what, _, kind = place.rpartition(".")
+        return [f"{what}: other {'values' if kind == 'digest' else 'code'}"]
+    return [f"{place}: {_shown(saved)}, now {_shown(now)}"]
+
+
+def _labelled(items: list[Any]) -> dict[str, Any]:
+    """Return items by their places, and their classes if they have any."""
+    names = [item.get("class", "") if isinstance(item, dict) else "" for item in items]
+    return {f"{i} {names[i]}".strip(): item for i, item in enumerate(items)}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        value = [
+            i["class"] if isinstance(i, dict) and "class" in i else i for i in value
+        ]
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -1,0 +1,241 @@
+"""Any object as plain JSON data: what does the same thing looks the same.
+
+Numbers, texts and containers are themselves; arrays are their type, their shape and a
+digest of their values; modules their classes and arguments; any other object its class
+and its public attributes; a function its name, its code and what it has closed over.
+
+This cannot be complete: what a function reads from elsewhere (a global, a file), what a
+class keeps under a private name, and how its methods are written, is not seen. A path
+says where something is and not what, so it counts as nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import PurePath
+from types import CodeType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from fastdl.autograd import Tensor
+from fastdl.errors import FastdlError
+from fastdl.nn import Module
+
+_LONGEST = 64  # a longer list is described by its digest
+_ROWS = 2**24  # bytes that are hashed in one go
+_ADDRESS = " at 0x"  # in the text of an object that shows nothing of itself
+_PASSING = ("training", "input_shape")  # attributes of a module that are no settings
+
+
+def describe(value: Any) -> Any:
+    """Return JSON-able data that two objects share when they do the same thing."""
+    try:
+        return _Describer().of(value)
+    except RecursionError:  # a list that contains itself
+        return {"class": name_of(type(value))}
+
+
+def text_of(description: Any) -> str:
+    """Return a description as the text by which it is compared."""
+    return json.dumps(description, sort_keys=True)
+
+
+def describe_array(array: np.ndarray, rows: np.ndarray | None = None) -> dict[str, Any]:
+    """Describe an array, or those rows of it, without a copy of the whole.
+
+    Parameters
+    ----------
+    array : ndarray, (m, ...)
+        Numbers.
+    rows : ndarray of int, optional
+        The description is that of ``array[rows]``.
+    """
+    count = array.shape[:1] if rows is None else (len(rows),)
+    return {
+        "dtype": array.dtype.name,
+        "shape": [*count, *array.shape[1:]],
+        "digest": _digest(_pieces(array, rows)),
+    }
+
+
+class _Describer:
+    """Describes what lies in one object; each object in it once, so circles end."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+
+    def of(self, value: Any) -> Any:
+        if isinstance(value, np.generic):
+            value = value.item()
+        if value is None or isinstance(value, (bool, float, str)):
+            return value
+        if isinstance(value, int):
+            return value if abs(value) < 2**63 else hex(value)
+        if isinstance(value, PurePath):
+            return None
+        if isinstance(value, (bytes, bytearray)):
+            return _digest([bytes(value)])
+        if isinstance(value, (Tensor, np.ndarray)):
+            return self._array(value.data if isinstance(value, Tensor) else value)
+        if isinstance(value, Mapping):
+            return {str(key): self.of(part) for key, part in value.items()}
+        if isinstance(value, (list, tuple)):
+            return _shortened(list(map(self.of, value)))
+        if isinstance(value, (set, frozenset)):
+            return _shortened(sorted(map(self.of, value), key=text_of))
+        if isinstance(value, Module):
+            return {
+                name or "itself": self._object(module, _arguments(module))
+                for name, module in value.named_modules()
+            }
+        return self._callable(value) if callable(value) else self._unknown(value)
+
+    def _array(self, array: np.ndarray) -> Any:
+        if array.dtype.kind == "O":
+            return self.of(array.tolist())
+        return describe_array(array)
+
+    def _callable(self, value: Any) -> Any:
+        if isinstance(value, partial):
+            return {
+                "function": self.of(value.func),
+                "args": self.of(value.args),
+                "keywords": self.of(value.keywords),
+            }
+        if isinstance(value, MethodType):
+            return {"method": value.__name__, "of": self.of(value.__self__)}
+        if isinstance(value, FunctionType):
+            return self._function(value)
+        # With a name it is a class, or written in C.
+        return name_of(value) if hasattr(value, "__name__") else self._unknown(value)
+
+    def _function(self, function: FunctionType) -> Any:
+        """Describe a function; of our own the name is enough, but for a closure."""
+        fields = _closure(function)
+        if not _is_ours(function):
+            fields["defaults"] = [function.__defaults__, function.__kwdefaults__]
+            fields["code"] = _code(function.__code__)
+        name = name_of(function)
+        return self._once(function, {"function": name}, fields) if fields else name
+
+    def _unknown(self, value: Any) -> Any:
+        fields = _public(value)
+        if not fields and _ADDRESS not in repr(value):  # a complex number, a date, ...
+            fields = {"value": repr(value)}
+        return self._object(value, fields)
+
+    def _object(self, value: Any, fields: dict[str, Any]) -> Any:
+        return self._once(value, {"class": name_of(type(value))}, fields)
+
+    def _once(self, value: Any, head: dict[str, Any], fields: dict[str, Any]) -> Any:
+        if id(value) in self._numbers:
+            return f"object {self._numbers[id(value)]} again"
+        self._numbers[id(value)] = len(self._numbers)
+        return head | self.of(fields)
+
+
+def name_of(thing: Any) -> str:
+    """Return the name of a class or function; with its module unless it is ours."""
+    name = getattr(thing, "__qualname__", thing.__name__)
+    return name if _is_ours(thing) else f"{_module_of(thing)}.{name}"
+
+
+def _is_ours(thing: Any) -> bool:
+    return _module_of(thing).partition(".")[0] == "fastdl"
+
+
+def _module_of(thing: Any) -> str:
+    return getattr(thing, "__module__", None) or "builtins"
+
+
+def _shortened(items: list[Any]) -> Any:
+    if len(items) <= _LONGEST:
+        return items
+    return {"length": len(items), "digest": _digest([text_of(items).encode()])}
+
+
+def _closure(function: FunctionType) -> dict[str, Any]:
+    """Return the variables of outer functions that a function uses."""
+    values = {}
+    names = function.__code__.co_freevars
+    for name, cell in zip(names, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # the outer function has not set it yet
+            values[name] = cell.cell_contents
+    return values
+
+
+def _code(code: CodeType) -> str:
+    """Return a digest of what a function does, whatever the lines of its file."""
+    parts = [code.co_code.hex(), *code.co_names, *map(_constant, code.co_consts)]
+    return _digest([text_of(parts).encode()])
+
+
+def _constant(value: Any) -> str:
+    if isinstance(value, CodeType):
+        return _code(value)
+    if isinstance(value, frozenset):  # in an order that changes from run to run
+        return repr(sorted(map(repr, value)))
+    return repr(value)
+
+
+def _arguments(module: Module) -> dict[str, Any]:
+    """Return what a module was made with, as far as it is known.
+
+    The modules inside are described on their own.
+    """
+    try:
+        arguments = module.config()
+    except FastdlError:  # arguments that are not kept as attributes
+        arguments = {}
+    if not _is_ours(type(module)):
+        arguments = _public(module) | arguments
+    kept = {
+        name: value
+        for name, value in arguments.items()
+        if name not in (*_PASSING, *module._buffer_names) and not _has_parts(value)
+    }
+    return kept | ({"frozen": True} if module.frozen else {})
+
+
+def _has_parts(value: Any) -> bool:
+    """Whether it is, or contains, something that is described elsewhere."""
+    if isinstance(value, Mapping):
+        return any(map(_has_parts, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_has_parts, value))
+    return isinstance(value, (Module, Tensor))
+
+
+def _public(value: Any) -> dict[str, Any]:
+    """Return the attributes of an object whose names do not begin with _."""
+    slots = (getattr(cls, "__slots__", ()) for cls in type(value).__mro__)
+    names = [name for own in slots for name in ([own] if isinstance(own, str) else own)]
+    fields = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    fields |= getattr(value, "__dict__", {})
+    return {name: each for name, each in fields.items() if not name.startswith("_")}
+
+
+def _pieces(array: np.ndarray, rows: np.ndarray | None) -> Iterator[memoryview]:
+    """Yield the bytes of the rows of an array, some at a time, as this machine's."""
+    array = np.atleast_1d(array)
+    count = len(array) if rows is None else len(rows)
+    step = max(1, _ROWS // max(1, array[:1].nbytes))
+    for start in range(0, count, step):
+        chosen = slice(start, start + step)
+        piece = array[chosen] if rows is None else array[rows[chosen]]
+        native = piece.dtype.newbyteorder("=")
+        piece = np.ascontiguousarray(piece).astype(native, copy=False)
+        if piece.size:
+            yield piece.reshape(-1).view(np.uint8).data
+
+
+def _digest(pieces: Iterable[bytes | memoryview]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+"""How everything was before a restore, to be put back when it fails."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fastdl.data import DataLoader
+from fastdl.train.callback import Callback
+
+if TYPE_CHECKING:
+    from fastdl.train.trainer import Trainer
+
+
+class Snapshot:
+    """The state of a trainer, a loader and callbacks.
+
+    Of callbacks it holds their attributes, and what lies directly in attributes that
+    are lists, dicts, sets or objects of fastdl; of deeper ones the callback itself must
+    take care.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Its model has all sizes known.
+    loader : DataLoader
+        What it trains on.
+    callbacks : sequence of Callback
+        Before they begin.
+    """
+
+    def __init__(
+        self, trainer: Trainer, loader: DataLoader, callbacks: Sequence[Callback]
+    ) -> None:
+        self._trainer, self._loader = trainer, loader
+        self._model = trainer.model.state_dict()
+        self._optimizer = trainer.optimizer.state_dict()
+        self._epoch, self._stopping = loader.epoch, trainer._stopping
+        containers: list[Any] = [trainer.history.rows, *map(vars, callbacks)]
+        for callback in callbacks:
+            containers.extend(_containers(callback))
+        self._contents = [(each, copy.copy(each)) for each in containers]
+
+    def put_back(self) -> None:
+        """Make everything as it was."""
+        self._trainer.model.load_state_dict(self._model)
+        self._trainer.optimizer.load_state_dict(self._optimizer)
+        self._loader.epoch, self._trainer._stopping = self._epoch, self._stopping
+        for container, contents in self._contents:
+            container.clear()
+            fill = container.extend if isinstance(container, list) else container.update
+            fill(contents)
+
+
+def _containers(owner: Any) -> Iterator[Any]:
+    """Yield what lies in an object's attributes and can change there."""
+    for value in vars(owner).values():
+        if isinstance(value, (list, dict, set)):
+            yield value
+        elif type(value).__module__.startswith("fastdl.") and hasattr(
+            value, "__dict__"
+        ):
+            yield vars(value)
