@@ -288,6 +288,51 @@ def test_patience_checkpoints_and_tensorboard(fastdl_command, tmp_path):
     assert len(list(tmp_path.glob("events.out.tfevents.*"))) == 1
 
 
+@pytest.mark.usefixtures("without_matplotlib")
+def test_another_run_is_not_resumed(fastdl_command, tmp_path, monkeypatch):
+    """S23: what differs is named; config.json stays that of the run."""
+
+    def command(*more):
+        options = ("--model", "logistic", "--epochs", 3, "--out", tmp_path)
+        return fastdl_command("train", "digits", *options, *more)
+
+    def interrupted(self, trainer, row):
+        write(self, trainer, row)
+        if row["epoch"] == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    write = CSVLog.on_epoch_end
+    with monkeypatch.context() as patch:
+        patch.setattr(CSVLog, "on_epoch_end", interrupted)
+        assert command()[0] == 130
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    changed = ("--lr", 0.01, "--batch-size", 32, "--patience", 2, "--resume")
+    code, _, err = command(*changed)
+    assert code == 2
+    for line in ("batch_size: 64, now 32", "lr.schedules.0.schedule.lr: 0.003, now"):
+        assert line in err
+    assert "(--allow-changes batch_size,callbacks,lr)" in err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+    names = ("--allow-changes", "batch_size, callbacks,lr")
+    code, _, err = command(*changed, *names)
+    assert (code, err.splitlines()[0][:9]) == (0, "epoch 3/3")
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert (config["batch_size"], config["lr"]) == (32, 0.01)
+
+
+def test_a_run_folder_that_cannot_be_written(fastdl_command, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    code, _, err = fastdl_command("train", "digits", "--out", tmp_path / "file" / "run")
+    assert code != 0
+    assert "epoch" not in err
+    assert str(tmp_path / "file") in err.splitlines()[-1]
+    (tmp_path / "model.safetensors").mkdir()
+    code, _, err = fastdl_command("train", "digits", "--out", tmp_path)
+    assert code != 0
+    assert "epoch" not in err
+    assert str(tmp_path / "model.safetensors") in err.splitlines()[-1]
+
+
 def test_nothing_to_resume(fastdl_command, tmp_path):
     code, _, err = fastdl_command("train", "digits", "--resume", "--out", tmp_path)
     assert code == 2

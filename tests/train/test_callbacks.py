@@ -128,6 +128,31 @@ def test_checkpoints(tmp_path):
     assert len(list((tmp_path / "new").iterdir())) == 2  # no temporary file
 
 
+def test_a_checkpoint_in_a_file(tmp_path):
+    """S23: as in Keras, a file is a file: the best model, and no other."""
+    path = tmp_path / "new" / "best.safetensors"
+    values = Measures(3.0, 1.0, 2.0)
+    callback = train.ModelCheckpoint(path)
+    fit(trainer(), values, callback, epochs=3)
+    np.testing.assert_equal(fastdl.load(path).state_dict(), values.states[2])
+    assert list(path.parent.iterdir()) == [path]
+    assert (callback.best, callback.last) == (path, None)
+
+
+def test_a_folder_may_have_a_dot(tmp_path):
+    fit(trainer(), Measures(1.0), train.ModelCheckpoint(tmp_path / "v1.2"), epochs=1)
+    assert sorted(path.name for path in (tmp_path / "v1.2").iterdir()) == [
+        "best.safetensors",
+        "last.safetensors",
+    ]
+
+
+@pytest.mark.parametrize("name", ["best.keras", "best.h5", "runs/Best.CKPT", "m.pt"])
+def test_files_of_others(name):
+    with pytest.raises(ArgumentError, match=r"is no file of fastdl; give a file \*"):
+        train.ModelCheckpoint(name)
+
+
 class Rates(Callback):
     def __init__(self):
         self.rates = []
