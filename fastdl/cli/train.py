@@ -11,7 +11,6 @@ import fastdl
 from fastdl import backend, data, datasets, models, random, report
 from fastdl.cli import arguments
 from fastdl.cli.outcome import Outcome, examine
-from fastdl.nn.serialize import check_writable
 from fastdl.train import (
     OPTIMIZERS,
     RECIPES,
@@ -29,6 +28,7 @@ from fastdl.train import (
     Trainer,
     recipe,
 )
+from fastdl.train.writable import check_writable
 
 HELP = "train a network on a data set"
 DESCRIPTION = """\

@@ -6,10 +6,8 @@ moment leaves the old file or the new one.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,22 +133,6 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             os.fsync(directory)
         finally:
             os.close(directory)
-
-
-def check_writable(path: str | os.PathLike) -> None:
-    """Raise OSError, with the path, when `atomic_path` could not write there.
-
-    Missing folders are made.
-    """
-    if Path(path).is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=Path(path).parent):
-            pass
-    except OSError as error:
-        error.filename = str(path)
-        raise
 
 
 def write_tensors(

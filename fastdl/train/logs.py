@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastdl.nn.serialize import atomic_path, check_writable
+from fastdl.nn.serialize import atomic_path
 from fastdl.train.callback import Callback, Step
+from fastdl.train.writable import check_writable
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
