@@ -242,7 +242,7 @@ class _Config(Callback):
         self._folder, self._settings = folder, settings
         self._written = False
 
-    def config(self) -> None:
+    def decides(self) -> None:
         """Nothing: it only writes."""
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:

@@ -75,10 +75,10 @@ class EarlyStopping(Callback):
         """The best value; NaN before the first epoch."""
         return self._monitor.best
 
-    def config(self) -> dict[str, Any]:
+    def decides(self) -> dict[str, Any]:
         """Return what decides when the training ends, and with which weights."""
         own = {"patience": self.patience, "restore_best": self.restore_best}
-        return self._monitor.config() | own
+        return self._monitor.decides() | own
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Begin anew."""
@@ -168,9 +168,9 @@ class ModelCheckpoint(Callback):
             self.last = Path(path, "last.safetensors")
         self._monitor = Monitor(monitor, 0.0, mode, "ModelCheckpoint")
 
-    def config(self) -> dict[str, Any]:
+    def decides(self) -> dict[str, Any]:
         """Return what decides which model is the best."""
-        return self._monitor.config()
+        return self._monitor.decides()
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Find out whether the files can be written."""
@@ -242,10 +242,10 @@ class ReduceOnPlateau(Callback):
         self.patience = integer(patience, "ReduceOnPlateau: patience")
         self._waited = 0
 
-    def config(self) -> dict[str, Any]:
+    def decides(self) -> dict[str, Any]:
         """Return what decides the learning rates."""
         own = {"factor": self.factor, "patience": self.patience, "min_lr": self.min_lr}
-        return self._monitor.config() | own
+        return self._monitor.decides() | own
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
         """Look at the epoch."""

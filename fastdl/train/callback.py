@@ -53,7 +53,7 @@ class Callback:
     def on_train_end(self, trainer: Trainer) -> None:
         """Run at the end, also after an error or Ctrl-C."""
 
-    def config(self) -> dict[str, Any] | None:
+    def decides(self) -> dict[str, Any] | None:
         """Return what decides the training, or None when it only watches.
 
         A checkpoint compares it when a training goes on. By default the constructor's

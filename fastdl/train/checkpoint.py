@@ -112,14 +112,13 @@ class Checkpoint:
         with self._blaming("its state"):
             _check(state, arrays)
         changed = self._compare(state, allow_changes)
+        before = Snapshot(self._trainer, self._loader, self._callbacks)
         with self._blaming("the model"):
-            own = self._trainer.model.state_dict()
-            check_like(_within("model", arrays), own)
+            check_like(_within("model", arrays), before.model)
         if "optimizer" not in changed:
             with self._blaming("the optimiser"):
-                _check_optimizer(self._trainer.optimizer.state_dict(), state, arrays)
-        self._saved = _Saved(arrays, state, changed)
-        self._before = Snapshot(self._trainer, self._loader, self._callbacks)
+                _check_optimizer(before.optimizer["param_groups"], state, arrays)
+        self._saved, self._before = _Saved(arrays, state, changed), before
 
     def restore(self) -> tuple[int, bool]:
         """Put back what `read` read; return the epochs done and whether it was stopped.
@@ -140,7 +139,7 @@ class Checkpoint:
             self._restore_callback(number, callback, self._saved)
         self._trainer.history.rows[:] = state["history"]
         self._loader.epoch = state["loader"]
-        self._before = None
+        self._saved = self._before = None  # their memory is needed
         # A callback that is another one may not want to stop.
         return state["epochs"], state["stopped"] and "callbacks" not in changed
 
@@ -221,7 +220,7 @@ class Checkpoint:
         watching = {
             name
             for name, callback in zip(self._names, self._callbacks, strict=True)
-            if callback.config() is None and not isinstance(callback, Schedule)
+            if callback.decides() is None and not isinstance(callback, Schedule)
         }
         if [n for n in saved if n not in watching] == [
             n for n in self._names if n not in watching
@@ -274,11 +273,10 @@ def _check(state: Any, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _check_optimizer(
-    own: dict[str, Any], state: dict[str, Any], arrays: dict[str, np.ndarray]
+    own: list[dict[str, Any]], state: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> None:
     """Raise DataError unless an optimiser could go on; it checks the ranges itself."""
-    saved = state["optimizer"]["param_groups"]
-    _check_kinds(saved, own["param_groups"], "param_groups")
+    _check_kinds(state["optimizer"]["param_groups"], own, "param_groups")
     for name, array in _within("optimizer", arrays).items():
         if array.dtype.kind != "f":
             raise DataError(f"{name!r} must be of a real type, got {array.dtype}")

@@ -70,9 +70,9 @@ class Run:
             **{name: describe(value) for name, value in trainer._settings.items()},
             "metrics": describe(trainer.metrics),
             "callbacks": [
-                {"class": name_of(type(callback))} | describe(config)
+                {"class": name_of(type(callback))} | describe(decides)
                 for callback in self.callbacks
-                if (config := callback.config()) is not None
+                if (decides := callback.decides()) is not None
             ],
             "optimizer": self._optimizer(),
         }

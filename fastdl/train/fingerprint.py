@@ -72,6 +72,8 @@ class _Describer:
     def of(self, value: Any) -> Any:
         if isinstance(value, np.generic):
             value = value.item()
+        if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+            value = int(value)  # 1 and 1.0 do the same
         if value is None or isinstance(value, (bool, float, str)):
             return value
         if isinstance(value, int):

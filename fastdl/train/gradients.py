@@ -58,7 +58,7 @@ class GradientMonitor(Callback):
         self.norms: dict[str, float] = {}
         self._reported: set[tuple[str, str]] = set()
 
-    def config(self) -> None:
+    def decides(self) -> None:
         """Nothing: it only watches."""
 
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:

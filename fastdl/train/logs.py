@@ -37,7 +37,7 @@ class CSVLog(Callback):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
 
-    def config(self) -> None:
+    def decides(self) -> None:
         """Nothing: it only watches."""
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
@@ -69,7 +69,7 @@ class JSONLog(Callback):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
 
-    def config(self) -> None:
+    def decides(self) -> None:
         """Nothing: it only watches."""
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
@@ -93,7 +93,7 @@ class LearningRateLog(Callback):
     logs among the callbacks.
     """
 
-    def config(self) -> None:
+    def decides(self) -> None:
         """Nothing: it only watches."""
 
     def on_batch_end(self, trainer: Trainer, step: Step) -> None:
@@ -113,7 +113,7 @@ class Timing(Callback):
     logs among the callbacks.
     """
 
-    def config(self) -> None:
+    def decides(self) -> None:
         """Nothing: it only watches."""
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:

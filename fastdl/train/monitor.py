@@ -50,7 +50,7 @@ class Monitor:
                 f"{who}: mode must be 'min' or 'max', got {mode!r}"
                 f"{suggest(str(mode), _BETTER)}"
             )
-        self._config = {"monitor": name, "min_delta": min_delta, "mode": mode}
+        self._choice = {"monitor": name, "min_delta": min_delta, "mode": mode}
         self._better = _BETTER[mode]
         self._margin = -min_delta if mode == "min" else min_delta
         self.reset()
@@ -59,9 +59,9 @@ class Monitor:
         """Forget the best value."""
         self.best = math.nan
 
-    def config(self) -> dict[str, Any]:
+    def decides(self) -> dict[str, Any]:
         """Return what decides which value is better."""
-        return dict(self._config)
+        return dict(self._choice)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value so far, and of what."""

@@ -60,7 +60,7 @@ class Schedule(Callback):
         open_end = getattr(self.schedule, "total", None) is None
         return hasattr(self.schedule, "over") and open_end
 
-    def config(self) -> None:
+    def decides(self) -> None:
         """Nothing: a checkpoint compares the rates by name, as "lr"."""
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:

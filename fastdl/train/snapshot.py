@@ -28,14 +28,19 @@ class Snapshot:
         What it trains on.
     callbacks : sequence of Callback
         Before they begin.
+
+    Attributes
+    ----------
+    model, optimizer : dict
+        Their ``state_dict``.
     """
 
     def __init__(
         self, trainer: Trainer, loader: DataLoader, callbacks: Sequence[Callback]
     ) -> None:
         self._trainer, self._loader = trainer, loader
-        self._model = trainer.model.state_dict()
-        self._optimizer = trainer.optimizer.state_dict()
+        self.model = trainer.model.state_dict()
+        self.optimizer = trainer.optimizer.state_dict()
         self._epoch, self._stopping = loader.epoch, trainer._stopping
         containers: list[Any] = [trainer.history.rows, *map(vars, callbacks)]
         for callback in callbacks:
@@ -44,8 +49,8 @@ class Snapshot:
 
     def put_back(self) -> None:
         """Make everything as it was."""
-        self._trainer.model.load_state_dict(self._model)
-        self._trainer.optimizer.load_state_dict(self._optimizer)
+        self._trainer.model.load_state_dict(self.model)
+        self._trainer.optimizer.load_state_dict(self.optimizer)
         self._loader.epoch, self._trainer._stopping = self._epoch, self._stopping
         for container, contents in self._contents:
             container.clear()

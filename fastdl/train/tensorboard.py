@@ -35,7 +35,7 @@ class TensorBoardLog(Callback):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
 
-    def config(self) -> None:
+    def decides(self) -> None:
         """Nothing: it only watches."""
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:

@@ -206,7 +206,8 @@ class Trainer:
             refused by its name. After an error all is as it was before.
         allow_changes : sequence of str
             Names of what may differ from the checkpoint, such as ``["data", "lr"]``;
-            the new value holds. Another "optimizer" begins anew, with its options.
+            the refusal tells them. The new value holds; another "optimizer" begins
+            anew.
 
         Returns
         -------

@@ -23,7 +23,7 @@ class Interrupt(Callback):
     def __init__(self, epoch):
         self.epoch = epoch
 
-    def config(self):
+    def decides(self):
         return None
 
     def on_batch_end(self, trainer, step):

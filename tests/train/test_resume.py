@@ -59,12 +59,12 @@ OTHERS = {
     "dtype": ({"dtype": np.float64}, "dtype.0: 'float32', now 'float64'"),
     "loss": (
         {"loss": nn.CrossEntropyLoss(label_smoothing=0.1)},
-        "label_smoothing: 0.0",
+        "label_smoothing: 0, now 0.1",
     ),
     "own loss": ({"loss": half, "metrics": ["accuracy"]}, "loss"),
     "penalty": ({"regularization": nn.L2(0.1)}, "regularization"),
     "constraint": ({"constraint": nn.MaxNorm(3)}, "constraint: nothing, now"),
-    "clipping": ({"clip_norm": 1.0}, "clip_norm: nothing, now 1.0"),
+    "clipping": ({"clip_norm": 1.0}, "clip_norm: nothing, now 1"),
     "metrics": ({"metrics": []}, "metrics"),
     "AdamW": ({"optimizer": optim.AdamW}, "optimizer: 'Adam', now 'AdamW'"),
     "Adagrad": ({"optimizer": optim.Adagrad}, "optimizer: 'Adam', now 'Adagrad'"),
@@ -231,7 +231,7 @@ class Rates(Callback):
     def __init__(self):
         self.rates = []
 
-    def config(self):
+    def decides(self):
         return None
 
     def on_batch_end(self, trainer, step):
