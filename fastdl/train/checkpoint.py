@@ -23,6 +23,7 @@ from fastdl.train.state import check_like, checked_number, count, get
 
 _KEY = "fastdl.checkpoint"  # in the file's metadata
 _FORMAT = 2  # 1 did not describe the run
+_RATES = {"lr", "epochs", "optimizer"}  # where a schedule sets others than before
 
 
 class _Saved(NamedTuple):
@@ -159,7 +160,7 @@ class Checkpoint:
             return
         own = state["states"][index] | _within(f"callback{index}", arrays)
         with self._blaming(f"callback {index} ({name})"):
-            if isinstance(callback, Schedule) and "lr" in changed:
+            if isinstance(callback, Schedule) and changed & _RATES:
                 callback.go_on(own)
             else:
                 callback.load_state_dict(own)
@@ -179,7 +180,7 @@ class Checkpoint:
             allow_changes = [allow_changes]
         known = self._description | state.get("run", {})
         for name in allow_changes:
-            if name not in known:
+            if not isinstance(name, str) or name not in known:
                 raise ArgumentError(
                     f"fit: allow_changes: there is no {name!r}{suggest(name, known)}"
                 )
@@ -198,8 +199,9 @@ class Checkpoint:
         if "run" not in state:
             return self._compare_names(state["callbacks"])
         now = self._description
-        found = differences(state["run"], now)
-        current = options(state["optimizer"]["param_groups"])
+        with self._blaming("its description"):
+            found = differences(state["run"], now)
+            current = options(state["optimizer"]["param_groups"])
         own = options(self._trainer.optimizer.param_groups)
         for name in found.keys() & (current.keys() | own.keys()):
             # Another optimiser has other options. And who goes on with the optimiser of
@@ -265,7 +267,7 @@ def _check(state: Any, arrays: dict[str, np.ndarray]) -> None:
         raise DataError(f"'param_groups' must hold groups, got {groups!r:.60}")
     for step in get(optimizer, "steps", list, "a list of counts"):
         count({"steps": step}, "steps")
-    if version > 1:
+    if version > 1 or "run" in state:
         get(state, "run", dict, "a description")
         listed = get(state, "arrays", list, "a list of names")
         if listed != sorted(arrays):

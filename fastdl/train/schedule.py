@@ -99,6 +99,9 @@ class Schedule(Callback):
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Go on with rates of its own, where a schedule that was another one stood."""
+        rates = self._scheduler.state_dict()["rates"]
+        for group, rate in zip(self._groups, rates, strict=True):
+            group["lr"] = rate
         t = count(state, "t", 1) + _ended(state)
         self._scheduler.t = min(t, self._total) - 1
         self._scheduler.step()

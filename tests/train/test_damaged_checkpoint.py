@@ -196,6 +196,25 @@ def test_arrays_that_do_not_fit(saved, case):
     refused(path, message)
 
 
+def test_a_description_without_a_format(saved):
+    path, arrays, state = saved
+    del state["format"]
+    put(path, arrays, state | {"run": 3})
+    refused(path, "'run' must be a description")
+
+
+def test_a_description_that_nests_deeply(saved):
+    path, arrays, state = saved
+    text = json.dumps(state | {"run": {"seed": "DEEP"}})
+    text = text.replace('"DEEP"', "[" * 900 + "]" * 900)
+    write_tensors(arrays, path, {KEY: text})
+    trainer, loader, callbacks, fit = training(path)
+    before = everything(trainer, loader, callbacks, 0)
+    with pytest.raises(FastdlError, match=re.escape(str(path))):
+        fit(3, resume=True)
+    np.testing.assert_equal(everything(trainer, loader, callbacks, 0), before)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "1" * 5000, '{"a": NaM}'])
 def test_no_json(saved, text):
     path, arrays, _ = saved

@@ -248,6 +248,21 @@ def test_another_schedule_goes_on_where_the_first_one_stood(tmp_path):
     assert rates.rates == [rule(t) for t in (7, 8, 9)]
 
 
+@pytest.mark.parametrize("name", ["epochs", "optimizer"])
+def test_a_schedule_of_another_length_or_optimizer(tmp_path, name):
+    """S15: it goes on where it stood, on the curve of now."""
+    path = tmp_path / "checkpoint.safetensors"
+    fit(path, 2, callbacks=[train.Schedule(optim.OneCycle(0.1))], optimizer=optim.SGD)
+    options = {"epochs": 3, "optimizer": optim.SGD, "allow_changes": ["epochs"]}
+    if name == "optimizer":
+        options |= {"optimizer": optim.Adam, "allow_changes": ["epochs", name]}
+    rates = Rates()
+    callbacks = [rates, train.Schedule(optim.OneCycle(0.1))]
+    fit(path, callbacks=callbacks, resume=True, **options)
+    rule = optim.OneCycle(0.1, total=9)
+    assert rates.rates == [rule(t) for t in (7, 8, 9)]
+
+
 def test_a_schedule_over_the_whole_training_depends_on_its_length(tmp_path):
     """S15: more epochs are another curve."""
     path = tmp_path / "checkpoint.safetensors"
