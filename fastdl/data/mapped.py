@@ -72,6 +72,11 @@ class MapDataset:
             self._seen = np.zeros(len(items), bool)
 
     @property
+    def remembers_labels(self) -> bool:
+        """Whether `y` takes a pass through the examples once, and not each time."""
+        return self._labels is not None
+
+    @property
     def y(self) -> np.ndarray | None:
         """Labels or targets of all the examples, or None.
 

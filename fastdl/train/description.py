@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastdl.data import ArrayDataset, DataLoader, Dataset, Subset
+from fastdl.data import ArrayDataset, DataLoader, Dataset, MapDataset, Subset
 from fastdl.data.dataset import weights
 from fastdl.train.callback import Callback
 from fastdl.train.fingerprint import describe, describe_array, name_of, text_of
@@ -145,18 +145,27 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
     when asked for) by the number of examples, their labels and weights, their names and
     sizes when there is an attribute ``names``, ``files`` or ``paths``, and 64 examples
     drawn by a fixed seed; these are left out when they come out differently each time.
+    Targets and weights that only the examples themselves tell stand in those 64 alone.
     """
     whole, rows = _whole(dataset)
     described: dict[str, Any] = {"examples": len(dataset)}
     if type(whole) is ArrayDataset and not _is_mapped(whole.x):
         described["x"] = describe_array(whole.x, rows)
     else:
-        described["class"] = name_of(type(whole))
-        described["names"] = _names(whole, rows)
+        source = whole.items if isinstance(whole, MapDataset) else whole
+        described["class"] = name_of(type(source))
+        described["names"] = _names(source, rows)
         described["sample"] = _sample(dataset)
-    for name, array in (("y", dataset.y), ("weight", weights(dataset))):
+    for name, array in _labels(dataset, whole).items():
         described[name] = None if array is None else describe_array(np.asarray(array))
     return described
+
+
+def _labels(dataset: Dataset, whole: Dataset) -> dict[str, Any]:
+    """Return y and weight, unless each would take a pass through all the examples."""
+    if isinstance(whole, MapDataset):
+        return {"y": dataset.y} if whole.remembers_labels else {}
+    return {"y": dataset.y, "weight": weights(dataset)}
 
 
 def _whole(dataset: Dataset) -> tuple[Dataset, np.ndarray | None]:

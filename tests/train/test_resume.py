@@ -36,7 +36,7 @@ def fit(path, epochs=2, model=None, dtype=np.float32, optimizer=None, **options)
     optimizer = partial(optim.Adam, lr=0.01) if optimizer is None else optimizer
     one = Trainer(whole, optimizer=optimizer, **own)
     usual = {"batch_size": 8, "validation": (X, Y), "progress": False}
-    one.fit((x, y), epochs=epochs, checkpoint=path, **usual | options)
+    one.fit(x, y, epochs=epochs, checkpoint=path, **usual | options)
     return one
 
 
@@ -173,6 +173,38 @@ def test_data_beyond_memory(tmp_path, other, message):
     go(Lazy(), 2, resume=True)
     with pytest.raises(ArgumentError, match=message):
         go(other, 3, resume=True)
+
+
+class Items:
+    """As users of PyTorch write them."""
+
+    def __init__(self, x, y):
+        self.x, self.y, self.asked = x, y, 0
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, index):
+        self.asked += 1
+        return self.x[index], self.y[index]
+
+
+def test_examples_one_by_one(tmp_path):
+    """Few are asked for more than the training itself asks for."""
+    big = RNG.normal(size=(500, 2)).astype(np.float32)
+    labels, targets = np.arange(500) % 2, RNG.normal(size=(500, 2, 2))
+    described = train.description.describe_data
+    items = data.MapDataset(Items(big, targets))
+    before = items.items.asked
+    first = described(items)
+    assert first["class"] == "tests.train.test_resume.Items"
+    assert items.items.asked - before == 2 * 64
+    assert first == described(data.MapDataset(Items(big, targets)))
+    assert first != described(data.MapDataset(Items(big, targets + 1)))
+    other = labels.copy()
+    other[123] = 1 - other[123]
+    first, second = (described(data.MapDataset(Items(big, y))) for y in (labels, other))
+    assert first != second
 
 
 def test_data_that_are_random_are_no_sample():
