@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastdl.autograd import no_grad
 from fastdl.data import ArrayDataset, DataLoader, Dataset, MapDataset, Subset
 from fastdl.data.dataset import weights
+from fastdl.nn import Module
 from fastdl.train.callback import Callback
 from fastdl.train.fingerprint import describe, describe_array, name_of, text_of
 from fastdl.train.schedule import Schedule
@@ -64,7 +66,7 @@ class Run:
             "data": loader.pop("data"),
             **loader,
             "validation": None if validation is None else describe_loader(validation),
-            "model": describe(model),
+            "model": _describe_model(model),
             "frozen": describe(frozen),
             "dtype": sorted({p.dtype.name for p in model.parameters()}),
             **{name: describe(value) for name, value in trainer._settings.items()},
@@ -107,6 +109,29 @@ class Run:
             "schedules": [describe(schedule.rule) for schedule in schedules],
             "ratios": describe([rate / rates[0] for rate in rates]),
         }
+
+
+def _describe_model(model: Module) -> Any:
+    """Describe a model by what a run of it does not change.
+
+    A counter, or an output that is kept to be looked at, decides nothing.
+    """
+    before = describe(model)
+    x = np.zeros((1, *(model.input_shape or ())), model._dtype())
+    with no_grad(), model.mode(training=False):
+        model(x)
+    return _common(before, describe(model))
+
+
+def _common(one: Any, other: Any) -> Any:
+    """Return what two descriptions have in common."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {
+            name: _common(value, other[name])
+            for name, value in one.items()
+            if name in other
+        }
+    return one if text_of(one) == text_of(other) else None
 
 
 def options(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -5,8 +5,10 @@ digest of their values; modules their classes and arguments; any other object it
 and its public attributes; a function its name, its code and what it has closed over.
 
 This cannot be complete: what a function reads from elsewhere (a global, a file), what a
-class keeps under a private name, and how its methods are written, is not seen. A path
-says where something is and not what, so it counts as nothing.
+class keeps under a private name, and how its methods are written, is not seen; and the
+code of a function looks different to another version of Python. A path says where
+something is and not what, so it counts as nothing; of files, loggers and Python modules
+the class alone counts.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from io import IOBase
+from logging import Logger
 from pathlib import PurePath
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -29,6 +33,7 @@ from fastdl.nn import Module
 _LONGEST = 64  # a longer list is described by its digest
 _ROWS = 2**24  # bytes that are hashed in one go
 _ADDRESS = " at 0x"  # in the text of an object that shows nothing of itself
+_OUTSIDE = (IOBase, Logger, ModuleType)  # they hang together with all the world
 _PASSING = ("training", "input_shape")  # attributes of a module that are no settings
 
 
@@ -80,6 +85,8 @@ class _Describer:
             return value if abs(value) < 2**63 else hex(value)
         if isinstance(value, PurePath):
             return None
+        if isinstance(value, _OUTSIDE):
+            return {"class": name_of(type(value))}
         if isinstance(value, (bytes, bytearray)):
             return _digest([bytes(value)])
         if isinstance(value, (Tensor, np.ndarray)):

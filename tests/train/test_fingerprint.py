@@ -1,5 +1,6 @@
 """What does the same looks the same, and what does not does not."""
 
+import logging
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -76,6 +77,7 @@ ALIKE = {
     "modules": (nn.Linear(2, 3), nn.Linear(2, 3)),
     "own modules": (Net(3), Net(3)),
     "long lists": (list(range(1000)), tuple(range(1000))),
+    "loggers": (logging.getLogger("a"), logging.getLogger("b")),
     "generators": (np.random.default_rng(0), np.random.default_rng(1)),
 }
 UNLIKE = {

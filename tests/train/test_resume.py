@@ -357,6 +357,30 @@ def test_the_same_trainer_whose_rate_was_lowered(tmp_path):
     assert len(one.history) == 4
 
 
+class Counting(nn.Module):
+    def __init__(self, scale=1.0):
+        self.body = nn.Linear(2, 2)
+        self.calls, self.scale = 0, scale
+
+    def forward(self, x):
+        self.calls += 1
+        output = self.body(x)
+        self.seen = output.numpy().copy()
+        return output
+
+
+def test_what_a_model_keeps_of_its_runs_decides_nothing(tmp_path):
+    """Neither in the same process nor in another one, with other fresh weights."""
+    path = tmp_path / "checkpoint.safetensors"
+    options = {"checkpoint": path, "progress": False}
+    one = Trainer(Counting())
+    one.fit(X, Y, epochs=1, **options)
+    one.fit(X, Y, epochs=2, resume=True, **options)
+    Trainer(Counting()).fit(X, Y, epochs=3, resume=True, **options)
+    with pytest.raises(ArgumentError, match=r"model\.itself\.scale: 1, now 2"):
+        Trainer(Counting(2.0)).fit(X, Y, epochs=4, resume=True, **options)
+
+
 def test_frozen_layers_and_transforms(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     x = RNG.random((8, 4, 4, 1)).astype(np.float32)
