@@ -54,8 +54,8 @@ class Cost:
         self._takes_weights = _takes_weights(loss)
         if not isinstance(regularization, Sequence):
             regularization = [regularization]
-        self._penalties = regularization
-        for penalty in self._penalties:
+        self.penalties = regularization
+        for penalty in self.penalties:
             if isinstance(penalty, type) or not callable(penalty):
                 raise ArgumentError(
                     f"{who}: regularization must be penalties such as nn.L2(0.01), got "
@@ -84,7 +84,7 @@ class Cost:
                 f"{self._who}: the loss must be one number for a batch, got shape "
                 f"{cost.shape}; take reduction='mean' or .mean()"
             )
-        for penalty in self._penalties:
+        for penalty in self.penalties:
             cost = cost + penalty(self._model)
         return cost
 

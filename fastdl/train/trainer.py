@@ -125,7 +125,7 @@ class Trainer:
         self.history = History()
         self._settings = {  # what decides a training, besides model and optimiser
             "loss": self.loss,
-            "regularization": regularization,
+            "regularization": self._cost.penalties,
             "constraint": constraint,
             "clip_norm": clip_norm,
             "clip_value": clip_value,
