@@ -117,7 +117,8 @@ def _describe_model(model: Module) -> Any:
     A counter, or an output that is kept to be looked at, decides nothing.
     """
     before = describe(model)
-    x = np.zeros((1, *(model.input_shape or ())), model._dtype())
+    # Not zeros, on which `build` may have run it.
+    x = np.full((1, *(model.input_shape or ())), 0.5, model._dtype())
     with no_grad(), model.mode(training=False):
         model(x)
     return _common(before, describe(model))
