@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastdl.data import ArrayDataset
-from fastdl.datasets.files import DataFolder, cache_folder, written_whole
+from fastdl.datasets.files import DataFolder, cache_folder
 from fastdl.datasets.images import SUFFIXES, Picture, assemble, read_image
 from fastdl.datasets.npz import read_npz
 from fastdl.datasets.splits import Splits
 from fastdl.errors import DataError
+from fastdl.files import replaced
 
 if TYPE_CHECKING:
     import tarfile
@@ -108,5 +109,5 @@ def _keep(train: ArrayDataset, test: ArrayDataset, path: Path) -> None:
     arrays: dict[str, Any] = {}
     for part, dataset in (("train", train), ("test", test)):
         arrays[f"x_{part}"], arrays[f"y_{part}"] = dataset[:]
-    with written_whole(path) as file:
+    with replaced(path) as file:
         np.savez(file, **arrays)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import secrets
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from fastdl.errors import DataError
+from fastdl.files import replaced
 
 _LIMIT = 64 * 2**20  # bytes; the largest download has 26 MB, 47 MB when inflated
 _TIMEOUT = 30.0  # seconds without a sign of the server
@@ -82,24 +80,6 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "fastdl"
 
 
-@contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Open a new file that becomes ``path`` when the block ends without an error.
-
-    Until then it has another name beside; after an error or Ctrl-C it is removed.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("x+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def download(url: str, path: Path, sha256: str, limit: int = _LIMIT) -> None:
     """Download a gzip file.
 
@@ -125,7 +105,7 @@ def download(url: str, path: Path, sha256: str, limit: int = _LIMIT) -> None:
     from urllib.error import HTTPError
 
     try:
-        with written_whole(path) as file:
+        with replaced(path) as file:
             _receive(url, file, path.name, limit)
             file.seek(0)
             if _inflated_sha256(file, limit) != sha256:

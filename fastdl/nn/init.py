@@ -23,13 +23,44 @@ field also calls lecun. PyTorch's ``xavier_normal_`` is called ``glorot_normal``
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
 from fastdl import backend, random
 from fastdl.errors import ArgumentError, ShapeError, suggest
 from fastdl.shapes import activation_index
+
+_left: ContextVar[int | None] = ContextVar("weights_left", default=None)
+
+
+@contextmanager
+def at_most(elements: int) -> Iterator[None]:
+    """Refuse to make more than so many numbers within the block.
+
+    Around the construction of a model whose description is not trusted.
+
+    Raises
+    ------
+    ShapeError
+        In the block, before memory is taken.
+    """
+    token = _left.set(elements)
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
+def _empty(shape: Sequence[int]) -> np.ndarray:
+    left, size = _left.get(), math.prod(shape)
+    if left is not None:
+        if size > left:
+            raise ShapeError(f"weights {tuple(shape)} are more than the file holds")
+        _left.set(left - size)
+    return backend.empty(tuple(shape), np.float32)
 
 
 def fans(shape: Sequence[int]) -> tuple[int, int]:
@@ -70,7 +101,7 @@ def normal(
     Without `rng` the numbers come from the library's own seed, see
     `fastdl.manual_seed`. This holds for all functions of this module.
     """
-    weight = backend.empty(tuple(shape), np.float32)
+    weight = _empty(shape)
     (rng or random.generator()).standard_normal(out=weight, dtype=np.float32)
     weight *= std
     weight += mean
@@ -84,7 +115,7 @@ def uniform(
     rng: np.random.Generator | None = None,
 ) -> np.ndarray:
     """Draw evenly from the interval [low, high)."""
-    weight = backend.empty(tuple(shape), np.float32)
+    weight = _empty(shape)
     (rng or random.generator()).random(out=weight, dtype=np.float32)
     weight *= high - low
     weight += low
@@ -183,9 +214,9 @@ def orthogonal(
     fan_in, _ = fans(shape)
     columns = shape[-1]
     tall = (max(fan_in, columns), min(fan_in, columns))
+    weight = _empty(shape)
     q, r = np.linalg.qr((rng or random.generator()).standard_normal(tall))
     q *= np.where(np.diagonal(r) < 0, -gain, gain)  # makes every rotation as likely
-    weight = backend.empty(tuple(shape), np.float32)
     weight[...] = (q if fan_in >= columns else q.T).reshape(shape)
     return weight
 
@@ -197,7 +228,7 @@ def zeros(shape: Sequence[int]) -> np.ndarray:
 
 def constant(shape: Sequence[int], value: float) -> np.ndarray:
     """Return an array filled with one value."""
-    weight = backend.empty(tuple(shape), np.float32)
+    weight = _empty(shape)
     weight.fill(value)
     return weight
 

@@ -14,6 +14,8 @@ C = TypeVar("C", bound=type[Module])
 
 _layers: dict[str, type[Module]] = {}
 _DICT = "dict"  # stands where a module has the name of its class
+# Of modules and lists in one another; far below what Python's stack takes in forward.
+_DEEPEST = 64
 
 
 def register(cls: C) -> C:
@@ -49,18 +51,23 @@ def to_config(module: Module) -> dict[str, Any]:
     Raises
     ------
     FastdlError
-        A class is not registered, an argument is no plain value, or one module with
-        parameters is used twice.
+        A class is not registered, an argument is no plain value, one module with
+        parameters is used twice, or modules are nested too deeply.
     """
     seen: set[int] = set()
 
-    def encode(value: Any, owner: str) -> Any:
+    def encode(value: Any, owner: str, depth: int) -> Any:
+        if isinstance(value, (Module, list, tuple, dict)) and depth > _DEEPEST:
+            raise FastdlError(
+                f"to_config: modules and lists nest deeper than {_DEEPEST}"
+            )
         if isinstance(value, Module):
-            return describe(value)
+            return describe(value, depth)
         if isinstance(value, (list, tuple)):
-            return [encode(item, owner) for item in value]
+            return [encode(item, owner, depth + 1) for item in value]
         if isinstance(value, dict):
-            return {"class": _DICT, "items": encode(list(value.items()), owner)}
+            items = encode(list(value.items()), owner, depth + 1)
+            return {"class": _DICT, "items": items}
         if isinstance(value, np.generic):
             value = value.item()
         if value is None or isinstance(value, (bool, int, float, str)):
@@ -71,7 +78,7 @@ def to_config(module: Module) -> dict[str, Any]:
             f"the weights alone by save_weights"
         )
 
-    def describe(module: Module) -> dict[str, Any]:
+    def describe(module: Module, depth: int) -> dict[str, Any]:
         name = type(module).__name__
         if _layers.get(name) is not type(module):
             raise FastdlError(
@@ -85,10 +92,12 @@ def to_config(module: Module) -> dict[str, Any]:
                 f"save_weights"
             )
         seen.add(id(module))
-        config = {key: encode(value, name) for key, value in module.config().items()}
-        return {"class": name, **config}
+        config = module.config()
+        return {"class": name} | {
+            key: encode(value, name, depth + 1) for key, value in config.items()
+        }
 
-    return describe(module)
+    return describe(module, 0)
 
 
 def from_config(config: dict[str, Any]) -> Module:
@@ -101,15 +110,19 @@ def from_config(config: dict[str, Any]) -> Module:
     DataError
         The data does not describe a module, or its arguments do not fit the class.
     """
+    return _construct(config, ())
+
+
+def _construct(config: Any, place: tuple[str, ...]) -> Module:
     if not isinstance(config, dict) or "class" not in config:
         raise DataError(
             f"from_config: expected a dict with the key 'class', got {config!r:.80}"
         )
-    arguments = {key: _decode(value) for key, value in config.items()}
+    arguments = {key: _decode(value, (*place, key)) for key, value in config.items()}
     name = arguments.pop("class")
-    if name not in _layers:
+    if not isinstance(name, str) or name not in _layers:
         raise FastdlError(
-            f"from_config: unknown layer {name!r}{suggest(name, _layers)}; "
+            f"from_config: unknown layer {name!r:.80}{suggest(name, _layers)}; "
             f"a class of your own must be imported and registered first"
         )
     cls = _layers[name]
@@ -119,22 +132,26 @@ def from_config(config: dict[str, Any]) -> Module:
             listed = arguments.pop(key, ())
     try:
         return cls(*listed, **arguments)
-    except TypeError as error:
-        raise DataError(f"from_config: {name}: {error}") from error
+    except Exception as error:  # whatever a class makes of arguments that do not fit
+        label = ".".join((*place, name))
+        raise DataError(f"from_config: {label}: {error}") from error
 
 
-def _decode(value: Any) -> Any:
+def _decode(value: Any, place: tuple[str, ...]) -> Any:
+    if isinstance(value, (dict, list)) and len(place) > _DEEPEST:
+        raise DataError(f"from_config: modules and lists nest deeper than {_DEEPEST}")
     if isinstance(value, dict):
         if value.get("class") == _DICT:
-            return _decode_dict(value)
-        return from_config(value)
+            return _decode_dict(value, place)
+        return _construct(value, place)
     if isinstance(value, list):  # JSON has no tuples; arguments are hashable ones
-        return tuple(_decode(item) for item in value)
+        return tuple(_decode(item, (*place, str(i))) for i, item in enumerate(value))
     return value
 
 
-def _decode_dict(value: dict[str, Any]) -> dict[Any, Any]:
+def _decode_dict(value: dict[str, Any], place: tuple[str, ...]) -> dict[Any, Any]:
+    items = _decode(value.get("items"), (*place, "items"))
     try:
-        return dict(_decode(value.get("items")))
+        return dict(items)
     except (TypeError, ValueError) as error:
         raise DataError(f"from_config: a dict needs pairs ({error})") from error

@@ -1,20 +1,13 @@
-"""Models and weights as safetensors files. Nothing is ever pickled.
-
-A file is written beside its place, flushed to the disk, and renamed: a crash at any
-moment leaves the old file or the new one.
-"""
+"""Models and weights as safetensors files. Nothing is ever pickled."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-import numpy as np
-
-from fastdl.errors import DataError
+from fastdl.errors import DataError, FastdlError
+from fastdl.files import parse_json, read_tensors, write_tensors
+from fastdl.nn import init
 from fastdl.nn.layout import warn_untransposed
 from fastdl.nn.module import Module
 from fastdl.nn.registry import from_config, to_config
@@ -33,14 +26,17 @@ def save(model: Module, path: str | os.PathLike) -> None:
     model : Module
         Made of registered layers, all sizes known.
     path : path
-        The file, usually ``*.safetensors``; an existing one is replaced.
+        The file, usually ``*.safetensors``. An existing one is replaced as a whole or
+        not at all, and keeps its permissions; through a symbolic link the file that
+        it points to.
 
     Raises
     ------
     FastdlError
         A layer is not registered (see `fastdl.nn.register`) or not built.
     OSError
-        The file cannot be written.
+        The file cannot be written: the disk is full, or `path` is a folder, a pipe, a
+        device, ...; the error names `path`.
     """
     architecture = json.dumps(to_config(model))
     write_tensors(model.state_dict(), path, {_ARCHITECTURE: architecture})
@@ -57,9 +53,11 @@ def load(path: str | os.PathLike) -> Module:
     Raises
     ------
     DataError
-        The file is missing, damaged, foreign, or holds weights alone.
-    FastdlError
-        It contains an unknown layer, or its weights do not fit its layers.
+        The file is missing, damaged (its checksum is compared), foreign, or holds
+        weights alone; it contains an unknown layer, or its weights do not fit its
+        layers.
+    OSError
+        The file may not be read.
     """
     state, metadata = read_tensors(path)
     if _ARCHITECTURE not in metadata:
@@ -67,15 +65,17 @@ def load(path: str | os.PathLike) -> Module:
             f"{path} holds weights but no fastdl model; build the model and call "
             f"load_weights(model, path)"
         )
-    try:
-        config = json.loads(metadata[_ARCHITECTURE])
-    except ValueError as error:
-        raise DataError(f"{path}: the description is damaged ({error})") from error
-    model = from_config(config)
+    config = parse_json(metadata[_ARCHITECTURE], f"{path}: the description")
     floating = [a.dtype for a in state.values() if a.dtype.kind == "f"]
-    if floating:
-        model.astype(floating[0])
-    model.load_state_dict(state)
+    try:
+        # The file may describe more weights than it holds, and than there is memory.
+        with init.at_most(sum(array.size for array in state.values())):
+            model = from_config(config)
+        if floating:
+            model.astype(floating[0])
+        model.load_state_dict(state)
+    except FastdlError as error:
+        raise DataError(f"{path}: {error}") from error
     return model.eval()
 
 
@@ -101,7 +101,9 @@ def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) ->
     Raises
     ------
     DataError
-        The file is missing, damaged or foreign.
+        The file is missing, damaged (its checksum is compared) or foreign.
+    OSError
+        The file may not be read.
     FastdlError
         Names or shapes do not fit the model, see `Module.load_state_dict`.
     """
@@ -109,64 +111,3 @@ def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) ->
     model.load_state_dict(state, strict)
     if not any(key.startswith(_OURS) for key in metadata):
         warn_untransposed(model, state, f"load_weights: {path}")
-
-
-@contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and move the file there at the end.
-
-    After an error the temporary file is removed and `path` is as it was.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":  # the new name too must reach the disk
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
-def write_tensors(
-    state: dict[str, np.ndarray], path: str | os.PathLike, metadata: dict[str, str]
-) -> None:
-    """Write arrays by name, and texts by name, as one safetensors file."""
-    from safetensors.numpy import save_file
-
-    with atomic_path(path) as temporary:
-        save_file(state, temporary, metadata)
-
-
-def read_tensors(
-    path: str | os.PathLike,
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Return the arrays and the texts of a safetensors file.
-
-    Raises
-    ------
-    DataError
-        There is no such file, or it is no safetensors file, or cut off.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
-        raise DataError(f"no file {path}")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            names = file.keys()
-            state = {name: file.get_tensor(name) for name in names}
-            return state, file.metadata() or {}
-    except SafetensorError as error:
-        raise DataError(
-            f"{path} is no safetensors file, or it is cut off ({error})"
-        ) from error
-    except TypeError as error:  # NumPy has no bfloat16
-        raise DataError(f"{path}: {error}; convert its arrays to float32") from error

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastdl.data import as_float
 from fastdl.errors import FastdlError
-from fastdl.nn.serialize import atomic_path
+from fastdl.files import replaced
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,5 +84,5 @@ def visible(pictures: np.ndarray) -> np.ndarray:
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Save a figure as PNG, whole or not at all."""
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+    with replaced(path) as file:
+        figure.savefig(file, format="png", dpi=150)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 
 from fastdl.errors import ArgumentError, suggest
-from fastdl.nn.serialize import atomic_path
+from fastdl.files import write_text
 
 
 class History:
@@ -45,13 +46,11 @@ class History:
 
     def write_csv(self, path: str | os.PathLike[str]) -> None:
         """Write all rows as CSV, whole or not at all; numbers keep all their digits."""
-        with (
-            atomic_path(path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(path, text.getvalue())
 
     def __repr__(self) -> str:
         last = f": {describe(self.rows[-1])}" if self.rows else ""

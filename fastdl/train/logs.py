@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastdl.nn.serialize import atomic_path
+from fastdl.files import write_text
 from fastdl.train.callback import Callback, Step
 from fastdl.train.writable import check_writable
 
@@ -82,8 +82,7 @@ class JSONLog(Callback):
         for measured in trainer.history.rows:
             known = {k: v if math.isfinite(v) else None for k, v in measured.items()}
             lines.append(json.dumps(known) + "\n")
-        with atomic_path(self.path) as temporary:
-            temporary.write_text("".join(lines), encoding="utf-8")
+        write_text(self.path, "".join(lines))
 
 
 class LearningRateLog(Callback):

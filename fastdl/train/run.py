@@ -9,7 +9,7 @@ from typing import Any
 
 from fastdl import nn
 from fastdl.errors import DataError
-from fastdl.nn.serialize import atomic_path
+from fastdl.files import read_json, write_text
 
 
 class RunFolder:
@@ -36,8 +36,7 @@ class RunFolder:
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Keep the settings of the run, JSON-able data."""
-        with atomic_path(self.config) as temporary:
-            temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        write_text(self.config, json.dumps(config, indent=2) + "\n")
 
     def read_config(self) -> dict[str, Any]:
         """Return the settings.
@@ -49,14 +48,11 @@ class RunFolder:
         """
         if not self.path.is_dir():
             raise DataError(f"there is no run folder {self.path}")
-        try:
-            config = json.loads(self.config.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not self.config.is_file():
             raise DataError(
                 f"{self.path} is no run folder: it has no {self.config.name}"
-            ) from None
-        except ValueError as error:
-            raise DataError(f"{self.config} is damaged: {error}") from error
+            )
+        config = read_json(self.config)
         if not isinstance(config, dict):
             raise DataError(f"{self.config} is damaged: it holds no settings")
         return config

@@ -1,14 +1,17 @@
 """Files of models and weights."""
 
+import errno
 import json
+import math
 import os
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from fastdl import nn
+from fastdl import backend, nn
 from fastdl.errors import DataError, FastdlError, GraphError, ShapeError
+from fastdl.files import replace
 
 X = np.random.default_rng(0).standard_normal((5, 6, 6, 2)).astype(np.float32)
 
@@ -97,7 +100,7 @@ def test_type_that_numpy_lacks(tmp_path):
     entry = {"weight": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}
     head = json.dumps(entry).encode()
     (tmp_path / "m").write_bytes(len(head).to_bytes(8, "little") + head + bytes(4))
-    with pytest.raises(DataError, match=r"bfloat16.*; convert its arrays to float32"):
+    with pytest.raises(DataError, match=r"'weight' .*'BF16'.*; convert it to float32"):
         nn.load_weights(nn.Linear(2, 2), tmp_path / "m")
 
 
@@ -118,7 +121,7 @@ def test_foreign_description(tmp_path, description, message):
         nn.load(tmp_path / "m")
 
 
-@pytest.mark.parametrize("step", ["save_file", "fsync", "replace"])
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
 def test_a_crash_leaves_the_old_file(model, tmp_path, monkeypatch, step):
     path = tmp_path / "m"
     nn.save(model, path)
@@ -126,11 +129,122 @@ def test_a_crash_leaves_the_old_file(model, tmp_path, monkeypatch, step):
     model[5].bias.data[...] = 9
 
     def crash(*arguments):
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
-    where = "safetensors.numpy" if step == "save_file" else "os"
-    monkeypatch.setattr(f"{where}.{step}", crash)
+    where = replace._Raw if step == "write" else os
+    monkeypatch.setattr(where, step, crash)
     with pytest.raises(OSError, match="disk full"):
         nn.save(model, path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["m"]
+
+
+def test_flipped_bits_are_noticed(model, tmp_path):
+    path = tmp_path / "m"
+    nn.save(model, path)
+    whole = path.read_bytes()
+    weights = 8 + int.from_bytes(whole[:8], "little")
+    for place in (weights, (weights + len(whole)) // 2, len(whole) - 1):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        for read in (nn.load, lambda path: nn.load_weights(model, path)):
+            with pytest.raises(DataError, match=f"{path} is damaged: .*checksum"):
+                read(path)
+
+
+def described(path, description, **weights):
+    """Write a file with any description of a model."""
+    save_file(weights, path, {"fastdl.model": json.dumps(description)})
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"class": "Linear", "in_features": 10**6, "out_features": 10**6},
+        {"class": "Linear", "in_features": 2**40, "out_features": 2**40},
+        {"class": "Linear", "in_features": 10**400, "out_features": 2},
+        {"class": "Conv2d", "in_channels": 3, "out_channels": 3, "kernel_size": 2**31},
+        {
+            "class": "Linear",
+            "in_features": 10**5,
+            "out_features": 10**5,
+            "weight_init": "orthogonal",
+        },
+        {"class": "BatchNorm2d", "num_features": 10**11},
+        {"class": "LayerNorm", "normalized_shape": [10**6, 10**5]},
+        {"class": "GroupNorm", "num_groups": 1, "num_channels": 10**11},
+        {"class": "Standardize", "num_features": 10**11},
+    ],
+    ids=lambda layer: f"{layer['class']}-{max(str(layer.values()))}",
+)
+def test_no_memory_for_weights_that_the_file_has_not(layer, tmp_path, monkeypatch):
+    def take(shape, dtype):
+        assert math.prod(shape) <= 7, "memory for weights that do not exist"
+        return np.empty(shape, dtype)
+
+    monkeypatch.setattr(backend, "empty", take)
+    described(tmp_path / "m", {"class": "Sequential", "layers": [layer]}, w=np.ones(7))
+    with pytest.raises(
+        DataError, match=rf"{tmp_path / 'm'}: .*layers\.0\.{layer['class']}"
+    ):
+        nn.load(tmp_path / "m")
+
+
+def nested(depth):
+    description = {"class": "ReLU"}
+    for _ in range(depth):
+        description = {"class": "Sequential", "layers": [description]}
+    return description
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"class": []},
+        {"class": {"class": "ReLU"}},
+        {"class": None},
+        {"class": "Sequential", "layers": 3},
+        {"class": "Sequential", "layers": {"class": "ReLU"}},
+        {"class": "Sequential", "layers": [None]},
+        {"class": "Sequential", "layers": [[{"class": "ReLU"}]]},
+        {"class": "ReLU", "self": 1},
+        {"class": "Linear", "in_features": None, "out_features": 2},
+        {"class": "Linear", "in_features": "2", "out_features": 2},
+        {"class": "Linear", "in_features": 2, "out_features": 2, "weight_init": [[]]},
+        {"class": "BatchNorm2d", "num_features": 2, "eps": math.nan},
+        {"class": "BatchNorm2d", "num_features": 2, "momentum": "a"},
+        {"class": "Dropout", "p": math.inf},
+        {"class": "CrossEntropyLoss", "reduction": []},
+        {"class": "CrossEntropyLoss", "class_weight": [[{"class": "ReLU"}]]},
+        {"class": "MaxPool2d", "kernel_size": 10**300},
+        nested(300),
+    ],
+    ids=lambda description: json.dumps(description)[:60],
+)
+def test_hostile_description(description, tmp_path):
+    described(tmp_path / "m", description, w=np.ones(7))
+    with pytest.raises(DataError, match=str(tmp_path / "m")):
+        nn.load(tmp_path / "m")
+
+
+def test_description_nested_beyond_the_stack(tmp_path):
+    text = '{"class":[' * 50_000
+    save_file({"w": np.ones(7)}, tmp_path / "m", {"fastdl.model": text})
+    with pytest.raises(
+        DataError, match=f"{tmp_path / 'm'}: the description is damaged"
+    ):
+        nn.load(tmp_path / "m")
+
+
+def test_what_is_saved_can_be_loaded(tmp_path):
+    """Modules that nest too deeply to be loaded are not saved."""
+    model = nn.ReLU()
+    for _ in range(30):
+        model = nn.Sequential(model)
+    nn.save(model, tmp_path / "m")
+    assert repr(nn.load(tmp_path / "m")) == repr(model)
+    for _ in range(300):
+        model = nn.Sequential(model)
+    with pytest.raises(FastdlError, match="nest deeper"):
+        nn.save(model, tmp_path / "m")

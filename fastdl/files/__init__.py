@@ -1,0 +1,15 @@
+"""Files: written whole or not at all, read with suspicion."""
+
+from fastdl.files.damage import parse_json, read_json, reading
+from fastdl.files.replace import replaced, write_text
+from fastdl.files.tensors import read_tensors, write_tensors
+
+__all__ = [
+    "parse_json",
+    "read_json",
+    "read_tensors",
+    "reading",
+    "replaced",
+    "write_tensors",
+    "write_text",
+]

@@ -1,0 +1,161 @@
+"""Files that are replaced as a whole: a crash at any moment leaves the old or the new.
+
+A file is written under another name in the same folder, flushed to the disk, and
+renamed. A process that is killed leaves such a file behind; the next write to the
+folder removes it. Whether its writer still lives is told by a lock that the writer
+holds and that ends with it: a process number may belong to another process by now, or
+to one of another machine that shares the folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked, and nothing cleaned up
+    fcntl = None  # type: ignore[assignment]
+
+_PREFIX, _SUFFIX = ".fastdl-", ".tmp"
+
+
+@contextmanager
+def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a new file that becomes `path` when the block ends without an error.
+
+    After an error `path` is as it was. A symbolic link stays, and what it points to is
+    replaced. The file keeps its permissions; a new one gets those of the umask. Missing
+    folders are made.
+
+    Parameters
+    ----------
+    path : path
+        A regular file, or none yet.
+
+    Yields
+    ------
+    binary file
+        Empty, to write and to read.
+
+    Raises
+    ------
+    OSError
+        `path` cannot be written: it is a folder, pipe, socket or device, it or its
+        folder is protected, the disk is full, ... The error names `path`.
+    """
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
+    with _naming(path):
+        permissions = _permissions(target)
+        os.makedirs(folder, exist_ok=True)
+        _remove_abandoned(folder)
+        temporary, descriptor = _create(folder, permissions)
+    try:
+        with io.BufferedRandom(_Raw(descriptor, path)) as file:
+            yield file
+            file.flush()
+            with _naming(path):
+                if permissions is not None:
+                    os.chmod(temporary, permissions)  # whatever the umask took away
+                os.fsync(descriptor)
+                if fcntl is None:  # Windows renames no open file
+                    file.close()
+                _rename(temporary, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Replace a file by a text, in UTF-8; raises as `replaced`."""
+    with replaced(path) as file:
+        file.write(text.encode())
+
+
+class _Raw(io.FileIO):
+    """A file without a buffer whose errors name the path that the user knows."""
+
+    def __init__(self, descriptor: int, path: str | os.PathLike[str]) -> None:
+        super().__init__(descriptor, "r+")
+        self._path = path
+
+    def write(self, data: Any) -> int:
+        with _naming(self._path):
+            return super().write(data)
+
+
+@contextmanager
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = os.fspath(path), None
+        raise
+
+
+def _permissions(target: str) -> int | None:
+    """Return the permissions of a file that may be replaced, None when there is none.
+
+    The rename asks only whether the folder may be written, and would replace what a
+    user has protected, and turn a device into a file.
+    """
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
+    if not stat.S_ISREG(mode):
+        raise OSError(
+            errno.EINVAL, "no regular file but a pipe, socket or device", target
+        )
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), target)
+    return mode & 0o777
+
+
+def _create(folder: str, permissions: int | None) -> tuple[str, int]:
+    """Return the path and the descriptor of a new, locked file."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        path = os.path.join(folder, f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}")
+        descriptor = os.open(path, flags, 0o666 if permissions is None else permissions)
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks: never cleaned up
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.exists(path):
+            return path, descriptor
+        os.close(descriptor)  # it was taken for abandoned before it was locked
+
+
+def _rename(temporary: str, target: str) -> None:
+    os.replace(temporary, target)
+    with suppress(PermissionError):  # the folder may be writable but not readable
+        folder = os.open(os.path.dirname(target), os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the new name too must reach the disk
+        finally:
+            os.close(folder)
+
+
+def _remove_abandoned(folder: str) -> None:
+    """Remove the temporary files whose writers are dead."""
+    if fcntl is None:
+        return
+    with suppress(PermissionError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX):
+                with suppress(OSError):  # in use, another user's, or just renamed
+                    descriptor = os.open(entry.path, os.O_RDWR | os.O_NOFOLLOW)
+                    try:
+                        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        os.unlink(entry.path)
+                    finally:
+                        os.close(descriptor)
