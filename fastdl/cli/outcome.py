@@ -9,6 +9,7 @@ import numpy as np
 
 from fastdl import metrics
 from fastdl.data import ArrayDataset, Subset
+from fastdl.errors import DataError
 from fastdl.train import Trainer
 
 _MOST_CLASSES = 20  # that fit side by side
@@ -49,9 +50,26 @@ def examine(
 ) -> Outcome:
     """Ask a classifier about every example of a labelled data set."""
     x, y = dataset.x, dataset.y
-    probabilities = trainer.predict(x, probabilities=True)
+    probabilities = answers(trainer, x, classes)
     matrix = metrics.confusion_matrix(y, probabilities)
     return Outcome(x, np.asarray(y), probabilities, classes, matrix)
+
+
+def answers(trainer: Trainer, x: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Return the probabilities (m, classes) that a classifier gives.
+
+    Raises
+    ------
+    DataError
+        It does not tell so many classes apart.
+    """
+    probabilities = trainer.predict(x, probabilities=True)
+    if probabilities.shape[1:] != (len(classes),):
+        raise DataError(
+            f"the network gives {probabilities.shape[1:]} numbers for an example, but "
+            f"there are {len(classes)} classes"
+        )
+    return probabilities
 
 
 def _confusion(matrix: np.ndarray, classes: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastdl.cli.outcome import answers
 from fastdl.cli.run import load_run
 from fastdl.data import as_float
 from fastdl.datasets.images import read_image
@@ -49,7 +50,7 @@ def run(options: Namespace) -> None:
             for file in options.images
         ]
     )
-    probabilities = Trainer(model).predict(x, probabilities=True)
+    probabilities = answers(Trainer(model), x, classes)
     for file, row in zip(options.images, probabilities, strict=True):
         answer = row.argmax()
         print(f"{file}: {classes[answer]} ({row[answer]:.1%})")

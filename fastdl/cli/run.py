@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fastdl.errors import DataError
 from fastdl.nn import Module
+from fastdl.shapes import integer
 from fastdl.train import RunFolder
 
 
@@ -20,11 +21,13 @@ def load_run(path: Path) -> tuple[Module, tuple[str, ...], tuple[int, int, int]]
     folder = RunFolder(path)
     config = folder.read_config()
     try:
-        classes = tuple(str(name) for name in config["classes"])
-        height, width, channels = map(int, config["input_shape"])
+        classes, shape = config["classes"], config["input_shape"]
+        height, width, channels = (integer(size, "a size") for size in shape)
+        if not (isinstance(classes, list) and all(isinstance(c, str) for c in classes)):
+            raise TypeError
     except (KeyError, TypeError, ValueError):
         raise DataError(
             f"{folder.config} has no classes and input_shape; was it written by "
             f"`fastdl train`?"
         ) from None
-    return folder.load_model(), classes, (height, width, channels)
+    return folder.load_model(), tuple(classes), (height, width, channels)

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
+import gzip
 import io
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any, cast
 
 import numpy as np
 
 from fastdl.data import ArrayDataset
-from fastdl.datasets.files import DataFolder, cache_folder
+from fastdl.datasets.files import DataFolder, cache_folder, sha256_of
 from fastdl.datasets.images import SUFFIXES, Picture, assemble, read_image
 from fastdl.datasets.npz import read_npz
 from fastdl.datasets.splits import Splits
 from fastdl.errors import DataError
-from fastdl.files import replaced
-
-if TYPE_CHECKING:
-    import tarfile
+from fastdl.files import reading, replaced
 
 _SHAPE = (32, 32, 3)
+_MOST_PICTURES = 60_000
+_LARGEST_MEMBER = 2**20  # bytes
 _CLASSES = (
     "airplane",
     "automobile",
@@ -46,7 +44,8 @@ def load(folder: DataFolder) -> Splits:
     the hash of the archive that they come from.
     """
     archive = folder.find("cifar10_images_jpg.tar.gz")
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    with open(archive, "rb") as file:
+        digest = sha256_of(file)
     decoded = cache_folder() / folder.name / f"decoded-{digest[:16]}.npz"
     with suppress(DataError):  # not there yet, or damaged
         return Splits(folder.name, *read_npz(decoded, _SHAPE, len(_CLASSES)), _CLASSES)
@@ -71,16 +70,11 @@ def decode(archive: Path, name: str) -> tuple[ArrayDataset, ArrayDataset]:
         When the archive is damaged, or does not hold train/<class>/ and
         test/<class>/ with RGB pictures of 32x32 in the ten classes.
     """
-    import tarfile  # slow to import
-
     from tqdm import tqdm
 
-    try:
-        with tarfile.open(archive, "r:gz") as tar:
-            pictures = tqdm(_pictures(tar), desc=name, unit=" images", disable=None)
-            splits = assemble(name, pictures)
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as why:
-        raise DataError(f"{archive} cannot be read: {why}") from why
+    with reading(archive):
+        pictures = tqdm(_pictures(archive), desc=name, unit=" images", disable=None)
+        splits = assemble(name, pictures)
     if splits.test is None or splits.classes != _CLASSES:
         raise DataError(
             f"{archive} needs train/ and test/ with the classes {', '.join(_CLASSES)}; "
@@ -93,16 +87,69 @@ def decode(archive: Path, name: str) -> tuple[ArrayDataset, ArrayDataset]:
     return splits.train, splits.test
 
 
-def _pictures(tar: tarfile.TarFile) -> Iterator[Picture]:
-    for member in tar:
-        path = PurePosixPath(member.name)
-        if len(path.parts) != 3 or path.suffix not in SUFFIXES:
-            continue
-        file = tar.extractfile(member)
-        if path.parts[0] in ("train", "test") and file is not None:
-            # A copy in memory: a decoder may seek, which is slow in a .gz file.
-            pixels = read_image(io.BytesIO(file.read()), name=member.name)
-            yield Picture(path.parts[0], path.parts[1], member.name, pixels)
+def _pictures(archive: Path) -> Iterator[Picture]:
+    import tarfile  # slow to import
+
+    count = 0
+    # Pictures hardly deflate, so that an archive which inflates far is none of them.
+    limit = 64 * archive.stat().st_size + _LARGEST_MEMBER
+    with gzip.open(archive) as inflated:
+        source: Any = _Bounded(inflated, limit)
+        with tarfile.open(fileobj=source, mode="r:") as tar:
+            while (member := tar.next()) is not None:
+                tar.members.clear()  # type: ignore[attr-defined]  # it keeps them all
+                source.renew()
+                path = PurePosixPath(member.name)
+                if not (
+                    member.isreg()
+                    and len(path.parts) == 3
+                    and path.parts[0] in ("train", "test")
+                    and path.suffix in SUFFIXES
+                ):
+                    continue
+                name = f"{archive}: {member.name}"
+                count += 1
+                if count > _MOST_PICTURES:
+                    raise DataError(f"{name} is picture {count} of {_MOST_PICTURES}")
+                if member.size > _LARGEST_MEMBER:  # holes make it larger than stored
+                    raise DataError(f"{name} has more than {_LARGEST_MEMBER} bytes")
+                # A copy in memory: a decoder may seek, which is slow in a .gz file.
+                content = io.BytesIO(cast(IO[bytes], tar.extractfile(member)).read())
+                pixels = read_image(content, name=name, only=_SHAPE[:2])
+                yield Picture(path.parts[0], path.parts[1], member.name, pixels)
+
+
+class _Bounded:
+    """An inflated archive that gives only so much in all and for each member.
+
+    tarfile reads names and lists of holes at the length that the archive declares.
+    """
+
+    def __init__(self, file: gzip.GzipFile, limit: int) -> None:
+        self._file, self._limit = file, limit
+        self.tell = file.tell
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin a member."""
+        self._left = 2 * _LARGEST_MEMBER
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        self._left -= size
+        if size < 0 or self._left < 0:
+            raise DataError(f"a member is larger than {_LARGEST_MEMBER} bytes")
+        self._check(self.tell() + size)
+        return self._file.read(size)
+
+    def seek(self, place: int) -> int:
+        """Go to a place."""
+        self._check(place)
+        return self._file.seek(place)
+
+    def _check(self, place: int) -> None:
+        if place > self._limit:
+            raise DataError(f"it inflates to more than {self._limit} bytes")
 
 
 def _keep(train: ArrayDataset, test: ArrayDataset, path: Path) -> None:

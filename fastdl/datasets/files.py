@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
 import os
 import zlib
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from fastdl.errors import DataError
-from fastdl.files import replaced
+from fastdl.files import Readable, replaced
 
 _LIMIT = 64 * 2**20  # bytes; the largest download has 26 MB, 47 MB when inflated
 _TIMEOUT = 30.0  # seconds without a sign of the server
@@ -108,8 +109,9 @@ def download(url: str, path: Path, sha256: str, limit: int = _LIMIT) -> None:
         with replaced(path) as file:
             _receive(url, file, path.name, limit)
             file.seek(0)
-            if _inflated_sha256(file, limit) != sha256:
-                raise DataError("its content has the wrong SHA-256")
+            with gzip.open(file) as inflated:
+                if sha256_of(inflated, limit) != sha256:
+                    raise DataError("its content has the wrong SHA-256")
     except (OSError, EOFError, zlib.error, HTTPException, DataError) as why:
         if isinstance(why, HTTPError):
             why.close()  # it holds the connection
@@ -141,12 +143,18 @@ def _receive(url: str, file: BinaryIO, name: str, limit: int) -> None:
         raise DataError(f"cut off after {received} of {total} bytes")
 
 
-def _inflated_sha256(file: BinaryIO, limit: int) -> str:
+def sha256_of(file: Readable, limit: float = math.inf) -> str:
+    """Return the SHA-256 of an open file, in hexadecimal.
+
+    Raises
+    ------
+    DataError
+        It has more than `limit` bytes.
+    """
     digest, size = hashlib.sha256(), 0
-    with gzip.open(file) as inflated:
-        while block := inflated.read(_BLOCK):
-            size += len(block)
-            if size > limit:
-                raise DataError(f"it inflates to more than {limit} bytes")
-            digest.update(block)
+    while block := file.read(_BLOCK):
+        size += len(block)
+        if size > limit:
+            raise DataError(f"it inflates to more than {limit} bytes")
+        digest.update(block)
     return digest.hexdigest()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from fastdl.datasets.files import DataFolder
 from fastdl.datasets.splits import Splits, labelled
 from fastdl.errors import DataError
+from fastdl.files import inflated_limit, read_into, reading
 
 _MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 _FASHION_MNIST = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
@@ -93,23 +93,28 @@ def read_idx(path: Path, axes: int) -> np.ndarray:
     DataError
         When the file is not such a file, or has too few or too many bytes.
     """
-    try:
-        with gzip.open(path) as file:
-            magic = file.read(4)
-            if magic != bytes((0, 0, 8, axes)):
-                raise DataError(
-                    f"{path} is no idx file of uint8 with {axes} axes: it begins with "
-                    f"{magic.hex(' ') or 'nothing'}"
-                )
-            header = file.read(4 * axes)
-            if len(header) < 4 * axes:
-                raise DataError(f"{path} is cut off in its header")
-            shape = struct.unpack(f">{axes}I", header)
-            size = math.prod(shape)
-            content = file.read(size + 1)
-    except (OSError, EOFError, zlib.error) as why:
-        raise DataError(f"{path} cannot be read: {why}") from why
-    if len(content) != size:
-        came = "more" if len(content) > size else str(len(content))
-        raise DataError(f"{path} should hold {shape} = {size} bytes, but has {came}")
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    with reading(path), gzip.open(path) as file:
+        magic = file.read(4)
+        if magic != bytes((0, 0, 8, axes)):
+            raise DataError(
+                f"{path} is no idx file of uint8 with {axes} axes: it begins with "
+                f"{magic.hex(' ') or 'nothing'}"
+            )
+        header = file.read(4 * axes)
+        if len(header) < 4 * axes:
+            raise DataError(f"{path} is cut off in its header")
+        shape = struct.unpack(f">{axes}I", header)
+        size = math.prod(shape)
+        if size > inflated_limit(path):
+            raise DataError(
+                f"{path} should hold {shape} = {size} bytes, but is too short for it"
+            )
+        values = np.empty(shape, np.uint8)
+        came = read_into(file, values)
+        if came < size or file.read(1):
+            raise DataError(
+                f"{path} should hold {shape} = {size} bytes, but has "
+                f"{'more' if came == size else came}"
+            )
+    values.flags.writeable = False
+    return values

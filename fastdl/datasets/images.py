@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from fastdl.data import ArrayDataset
 from fastdl.datasets.splits import Splits
 from fastdl.errors import DataError, FastdlError
+from fastdl.files import reading
 from fastdl.shapes import pair
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"))
@@ -83,6 +85,7 @@ def read_image(
     file: str | os.PathLike[str] | IO[bytes],
     size: tuple[int, int] | None = None,
     name: str | None = None,
+    only: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Read one picture.
 
@@ -94,6 +97,8 @@ def read_image(
         Height and width to which it is resized (bicubic, with antialiasing).
     name : str, optional
         What a message calls an open file.
+    only : (int, int), optional
+        Height and width that it must have.
 
     Returns
     -------
@@ -103,7 +108,9 @@ def read_image(
     Raises
     ------
     DataError
-        When it cannot be read, or has more than 8 bits per value.
+        When it cannot be read, has more than 8 bits per value, another height or
+        width than `only`, or more than ``PIL.Image.MAX_IMAGE_PIXELS`` pixels (or
+        `size` has).
     FastdlError
         When Pillow is missing.
     """
@@ -114,14 +121,22 @@ def read_image(
         raise FastdlError(
             'reading pictures needs Pillow: pip install "fastdl[image]"'
         ) from None
-    try:
-        with Image.open(file) as image:
-            mode = image.mode
-            pixels = image.convert("L" if mode in ("1", "L", "LA") else "RGB")
-            if size is not None:
-                pixels = pixels.resize(size[::-1], Image.Resampling.BICUBIC)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as why:
-        raise DataError(f"{name} cannot be read as a picture: {why}") from why
+    limit = Image.MAX_IMAGE_PIXELS or math.inf
+    with reading(name, "as a picture"), Image.open(file) as image:
+        # Before it is decoded: a small file may hold a very large picture.
+        if only is not None and (image.height, image.width) != only:
+            raise DataError(
+                f"{name} has {(image.height, image.width)} pixels, expected {only}"
+            )
+        if max(image.height * image.width, math.prod(size or ())) > limit:
+            raise DataError(
+                f"{name} is too large a picture: more than {limit} pixels "
+                f"(PIL.Image.MAX_IMAGE_PIXELS)"
+            )
+        mode = image.mode
+        pixels = image.convert("L" if mode in ("1", "L", "LA") else "RGB")
+        if size is not None:
+            pixels = pixels.resize(size[::-1], Image.Resampling.BICUBIC)
     if mode.startswith(("I", "F")):  # clipped by convert, not scaled
         raise DataError(f"{name} has more than 8 bits per value; make it 8-bit")
     return np.atleast_3d(np.asarray(pixels))

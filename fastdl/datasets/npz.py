@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
-import zlib
 from pathlib import Path
+from typing import IO, NamedTuple
 
 import numpy as np
 
 from fastdl.data import ArrayDataset
 from fastdl.datasets.files import DataFolder
-from fastdl.datasets.splits import Splits, labelled
+from fastdl.datasets.splits import Splits, check_labels, labelled
 from fastdl.errors import DataError
+from fastdl.files import inflated_limit, read_into, reading
 
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 DIGITS = Path(__file__).with_name("digits.npz")
@@ -61,25 +63,65 @@ def read_npz(
     """
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path} is no whole NumPy archive (.npz)")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = [archive[name] for name in _ARRAYS]
-    except (
-        KeyError,
-        ValueError,
-        OSError,
-        EOFError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as why:
-        raise DataError(f"{path} cannot be read: {why}") from why
-    for x in arrays[::2]:
-        if x.dtype != np.uint8 or x.shape[1:] != shape:
-            expected = ", ".join(map(str, ("m", *shape)))
-            raise DataError(
-                f"{path}: images need to be uint8 ({expected}), got {x.dtype} {x.shape}"
-            )
+    with reading(path), zipfile.ZipFile(path) as archive:
+        # All headers before the first array: nothing is inflated that is not wanted.
+        members = {name: _Member.of(archive, name, path) for name in _ARRAYS}
+        for x in (members["x_train"], members["x_test"]):
+            if x.dtype != np.uint8 or x.shape[1:] != shape:
+                expected = ", ".join(map(str, ("m", *shape)))
+                raise DataError(
+                    f"{path}: images need to be uint8 ({expected}), got {x.dtype} "
+                    f"{x.shape}"
+                )
+        for part in ("train", "test"):
+            check_labels(members[f"x_{part}"], members[f"y_{part}"], path)
+        arrays = [member.read(archive, path) for member in members.values()]
     return (
         labelled(arrays[0], arrays[1], classes, path),
         labelled(arrays[2], arrays[3], classes, path),
     )
+
+
+class _Member(NamedTuple):
+    """What an archive says about one of its arrays."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fortran_order: bool
+
+    @classmethod
+    def of(cls, archive: zipfile.ZipFile, name: str, path: Path) -> _Member:
+        """Read the header of an array, and hold it against the length of the file."""
+        info = archive.getinfo(f"{name}.npy")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DataError(f"{path}: {name} is not compressed as NumPy does it")
+        with archive.open(info) as file:
+            shape, fortran_order, dtype = _read_header(file)
+        if dtype.hasobject:
+            raise DataError(f"{path}: {name} holds Python objects, which are not read")
+        size = math.prod(shape) * dtype.itemsize
+        if size > min(info.file_size, inflated_limit(path)):
+            raise DataError(
+                f"{path} should hold {name} {shape} = {size} bytes, but is too short "
+                f"for it"
+            )
+        return cls(name, shape, dtype, fortran_order)
+
+    def read(self, archive: zipfile.ZipFile, path: Path) -> np.ndarray:
+        """Return the array."""
+        array = np.empty(self.shape, self.dtype, "F" if self.fortran_order else "C")
+        with archive.open(f"{self.name}.npy") as file:
+            _read_header(file)
+            if read_into(file, array.T if self.fortran_order else array) < array.nbytes:
+                raise DataError(f"{path} is cut off in {self.name}")
+            if file.read(1):  # at the end the sum of the content is checked
+                raise DataError(f"{path}: {self.name} goes on after its end")
+        return array
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    if version != (1, 0):  # that of all arrays of numbers; others have long headers
+        raise DataError(f"arrays of the version {version} of .npy are not read")
+    return np.lib.format.read_array_header_1_0(file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -41,14 +41,28 @@ def labelled(
         When the lengths differ or a label is none of 0 to ``classes`` - 1; the
         message begins with ``source``.
     """
-    if y.shape != x.shape[:1] or y.dtype.kind not in "iu":
-        raise DataError(
-            f"{source}: {len(x)} images need as many integer labels, got {y.dtype} "
-            f"of shape {y.shape}"
-        )
+    check_labels(x, y, source)
     wrong = y[(y < 0) | (y >= classes)]
     if wrong.size:
         raise DataError(
             f"{source}: label {wrong[0]}, expected labels are 0 to {classes - 1}"
         )
     return ArrayDataset(x, y.astype(np.int64))
+
+
+class _Described(Protocol):
+    """An array, or what a file says about one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+
+
+def check_labels(x: _Described, y: _Described, source: str | PathLike[str]) -> None:
+    """Raise DataError unless y has one integer for each image of x."""
+    if y.shape != x.shape[:1] or y.dtype.kind not in "iu":
+        raise DataError(
+            f"{source}: {x.shape[0]} images need as many integer labels, got {y.dtype} "
+            f"of shape {y.shape}"
+        )

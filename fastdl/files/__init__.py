@@ -1,11 +1,21 @@
 """Files: written whole or not at all, read with suspicion."""
 
-from fastdl.files.damage import parse_json, read_json, reading
+from fastdl.files.damage import (
+    Readable,
+    inflated_limit,
+    parse_json,
+    read_into,
+    read_json,
+    reading,
+)
 from fastdl.files.replace import replaced, write_text
 from fastdl.files.tensors import read_tensors, write_tensors
 
 __all__ = [
+    "Readable",
+    "inflated_limit",
     "parse_json",
+    "read_into",
     "read_json",
     "read_tensors",
     "reading",

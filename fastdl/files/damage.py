@@ -7,13 +7,24 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from fastdl.errors import DataError, FastdlError
 
+_BLOCK = 2**16
+
+
+class Readable(Protocol):
+    """What is read from: an open file, or one that inflates."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most so many bytes, none at the end."""
+
 
 @contextmanager
-def reading(path: object) -> Iterator[None]:
+def reading(path: object, kind: str = "") -> Iterator[None]:
     """Turn whatever a parser makes of a damaged file into a DataError that names it.
 
     Parsers of other packages and of the standard library raise nearly anything for
@@ -24,6 +35,8 @@ def reading(path: object) -> Iterator[None]:
     ----------
     path
         What the message calls the file.
+    kind : str
+        Ends "cannot be read" in the message, such as "as a picture".
     """
     try:
         yield
@@ -31,7 +44,28 @@ def reading(path: object) -> Iterator[None]:
         raise
     except Exception as why:
         reason = " ".join(str(why).split()) or type(why).__name__
-        raise DataError(f"{path} cannot be read: {reason}") from why
+        raise DataError(f"{path} cannot be read{kind and ' '}{kind}: {reason}") from why
+
+
+def inflated_limit(path: str | os.PathLike[str]) -> int:
+    """Return how many bytes a deflated file (gzip, zip) can hold at the very most.
+
+    A deflate stream spends at least 2 bits on a copy of at most 258 bytes.
+    """
+    return 1032 * os.path.getsize(path)
+
+
+def read_into(file: Readable, array: np.ndarray) -> int:
+    """Fill an array from an open file; return the number of bytes that there were.
+
+    By blocks: files of the standard library that inflate first make a copy of all.
+    """
+    room = array.reshape(-1).view(np.uint8).data
+    done = 0
+    while block := file.read(min(_BLOCK, len(room) - done)):
+        room[done : done + len(block)] = block
+        done += len(block)
+    return done
 
 
 def parse_json(text: str | bytes, source: object) -> Any:

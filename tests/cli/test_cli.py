@@ -546,14 +546,52 @@ def test_config_without_classes(fastdl_command, copy_of_run):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '{"classes": ["a"], "input_shape": [1e999, 8, 1]}',
+        '{"classes": ["a"], "input_shape": [8, 8, NaN]}',
+        '{"classes": ["a"], "input_shape": "881"}',
+        '{"classes": ["a"], "input_shape": [8, 8]}',
+        '{"classes": "abc", "input_shape": [8, 8, 1]}',
+        '{"classes": [1, 2], "input_shape": [8, 8, 1]}',
+        '{"classes": null, "input_shape": null}',
+    ],
+)
+def test_config_of_other_types(fastdl_command, copy_of_run, text):
+    (copy_of_run / "config.json").write_text(text)
+    result = fastdl_command("evaluate", copy_of_run, "digits")
+    assert_one_line(result, r"config\.json has no classes and input_shape")
+
+
+def test_config_nested_beyond_the_stack(fastdl_command, copy_of_run):
+    (copy_of_run / "config.json").write_text("[" * 100_000)
+    result = fastdl_command("evaluate", copy_of_run, "digits")
+    assert_one_line(result, r"config\.json is damaged")
+
+
+@pytest.mark.parametrize("change", ["too few classes", "too large a picture"])
+def test_config_that_does_not_fit_the_model(change, fastdl_command, copy_of_run):
+    config = json.loads((copy_of_run / "config.json").read_text())
+    if change == "too few classes":
+        config["classes"].pop()
+    else:
+        config["input_shape"] = [10**6, 10**6, 1]
+    (copy_of_run / "config.json").write_text(json.dumps(config))
+    picture = copy_of_run / "curves.png"
+    Image.new("L", (8, 8)).save(picture)
+    result = fastdl_command("predict", copy_of_run, picture)
+    assert_one_line(result, "numbers for an example|too large a picture")
+
+
+@pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda data: data[: len(data) // 2], "cut off"),
         (lambda data: b"not a model", "no safetensors"),
         (lambda data: b"", "safetensors"),
-        (lambda data: data.replace(b"Flatten", b"Flutten"), "did you mean 'Flatten'"),
+        (lambda data: data.replace(b"Flatten", b"Flutten"), "another checksum"),
     ],
-    ids=["cut off", "foreign", "empty", "unknown layer"],
+    ids=["cut off", "foreign", "empty", "changed"],
 )
 def test_damaged_model(fastdl_command, copy_of_run, damage, message):
     model = copy_of_run / "model.safetensors"

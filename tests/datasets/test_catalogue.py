@@ -250,7 +250,7 @@ def test_signs_archive(tmp_path):
         ({"y_train": np.array([0.0, 1.0])}, "integer labels, got float64"),
         ({"y_train": np.array([[0], [1]])}, "integer labels"),
         ({"y_train": np.array([0])}, "2 images need as many"),
-        ({"y_train": np.array([0, None])}, "allow_pickle=False"),
+        ({"y_train": np.array([0, None])}, "y_train holds Python objects"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -135,7 +135,7 @@ def test_interrupt_leaves_nothing_behind(url, tmp_path, monkeypatch):
     def interrupt(file, limit):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "_inflated_sha256", interrupt)
+    monkeypatch.setattr(files, "sha256_of", interrupt)
     with pytest.raises(KeyboardInterrupt):
         download(url + "good.gz", tmp_path / "file.gz", SHA256)
     assert os.listdir(tmp_path) == []
