@@ -138,7 +138,7 @@ class _Bounded:
         """Return the next bytes."""
         self._left -= size
         if size < 0 or self._left < 0:
-            raise DataError(f"a member is larger than {_LARGEST_MEMBER} bytes")
+            raise ValueError(f"a member is larger than {_LARGEST_MEMBER} bytes")
         self._check(self.tell() + size)
         return self._file.read(size)
 
@@ -149,7 +149,7 @@ class _Bounded:
 
     def _check(self, place: int) -> None:
         if place > self._limit:
-            raise DataError(f"it inflates to more than {self._limit} bytes")
+            raise ValueError(f"it inflates to more than {self._limit} bytes")
 
 
 def _keep(train: ArrayDataset, test: ArrayDataset, path: Path) -> None:

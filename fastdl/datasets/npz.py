@@ -123,5 +123,5 @@ class _Member(NamedTuple):
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(file)
     if version != (1, 0):  # that of all arrays of numbers; others have long headers
-        raise DataError(f"arrays of the version {version} of .npy are not read")
+        raise ValueError(f"the version {version} of .npy is none of arrays of numbers")
     return np.lib.format.read_array_header_1_0(file)

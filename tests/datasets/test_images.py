@@ -254,6 +254,13 @@ def test_cifar10_wrong_archive(options, message, archive, cache):
         datasets.load("cifar10", archive.parent)
 
 
+def test_cifar10_more_pictures_than_there_are(archive, cache, monkeypatch):
+    write_archive(archive)
+    monkeypatch.setattr(cifar10, "_MOST_PICTURES", 39)
+    with pytest.raises(DataError, match=r"jpg is picture 40 of 39"):
+        datasets.load("cifar10", archive.parent)
+
+
 @pytest.mark.parametrize("keep", [0, 10, 0.3, 0.9])
 def test_cifar10_cut_off_archive(keep, archive, cache):
     write_archive(archive)
