@@ -16,6 +16,11 @@ from fastdl.errors import DataError, FastdlError
 from fastdl.files import reading
 from fastdl.shapes import pair
 
+# Whatever its file says, a picture of so many pixels takes little memory. A larger one
+# must fill its file: 8 pixels a byte, deflated 1032 times, is the most in a PNG.
+_FEW_PIXELS = 2**24
+_PIXELS_A_BYTE = 8 * 1032
+
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"))
 
 
@@ -121,17 +126,17 @@ def read_image(
         raise FastdlError(
             'reading pictures needs Pillow: pip install "fastdl[image]"'
         ) from None
-    limit = Image.MAX_IMAGE_PIXELS or math.inf
     with reading(name, "as a picture"), Image.open(file) as image:
         # Before it is decoded: a small file may hold a very large picture.
         if only is not None and (image.height, image.width) != only:
             raise DataError(
                 f"{name} has {(image.height, image.width)} pixels, expected {only}"
             )
+        limit = _pixel_limit(file, Image.MAX_IMAGE_PIXELS)
         if max(image.height * image.width, math.prod(size or ())) > limit:
             raise DataError(
-                f"{name} is too large a picture: more than {limit} pixels "
-                f"(PIL.Image.MAX_IMAGE_PIXELS)"
+                f"{name} is too large a picture: more than {limit:,} pixels, to which "
+                f"the length of its file and PIL.Image.MAX_IMAGE_PIXELS limit it"
             )
         mode = image.mode
         pixels = image.convert("L" if mode in ("1", "L", "LA") else "RGB")
@@ -140,6 +145,19 @@ def read_image(
     if mode.startswith(("I", "F")):  # clipped by convert, not scaled
         raise DataError(f"{name} has more than 8 bits per value; make it 8-bit")
     return np.atleast_3d(np.asarray(pixels))
+
+
+def _pixel_limit(
+    file: str | os.PathLike[str] | IO[bytes], largest: int | None
+) -> float:
+    """Return how many pixels a file may say that it has."""
+    if isinstance(file, (str, os.PathLike)):
+        length = os.path.getsize(file)
+    else:
+        place = file.tell()
+        length = file.seek(0, os.SEEK_END)
+        file.seek(place)
+    return min(max(_FEW_PIXELS, _PIXELS_A_BYTE * length), largest or math.inf)
 
 
 def assemble(name: str, pictures: Iterable[Picture]) -> Splits:

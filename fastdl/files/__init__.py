@@ -8,12 +8,14 @@ from fastdl.files.damage import (
     read_json,
     reading,
 )
-from fastdl.files.replace import replaced, write_text
+from fastdl.files.replace import check_writable, new_file, replaced, write_text
 from fastdl.files.tensors import read_tensors, write_tensors
 
 __all__ = [
     "Readable",
+    "check_writable",
     "inflated_limit",
+    "new_file",
     "parse_json",
     "read_into",
     "read_json",

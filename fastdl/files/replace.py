@@ -23,6 +23,7 @@ except ImportError:  # Windows: nothing is locked, and nothing cleaned up
     fcntl = None  # type: ignore[assignment]
 
 _PREFIX, _SUFFIX = ".fastdl-", ".tmp"
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
@@ -50,12 +51,9 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         folder is protected, the disk is full, ... The error names `path`.
     """
     target = os.path.realpath(path)
-    folder = os.path.dirname(target)
     with _naming(path):
         permissions = _permissions(target)
-        os.makedirs(folder, exist_ok=True)
-        _remove_abandoned(folder)
-        temporary, descriptor = _create(folder, permissions)
+        temporary, descriptor = _create(os.path.dirname(target), permissions)
     try:
         with io.BufferedRandom(_Raw(descriptor, path)) as file:
             yield file
@@ -77,6 +75,22 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Replace a file by a text, in UTF-8; raises as `replaced`."""
     with replaced(path) as file:
         file.write(text.encode())
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise OSError now where `replaced` would; missing folders are made."""
+    target = os.path.realpath(path)
+    with _naming(path):
+        temporary, descriptor = _create(os.path.dirname(target), _permissions(target))
+        os.unlink(temporary)
+        os.close(descriptor)
+
+
+def new_file(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file that does not exist yet; errors while it is written name `path`."""
+    with _naming(path):
+        descriptor = os.open(path, _NEW, 0o666)
+    return io.BufferedRandom(_Raw(descriptor, path))
 
 
 class _Raw(io.FileIO):
@@ -123,10 +137,11 @@ def _permissions(target: str) -> int | None:
 
 def _create(folder: str, permissions: int | None) -> tuple[str, int]:
     """Return the path and the descriptor of a new, locked file."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    os.makedirs(folder, exist_ok=True)
+    _remove_abandoned(folder)
     while True:
         path = os.path.join(folder, f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}")
-        descriptor = os.open(path, flags, 0o666 if permissions is None else permissions)
+        descriptor = os.open(path, _NEW, 0o666 if permissions is None else permissions)
         if fcntl is not None:
             with suppress(OSError):  # a file system without locks: never cleaned up
                 fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -108,6 +108,10 @@ def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) ->
         Names or shapes do not fit the model, see `Module.load_state_dict`.
     """
     state, metadata = read_tensors(path)
-    model.load_state_dict(state, strict)
+    try:
+        model.load_state_dict(state, strict)
+    except FastdlError as error:
+        error.args = (f"{path}: {error}",)
+        raise
     if not any(key.startswith(_OURS) for key in metadata):
         warn_untransposed(model, state, f"load_weights: {path}")

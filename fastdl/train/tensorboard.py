@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastdl.files import new_file
 from fastdl.train.callback import Callback
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class TensorBoardLog(Callback):
         """Open the file."""
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"events.out.tfevents.{time.time_ns()}.fastdl"
-        self._file = open(self.folder / name, "xb")  # noqa: SIM115 (until the end)
+        self._file = new_file(self.folder / name)
         self._write(_text(3, b"brain.Event:2"))
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:

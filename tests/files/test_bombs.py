@@ -170,6 +170,7 @@ BOMBS = {
     "many holes.tar": lambda: zeros(sparse(9, 1) + b"\1" * 2**20),
     "many members.tar": lambda: gzip.compress(member(tarfile.REGTYPE, 0) * 1000) * 200,
     "pixels.tar": lambda: tar_of(png(9000, 9000)),
+    "2e7 pixels.png": lambda: png(2000, 10_000),
     "1e8 pixels.png": lambda: png(10_000, 10_000),
     "2e9 pixels.png": lambda: png(50_000, 40_000),
 }

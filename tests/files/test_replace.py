@@ -15,7 +15,7 @@ import pytest
 
 import fastdl
 from fastdl import nn
-from fastdl.files import replaced, write_text
+from fastdl.files import check_writable, replaced, write_text
 from fastdl.train import RunFolder
 from fastdl.train.history import History
 
@@ -185,17 +185,26 @@ FULL = """
 import resource, sys
 import numpy as np
 import fastdl
+from fastdl.train import TensorBoardLog
 from fastdl.train.history import History
 path = sys.argv[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # as a disk of one page
 history = History()
 history.rows = [{"loss": 0.1} for _ in range(10_000)]
+
+
+def write_events():
+    log = TensorBoardLog(path + "-events")
+    log.on_train_begin(None, 1, 1)
+    log.on_epoch_end(None, {"epoch": 1.0, "n" * 5000: 0.5})
+
+
 for write in (lambda: fastdl.save(fastdl.nn.Linear(100, 100), path),
-              lambda: history.write_csv(path)):
+              lambda: history.write_csv(path), write_events):
     try:
         write()
     except OSError as error:
-        print(error.filename, type(error).__name__)
+        print(error.filename.removeprefix(path)[:15], type(error).__name__)
 """
 
 
@@ -204,9 +213,9 @@ def test_a_full_disk_is_an_oserror_with_the_path(tmp_path):
     path.write_text("old")
     with run(FULL, path) as process:
         out, _ = process.communicate()
-    assert out.splitlines() == [f"{path} OSError"] * 2
+    assert out.splitlines() == [" OSError", " OSError", "-events/events. OSError"]
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == [path.name]
+    assert sorted(os.listdir(tmp_path)) == [path.name, f"{path.name}-events"]
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace", "open"])
@@ -220,6 +229,26 @@ def test_every_step_names_the_path_that_the_user_knows(step, tmp_path, monkeypat
     assert caught.value.filename == str(tmp_path / "file")
     assert caught.value.filename2 is None
     assert not os.listdir(tmp_path)
+
+
+def test_what_cannot_be_written_is_found_early(tmp_path, monkeypatch):
+    check_writable(tmp_path / "new" / "file")
+    write_text(tmp_path / "old", "old")
+    check_writable(tmp_path / "old")
+    assert (tmp_path / "old").read_text() == "old"
+    assert sorted(os.listdir(tmp_path)) == ["new", "old"]
+    assert not os.listdir(tmp_path / "new")
+    for name in ("new", "old/file"):
+        with pytest.raises(OSError, match=name):
+            check_writable(tmp_path / name)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_protected_folder(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError, match="file"):
+        check_writable(tmp_path / "file")
+    tmp_path.chmod(0o700)
 
 
 def test_errors_of_the_block_are_its_own(tmp_path):

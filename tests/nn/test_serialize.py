@@ -62,7 +62,7 @@ def test_weights_of_other_names_or_shapes(model, tmp_path):
     with pytest.raises(FastdlError, match=r"(?s)missing '0.bias'.*unexpected '0.bais'"):
         nn.load_weights(nn.Sequential(nn.Linear(3, 2)), tmp_path / "v")
     with pytest.raises(
-        ShapeError, match=r"'0.weight': expected .*\(4, 2\), got .*\(3, 2\)"
+        ShapeError, match=r"(?s)/w: .*'0.weight': expected .*\(4, 2\), got .*\(3, 2\)"
     ):
         nn.load_weights(nn.Sequential(nn.Linear(4, 2)), tmp_path / "w")
     lenient = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2))
