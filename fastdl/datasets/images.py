@@ -114,8 +114,8 @@ def read_image(
     ------
     DataError
         When it cannot be read, has more than 8 bits per value, another height or
-        width than `only`, or more than ``PIL.Image.MAX_IMAGE_PIXELS`` pixels (or
-        `size` has).
+        width than `only`, or more pixels than a file of its length can hold, or than
+        ``PIL.Image.MAX_IMAGE_PIXELS``, which limits `size` too.
     FastdlError
         When Pillow is missing.
     """
@@ -132,11 +132,12 @@ def read_image(
             raise DataError(
                 f"{name} has {(image.height, image.width)} pixels, expected {only}"
             )
-        limit = _pixel_limit(file, Image.MAX_IMAGE_PIXELS)
-        if max(image.height * image.width, math.prod(size or ())) > limit:
+        largest = Image.MAX_IMAGE_PIXELS or math.inf
+        limit = min(_pixel_limit(file), largest)
+        if image.height * image.width > limit or math.prod(size or ()) > largest:
             raise DataError(
-                f"{name} is too large a picture: more than {limit:,} pixels, to which "
-                f"the length of its file and PIL.Image.MAX_IMAGE_PIXELS limit it"
+                f"{name} is too large a picture: the length of its file and "
+                f"PIL.Image.MAX_IMAGE_PIXELS allow {limit:,} pixels"
             )
         mode = image.mode
         pixels = image.convert("L" if mode in ("1", "L", "LA") else "RGB")
@@ -147,9 +148,7 @@ def read_image(
     return np.atleast_3d(np.asarray(pixels))
 
 
-def _pixel_limit(
-    file: str | os.PathLike[str] | IO[bytes], largest: int | None
-) -> float:
+def _pixel_limit(file: str | os.PathLike[str] | IO[bytes]) -> int:
     """Return how many pixels a file may say that it has."""
     if isinstance(file, (str, os.PathLike)):
         length = os.path.getsize(file)
@@ -157,7 +156,7 @@ def _pixel_limit(
         place = file.tell()
         length = file.seek(0, os.SEEK_END)
         file.seek(place)
-    return min(max(_FEW_PIXELS, _PIXELS_A_BYTE * length), largest or math.inf)
+    return max(_FEW_PIXELS, _PIXELS_A_BYTE * length)
 
 
 def assemble(name: str, pictures: Iterable[Picture]) -> Splits:

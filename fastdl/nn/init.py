@@ -58,7 +58,9 @@ def _empty(shape: Sequence[int]) -> np.ndarray:
     left, size = _left.get(), math.prod(shape)
     if left is not None:
         if size > left:
-            raise ShapeError(f"weights {tuple(shape)} are more than the file holds")
+            raise ShapeError(
+                f"weights of shape {tuple(shape)} are more than the file holds"
+            )
         _left.set(left - size)
     return backend.empty(tuple(shape), np.float32)
 

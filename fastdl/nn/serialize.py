@@ -69,7 +69,8 @@ def load(path: str | os.PathLike) -> Module:
     floating = [a.dtype for a in state.values() if a.dtype.kind == "f"]
     try:
         # The file may describe more weights than it holds, and than there is memory.
-        with init.at_most(sum(array.size for array in state.values())):
+        # A layer may draw its weights twice, or make arrays that are not saved.
+        with init.at_most(4 * sum(a.size for a in state.values()) + 2**20):
             model = from_config(config)
         if floating:
             model.astype(floating[0])
