@@ -110,7 +110,9 @@ def _pictures(archive: Path) -> Iterator[Picture]:
                 name = f"{archive}: {member.name}"
                 count += 1
                 if count > _MOST_PICTURES:
-                    raise DataError(f"{name} is picture {count} of {_MOST_PICTURES}")
+                    raise DataError(
+                        f"{archive} has more than {_MOST_PICTURES} pictures"
+                    )
                 if member.size > _LARGEST_MEMBER:  # holes make it larger than stored
                     raise DataError(f"{name} has more than {_LARGEST_MEMBER} bytes")
                 # A copy in memory: a decoder may seek, which is slow in a .gz file.

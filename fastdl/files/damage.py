@@ -44,7 +44,8 @@ def reading(path: object, kind: str = "") -> Iterator[None]:
         raise
     except Exception as why:
         reason = " ".join(str(why).split()) or type(why).__name__
-        raise DataError(f"{path} cannot be read{kind and ' '}{kind}: {reason}") from why
+        failure = f"{path} cannot be read {kind}".rstrip()
+        raise DataError(f"{failure}: {reason}") from why
 
 
 def inflated_limit(path: str | os.PathLike[str]) -> int:

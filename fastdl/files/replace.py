@@ -82,8 +82,9 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     target = os.path.realpath(path)
     with _naming(path):
         temporary, descriptor = _create(os.path.dirname(target), _permissions(target))
-        os.unlink(temporary)
         os.close(descriptor)
+        with suppress(FileNotFoundError):  # it was taken for abandoned
+            os.unlink(temporary)
 
 
 def new_file(path: str | os.PathLike[str]) -> BinaryIO:
