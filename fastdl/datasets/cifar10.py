@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from fastdl.datasets.npz import read_npz
 from fastdl.datasets.splits import Splits
 from fastdl.errors import DataError
 from fastdl.files import reading, replaced
+
+if TYPE_CHECKING:
+    import tarfile
 
 _SHAPE = (32, 32, 3)
 _MOST_PICTURES = 60_000
@@ -99,26 +102,29 @@ def _pictures(archive: Path) -> Iterator[Picture]:
             while (member := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # it keeps them all
                 source.renew()
-                path = PurePosixPath(member.name)
-                if not (
-                    member.isreg()
-                    and len(path.parts) == 3
-                    and path.parts[0] in ("train", "test")
-                    and path.suffix in SUFFIXES
-                ):
+                if not _is_picture(member):
                     continue
-                name = f"{archive}: {member.name}"
                 count += 1
                 if count > _MOST_PICTURES:
-                    raise DataError(
-                        f"{archive} has more than {_MOST_PICTURES} pictures"
-                    )
+                    raise ValueError(f"it has more than {_MOST_PICTURES} pictures")
+                name = f"{archive}: {member.name}"
                 if member.size > _LARGEST_MEMBER:  # holes make it larger than stored
                     raise DataError(f"{name} has more than {_LARGEST_MEMBER} bytes")
                 # A copy in memory: a decoder may seek, which is slow in a .gz file.
                 content = io.BytesIO(cast(IO[bytes], tar.extractfile(member)).read())
                 pixels = read_image(content, name=name, only=_SHAPE[:2])
-                yield Picture(path.parts[0], path.parts[1], member.name, pixels)
+                part, label, _ = PurePosixPath(member.name).parts
+                yield Picture(part, label, member.name, pixels)
+
+
+def _is_picture(member: tarfile.TarInfo) -> bool:
+    path = PurePosixPath(member.name)
+    return (
+        member.isreg()
+        and len(path.parts) == 3
+        and path.parts[0] in ("train", "test")
+        and path.suffix in SUFFIXES
+    )
 
 
 class _Bounded:
