@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -110,9 +109,8 @@ def _pictures(archive: Path) -> Iterator[Picture]:
                 name = f"{archive}: {member.name}"
                 if member.size > _LARGEST_MEMBER:  # holes make it larger than stored
                     raise DataError(f"{name} has more than {_LARGEST_MEMBER} bytes")
-                # A copy in memory: a decoder may seek, which is slow in a .gz file.
-                content = io.BytesIO(cast(IO[bytes], tar.extractfile(member)).read())
-                pixels = read_image(content, name=name, only=_SHAPE[:2])
+                file = cast(IO[bytes], tar.extractfile(member))
+                pixels = read_image(file, name=name, only=_SHAPE[:2])
                 part, label, _ = PurePosixPath(member.name).parts
                 yield Picture(part, label, member.name, pixels)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,7 @@ import numpy as np
 from fastdl.data import ArrayDataset
 from fastdl.datasets.splits import Splits
 from fastdl.errors import DataError, FastdlError
-from fastdl.files import reading
+from fastdl.files import read_file, reading
 from fastdl.shapes import pair
 
 # Whatever its file says, a picture of so many pixels takes little memory. A larger one
@@ -126,14 +127,16 @@ def read_image(
         raise FastdlError(
             'reading pictures needs Pillow: pip install "fastdl[image]"'
         ) from None
-    with reading(name, "as a picture"), Image.open(file) as image:
+    with reading(name, "as a picture"):
+        content = _content(file)
+    with reading(name, "as a picture"), Image.open(io.BytesIO(content)) as image:
         # Before it is decoded: a small file may hold a very large picture.
         if only is not None and (image.height, image.width) != only:
             raise DataError(
                 f"{name} has {(image.height, image.width)} pixels, expected {only}"
             )
         largest = Image.MAX_IMAGE_PIXELS or math.inf
-        limit = min(_pixel_limit(file), largest)
+        limit = min(max(_FEW_PIXELS, _PIXELS_A_BYTE * len(content)), largest)
         if image.height * image.width > limit or math.prod(size or ()) > largest:
             raise DataError(
                 f"{name} is too large a picture: the length of its file and "
@@ -148,15 +151,11 @@ def read_image(
     return np.atleast_3d(np.asarray(pixels))
 
 
-def _pixel_limit(file: str | os.PathLike[str] | IO[bytes]) -> int:
-    """Return how many pixels a file may say that it has."""
+def _content(file: str | os.PathLike[str] | IO[bytes]) -> bytes:
+    """Return all of a file: of one on disk, decoders read at once what it declares."""
     if isinstance(file, (str, os.PathLike)):
-        length = os.path.getsize(file)
-    else:
-        place = file.tell()
-        length = file.seek(0, os.SEEK_END)
-        file.seek(place)
-    return max(_FEW_PIXELS, _PIXELS_A_BYTE * length)
+        return read_file(file)
+    return file.read()
 
 
 def assemble(name: str, pictures: Iterable[Picture]) -> Splits:

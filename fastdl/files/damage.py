@@ -84,15 +84,20 @@ def parse_json(text: str | bytes, source: object) -> Any:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Return what a JSON file holds.
+    """Return what a JSON file holds; raises as `parse_json` and `read_file`."""
+    return parse_json(read_file(path), path)
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """Return the content of a file.
 
     Raises
     ------
     DataError
-        It is no regular file, or as `parse_json`.
+        It is no regular file: a pipe would block, a device may have no end.
     OSError
         It may not be read.
     """
-    if not Path(path).is_file():  # a pipe would block, a device may have no end
+    if not Path(path).is_file():
         raise DataError(f"no file {path}")
-    return parse_json(Path(path).read_bytes(), path)
+    return Path(path).read_bytes()

@@ -172,6 +172,7 @@ BOMBS = {
     "pixels.tar": lambda: tar_of(png(9000, 9000)),
     "2e7 pixels.png": lambda: png(2000, 10_000),
     "1e8 pixels.png": lambda: png(10_000, 10_000),
+    "long chunk.png": lambda: png(8, 8)[:33] + b"\x7f\xff\xff\xffIDAT" + bytes(99),
     "2e9 pixels.png": lambda: png(50_000, 40_000),
 }
 
