@@ -11,6 +11,7 @@ import fastdl
 from fastdl import backend, data, datasets, models, random, report
 from fastdl.cli import arguments
 from fastdl.cli.outcome import Outcome, examine
+from fastdl.files import check_writable
 from fastdl.train import (
     OPTIMIZERS,
     RECIPES,
@@ -28,7 +29,6 @@ from fastdl.train import (
     Trainer,
     recipe,
 )
-from fastdl.train.writable import check_writable
 
 HELP = "train a network on a data set"
 DESCRIPTION = """\

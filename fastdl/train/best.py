@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from fastdl import nn
 from fastdl.errors import ArgumentError
+from fastdl.files import check_writable
 from fastdl.optim import Optimizer, set_rate
 from fastdl.optim.optimizer import is_in, is_positive
 from fastdl.shapes import integer
 from fastdl.train.callback import Callback
 from fastdl.train.monitor import Monitor
 from fastdl.train.state import check_like, count
-from fastdl.train.writable import check_writable
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer

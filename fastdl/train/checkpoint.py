@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
-from fastdl.nn.serialize import read_tensors, write_tensors
+from fastdl.files import parse_json, read_tensors, write_tensors
 from fastdl.train.callback import Callback
 from fastdl.train.description import Run, differences, options
 from fastdl.train.fingerprint import text_of
@@ -106,10 +106,7 @@ class Checkpoint:
         arrays, metadata = read_tensors(self.path)
         if _KEY not in metadata:
             raise DataError(f"{self.path} is no checkpoint of a training")
-        try:
-            state = json.loads(metadata[_KEY])
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{self.path}: its state is damaged: {error}") from error
+        state = parse_json(metadata[_KEY], f"{self.path}: its state")
         with self._blaming("its state"):
             _check(state, arrays)
         changed = self._compare(state, allow_changes)

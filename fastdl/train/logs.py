@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastdl.files import write_text
+from fastdl.files import check_writable, write_text
 from fastdl.train.callback import Callback, Step
-from fastdl.train.writable import check_writable
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer

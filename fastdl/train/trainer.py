@@ -17,6 +17,7 @@ from fastdl import nn
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
+from fastdl.files import check_writable
 from fastdl.optim import Adam, Optimizer
 from fastdl.shapes import integer
 from fastdl.train.batches import as_loader, converted, one_source, training_loader
@@ -36,7 +37,6 @@ from fastdl.train.interrupt import deferred_interrupt
 from fastdl.train.measures import Measures, MetricLike, by_name
 from fastdl.train.pitfalls import check_optimizer, warn_of_probabilities
 from fastdl.train.progress import Progress
-from fastdl.train.writable import check_writable
 
 
 class Trainer:

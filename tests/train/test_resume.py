@@ -10,7 +10,7 @@ import fastdl
 from fastdl import data, nn, optim, train
 from fastdl.data import ArrayDataset, Augment, DataLoader, Subset
 from fastdl.errors import ArgumentError, FastdlError
-from fastdl.nn.serialize import read_tensors, write_tensors
+from fastdl.files import read_tensors, write_tensors
 from fastdl.train import Callback, Trainer
 
 RNG = np.random.default_rng(0)
