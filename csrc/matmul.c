@@ -6,7 +6,8 @@
  * B: rows of TILE_COLS reals, b_stride apart; read up to the next multiple of LANES
  *    above `cols`.
  * C: `rows` pointers to `cols` <= TILE_COLS reals each.
- * start: C itself (accumulate), else the bias row (padded like B), else 0. */
+ * start: C itself (accumulate), else the bias row (padded like B), else 0. C is added
+ * last, to the finished sum: a sum of sums loses fewer digits than one long chain. */
 #include "simd.h"
 #include "table.h"
 

@@ -12,6 +12,10 @@
 #include "simd.h"
 #include "table.h"
 
+#define CHAIN_PIXELS 64 /* that are added up in `real` */
+typedef double vec_double
+    __attribute__((vector_size(VECTOR_BYTES / sizeof(real) * sizeof(double))));
+
 /* argmax: bytes, or int32 for large windows */
 typedef uint8_t vec_u8 __attribute__((vector_size(VECTOR_BYTES / sizeof(real))));
 typedef uint16_t vec_u16 __attribute__((vector_size(VECTOR_BYTES / sizeof(real) * 2)));
@@ -80,29 +84,58 @@ ALWAYS_INLINE void max_window(const int whole, const ptrdiff_t rows,
   }
 }
 
-/* Several vectors of channels side by side: as many chains of additions. */
-ALWAYS_INLINE void mean_block(const int vectors, const int whole, const ptrdiff_t rows,
-                              const ptrdiff_t cols, const Pool2d *g, const real *x,
-                              real share, real *y, ptrdiff_t channels) {
-  vec sum[4];
+/* The sum of rows x cols pixels, for several vectors of channels side by side: as many
+ * chains of additions. `row` reals lie between rows. */
+ALWAYS_INLINE void sum_block(const int vectors, const int whole, const ptrdiff_t rows,
+                             const ptrdiff_t cols, const real *x, ptrdiff_t row,
+                             ptrdiff_t pixel, ptrdiff_t channels, vec *sum) {
   for (int v = 0; v < vectors; v++) sum[v] = splat(0);
   for (ptrdiff_t p = 0; p < rows; p++)
     for (ptrdiff_t q = 0; q < cols; q++)
       for (int v = 0; v < vectors; v++)
-        sum[v] += load_some(x + (p * g->w + q) * g->c + v * LANES, LANES_AT(v * LANES));
-  for (int v = 0; v < vectors; v++)
-    store_some(y + v * LANES, sum[v] * share, LANES_AT(v * LANES));
+        sum[v] += load_some(x + p * row + q * pixel + v * LANES, LANES_AT(v * LANES));
 }
 
+/* The same, of any number of pixels. A long chain of additions loses digits: after
+ * CHAIN_PIXELS pixels, about, its sum is added to one in float64. */
+ALWAYS_INLINE void sum_blocks(const int vectors, const int whole, const ptrdiff_t rows,
+                              const ptrdiff_t cols, const real *x, ptrdiff_t row,
+                              ptrdiff_t pixel, ptrdiff_t channels, vec *sum) {
+  if (rows * cols <= CHAIN_PIXELS) {
+    sum_block(vectors, whole, rows, cols, x, row, pixel, channels, sum);
+    return;
+  }
+  const ptrdiff_t width = cols < CHAIN_PIXELS ? cols : CHAIN_PIXELS,
+                  height = CHAIN_PIXELS / width;
+  vec_double total[4] = {{0}};
+  for (ptrdiff_t p = 0; p < rows; p += height)
+    for (ptrdiff_t q = 0; q < cols; q += width) {
+      sum_block(vectors, whole, rows - p < height ? rows - p : height,
+                cols - q < width ? cols - q : width, x + p * row + q * pixel, row,
+                pixel, channels, sum);
+      for (int v = 0; v < vectors; v++)
+        total[v] += __builtin_convertvector(sum[v], vec_double);
+    }
+  for (int v = 0; v < vectors; v++) sum[v] = __builtin_convertvector(total[v], vec);
+}
+
+/* The sum of rows x cols pixels, `row` reals between rows, over the size of a window.
+ */
 ALWAYS_INLINE void mean_window(const int whole, const ptrdiff_t rows,
                                const ptrdiff_t cols, const Pool2d *g, const real *x,
-                               real *y) {
+                               ptrdiff_t row, real *y) {
   const real share = (real)(1.0 / (double)(g->kh * g->kw));
+  vec sum[4];
   ptrdiff_t c = 0;
-  for (; c + 4 * LANES <= g->c; c += 4 * LANES)
-    mean_block(4, 1, rows, cols, g, x + c, share, y + c, g->c - c);
-  for (; c < g->c; c += LANES)
-    mean_block(1, whole, rows, cols, g, x + c, share, y + c, g->c - c);
+  for (; c + 4 * LANES <= g->c; c += 4 * LANES) {
+    sum_blocks(4, 1, rows, cols, x + c, row, g->c, g->c - c, sum);
+    for (int v = 0; v < 4; v++) store(y + c + v * LANES, sum[v] * share);
+  }
+  for (; c < g->c; c += LANES) {
+    const ptrdiff_t channels = g->c;
+    sum_blocks(1, whole, rows, cols, x + c, row, g->c, channels - c, sum);
+    store_some(y + c, sum[0] * share, LANES_AT(c));
+  }
 }
 
 ALWAYS_INLINE void window(const int whole, const ptrdiff_t rows, const ptrdiff_t cols,
@@ -111,7 +144,7 @@ ALWAYS_INLINE void window(const int whole, const ptrdiff_t rows, const ptrdiff_t
   if (argmax)
     max_window(whole, rows, cols, g, x, first, y, argmax);
   else
-    mean_window(whole, rows, cols, g, x, y);
+    mean_window(whole, rows, cols, g, x, g->w * g->c, y);
 }
 
 /* Rows row0 to row1 - 1 of y and argmax. */
@@ -156,25 +189,24 @@ static void avg_pool2d(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1, const vo
 }
 
 /* One pixel of dx from rows x cols windows: the first of them is at dy[at] and sees the
- * pixel as number k. */
+ * pixel as number k. Of the mean, each window gives an equal share. */
 ALWAYS_INLINE void gather(const int whole, const ptrdiff_t rows, const ptrdiff_t cols,
                           const Pool2d *g, const real *dy, const void *argmax,
                           ptrdiff_t at, ptrdiff_t k, real *dx) {
   const ptrdiff_t channels = g->c;
-  const real share = (real)(1.0 / (double)(g->kh * g->kw));
+  if (!argmax) {
+    mean_window(whole, rows, cols, g, dy + at, g->ow * channels, dx);
+    return;
+  }
   for (ptrdiff_t c = 0; c < channels; c += LANES) {
     vec sum = splat(0);
     for (ptrdiff_t p = 0; p < rows; p++)
       for (ptrdiff_t q = 0; q < cols; q++) {
         const ptrdiff_t from = at + (p * g->ow + q) * channels + c;
         const vec v = load_some(dy + from, LANES_AT(c));
-        if (argmax) {
-          const ptrdiff_t number = k - p * g->stride_h * g->kw - q * g->stride_w;
-          const vec_int index = load_argmax(argmax, g->argmax_bytes, from, LANES_AT(c));
-          sum += choose(index == (lane_int)number, v, splat(0));
-        } else {
-          sum += v * share;
-        }
+        const ptrdiff_t number = k - p * g->stride_h * g->kw - q * g->stride_w;
+        const vec_int index = load_argmax(argmax, g->argmax_bytes, from, LANES_AT(c));
+        sum += choose(index == (lane_int)number, v, splat(0));
       }
     store_some(dx + c, sum, LANES_AT(c));
   }

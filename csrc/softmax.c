@@ -13,7 +13,8 @@
 #include "table.h"
 #include "vecmath.h"
 
-#define GROUP 16 /* rows that are done together */
+#define GROUP 16          /* rows that are done together */
+#define CHAIN_VECTORS 256 /* of a part of a sum */
 
 ALWAYS_INLINE real largest_lane(vec v) {
   real lane[LANES];
@@ -34,6 +35,14 @@ ALWAYS_INLINE real sum_of_lanes(vec v) {
   return lane[0];
 }
 
+/* A sum over the classes is made of the sums of parts, since a long chain of additions
+ * loses digits. Called when the vector at class k has been added to a part. */
+ALWAYS_INLINE void end_chain(ptrdiff_t k, vec *part, vec *sum) {
+  if ((k / LANES + 1) % CHAIN_VECTORS) return;
+  *sum += *part;
+  *part = splat(0);
+}
+
 /* `end` is that of the rows that hold z, in this and the following functions. A NaN
  * is not found here, but makes S NaN. */
 ALWAYS_INLINE real row_max(ptrdiff_t n, const real *z, const real *end) {
@@ -49,13 +58,14 @@ ALWAYS_INLINE real row_max(ptrdiff_t n, const real *z, const real *end) {
 /* Returns S; stores exp(z - M) unless y is NULL. */
 ALWAYS_INLINE real row_exp(ptrdiff_t n, const real *z, const real *end, real max,
                            real *y, const real *y_end) {
-  vec sum = splat(0);
+  vec sum = splat(0), part = splat(0);
   for (ptrdiff_t k = 0; k < n; k += LANES) {
     const vec e = vec_exp(load_until(z + k, end) - max);
     if (y) store_until(y + k, e, y_end);
-    sum += choose(first_lanes(n - k), e, splat(0));
+    part += choose(first_lanes(n - k), e, splat(0));
+    end_chain(k, &part, &sum);
   }
-  return sum_of_lanes(sum);
+  return sum_of_lanes(sum + part);
 }
 
 ALWAYS_INLINE void row_scale(ptrdiff_t n, real factor, real *y, const real *end) {
@@ -117,14 +127,15 @@ static void softmax_cross_entropy(ptrdiff_t rows, ptrdiff_t classes, const void 
         continue;
       }
       const real *target = t + (row + r) * classes, *t_end = t + rows * classes;
-      vec total = splat(0);
+      vec total = splat(0), part = splat(0);
       for (ptrdiff_t k = 0; k < classes; k += LANES) {
         const vec weight = load_until(target + k, t_end);
         const vec term = weight * (log_sum[r] - (load_until(z + k, end) - max[r]));
         /* 0 log 0 = 0 */
-        total += choose(first_lanes(classes - k) & (weight != 0), term, splat(0));
+        part += choose(first_lanes(classes - k) & (weight != 0), term, splat(0));
+        end_chain(k, &part, &total);
       }
-      to[row + r] = sum_of_lanes(total);
+      to[row + r] = sum_of_lanes(total + part);
     }
   }
 }
@@ -144,10 +155,12 @@ static void softmax_cross_entropy_backward(ptrdiff_t rows, ptrdiff_t classes,
     }
     const real *t = (const real *)targets + r * classes,
                *t_end = (const real *)targets + rows * classes;
-    vec total = splat(0);
-    for (ptrdiff_t k = 0; k < classes; k += LANES)
-      total += choose(first_lanes(classes - k), load_until(t + k, t_end), splat(0));
-    const real weight = sum_of_lanes(total);
+    vec total = splat(0), part = splat(0);
+    for (ptrdiff_t k = 0; k < classes; k += LANES) {
+      part += choose(first_lanes(classes - k), load_until(t + k, t_end), splat(0));
+      end_chain(k, &part, &total);
+    }
+    const real weight = sum_of_lanes(total + part);
     for (ptrdiff_t k = 0; k < classes; k += LANES)
       store_until(dz + k,
                   (load_until(p + k, end) * weight - load_until(t + k, t_end)) * dl[r],

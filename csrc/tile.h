@@ -14,13 +14,10 @@ ALWAYS_INLINE void BODY(const int rows, const int vectors, ptrdiff_t cols,
   for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
-      const real *start = c[r] + v * lanes;
-      if (!accumulate)
-        sum[r][v] = bias ? (VEC) * (const unaligned *)(bias + v * lanes) : (VEC){0};
-      else if (v == vectors - 1 && last < lanes)
-        sum[r][v] = LOAD_FIRST(start, last, 0);
+      if (bias && !accumulate)
+        sum[r][v] = (VEC) * (const unaligned *)(bias + v * lanes);
       else
-        sum[r][v] = *(const unaligned *)start;
+        sum[r][v] = (VEC){0};
     }
   }
 
@@ -47,10 +44,14 @@ ALWAYS_INLINE void BODY(const int rows, const int vectors, ptrdiff_t cols,
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
       real *end = c[r] + v * lanes;
-      if (v == vectors - 1 && last < lanes)
-        STORE_FIRST(end, sum[r][v], last);
-      else
-        *(unaligned *)end = sum[r][v];
+      VEC result = sum[r][v];
+      if (v == vectors - 1 && last < lanes) {
+        if (accumulate) result += LOAD_FIRST(end, last, 0);
+        STORE_FIRST(end, result, last);
+      } else {
+        if (accumulate) result += *(const unaligned *)end;
+        *(unaligned *)end = result;
+      }
     }
   }
 }

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     )
     from fastdl.autograd import Tensor, no_grad, tensor
     from fastdl.cli.info import info
-    from fastdl.errors import FastdlError
-    from fastdl.kernels import (
+    from fastdl.engine import (
         empty_cache,
         get_conv_algorithm,
         memory_stats,
         set_conv_algorithm,
     )
+    from fastdl.errors import FastdlError
     from fastdl.nn import load, load_weights, save, save_weights
     from fastdl.random import seed as manual_seed
     from fastdl.threads import (
@@ -85,8 +85,8 @@ _HOMES = {
     "FastdlError": "errors.FastdlError",
     "Tensor": "functional.Tensor",  # with its operators
     "Trainer": "train.Trainer",
-    "empty_cache": "kernels.empty_cache",
-    "get_conv_algorithm": "kernels.get_conv_algorithm",
+    "empty_cache": "engine.empty_cache",
+    "get_conv_algorithm": "engine.get_conv_algorithm",
     "get_num_threads": "threads.get_num_threads",
     "get_runtime": "threads.get_runtime",
     "gradcheck": "train.gradcheck",
@@ -94,11 +94,11 @@ _HOMES = {
     "load": "nn.load",
     "load_weights": "nn.load_weights",
     "manual_seed": "random.seed",
-    "memory_stats": "kernels.memory_stats",
+    "memory_stats": "engine.memory_stats",
     "no_grad": "autograd.no_grad",
     "save": "nn.save",
     "save_weights": "nn.save_weights",
-    "set_conv_algorithm": "kernels.set_conv_algorithm",
+    "set_conv_algorithm": "engine.set_conv_algorithm",
     "set_num_threads": "threads.set_num_threads",
     "set_runtime": "threads.set_runtime",
     "tensor": "functional.Tensor",

@@ -20,6 +20,7 @@ import numpy as np
 
 from fastdl import reference
 from fastdl.errors import ArgumentError, suggest
+from fastdl.reference import _engine
 
 if TYPE_CHECKING:  # the signatures are equal in both backends
     from fastdl.reference import *  # noqa: F403
@@ -35,6 +36,24 @@ zeros: Callable[..., np.ndarray]
 
 empty_cache: Callable[[], None]
 """empty_cache(): give the memory that the allocator keeps for reuse to the system."""
+
+memory_stats: Callable[[], dict[str, int]]
+"""memory_stats(): the bytes in use by arrays and the bytes kept for reuse."""
+
+set_conv_algorithm: Callable[[str | None], None]
+"""set_conv_algorithm(algorithm): choose how 3 x 3 convolutions are computed."""
+
+get_conv_algorithm: Callable[[], str]
+"""get_conv_algorithm(): the algorithm that is chosen."""
+
+_ENGINE = (
+    "empty",
+    "zeros",
+    "empty_cache",
+    "memory_stats",
+    "set_conv_algorithm",
+    "get_conv_algorithm",
+)
 
 
 def use(backend: str) -> None:
@@ -53,19 +72,21 @@ def use(backend: str) -> None:
         For "compiled" when the kernels are not built.
     """
     functions: ModuleType
+    beside: ModuleType
     if backend == "compiled":
         from fastdl import kernels
 
-        functions = kernels
-        memory = kernels.empty, kernels.zeros, kernels.empty_cache
+        functions = beside = kernels
     elif backend == "reference":
-        functions = reference
-        memory = np.empty, np.zeros, lambda: None
+        functions, beside = reference, _engine
     else:
         hint = suggest(backend, ("compiled", "reference"))
         raise ArgumentError(f"unknown backend {backend!r}{hint}")
     bound = {name: getattr(functions, name) for name in reference.__all__}
-    bound |= zip(("empty", "zeros", "empty_cache"), memory, strict=True)
+    bound |= {name: getattr(beside, name) for name in _ENGINE}
+    chosen = globals().get("get_conv_algorithm")
+    if chosen is not None:  # a choice outlives the change
+        bound["set_conv_algorithm"](chosen())
     globals().update(bound, name=backend)
 
 

@@ -6,8 +6,10 @@ import sys
 import numpy as np
 import pytest
 
+import fastdl
 from fastdl import backend, reference
 from fastdl.errors import ArgumentError
+from fastdl.reference import _engine
 
 try:
     from fastdl import kernels
@@ -37,6 +39,14 @@ def run(code, **environment):
     )
 
 
+BESIDE = [
+    "empty",
+    "zeros",
+    "empty_cache",
+    "memory_stats",
+    "set_conv_algorithm",
+    "get_conv_algorithm",
+]
 WITHOUT_KERNELS = "import sys; sys.modules['fastdl.kernels'] = None; "
 PRINT_NAME = "from fastdl import backend; print(backend.name)"
 
@@ -46,15 +56,15 @@ def test_use_reference_binds_every_kernel():
     assert backend.name == "reference"
     for name in reference.__all__:
         assert getattr(backend, name) is getattr(reference, name)
-    assert backend.empty is np.empty
-    assert backend.zeros is np.zeros
+    for name in BESIDE:
+        assert getattr(backend, name) is getattr(_engine, name)
 
 
 @needs_kernels
 def test_use_compiled_binds_every_kernel():
     backend.use("compiled")
     assert backend.name == "compiled"
-    for name in [*reference.__all__, "empty", "zeros"]:
+    for name in [*reference.__all__, *BESIDE]:
         assert getattr(backend, name) is getattr(kernels, name)
 
 
@@ -123,3 +133,50 @@ def test_compiled_by_name_never_falls_back():
     result = run(WITHOUT_KERNELS + PRINT_NAME, FASTDL_BACKEND="compiled")
     assert result.returncode != 0
     assert "ModuleNotFoundError" in result.stderr
+
+
+def test_public_functions_beside_the_operations_need_no_kernels():
+    code = """
+import fastdl
+fastdl.empty_cache()
+print(fastdl.memory_stats(), fastdl.get_conv_algorithm())
+fastdl.set_conv_algorithm("winograd")
+print(fastdl.get_conv_algorithm())
+fastdl.set_conv_algorithm(None)
+print(fastdl.get_conv_algorithm())
+"""
+    result = run(WITHOUT_KERNELS + code, FASTDL_BACKEND="reference")
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        "{'in_use': 0, 'cached': 0, 'cache_limit': 0} auto",
+        "winograd",
+        "auto",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["reference", pytest.param("compiled", marks=needs_kernels)]
+)
+def test_unknown_algorithm(name):
+    backend.use(name)
+    for wrong in ("winogard", ""):
+        with pytest.raises(ArgumentError, match=f"conv2d: unknown algorithm '{wrong}'"):
+            fastdl.set_conv_algorithm(wrong)
+    assert fastdl.get_conv_algorithm() == "auto"
+
+
+@needs_kernels
+def test_public_functions_follow_the_backend():
+    backend.use("compiled")
+    array = backend.empty(1000)
+    assert fastdl.memory_stats()["in_use"] >= array.nbytes
+    fastdl.set_conv_algorithm("direct")
+    try:
+        backend.use("reference")
+        assert fastdl.memory_stats()["in_use"] == 0
+        assert fastdl.get_conv_algorithm() == "direct"
+        fastdl.set_conv_algorithm("winograd")
+        backend.use("compiled")
+        assert kernels.get_conv_algorithm() == "winograd"
+    finally:
+        fastdl.set_conv_algorithm("auto")

@@ -19,6 +19,7 @@ FLOORS = {
         "files",
         "shapes",
         "random",
+        "engine",
         "threads",
         "backend",
         "kernels",

@@ -17,6 +17,8 @@ from fastdl.shapes import broadcast, check_real
 
 Shape = tuple[int, ...]
 
+_CHAIN = 256  # terms that are added up in float32
+
 
 def empty_like(x: np.ndarray) -> np.ndarray:
     """Return an array for a result of the shape and type of `x`."""
@@ -67,16 +69,38 @@ def sum_to(dy: np.ndarray, shape: Shape) -> np.ndarray:
     """Return the gradient of an operand of `shape` that was stretched to dy's shape."""
     if dy.shape == shape:
         return dy
+    lead, size = dy.ndim - len(shape), math.prod(shape)
+    if size > 1 and dy.shape[lead:] == shape:  # a bias: a product is the quick way
+        m = math.prod(dy.shape[:lead])
+        ones = np.ones((1, m), dy.dtype)
+        return backend.matmul(ones, dy.reshape(m, size)).reshape(shape)
     dx = backend.empty(shape, dy.dtype)
-    lead = dy.ndim - len(shape)
-    if dy.shape[lead:] == shape:  # a bias: the quick way
-        rows = dy if lead == 1 else dy.reshape(math.prod(dy.shape[:lead]), *shape)
-        np.add.reduce(rows, 0, out=dx)
-        return dx
-    kept = (1,) * (dy.ndim - len(shape)) + shape
+    kept = (1,) * lead + shape
     axes = tuple(i for i, n in enumerate(dy.shape) if kept[i] != n)
-    np.add.reduce(dy, axes, out=dx.reshape(kept), keepdims=True)
+    add_up(dy, axes, dx.reshape(kept), keepdims=True)
     return dx
+
+
+def add_up(x: np.ndarray, axes: Shape, out: np.ndarray, keepdims: bool) -> None:
+    """Put the sums over axes into `out`, those of many terms by way of float64.
+
+    NumPy adds in pairs along the last axes of an array, but term by term along the
+    others: a long chain, which loses digits in float32.
+    """
+    dtype = None
+    in_pairs = x.flags.c_contiguous and axes == tuple(range(x.ndim))[-len(axes) :]
+    if not in_pairs and math.prod(x.shape[i] for i in axes) > _CHAIN:
+        dtype = np.float64
+    np.add.reduce(x, axes, dtype, out=out, keepdims=keepdims)
+
+
+def mean_over(x: np.ndarray, axes: Shape) -> np.ndarray:
+    """Return the means over axes, which stay with size 1."""
+    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    y = backend.empty(shape, x.dtype)
+    add_up(x, axes, y, keepdims=True)
+    y /= max(x.size // max(y.size, 1), 1)
+    return y
 
 
 # Of two operands ---------------------------------------------------------------------

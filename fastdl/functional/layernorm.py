@@ -24,7 +24,7 @@ import numpy as np
 
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ShapeError
-from fastdl.functional.elementwise import empty_like, sum_to
+from fastdl.functional.elementwise import empty_like, mean_over, sum_to
 from fastdl.shapes import check_real, check_shape, integer
 
 Shape = tuple[int, ...]
@@ -42,8 +42,8 @@ def _normalise_backward(node: Node, dy: np.ndarray) -> tuple:
     if x_node:
         dx = np.multiply(dy, gamma, empty_like(dy))
         g, xhat = dx.reshape(view), normalised.reshape(view)
-        projection = (g * xhat).mean(axes, keepdims=True)
-        g -= g.mean(axes, keepdims=True)
+        projection = mean_over(g * xhat, axes)
+        g -= mean_over(g, axes)
         g -= xhat * projection
         g *= rstd
     return dx, dweight, dbias
@@ -70,9 +70,9 @@ def _normalise(
     y = empty_like(x.data)
     normalised = empty_like(x.data)
     grouped, centred = x.data.reshape(view), normalised.reshape(view)
-    np.subtract(grouped, grouped.mean(axes, keepdims=True), centred)
+    np.subtract(grouped, mean_over(grouped, axes), centred)
     square = np.square(centred, y.reshape(view))  # y is free until the end
-    rstd = 1 / np.sqrt(square.mean(axes, keepdims=True) + eps)
+    rstd = 1 / np.sqrt(mean_over(square, axes) + eps)
     centred *= rstd
     np.multiply(normalised, gamma, y)
     y += beta
@@ -122,7 +122,8 @@ def layer_norm(
             f"got {shape}"
         )
     view = (*shape[: -len(inner)], math.prod(inner))
-    return _normalise(x, weight, bias, inner, view, (-1,), eps, "layer_norm")
+    last = (len(view) - 1,)
+    return _normalise(x, weight, bias, inner, view, last, eps, "layer_norm")
 
 
 def group_norm(

@@ -17,7 +17,7 @@ import numpy as np
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
-from fastdl.functional.elementwise import empty_like
+from fastdl.functional.elementwise import add_up, empty_like
 from fastdl.functional.targets import example_weights
 from fastdl.shapes import check_real, holds_pictures
 
@@ -26,8 +26,8 @@ Axis = int | Sequence[int] | None
 
 
 @lru_cache(maxsize=1024)
-def _shapes(shape: Shape, axis: Any, operation: str) -> tuple[Shape, Shape, int]:
-    """Return the shape with axes kept as 1, the shape without, the elements of a sum.
+def _shapes(shape: Shape, axis: Any, operation: str) -> tuple[Shape, Shape, Shape, int]:
+    """Return the axes, the shape with them kept as 1, without, the elements of a sum.
 
     `axis` is None, an integer or a tuple of integers.
     """
@@ -43,7 +43,7 @@ def _shapes(shape: Shape, axis: Any, operation: str) -> tuple[Shape, Shape, int]
         )
     kept = tuple(1 if i in axes else size for i, size in enumerate(shape))
     dropped = tuple(size for i, size in enumerate(shape) if i not in axes)
-    return kept, dropped, math.prod(shape[i] for i in axes)
+    return tuple(sorted(axes)), kept, dropped, math.prod(shape[i] for i in axes)
 
 
 def _reduce(
@@ -52,11 +52,14 @@ def _reduce(
     """Return the result, its shape with axes kept as 1, and the elements of a sum."""
     if isinstance(axis, list):
         axis = tuple(axis)
-    kept, dropped, count = _shapes(x.shape, axis, operation)
+    axes, kept, dropped, count = _shapes(x.shape, axis, operation)
     if count == 0 and ufunc.identity is None:
         raise ShapeError(f"{operation}: no elements along axis={axis} of {x.shape}")
     y = backend.empty(kept if keepdims else dropped, x.dtype)
-    ufunc.reduce(x, axis, out=y, keepdims=keepdims)
+    if ufunc is np.add:
+        add_up(x, axes, y, keepdims)
+    else:
+        ufunc.reduce(x, axes, out=y, keepdims=keepdims)
     return y, kept, count
 
 

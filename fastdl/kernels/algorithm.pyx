@@ -1,10 +1,8 @@
 """Which algorithm computes a 3 x 3 convolution: the only place that decides."""
 
-from fastdl.errors import ArgumentError, suggest
+from fastdl.shapes import CONV_ALGORITHMS, conv_algorithm_index
 
-ALGORITHMS = ("auto", "direct", "winograd")
-
-cdef int chosen = 0  # place in ALGORITHMS
+cdef int chosen = 0  # place in CONV_ALGORITHMS
 
 # The cost of Winograd's transforms, in multiply-adds of the register tile for each
 # real that is transformed: fitted to timings of 14 shapes from 3 to 512 channels on
@@ -14,13 +12,8 @@ cdef double WEIGHT_COST = 34
 
 
 cdef int choose(algorithm) except -1:
-    """Return the place in ALGORITHMS of a name, or of the chosen one for None."""
-    if algorithm is None:
-        return chosen
-    if algorithm not in ALGORITHMS:
-        raise ArgumentError(
-            f"conv2d: unknown algorithm {algorithm!r}" + suggest(algorithm, ALGORITHMS))
-    return ALGORITHMS.index(algorithm)
+    """Return the place of a name, or of the chosen one for None."""
+    return chosen if algorithm is None else conv_algorithm_index(algorithm)
 
 
 cdef bint winograd_faster(
@@ -57,4 +50,4 @@ def set_conv_algorithm(algorithm):
 
 def get_conv_algorithm():
     """Return the algorithm set for all convolutions."""
-    return ALGORITHMS[chosen]
+    return CONV_ALGORITHMS[chosen]

@@ -12,3 +12,4 @@ cdef char *in_place(
 cdef int check_same_shape(
     cnp.ndarray array, cnp.ndarray like, str operation, str name) except -1
 cdef bint overlaps(cnp.ndarray a, cnp.ndarray b)
+cdef int check_apart(str operation, dict written, dict read) except -1

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastdl.errors import ArgumentError, DtypeError, ShapeError
 from fastdl.kernels.memory cimport new_array
+from fastdl import shapes
 from fastdl.shapes import check_real, check_shape
 
 cnp.import_array()
@@ -94,3 +95,18 @@ cdef bint overlaps(cnp.ndarray a, cnp.ndarray b):
     cdef char *b_data = cnp.PyArray_BYTES(b)
     return (a_data < b_data + cnp.PyArray_NBYTES(b)
             and b_data < a_data + cnp.PyArray_NBYTES(a))
+
+
+cdef int check_apart(str operation, dict written, dict read) except -1:
+    """Raise ArgumentError when an array that is written shares memory with another.
+
+    All are contiguous, or None.
+    """
+    cdef list arrays = [*written.values(), *read.values()]
+    cdef Py_ssize_t i, j
+    for i in range(len(written)):
+        for j in range(i + 1, len(arrays)):
+            if arrays[i] is not None and arrays[j] is not None:
+                if overlaps(arrays[i], arrays[j]):
+                    shapes.check_apart(operation, written, read)
+    return 0

@@ -12,7 +12,9 @@ from libc.string cimport memcpy
 
 from fastdl import shapes
 from fastdl.errors import ShapeError
-from fastdl.kernels.arrays cimport as_real, check_same_shape, in_place, real
+from fastdl.kernels.arrays cimport (
+    as_real, check_apart, check_same_shape, in_place, real,
+)
 from fastdl.kernels.memory cimport Block, new_array, new_block
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
 from fastdl.kernels.spans cimport SPAN
@@ -242,7 +244,8 @@ def batchnorm_forward(
         (c,): the scale and the shift.
     running_mean, running_var : numpy.ndarray, optional
         (c,), both or neither: become ``(1 - momentum) * running + momentum * batch``,
-        with the unbiased variance m / (m - 1) var. An empty batch changes nothing.
+        with the unbiased variance m / (m - 1) var. An empty batch changes nothing. They
+        share no memory with other arrays.
     momentum : float
         The weight of the new statistics, in [0, 1].
     eps : float
@@ -269,7 +272,7 @@ def batchnorm_forward(
     cdef cnp.ndarray x_ = as_channels(x, operation)
     cdef cnp.ndarray gamma_ = per_channel(gamma, operation, "gamma", x_)
     cdef cnp.ndarray beta_ = per_channel(beta, operation, "beta", x_)
-    cdef cnp.ndarray residual_
+    cdef cnp.ndarray residual_ = None
     cdef Block _memory = cut(&p, x_)  # lives as long as this name
     cdef int typenum = cnp.PyArray_TYPE(x_)
     cdef cnp.ndarray y = new_array(x_.ndim, cnp.PyArray_DIMS(x_), typenum)
@@ -285,6 +288,10 @@ def batchnorm_forward(
     if residual is not None:
         residual_ = like_x(residual, operation, "residual", x_)
         p.residual = cnp.PyArray_BYTES(residual_)
+    if running_mean is not None:
+        check_apart(
+            operation, {"running_mean": running_mean, "running_var": running_var},
+            {"x": x_, "gamma": gamma_, "beta": beta_, "residual": residual_})
     p.relu = relu
     p.result = cnp.PyArray_BYTES(y)
     with nogil:

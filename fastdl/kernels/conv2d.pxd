@@ -23,6 +23,7 @@ cdef struct Conv2dArgs:
     ptrdiff_t *tap_weight  # where the weights of each tap begin
     ptrdiff_t *offset  # where its pixels begin, from the window's first
     Reduction reduction
+    Py_ssize_t chain_runs  # runs whose products are added up at a time
     char *panels
     char *padded_bias
     Py_ssize_t group_panels, panel_reals  # panels of a group, reals of a panel

@@ -14,9 +14,8 @@ The gradient with respect to x is made of the same passes: conv2d_input.pyx.
 cimport numpy as cnp
 
 from fastdl import shapes
-from fastdl.errors import ArgumentError
 from fastdl.kernels.algorithm cimport choose, winograd_faster
-from fastdl.kernels.arrays cimport as_output, as_real, overlaps
+from fastdl.kernels.arrays cimport as_output, as_real, check_apart, overlaps
 from fastdl.kernels.axis cimport forward_axis
 from fastdl.kernels.depthwise cimport depthwise_forward, is_depthwise
 from fastdl.kernels.images cimport (
@@ -36,6 +35,9 @@ cdef enum:
     MIN_CHUNKS = 4  # of few windows, or a lone image would keep one thread busy
     MIN_WINDOWS = 64  # of these
     MIN_TASKS = 8  # enough that dynamic scheduling evens out the threads
+    # Products that are added up at a time, about: a long chain loses digits, and the
+    # weights of a short one stay in the L2 cache for all windows of a task.
+    CHAIN = 1024
 
 cdef void pack_task(
     const void *arguments, Py_ssize_t index, char *scratch,
@@ -73,9 +75,12 @@ cdef void tile_task(
     cdef Py_ssize_t windows = v.images * v.rows * p.x.cols
     cdef Py_ssize_t step_row = p.x.step_h * v.row, step_col = p.x.step_w * v.c
     cdef char *y0 = p.y + (v.image0 * p.y_image + v.row0 * p.y_row) * p.size
-    cdef Py_ssize_t panel, channel, cols, image, row
+    cdef Py_ssize_t panel, channel, cols, run, image, row
     cdef Py_ssize_t images = v.images, rows = v.rows, line = p.x.cols
     cdef const char *x
+    cdef const char *weights
+    cdef const char *bias
+    cdef Reduction reduction = p.reduction
     # Windows that lie one step apart are one line: the more, the fuller the tiles.
     if step_row == line * step_col and p.y_row == line * p.y_pixel:
         line *= rows
@@ -87,15 +92,23 @@ cdef void tile_task(
         channel = first_channel(p, panel)
         cols = min(width, p.group_out - panel % p.group_panels * width)
         x = v.data + panel // p.group_panels * p.group_in * p.size
-        for image in range(images):
-            for row in range(rows):
-                p.kernels.product(
-                    line, cols, x + (image * v.image + row * step_row) * p.size,
-                    step_col, p.panels + panel * p.panel_reals * p.size,
-                    y0 + (image * p.y_image + row * p.y_row + channel) * p.size,
-                    p.y_pixel,
-                    p.padded_bias + panel * width * p.size if p.bias != NULL else NULL,
-                    False, &p.reduction)
+        bias = p.padded_bias + panel * width * p.size if p.bias != NULL else NULL
+        run = 0
+        while True:  # once even without taps: y is then the bias
+            reduction.runs = min(p.chain_runs, p.reduction.runs - run)
+            reduction.offset = p.reduction.offset + run
+            weights = p.panels + (
+                panel * p.panel_reals + run * reduction.length * width) * p.size
+            for image in range(images):
+                for row in range(rows):
+                    p.kernels.product(
+                        line, cols, x + (image * v.image + row * step_row) * p.size,
+                        step_col, weights,
+                        y0 + (image * p.y_image + row * p.y_row + channel) * p.size,
+                        p.y_pixel, bias, run > 0, &reduction)
+            run += p.chain_runs
+            if run >= p.reduction.runs:
+                break
     if p.activation:
         channel = first_channel(p, panel0)
         activate(p, y0 + channel * p.size, windows, first_channel(p, panel1) - channel)
@@ -116,6 +129,7 @@ cdef void run_pass(Conv2dArgs *p, int threads, char *memory) noexcept nogil:
     cdef Py_ssize_t taps = p.taps_h.taps * p.taps_w.taps
     cdef Py_ssize_t panels = p.groups * p.group_panels
     cdef Py_ssize_t row = padded_row(&p.x, p.x.c) if p.x.padded else p.x.w * p.x.c
+    cdef Py_ssize_t length = p.taps_w.taps * p.group_in
     cdef Py_ssize_t i, j, t = 0
     cdef char *scratch = memory
     memory += threads * scratch_bytes(&p.x, &p.chunks, p.x.c)
@@ -143,11 +157,13 @@ cdef void run_pass(Conv2dArgs *p, int threads, char *memory) noexcept nogil:
     p.reduction.offset = p.offset
     p.reduction.runs = taps
     p.reduction.length = p.group_in
-    if p.groups == 1 and p.taps_w.shift == 1 and taps:  # a row of taps is one run
+    if p.groups == 1 and p.taps_w.shift == 1 and 0 < length <= CHAIN:
+        # A row of taps is one run.
         p.reduction.runs = p.taps_h.taps
-        p.reduction.length = p.taps_w.taps * p.group_in
+        p.reduction.length = length
         for i in range(p.taps_h.taps):
             p.offset[i] = i * p.taps_h.shift * row
+    p.chain_runs = max(<Py_ssize_t> 1, CHAIN // p.reduction.length)
     run_tasks(tile_task, p, p.chunks.count * p.panel_groups, threads, scratch,
               scratch_bytes(&p.x, &p.chunks, p.x.c))
 
@@ -198,7 +214,8 @@ def conv2d_forward(
 
     x is (n, h, w, c), weight (kh, kw, c / groups, oc), bias (oc,) or None;
     `activation` is one of fastdl.shapes.ACTIVATIONS or None; `algorithm` "auto",
-    "direct", "winograd" or None, the one set for all; `out` takes the result.
+    "direct", "winograd" or None, the one set for all; `out` takes the result, and may
+    share memory with bias only.
     """
     cdef Conv2dArgs p
     cdef cnp.ndarray x_ = as_real(x, "conv2d", "x")
@@ -217,8 +234,11 @@ def conv2d_forward(
     cdef cnp.npy_intp shape[4]
     shape[0], shape[1], shape[2], shape[3] = g.n, g.oh, g.ow, g.oc
     cdef cnp.ndarray y = as_output(out, 4, shape, cnp.PyArray_TYPE(x_), "conv2d")
-    if out is not None and (overlaps(y, x_) or overlaps(y, w_)):
-        raise ArgumentError("conv2d: out must not share memory with x or weight")
+    if out is not None:
+        check_apart("conv2d", {"out": y}, {"x": x_, "weight": w_})
+        if b_ is not None and overlaps(y, b_):
+            b_ = b_.copy()
+            p.bias = cnp.PyArray_BYTES(b_)
     if is_depthwise(g):
         depthwise_forward(g, x_, w_, b_, p.activation, y)
         return y

@@ -30,6 +30,10 @@ cdef enum:
     CHUNK_BYTES = 256 << 10  # of rows that a task reads or writes
     FETCH_BYTES = 512 << 10  # more than these are not in L2 before they are used
     PARTS = 8  # of the sums over pixels: enough that the threads even out
+    # A long chain of additions loses digits, so there are about so many windows in a
+    # chunk whose products are added up, but rows enough for the blocks of the kernel.
+    CHAIN_WINDOWS = 4096
+    MIN_CHAIN_ROWS = 4
 
 cdef struct Phase:
     # Windows along one axis. Under tap t of window i lies the place
@@ -59,7 +63,8 @@ cdef struct DepthwiseArgs:
     Py_ssize_t chunk_rows, per_image, chunks, parts
     bint fetch  # rows ahead of their use
     int threads
-    Py_ssize_t scratch_bytes  # of a thread: two lists of runs of taps
+    Py_ssize_t list_bytes  # of two lists of runs of taps
+    Py_ssize_t scratch_bytes  # of a thread: the lists, then the sums of a chunk
 
 
 cdef Phase new_phase(
@@ -99,7 +104,7 @@ cdef void list_taps(
 ) noexcept nogil:
     """Describe the windows of two spans to the micro-kernel."""
     cdef const void **pixels = <const void **> scratch
-    cdef void **weights = <void **> (scratch + p.scratch_bytes // 2)
+    cdef void **weights = <void **> (scratch + p.list_bytes // 2)
     cdef Py_ssize_t top = row.start + r.first * row.stride
     cdef Py_ssize_t left = col.start + q.first * col.stride + q.tap0 * col.taps.shift
     cdef Py_ssize_t kernel_col = col.taps.first + q.tap0 * col.taps.step
@@ -180,10 +185,13 @@ cdef void weight_task(
 ) noexcept nogil:
     """Sum over all chunks of one part."""
     cdef const DepthwiseArgs *p = <const DepthwiseArgs *> arguments
-    cdef Py_ssize_t chunk
-    cdef char *sums = p.weight + part * (p.weights + p.c) * p.size
+    cdef Py_ssize_t chunk, reals = p.weights + p.c
+    cdef char *sums = p.weight + part * reals * p.size
+    cdef char *chunk_sums = scratch + p.list_bytes
     for chunk in range(p.chunks * part // p.parts, p.chunks * (part + 1) // p.parts):
-        sum_chunk(p, chunk, sums, scratch)
+        memset(chunk_sums, 0, reals * p.size)
+        sum_chunk(p, chunk, chunk_sums, scratch)
+        p.kernels.add(reals, chunk_sums, sums)
 
 
 cdef bint is_depthwise(g):
@@ -208,10 +216,13 @@ cdef void set_phases(
                 forward_axis(kernel, dilation), -before, stride, size, results)
 
 
-cdef Block plan(DepthwiseArgs *p, g, cnp.ndarray x, cnp.ndarray y, bint turned):
+cdef Block plan(
+    DepthwiseArgs *p, g, cnp.ndarray x, cnp.ndarray y, bint turned, bint summed,
+):
     """Fill in all but weights and bias; return memory: for threads, then phases.
 
-    There is a window on x for each pixel of y; `turned`: x is dy, and y is dx.
+    There is a window on x for each pixel of y; `turned`: x is dy, and y is dx;
+    `summed`: the products of a chunk are added up.
     """
     cdef Py_ssize_t kh = g.kh, taps = kh * g.kw
     cdef Py_ssize_t row_reals
@@ -229,12 +240,18 @@ cdef Block plan(DepthwiseArgs *p, g, cnp.ndarray x, cnp.ndarray y, bint turned):
 
     row_reals = p.c * max(p.y_w * p.row_phases, p.w * <Py_ssize_t> g.stride_h)
     p.chunk_rows = max(<Py_ssize_t> 1, CHUNK_BYTES // (row_reals * p.size))
+    if summed:
+        p.chunk_rows = min(
+            p.chunk_rows, max(MIN_CHAIN_ROWS, CHAIN_WINDOWS // p.y_w))
     p.per_image = (p.y_h + p.row_phases * p.chunk_rows - 1) // (
         p.row_phases * p.chunk_rows)
     p.chunks = x.shape[0] * p.per_image
     p.fetch = cnp.PyArray_NBYTES(x) + cnp.PyArray_NBYTES(y) > FETCH_BYTES
     p.threads = threads_for(<double> cnp.PyArray_SIZE(y) * taps / 16)
-    p.scratch_bytes = (2 * kh * <Py_ssize_t> sizeof(void *) + 63) // 64 * 64
+    p.list_bytes = (2 * kh * <Py_ssize_t> sizeof(void *) + 63) // 64 * 64
+    p.scratch_bytes = p.list_bytes
+    if summed:
+        p.scratch_bytes += ((p.weights + p.c) * p.size + 63) // 64 * 64
     block = new_block(
         p.threads * p.scratch_bytes + (p.row_phases + p.col_phases) * sizeof(Phase))
     p.rows = <Phase *> (<char *> block.data + p.threads * p.scratch_bytes)
@@ -258,7 +275,7 @@ cdef depthwise_forward(
 ):
     """Fill y of shape (n, oh, ow, c); bias may be None."""
     cdef DepthwiseArgs p
-    cdef Block block = plan(&p, g, x, y, False)
+    cdef Block block = plan(&p, g, x, y, False, False)
     p.weight = cnp.PyArray_BYTES(weight)
     p.activation = activation
     if bias is not None:
@@ -269,7 +286,7 @@ cdef depthwise_forward(
 cdef depthwise_backward_input(g, cnp.ndarray dy, cnp.ndarray weight, cnp.ndarray dx):
     """Fill dx of shape (n, h, w, c)."""
     cdef DepthwiseArgs p
-    cdef Block block = plan(&p, g, dy, dx, True)
+    cdef Block block = plan(&p, g, dy, dx, True, False)
     p.weight = cnp.PyArray_BYTES(weight)
     run(&p, result_task, p.chunks, block)
 
@@ -277,7 +294,7 @@ cdef depthwise_backward_input(g, cnp.ndarray dy, cnp.ndarray weight, cnp.ndarray
 cdef depthwise_backward_weight(g, cnp.ndarray dy, cnp.ndarray x):
     """Return (dweight, dbias) of shapes (kh, kw, 1, c) and (c,)."""
     cdef DepthwiseArgs p
-    cdef Block block = plan(&p, g, x, dy, False)
+    cdef Block block = plan(&p, g, x, dy, False, True)
     cdef cnp.npy_intp reals = p.weights + p.c
     cdef cnp.ndarray result = new_array(1, &reals, cnp.PyArray_TYPE(x))
     cdef char *sums = cnp.PyArray_BYTES(result)

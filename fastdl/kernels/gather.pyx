@@ -78,13 +78,14 @@ def gather(x, indices):
     for axis in range(1, cnp.PyArray_NDIM(x_)):
         shape[axis] = cnp.PyArray_DIM(x_, axis)
         p.row *= shape[axis]
-    p.result_row = p.row
     p.kernels = NULL
     if typenum == cnp.NPY_UINT8:
         typenum = cnp.NPY_FLOAT
-        p.result_row *= sizeof(float)
         p.kernels = microkernels(sizeof(float))
     y = new_array(cnp.PyArray_NDIM(x_), shape, typenum)
+    if p.n == 0:  # the size of a row says nothing about memory
+        return y
+    p.result_row = cnp.PyArray_NBYTES(y) // p.n
     p.rows_per_task = max(<Py_ssize_t> 1, TASK // max(p.row, <Py_ssize_t> 1))
     p.indices = <const cnp.npy_int64 *> cnp.PyArray_DATA(indices_)
     p.x = cnp.PyArray_BYTES(x_)

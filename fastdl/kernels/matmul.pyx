@@ -10,8 +10,7 @@ of b meets all tiles of rows:
 cimport numpy as cnp
 
 from fastdl import shapes
-from fastdl.errors import ArgumentError
-from fastdl.kernels.arrays cimport as_output, as_real, overlaps
+from fastdl.kernels.arrays cimport as_output, as_real, check_apart
 from fastdl.kernels.memory cimport Block, new_block
 from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
 from fastdl.kernels.table cimport MicroKernels, Reduction, one_run, pack_row
@@ -103,7 +102,8 @@ def matmul(
     """Return g(a b + bias) of shape (m, n) for a (m, k), b (k, n) and bias (n,).
 
     With `transpose_a`, a is (k, m); with `transpose_b`, b is (n, k). `activation` is
-    one of fastdl.shapes.ACTIVATIONS or None; `out` takes the result.
+    one of fastdl.shapes.ACTIVATIONS or None; `out` takes the result, and may share
+    memory with bias only.
     """
     cdef MatmulArgs p
     cdef cnp.ndarray a_ = as_real(a, "matmul", "a")
@@ -122,8 +122,8 @@ def matmul(
     cdef cnp.npy_intp shape[2]
     shape[0], shape[1] = p.m, p.n
     cdef cnp.ndarray y = as_output(out, 2, shape, cnp.PyArray_TYPE(a_), "matmul")
-    if out is not None and (overlaps(y, a_) or overlaps(y, b_)):
-        raise ArgumentError("matmul: out must not share memory with a or b")
+    if out is not None:  # the bias is copied anyhow
+        check_apart("matmul", {"out": y}, {"a": a_, "b": b_})
     if p.m == 0 or p.n == 0:
         return y
 

@@ -7,7 +7,6 @@ in the cache. All blocks are aligned to a cache line. The interpreter's lock
 guards the lists.
 """
 
-from cpython.pyport cimport PY_SSIZE_T_MAX
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -27,6 +26,8 @@ cdef enum:
     OCTAVE = 8
     CLASSES = 64 * OCTAVE
 
+cdef Py_ssize_t LARGEST = <Py_ssize_t> 1 << 61  # bytes; class_of shifts no farther
+
 cdef struct FreeBlock:  # lies in the free memory itself
     FreeBlock *next
 
@@ -37,7 +38,7 @@ cdef Py_ssize_t cache_limit = 1 << 30
 
 
 cdef int class_of(Py_ssize_t bytes) noexcept nogil:
-    """Smallest class that holds `bytes`: 2**e * (8 + part) / 8."""
+    """Smallest class that holds `bytes` <= LARGEST: 2**e * (8 + part) / 8."""
     cdef int exponent = 6
     cdef Py_ssize_t eighth
     while (<Py_ssize_t> 1 << (exponent + 1)) <= bytes:
@@ -81,6 +82,8 @@ cdef Block block_of(Py_ssize_t bytes, int larger):
     To take a larger one wastes less than fresh memory beside blocks that lie idle.
     """
     global bytes_in_use, bytes_cached
+    if bytes > LARGEST:
+        raise MemoryError(f"fastdl: no memory for {bytes:,} bytes")
     cdef Block block = Block.__new__(Block)
     cdef int smallest = class_of(bytes if bytes > 64 else 64)
     cdef int size_class = smallest
@@ -105,13 +108,18 @@ cdef Block block_of(Py_ssize_t bytes, int larger):
     return block
 
 
+cdef no_memory(shape, int typenum):
+    dtype = cnp.PyArray_DescrFromType(typenum)
+    return MemoryError(f"fastdl: no memory for an array of shape {shape} of {dtype}")
+
+
 cdef cnp.ndarray new_array(int ndim, cnp.npy_intp *shape, int typenum):
     """Return an uninitialised C-contiguous array in a block of its own."""
     cdef Py_ssize_t bytes = cnp.PyArray_DescrFromType(typenum).itemsize
     cdef int i
     for i in range(ndim):
-        if shape[i] and bytes > PY_SSIZE_T_MAX // shape[i]:
-            raise MemoryError("fastdl: an array larger than the address space")
+        if shape[i] and bytes > LARGEST // shape[i]:
+            raise no_memory(tuple(shape[i] for i in range(ndim)), typenum)
         bytes *= shape[i]
     cdef Block block = block_of(bytes, OCTAVE // 2)
     cdef cnp.ndarray array = cnp.PyArray_SimpleNewFromData(
@@ -133,7 +141,10 @@ def empty(shape, dtype=np.float32):
     if len(shape) > 32 or kind.kind not in "biuf":
         return np.empty(shape, dtype)
     for size in shape:
-        sizes[ndim] = size
+        try:
+            sizes[ndim] = size
+        except OverflowError:
+            raise no_memory(tuple(shape), kind.num) from None
         if sizes[ndim] < 0:
             raise ValueError(f"empty: negative size in shape {tuple(shape)}")
         ndim += 1

@@ -1,14 +1,14 @@
 """One step of SGD, RMSprop, Adagrad or Adam, in place: spans for csrc/optimizer.c.
 
 All arrays are read and written once in a step, so one call over one flat buffer of
-all parameters runs at the speed of memory.
+all parameters runs at the speed of memory. No two of them share memory.
 """
 
 cimport numpy as cnp
 from libc.math cimport pow
 
 from fastdl.errors import ArgumentError
-from fastdl.kernels.arrays cimport as_real, check_same_shape, in_place
+from fastdl.kernels.arrays cimport as_real, check_apart, check_same_shape, in_place
 from fastdl.kernels.runtime cimport Task, microkernels, run_tasks, threads_for
 from fastdl.kernels.spans cimport SPAN, span_count, span_length
 from fastdl.kernels.table cimport MicroKernels
@@ -119,12 +119,15 @@ def sgd_step(
     ArgumentError, DtypeError, ShapeError
     """
     cdef StepArgs p
-    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "sgd_step")
+    cdef cnp.ndarray grad_ = set_arrays(&p, param, grad, "sgd_step")
     p.first = NULL
     if momentum:
         if velocity is None:
             raise ArgumentError("sgd_step: momentum needs an array of velocities")
         p.first = in_place(velocity, "sgd_step", "velocity", param)
+    check_apart(
+        "sgd_step", {"param": param, "velocity": velocity if momentum else None},
+        {"grad": grad_})
     p.lr, p.momentum, p.dampening = lr, momentum, dampening
     p.nesterov, p.weight_decay = nesterov, weight_decay
     with nogil:
@@ -163,7 +166,7 @@ def rmsprop_step(
     ArgumentError, DtypeError, ShapeError
     """
     cdef StepArgs p
-    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "rmsprop_step")
+    cdef cnp.ndarray grad_ = set_arrays(&p, param, grad, "rmsprop_step")
     p.first = in_place(square, "rmsprop_step", "square", param)
     p.second = p.third = NULL
     if mean is not None:
@@ -172,6 +175,11 @@ def rmsprop_step(
         if velocity is None:
             raise ArgumentError("rmsprop_step: momentum needs an array of velocities")
         p.third = in_place(velocity, "rmsprop_step", "velocity", param)
+    check_apart(
+        "rmsprop_step",
+        {"param": param, "square": square, "mean": mean,
+         "velocity": velocity if momentum else None},
+        {"grad": grad_})
     p.lr, p.eps, p.weight_decay = lr, eps, weight_decay
     p.keep, p.add, p.momentum = beta, 1 - beta, momentum
     with nogil:
@@ -199,8 +207,9 @@ def adagrad_step(param, grad, square, *, lr, eps=1e-10, weight_decay=0.0):
     ArgumentError, DtypeError, ShapeError
     """
     cdef StepArgs p
-    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "adagrad_step")
+    cdef cnp.ndarray grad_ = set_arrays(&p, param, grad, "adagrad_step")
     p.first = in_place(square, "adagrad_step", "square", param)
+    check_apart("adagrad_step", {"param": param, "square": square}, {"grad": grad_})
     p.second = p.third = NULL
     p.lr, p.eps, p.weight_decay = lr, eps, weight_decay
     p.keep, p.add, p.momentum = 1, 1, 0
@@ -240,7 +249,7 @@ def adam_step(
     ArgumentError, DtypeError, ShapeError
     """
     cdef StepArgs p
-    cdef cnp.ndarray _grad = set_arrays(&p, param, grad, "adam_step")
+    cdef cnp.ndarray grad_ = set_arrays(&p, param, grad, "adam_step")
     if step < 1:
         raise ArgumentError(f"adam_step: step counts from 1, got {step!r}")
     p.first = in_place(m, "adam_step", "m", param)
@@ -248,6 +257,9 @@ def adam_step(
     p.third = NULL
     if largest is not None:
         p.third = in_place(largest, "adam_step", "largest", param)
+    check_apart(
+        "adam_step", {"param": param, "m": m, "v": v, "largest": largest},
+        {"grad": grad_})
     p.lr, p.beta1, p.beta2, p.eps = lr, beta1, beta2, eps
     p.weight_decay, p.decoupled = weight_decay, decoupled
     p.correction1, p.correction2 = 1 - pow(p.beta1, step), 1 - pow(p.beta2, step)

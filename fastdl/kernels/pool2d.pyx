@@ -73,9 +73,16 @@ cdef void set_sizes(PoolArgs *p, object sizes, cnp.ndarray source):
     g.n, g.h, g.w, g.c, g.kh, g.kw, g.oh, g.ow = sizes[:8]
     g.stride_h, g.stride_w = sizes.stride_h, sizes.stride_w
     g.top, g.left = sizes.top, sizes.left
-    g.argmax_bytes = 1 if g.kh * g.kw <= 256 else 4
+    g.argmax_bytes = 0
     p.kernels = microkernels(<int> cnp.PyArray_ITEMSIZE(source))
     p.source = cnp.PyArray_BYTES(source)
+
+
+cdef cnp.dtype argmax_dtype(PoolArgs *p, object sizes, str operation):
+    """Return the type of a place in the window, after telling `p` its bytes."""
+    cdef cnp.dtype dtype = shapes.argmax_dtype(sizes, operation)
+    p.sizes.argmax_bytes = dtype.itemsize
+    return dtype
 
 
 cdef void run_forward(Task task, PoolArgs *p) noexcept nogil:
@@ -142,6 +149,7 @@ def max_pool2d_forward(x, kernel_size, *, stride=None, padding=0):
     Raises
     ------
     DtypeError, ShapeError
+        Among others, when the window has more than 2**31 pixels.
     """
     cdef PoolArgs p
     cdef cnp.ndarray x_ = as_real(x, "max_pool2d", "x")
@@ -149,8 +157,7 @@ def max_pool2d_forward(x, kernel_size, *, stride=None, padding=0):
     sizes = shapes.pool2d(x.shape, kernel_size, stride, padding, "max_pool2d")
     set_sizes(&p, sizes, x_)
     y = new_output(sizes, cnp.PyArray_TYPE(x_))
-    argmax = new_output(
-        sizes, cnp.NPY_UINT8 if p.sizes.argmax_bytes == 1 else cnp.NPY_INT32)
+    argmax = new_output(sizes, argmax_dtype(&p, sizes, "max_pool2d").num)
     p.result = cnp.PyArray_BYTES(y)
     p.argmax = cnp.PyArray_BYTES(argmax)
     with nogil:
@@ -192,11 +199,11 @@ def max_pool2d_backward(
     output = (sizes.n, sizes.oh, sizes.ow, sizes.c)
     shapes.check_shape(operation, "dy", dy.shape, output)
     shapes.check_shape(operation, "argmax", argmax.shape, output)
-    expected = np.uint8 if p.sizes.argmax_bytes == 1 else np.int32
+    expected = argmax_dtype(&p, sizes, operation)
     if argmax.dtype != expected:
         raise DtypeError(
-            f"{operation}: expected argmax of type {expected.__name__} from the "
-            f"forward pass, got {argmax.dtype}")
+            f"{operation}: expected argmax of type {expected} from the forward pass, "
+            f"got {argmax.dtype}")
     argmax_ = np.ascontiguousarray(argmax)
     dx = new_input(sizes, cnp.PyArray_TYPE(dy_))
     p.result = cnp.PyArray_BYTES(dx)

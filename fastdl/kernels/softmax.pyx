@@ -2,6 +2,7 @@
 
 cimport numpy as cnp
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -138,22 +139,27 @@ cdef void run_rows(Task task, const RowsArgs *p) noexcept nogil:
         threads_for(WORK * <double> p.rows * p.classes), NULL, 0)
 
 
-cdef bint are_class_numbers(object labels, Py_ssize_t n, Py_ssize_t classes):
-    """Whether `labels` can be used as they are; if not, shapes.labels says more."""
-    cdef cnp.ndarray array
+cdef cnp.ndarray class_numbers(object labels, Py_ssize_t n, Py_ssize_t classes):
+    """Return a copy of usual labels; None for others: shapes.labels says more.
+
+    The copy is checked, not `labels`: another thread may write into them meanwhile.
+    """
+    cdef cnp.ndarray array, copy
     cdef const int64_t *values
     cdef Py_ssize_t i
     if not isinstance(labels, cnp.ndarray):
-        return False
+        return None
     array = labels
     if (cnp.PyArray_TYPE(array) != cnp.NPY_INT64 or array.ndim != 1
             or array.shape[0] != n or not cnp.PyArray_ISCARRAY_RO(array)):
-        return False
-    values = <const int64_t *> cnp.PyArray_DATA(array)
+        return None
+    copy = new_array(1, cnp.PyArray_DIMS(array), cnp.NPY_INT64)
+    values = <const int64_t *> cnp.PyArray_DATA(copy)
+    memcpy(cnp.PyArray_DATA(copy), cnp.PyArray_DATA(array), n * sizeof(int64_t))
     for i in range(n):
         if values[i] < 0 or values[i] >= classes:
-            return False
-    return True
+            return None
+    return copy
 
 
 cdef cnp.ndarray set_labels(RowsArgs *p, cnp.ndarray x, object labels, str operation):
@@ -164,17 +170,15 @@ cdef cnp.ndarray set_labels(RowsArgs *p, cnp.ndarray x, object labels, str opera
             f"{operation}: expected logits of shape (n, classes), got "
             f"{tuple(x.shape[i] for i in range(x.ndim))}"
         )
-    if are_class_numbers(labels, x.shape[0], x.shape[1]):  # nearly always
-        array = labels
-    else:
+    array = class_numbers(labels, x.shape[0], x.shape[1])
+    if array is None:
         array = shapes.labels(labels, x.shape[0], x.shape[1], operation)
     p.labels = NULL
     p.targets = NULL
     if array.ndim == 1:
-        array = np.ascontiguousarray(array)
         p.labels = <const int64_t *> cnp.PyArray_DATA(array)
     else:
-        array = np.ascontiguousarray(array, x.dtype)
+        array = np.require(array, x.dtype, "CA")
         p.targets = cnp.PyArray_BYTES(array)
     return array
 

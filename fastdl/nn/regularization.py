@@ -175,7 +175,8 @@ class MaxNorm:
         """Scale back the weights of a model, in place."""
         for weight in _chosen(model, self.names, True, "MaxNorm"):
             w = weight.data
-            norms = np.sqrt(np.square(w).sum(tuple(range(w.ndim - 1))))
+            squares = np.square(w, dtype=np.float64)
+            norms = np.sqrt(squares.sum(tuple(range(w.ndim - 1))))
             if (norms > self.limit).any():
                 w *= self.limit / np.maximum(norms, self.limit)
                 weight.mark_changed()

@@ -172,3 +172,12 @@ def bias_activation(
     if activation is not None:
         y[...] = activation_forward(y, activation)
     return y
+
+
+def put(y: np.ndarray, out: np.ndarray | None, operation: str) -> np.ndarray:
+    """Return `y`, in `out` if that is given: last, as an operand may lie in it."""
+    if out is None:
+        return y
+    shapes.check_shape(operation, "out", out.shape, y.shape)
+    out[...] = y
+    return out

@@ -27,7 +27,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastdl.shapes import has_relu
+from fastdl.reference._sums import sum_over
+from fastdl.shapes import check_apart, has_relu
 
 
 def _axes_and_count(x: np.ndarray) -> tuple[tuple[int, ...], int]:
@@ -57,7 +58,8 @@ def batchnorm_forward(
         (c,): the scale and the shift.
     running_mean, running_var
         (c,), both or neither: become ``(1 - momentum) * running + momentum * batch``,
-        with the unbiased variance m / (m - 1) var. An empty batch changes nothing.
+        with the unbiased variance m / (m - 1) var. An empty batch changes nothing. They
+        share no memory with other arrays.
     momentum
         The weight of the new statistics, in [0, 1].
     eps
@@ -77,13 +79,18 @@ def batchnorm_forward(
     Raises
     ------
     ArgumentError
-        For another activation.
+        For another activation, or running statistics that share memory.
     """
     relu = has_relu(activation, "batchnorm_forward")
+    check_apart(
+        "batchnorm_forward",
+        {"running_mean": running_mean, "running_var": running_var},
+        {"x": x, "gamma": gamma, "beta": beta, "residual": residual},
+    )
     axes, m = _axes_and_count(x)
-    mean = x.sum(axes) / m
+    mean = sum_over(x, axes, m)
     centred = x - mean
-    var = (centred * centred).sum(axes) / m
+    var = sum_over(centred * centred, axes, m)
     rstd = 1 / np.sqrt(var + eps)
     if running_mean is not None and running_var is not None and x.size:
         unbiased = m / max(m - 1, 1) * var
@@ -172,7 +179,7 @@ def batchnorm_backward(
         dy = np.where(y > 0, dy, 0)
     axes, m = _axes_and_count(x)
     x_hat = (x - mean) * rstd
-    dbeta = dy.sum(axes)
-    dgamma = (dy * x_hat).sum(axes)
+    dbeta = sum_over(dy, axes)
+    dgamma = sum_over(dy * x_hat, axes)
     dx = gamma * rstd * (dy - (dbeta + x_hat * dgamma) / m)
     return dx, dgamma, dbeta

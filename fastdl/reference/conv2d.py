@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 
 from fastdl import shapes
+from fastdl.reference._sums import sum_over, wide
 from fastdl.reference._windows import crop, pad, tap
-from fastdl.reference.activation import bias_activation
+from fastdl.reference.activation import bias_activation, put
 from fastdl.shapes import Conv2dShape
 
 
@@ -96,15 +97,12 @@ def conv2d_forward(
     """
     s = shapes.conv2d(x.shape, weight.shape, stride, padding, dilation, groups)
     padded = pad(x, s)
-    y = np.zeros((groups, s.n * s.oh * s.ow, s.oc // groups), x.dtype)
+    y = np.zeros((groups, s.n * s.oh * s.ow, s.oc // groups), wide(x.dtype))
     for p, q, row, column in _taps(s):
         seen = _by_group(tap(padded, s, row, column), groups)
         y += seen @ _by_group(weight[p, q], groups)
-    y = _from_groups(y, (s.n, s.oh, s.ow, s.oc))
-    if out is not None:
-        out[...] = y
-        y = out
-    return bias_activation(y, bias, activation)
+    y = _from_groups(y, (s.n, s.oh, s.ow, s.oc)).astype(x.dtype)
+    return put(bias_activation(y, bias, activation), out, "conv2d")
 
 
 def conv2d_backward_input(
@@ -138,12 +136,12 @@ def conv2d_backward_input(
     """
     s = shapes.conv2d(input_shape, weight.shape, stride, padding, dilation, groups)
     height, width = s.top + s.h + s.bottom, s.left + s.w + s.right
-    padded = np.zeros((s.n, height, width, s.c), dy.dtype)
+    padded = np.zeros((s.n, height, width, s.c), wide(dy.dtype))
     dz = _by_group(dy, groups)
     for p, q, row, column in _taps(s):
         dx = dz @ _by_group(weight[p, q], groups).transpose(0, 2, 1)
         tap(padded, s, row, column)[...] += _from_groups(dx, (s.n, s.oh, s.ow, s.c))
-    return crop(padded, s)
+    return crop(padded, s).astype(dy.dtype)
 
 
 def conv2d_backward_weight(
@@ -186,4 +184,4 @@ def conv2d_backward_weight(
     for p, q, row, column in _taps(s):
         seen = _by_group(tap(padded, s, row, column), groups)
         dweight[p, q] = _from_groups(seen.transpose(0, 2, 1) @ dz, weight_shape[2:])
-    return dweight, dy.sum(axis=(0, 1, 2))
+    return dweight, sum_over(dy, (0, 1, 2))

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastdl import shapes
-from fastdl.reference.activation import bias_activation
+from fastdl.reference.activation import bias_activation, put
 
 
 def matmul(
@@ -59,4 +59,4 @@ def matmul(
     shapes.matmul(a.shape, b.shape, bias_shape, transpose_a, transpose_b)
     a = a.T if transpose_a else a
     b = b.T if transpose_b else b
-    return bias_activation(np.matmul(a, b, out=out), bias, activation)
+    return put(bias_activation(np.matmul(a, b), bias, activation), out, "matmul")

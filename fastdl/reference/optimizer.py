@@ -36,6 +36,8 @@ AMSGrad (Reddi et al. 2018) takes the largest v so far for v in the root.
 Weight decay :math:`\lambda` adds :math:`\lambda \theta` to g (L2 regularisation).
 Decoupled (AdamW; Loshchilov and Hutter 2019) it shrinks :math:`\theta` by
 :math:`1 - \alpha \lambda` before the step instead.
+
+No two of the arrays share memory: all but the gradient are written.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastdl.errors import ArgumentError
+from fastdl.shapes import check_apart
 
 
 def _decayed(grad: np.ndarray, param: np.ndarray, weight_decay: float) -> np.ndarray:
@@ -82,8 +85,10 @@ def sgd_step(
     Raises
     ------
     ArgumentError
-        For momentum without velocity.
+        For momentum without velocity, or arrays that share memory.
     """
+    written = {"param": param, "velocity": velocity if momentum else None}
+    check_apart("sgd_step", written, {"grad": grad})
     g = _decayed(grad, param, weight_decay)
     if momentum:
         if velocity is None:
@@ -133,8 +138,11 @@ def rmsprop_step(
     Raises
     ------
     ArgumentError
-        For momentum without velocity.
+        For momentum without velocity, or arrays that share memory.
     """
+    written = {"param": param, "square": square, "mean": mean}
+    written["velocity"] = velocity if momentum else None
+    check_apart("rmsprop_step", written, {"grad": grad})
     g = _decayed(grad, param, weight_decay)
     square *= beta
     square += (1 - beta) * g * g
@@ -176,7 +184,13 @@ def adagrad_step(
         Added to the root.
     weight_decay
         The L2 coefficient.
+
+    Raises
+    ------
+    ArgumentError
+        For arrays that share memory.
     """
+    check_apart("adagrad_step", {"param": param, "square": square}, {"grad": grad})
     g = _decayed(grad, param, weight_decay)
     square += g * g
     param -= lr * g / (np.sqrt(square) + eps)
@@ -219,7 +233,14 @@ def adam_step(
         Whether weight decay bypasses the gradient.
     step
         The number of this step, from 1.
+
+    Raises
+    ------
+    ArgumentError
+        For arrays that share memory.
     """
+    written = {"param": param, "m": m, "v": v, "largest": largest}
+    check_apart("adam_step", written, {"grad": grad})
     if decoupled:
         param *= 1 - lr * weight_decay
         g = grad

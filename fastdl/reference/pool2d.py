@@ -16,23 +16,25 @@ Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), section 9.3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastdl import shapes
+from fastdl.reference._sums import sum_over, wide
 from fastdl.reference._windows import crop, pad, tap
 from fastdl.shapes import Pool2dShape
 
 
-def _taps(s: Pool2dShape) -> list[tuple[int, int]]:
-    return [(p, q) for p in range(s.kh) for q in range(s.kw)]
+def _taps(s: Pool2dShape) -> Iterator[tuple[int, int]]:
+    return ((p, q) for p in range(s.kh) for q in range(s.kw))
 
 
 def _padded_zeros(s: Pool2dShape, dtype: np.dtype) -> np.ndarray:
+    """Return (n, padded h, padded w, c): sums, in which windows may overlap."""
     height, width = s.top + s.h + s.bottom, s.left + s.w + s.right
-    return np.zeros((s.n, height, width, s.c), dtype)
+    return np.zeros((s.n, height, width, s.c), wide(dtype))
 
 
 def _first_inside(s: Pool2dShape) -> np.ndarray:
@@ -69,12 +71,13 @@ def max_pool2d_forward(
     Raises
     ------
     ShapeError
-        When the sizes do not fit.
+        When the sizes do not fit, or the window has more than 2**31 pixels.
     """
     s = shapes.pool2d(x.shape, kernel_size, stride, padding, "max_pool2d")
+    place = shapes.argmax_dtype(s, "max_pool2d")
     padded = pad(x, s, -np.inf)
     y = np.full((s.n, s.oh, s.ow, s.c), -np.inf, x.dtype)
-    argmax = np.empty(y.shape, np.uint8 if s.kh * s.kw <= 256 else np.int32)
+    argmax = np.empty(y.shape, place)
     argmax[...] = _first_inside(s)
     for p, q in _taps(s):
         seen = tap(padded, s, p, q)
@@ -112,10 +115,11 @@ def max_pool2d_backward(
         dx (n, h, w, c).
     """
     s = shapes.pool2d(input_shape, kernel_size, stride, padding, "max_pool2d")
+    shapes.argmax_dtype(s, "max_pool2d")  # the window has a legal size
     padded = _padded_zeros(s, dy.dtype)
     for p, q in _taps(s):
         tap(padded, s, p, q)[...] += np.where(argmax == p * s.kw + q, dy, 0)
-    return crop(padded, s)
+    return crop(padded, s).astype(dy.dtype)
 
 
 def avg_pool2d_forward(
@@ -146,10 +150,10 @@ def avg_pool2d_forward(
     """
     s = shapes.pool2d(x.shape, kernel_size, stride, padding, "avg_pool2d")
     padded = pad(x, s)
-    y = np.zeros((s.n, s.oh, s.ow, s.c), x.dtype)
+    y = np.zeros((s.n, s.oh, s.ow, s.c), wide(x.dtype))
     for p, q in _taps(s):
         y += tap(padded, s, p, q)
-    return y / (s.kh * s.kw)
+    return (y / (s.kh * s.kw)).astype(x.dtype)
 
 
 def avg_pool2d_backward(
@@ -181,7 +185,7 @@ def avg_pool2d_backward(
     share = dy / (s.kh * s.kw)
     for p, q in _taps(s):
         tap(padded, s, p, q)[...] += share
-    return crop(padded, s)
+    return crop(padded, s).astype(dy.dtype)
 
 
 def global_avg_pool2d_forward(x: np.ndarray) -> np.ndarray:
@@ -197,7 +201,8 @@ def global_avg_pool2d_forward(x: np.ndarray) -> np.ndarray:
     numpy.ndarray
         (n, c), in the type of `x`.
     """
-    return x.mean(axis=(1, 2))
+    _, h, w, _ = shapes.check_images("global_avg_pool2d", x.shape)
+    return sum_over(x, (1, 2), h * w)
 
 
 def global_avg_pool2d_backward(
@@ -217,6 +222,6 @@ def global_avg_pool2d_backward(
     numpy.ndarray
         dx (n, h, w, c): each pixel has an equal share.
     """
-    _, h, w, _ = input_shape
+    _, h, w, _ = shapes.check_images("global_avg_pool2d", input_shape)
     share = dy[:, np.newaxis, np.newaxis, :] / (h * w)
     return np.broadcast_to(share, input_shape).copy()

@@ -131,7 +131,14 @@ def softmax_cross_entropy_backward(
     -------
     numpy.ndarray
         dlogits (n, classes).
+
+    Raises
+    ------
+    ShapeError, DtypeError, ArgumentError
+        As in the forward pass.
     """
+    n, classes = probabilities.shape
+    labels = shapes.labels(labels, n, classes, "softmax_cross_entropy")
     if labels.ndim == 1:
         dlogits = probabilities.copy()
         dlogits[np.arange(len(labels)), labels] -= 1

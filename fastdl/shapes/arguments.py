@@ -1,10 +1,10 @@
-"""Checks of single arguments: integers, paddings, names, types, labels."""
+"""Checks of single arguments: integers, sizes, paddings, names, types, labels."""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,16 @@ ACTIVATIONS = (
     "gelu",
 )
 
+# How a 3 x 3 convolution may be computed.
+CONV_ALGORITHMS = ("auto", "direct", "winograd")
+
+# An array of more elements, 16 TiB of float32, fits into no machine that this library
+# is for. Kernels count in 63 bits and never ask whether a product of sizes wraps: for
+# each element of the arrays that are checked here they take less than 2^20 bytes beside
+# (Winograd's tiles, in whole vectors, of 1024 threads).
+MAX_ELEMENTS = 2**42
+_WORD = 2**63  # an integer beyond is a mistake, and may be too long to be printed
+
 _REALS = (np.dtype(np.float32), np.dtype(np.float64))
 _ROUNDING = 1e-6  # by which a probability computed in float32 may exceed 1
 
@@ -42,12 +52,20 @@ def _index(value: Any) -> int:
     return operator.index(value)
 
 
+def _check_word(value: int, name: str) -> None:
+    if abs(value) >= _WORD:
+        raise ShapeError(
+            f"{name} must be below 2**63, got a number of {value.bit_length()} bits"
+        )
+
+
 def integer(value: Any, name: str, minimum: int = 1) -> int:
     """Return `value` as int; ShapeError unless it is an integer >= `minimum`."""
     try:
         result = _index(value)
     except TypeError:
         result = minimum - 1
+    _check_word(result, name)
     if result < minimum:
         raise ShapeError(f"{name} must be an integer >= {minimum}, got {value!r}")
     return result
@@ -77,6 +95,8 @@ def pair(value: Any, name: str, minimum: int = 1) -> Pair:
             first = second = _index(value)
     except (TypeError, ValueError):
         first = second = minimum - 1
+    for size in (first, second):
+        _check_word(size, name)
     if first < minimum or second < minimum:
         raise ShapeError(
             f"{name} must be an integer >= {minimum} or a pair of them, got {value!r}"
@@ -125,6 +145,14 @@ def activation_index(kind: str, operation: str = "activation") -> int:
         raise ArgumentError(f"{operation}: unknown activation {kind!r}{hint}") from None
 
 
+def conv_algorithm_index(algorithm: str) -> int:
+    """Return the place in `CONV_ALGORITHMS`; ArgumentError for other names."""
+    if algorithm not in CONV_ALGORITHMS:
+        hint = suggest(str(algorithm), CONV_ALGORITHMS)
+        raise ArgumentError(f"conv2d: unknown algorithm {algorithm!r}{hint}")
+    return CONV_ALGORITHMS.index(algorithm)
+
+
 def has_relu(activation: str | None, operation: str) -> bool:
     """Return whether there is an activation, which can only be "relu" here."""
     if activation not in (None, "relu"):
@@ -145,6 +173,19 @@ def sizes(operation: str, name: str, shape: Sequence[int]) -> tuple[int, ...]:
         ) from None
 
 
+def check_elements(operation: str, name: str, shape: Sequence[int]) -> None:
+    """Raise ShapeError when an array has more than `MAX_ELEMENTS` elements.
+
+    Empty axes count as one element: strides are products of the other axes.
+    """
+    count = math.prod(max(size, 1) for size in shape)
+    if count > MAX_ELEMENTS:
+        raise ShapeError(
+            f"{operation}: {name} of shape {tuple(shape)} would have {count:,} "
+            f"elements, more than any memory holds (the limit is {MAX_ELEMENTS:,})"
+        )
+
+
 def check_shape(
     operation: str, name: str, shape: Sequence[int], expected: Sequence[int]
 ) -> None:
@@ -162,6 +203,27 @@ def holds_pictures(array: Any) -> bool:
     See `fastdl.data.pictures` for what follows from that.
     """
     return isinstance(array, np.ndarray) and array.dtype.char == "B" and array.ndim >= 3
+
+
+def check_apart(
+    operation: str,
+    written: Mapping[str, np.ndarray | None],
+    read: Mapping[str, np.ndarray | None],
+) -> None:
+    """Raise ArgumentError when an array that is written shares memory with another.
+
+    None is skipped. Arrays whose elements lie between each other count as one memory.
+    """
+    arrays = [(name, a) for name, a in (*written.items(), *read.items())]
+    for i, (name, array) in enumerate(arrays[: len(written)]):
+        for other, second in arrays[i + 1 :]:
+            if array is None or second is None:
+                continue
+            if np.may_share_memory(array, second):
+                raise ArgumentError(
+                    f"{operation}: {name} is written and must not share memory with "
+                    f"{other}; pass a copy of one of them"
+                )
 
 
 def check_real(operation: str, **arrays: np.ndarray | None) -> None:
@@ -211,7 +273,8 @@ def labels(labels: Any, n: int, classes: int, operation: str) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        (n,) int64, or (n, classes) as it came.
+        (n,) int64, a copy: kernels use them as indices, and another thread may write
+        into the array of the caller; or (n, classes) as it came.
 
     Raises
     ------
@@ -236,6 +299,7 @@ def labels(labels: Any, n: int, classes: int, operation: str) -> np.ndarray:
             f"{operation}: expected integer labels, got type {labels.dtype}; convert "
             "class numbers with labels.astype(np.int64)"
         )
+    labels = labels.copy()
     if n:
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= classes:
@@ -245,7 +309,7 @@ def labels(labels: Any, n: int, classes: int, operation: str) -> np.ndarray:
                 f"{operation}: expected labels from 0 to {classes - 1}, "
                 f"got {wrong}{hint}"
             )
-    return np.asarray(labels, np.int64)
+    return labels.astype(np.int64, copy=False)
 
 
 def check_probabilities(values: np.ndarray, operation: str, missing: bool) -> None:
@@ -274,7 +338,9 @@ def check_probabilities(values: np.ndarray, operation: str, missing: bool) -> No
 
 
 def rows(indices: Any, m: int, operation: str) -> np.ndarray:
-    """Check the indices of some of `m` rows and return them as an array, int64.
+    """Check the indices of some of `m` rows and return a copy of them as int64.
+
+    A copy, as in `labels`.
 
     Raises
     ------
@@ -288,9 +354,10 @@ def rows(indices: Any, m: int, operation: str) -> np.ndarray:
         raise DtypeError(
             f"{operation}: expected integer indices, got type {indices.dtype}"
         )
+    indices = indices.copy()
     if len(indices) and (indices.min() < 0 or indices.max() >= m):
         raise ArgumentError(
             f"{operation}: expected indices from 0 to {m - 1}, got "
             f"{indices.min()} to {indices.max()}"
         )
-    return np.ascontiguousarray(indices, np.int64)
+    return indices.astype(np.int64, copy=False)

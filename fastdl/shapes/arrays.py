@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import zip_longest
 
 from fastdl.errors import ShapeError
+from fastdl.shapes.arguments import check_elements
 
 Shape = tuple[int, ...]
 
@@ -35,7 +36,8 @@ def matmul(
     Raises
     ------
     ShapeError
-        When a rank or a size does not fit.
+        When a rank or a size does not fit, or the product would be larger than any
+        memory.
     """
     for name, shape in (("a", a_shape), ("b", b_shape)):
         if len(shape) != 2:
@@ -62,6 +64,7 @@ def matmul(
         raise ShapeError(
             f"{operation}: expected bias of shape ({n},), got {bias_shape}{hint}"
         )
+    check_elements(operation, "the product", (m, n))
     return m, k, n
 
 

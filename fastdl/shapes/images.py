@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from fastdl.errors import ShapeError
 from fastdl.shapes.arguments import (
     Padding,
     PaddingLike,
     Pair,
+    check_elements,
     integer,
     padding2d,
     pair,
@@ -77,6 +80,10 @@ def conv2d(
     pixels, with window = dilation * (kernel - 1) + 1; with "same" padding it has
     ceil(size / stride), and an odd pixel of padding goes to the bottom or right.
 
+    A stride or a dilation larger than the padded input comes back cut to its size,
+    which changes nothing: there is one window, or one tap. So all sizes are bounded
+    by those of arrays, and these by `MAX_ELEMENTS`.
+
     Parameters
     ----------
     x_shape
@@ -95,7 +102,7 @@ def conv2d(
     Raises
     ------
     ShapeError
-        When anything does not fit.
+        When anything does not fit, or an array would be larger than any memory.
     """
     # Arguments are normalised before the cache, to which True, 1 and 1.0 are equal.
     return _conv2d(
@@ -142,15 +149,20 @@ def _conv2d(
             f"{weight_shape} with groups={groups} takes {group_c * groups}"
             + _layout_hint(x_shape, weight_shape, groups)
         )
-    oh, top, bottom = _axis(
+    check_elements(operation, "weight", weight_shape)
+    oh, top, bottom, stride_h, dilation_h = _axis(
         operation, "height", h, kh, dilation[0], stride[0], _side(padding, 0)
     )
-    ow, left, right = _axis(
+    ow, left, right, stride_w, dilation_w = _axis(
         operation, "width", w, kw, dilation[1], stride[1], _side(padding, 1)
     )
+    _check_arrays(
+        operation, (n, top + h + bottom, left + w + right, c), (n, oh, ow, oc)
+    )
+    check_elements(operation, "a row of windows", (ow, kh, kw, c))
     return Conv2dShape(
-        *(n, h, w, c, kh, kw, oc, oh, ow, *stride),
-        *(top, bottom, left, right, *dilation, groups),
+        *(n, h, w, c, kh, kw, oc, oh, ow, stride_h, stride_w),
+        *(top, bottom, left, right, dilation_h, dilation_w, groups),
     )
 
 
@@ -163,8 +175,8 @@ def pool2d(
 ) -> Pool2dShape:
     """Return every size of a pooling, after checking them.
 
-    The output sizes are those of `conv2d`. Padding must be smaller than the window,
-    so that no window lies wholly in padding.
+    The output sizes are those of `conv2d`, and so is what becomes of a large stride.
+    Padding must be smaller than the window, so that no window lies wholly in padding.
 
     Parameters
     ----------
@@ -182,7 +194,7 @@ def pool2d(
     Raises
     ------
     ShapeError
-        When anything does not fit.
+        When anything does not fit, or an array would be larger than any memory.
     """
     kernel = pair(kernel_size, f"{operation}: kernel_size")
     return _pool2d(
@@ -200,16 +212,38 @@ def _pool2d(
 ) -> Pool2dShape:
     n, h, w, c = check_images(operation, x_shape)
     kh, kw = kernel
-    oh, top, bottom = _axis(operation, "height", h, kh, 1, stride[0], _side(padding, 0))
-    ow, left, right = _axis(operation, "width", w, kw, 1, stride[1], _side(padding, 1))
+    oh, top, bottom, stride_h, _ = _axis(
+        operation, "height", h, kh, 1, stride[0], _side(padding, 0)
+    )
+    ow, left, right, stride_w, _ = _axis(
+        operation, "width", w, kw, 1, stride[1], _side(padding, 1)
+    )
     if max(top, bottom) >= kh or max(left, right) >= kw:
         raise ShapeError(
             f"{operation}: padding must be smaller than the window of {kh} x {kw}, "
             f"got {((top, bottom), (left, right))}"
         )
+    _check_arrays(operation, (n, top + h + bottom, left + w + right, c), (n, oh, ow, c))
     return Pool2dShape(
-        *(n, h, w, c, kh, kw, oh, ow, *stride), *(top, bottom, left, right)
+        *(n, h, w, c, kh, kw, oh, ow, stride_h, stride_w), *(top, bottom, left, right)
     )
+
+
+def argmax_dtype(s: Pool2dShape, operation: str) -> np.dtype[Any]:
+    """Return the type of a place in a window: uint8 if that is enough, else int32.
+
+    Raises
+    ------
+    ShapeError
+        The window has more than 2**31 pixels.
+    """
+    pixels = s.kh * s.kw
+    if pixels > 2**31:
+        raise ShapeError(
+            f"{operation}: the place of the maximum has 31 bits, but the window of "
+            f"{s.kh} x {s.kw} has {pixels:,} pixels"
+        )
+    return np.dtype(np.uint8 if pixels <= 256 else np.int32)
 
 
 def check_images(operation: str, x_shape: Shape) -> Shape:
@@ -224,12 +258,18 @@ def check_images(operation: str, x_shape: Shape) -> Shape:
         raise ShapeError(
             f"{operation}: expected x of shape (n, h, w, c), got {x_shape}{hint}"
         )
-    if min(x_shape[1:]) < 1:
+    if min(x_shape[1:]) < 1 or x_shape[0] < 0:
         raise ShapeError(
             f"{operation}: expected images of at least 1 x 1 pixel and 1 channel, "
             f"got x of shape {x_shape}"
         )
+    check_elements(operation, "x", x_shape)
     return x_shape
+
+
+def _check_arrays(operation: str, padded: Shape, result: Shape) -> None:
+    check_elements(operation, "the padded x", padded)
+    check_elements(operation, "the result", result)
 
 
 def _side(padding: Padding, axis: int) -> Pair | str:
@@ -244,13 +284,13 @@ def _axis(
     dilation: int,
     stride: int,
     padding: Pair | str,
-) -> tuple[int, int, int]:
-    """Return output size, padding before and padding after along one axis."""
+) -> tuple[int, int, int, int, int]:
+    """Return the output's size, padding before and after, stride and dilation."""
     window = dilation * (kernel - 1) + 1
     if padding == "same":
         output = -(-size // stride)
         total = max((output - 1) * stride + window - size, 0)
-        return output, total // 2, total - total // 2
+        padding = (total // 2, total - total // 2)
     before, after = (0, 0) if isinstance(padding, str) else padding
     padded = before + size + after
     if window > padded:
@@ -260,7 +300,8 @@ def _axis(
             f"padded input's {axis} {padded} ({before} + {size} + {after}); use a "
             "smaller kernel, more padding, or fewer pooling or strided layers before"
         )
-    return (padded - window) // stride + 1, before, after
+    stride, dilation = min(stride, padded), min(dilation, padded)
+    return (padded - window) // stride + 1, before, after, stride, dilation
 
 
 def _layout_hint(x_shape: Shape, weight_shape: Shape, groups: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fastdl.errors import ArgumentError, suggest
+from fastdl.errors import ArgumentError, ShapeError, suggest
 from fastdl.shapes.arguments import check_shape, sizes
 from fastdl.shapes.images import check_images
 
@@ -49,11 +49,16 @@ def affine_warp(
     Raises
     ------
     ShapeError
-        When a size does not fit.
+        When a size does not fit, or a side has more than 2**31 - 1 pixels.
     ArgumentError
         For another fill.
     """
     n, h, w, c = check_images(operation, sizes(operation, "x", x_shape))
+    if max(h, w) >= 2**31:
+        raise ShapeError(
+            f"{operation}: pixels are counted with 31 bits along a side, got x of "
+            f"shape {tuple(x_shape)}"
+        )
     check_shape(operation, "matrix", matrix_shape, (n, 2, 3))
     if displacement_shape is not None:
         check_shape(operation, "displacement", displacement_shape, (n, 2, h, w))

@@ -64,7 +64,17 @@ def test_shapes_and_types(dtype):
 def test_impossible_sizes_are_refused():
     with pytest.raises(ValueError, match="negative"):
         memory.empty((3, -1))
-    with pytest.raises(MemoryError):
-        memory.empty(1 << 60, np.float64)
-    with pytest.raises(MemoryError):
+    with pytest.raises(MemoryError, match="no memory for 281,474,976,710,656 bytes"):
         memory.empty(1 << 45, np.float64)
+
+
+@pytest.mark.parametrize("size", [1 << 60, (1 << 61) - 1, 1 << 62, 1 << 63, 10**30])
+@pytest.mark.parametrize("shape", [(0, 1), (1, 2), (3, 1, 2)])
+def test_a_product_that_wraps_is_refused(size, shape):
+    """The search for a class of sizes went on for ever."""
+    shape = tuple(n * size if n > 1 else n for n in shape)
+    if 0 in shape:
+        assert memory.empty((*shape, 3)).size == 0
+        return
+    with pytest.raises(MemoryError, match=rf"array of shape \({shape[0]}, .* float32"):
+        memory.empty(shape)

@@ -64,3 +64,14 @@ def test_arguments_are_checked_at_once(arguments):
     full = {"in_channels": 4, "out_channels": 6, "kernel_size": 3} | arguments
     with pytest.raises(ShapeError, match=r"^[Cc]onv2d: .*"):
         nn.Conv2d(**full)
+
+
+def test_a_saved_geometry_beyond_any_memory_is_refused(tmp_path):
+    """It came from a file that somebody made, and wrote past its scratch memory."""
+    sides = [2**31, 2**31 - 1]
+    layer = nn.Conv2d(2, 1, 2, dilation=2**32 - 1, padding=[sides, sides])
+    nn.save(layer, tmp_path / "m")
+    again = nn.load(tmp_path / "m")
+    x = np.zeros((1, 5, 5, 2), np.float32)
+    with pytest.raises(ShapeError, match=r"conv2d: the padded x .* any memory holds"):
+        again(x)

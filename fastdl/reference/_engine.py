@@ -1,0 +1,44 @@
+"""What the compiled kernels have beside the operations: memory, and a choice.
+
+NumPy owns the memory here, and convolutions have one algorithm; so these functions keep
+a program that calls them running, and say so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastdl import shapes
+
+empty = np.empty
+zeros = np.zeros
+
+_algorithm = "auto"
+
+
+def empty_cache() -> None:
+    """Do nothing: no memory is kept for reuse."""
+
+
+def memory_stats() -> dict[str, int]:
+    """Return zeros: NumPy's allocator does not count."""
+    return {"in_use": 0, "cached": 0, "cache_limit": 0}
+
+
+def set_conv_algorithm(algorithm: str | None) -> None:
+    """Remember the name for `get_conv_algorithm`; the sums are always direct.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown name.
+    """
+    global _algorithm
+    algorithm = "auto" if algorithm is None else algorithm
+    shapes.conv_algorithm_index(algorithm)
+    _algorithm = algorithm
+
+
+def get_conv_algorithm() -> str:
+    """Return the name that was set last."""
+    return _algorithm
