@@ -329,10 +329,25 @@ class Tensor:
         elif bool(value) != self.requires_grad:
             self._node = Leaf(self) if value else None
 
-    shape = property(attrgetter("data.shape"), doc="The sizes of the axes.")
-    ndim = property(attrgetter("data.ndim"), doc="The number of axes.")
-    size = property(attrgetter("data.size"), doc="The number of elements.")
-    dtype = property(attrgetter("data.dtype"), doc="float32 or float64.")
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the axes."""
+        return self.data.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self.data.dtype
 
     def numpy(self) -> np.ndarray:
         """Return `data`: the values, not a copy."""
@@ -435,6 +450,8 @@ class Tensor:
         exp = log = sqrt = abs = astype = reshape = transpose = _operation
         sum = mean = max = min = _operation
         __lt__ = __le__ = __gt__ = __ge__ = _comparison
+        __eq__ = __ne__ = _comparison  # type: ignore[assignment]
+        __hash__ = object.__hash__
         T: Tensor
 
 
