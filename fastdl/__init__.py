@@ -105,14 +105,16 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'fastdl' has no attribute {name!r}")
-    if name not in _HOMES:
-        return import_module(f"fastdl.{name}")
-    module, _, attribute = _HOMES[name].rpartition(".")
-    value = globals()[name] = getattr(import_module(f"fastdl.{module}"), attribute)
-    return value
+if not TYPE_CHECKING:  # to a type checker every other name is a mistake
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module 'fastdl' has no attribute {name!r}")
+        if name not in _HOMES:
+            return import_module(f"fastdl.{name}")
+        module, _, attribute = _HOMES[name].rpartition(".")
+        value = globals()[name] = getattr(import_module(f"fastdl.{module}"), attribute)
+        return value
 
 
 def __dir__() -> list[str]:

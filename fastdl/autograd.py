@@ -18,7 +18,11 @@ is changed in place. So falling ticks are an order in which to run the tape back
 and a saved array that changed after its node's tick no longer holds what was saved.
 
 Nodes hold the arrays that their gradient needs, never tensors, and are emptied after
-use: memory goes back early. Gradients of gradients are not provided.
+use: memory goes back early. The array of an operand or result is saved together with
+the tick of its last change, and only where a gradient reads it; so a change is noticed
+exactly where it would falsify a gradient. NumPy arrays have no such tick: one that is
+given to an operation must not be written to before the backward pass. Gradients of
+gradients are not provided.
 
 Source: Griewank and Walther, "Evaluating Derivatives" (2008), chapter 3.
 """
@@ -80,20 +84,34 @@ class Node:
     inputs
         The nodes of the operands; None for an operand that needs no gradient.
     saved
-        The arrays and arguments that `backward` reads.
+        The arrays of operands that `backward` reads, each with the ``_changed`` of its
+        tensor behind it: ``(x, x_changed, y, y_changed)``. In the place of an array
+        that no gradient reads stands None, and its changes do not matter.
+    arguments
+        What else `backward` reads: shapes, options, arrays that nobody else has.
+    result, changed
+        The array of the result, if `backward` reads it, else None; and its ticks.
     tick
         When the operation was recorded.
-    watched
-        The ticks of the last change of each tensor whose array is saved.
     """
 
-    __slots__ = ("backward", "inputs", "saved", "tick", "watched")
+    __slots__ = (
+        "arguments",
+        "backward",
+        "changed",
+        "inputs",
+        "result",
+        "saved",
+        "tick",
+    )
 
     backward: Backward | None
     inputs: tuple[Node | Leaf | None, ...]
-    saved: tuple
+    saved: tuple[Any, ...]
+    arguments: tuple
+    result: Any
+    changed: list[int]
     tick: int
-    watched: tuple[list[int], ...]
 
     def __repr__(self) -> str:
         return f"Node({self.operation})"
@@ -111,17 +129,21 @@ class Node:
                 "backward: this graph was freed by an earlier backward(); compute it "
                 "again, or use backward(retain_graph=True) the first time"
             )
-        for changed in self.watched:
-            if changed[0] > self.tick:
-                raise GraphError(
-                    f"backward: a tensor that {self.operation} needs for its gradient "
-                    "was changed in place (an optimiser's step, an assignment, +=) "
-                    "after the forward pass; change it after backward(), or a copy"
-                )
+        stale = self.result is not None and self.changed[0] > self.tick
+        items = iter(self.saved)
+        for array, changed in zip(items, items, strict=True):
+            stale |= array is not None and changed[0] > self.tick
+        if stale:
+            raise GraphError(
+                f"backward: a tensor that {self.operation} needs for its gradient was "
+                "changed in place (an optimiser's step, an assignment, +=) after the "
+                "forward pass; change it after backward(), or a copy"
+            )
 
     def free(self) -> None:
         """Forget everything."""
-        self.backward, self.inputs, self.saved, self.watched = None, (), (), ()
+        self.backward, self.inputs, self.saved, self.arguments = None, (), (), ()
+        self.result = None
 
 
 class Leaf:
@@ -154,9 +176,9 @@ def record(
     data: np.ndarray,
     backward: Backward | None,
     inputs: tuple[Node | Leaf | None, ...],
-    saved: tuple = (),
-    watched: tuple[list[int], ...] = (),
-    keeps_output: bool = False,
+    saved: tuple[Any, ...] = (),
+    arguments: tuple = (),
+    saves_result: bool = False,
 ) -> Tensor:
     """Wrap the result of an operation, and record the operation if it needs to be.
 
@@ -166,12 +188,11 @@ def record(
     ----------
     data
         The result.
-    backward, inputs, saved
-        See `Node`. The inputs are ``(x._node, ...)``.
-    watched
-        ``(x._changed, ...)`` of the operands among `saved`.
-    keeps_output
-        Whether the result is among `saved`.
+    backward, inputs, saved, arguments
+        See `Node`. The inputs are ``(x._node, ...)``. An operand a that only the
+        gradient of b reads is saved as ``a.data if b._node else None, a._changed``.
+    saves_result
+        Whether `backward` reads the result, as ``node.result``.
     """
     result = _new(Tensor)
     result.data = data
@@ -182,7 +203,9 @@ def record(
         node.backward = backward
         node.inputs = inputs
         node.saved = saved
-        node.watched = (*watched, changed) if keeps_output else watched
+        node.arguments = arguments
+        node.result = data if saves_result else None
+        node.changed = changed
         node.tick = _tick()
     else:
         result._node = None
@@ -289,7 +312,8 @@ class Tensor:
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None):
         self.data = as_array(data, dtype)
         self.grad = self._grad_view = None
-        self._changed = [0]
+        shared = isinstance(data, Tensor) and data.data is self.data
+        self._changed = data._changed if shared else [0]
         self._node = Leaf(self) if requires_grad else None
 
     @property
@@ -305,10 +329,25 @@ class Tensor:
         elif bool(value) != self.requires_grad:
             self._node = Leaf(self) if value else None
 
-    shape = property(attrgetter("data.shape"), doc="The sizes of the axes.")
-    ndim = property(attrgetter("data.ndim"), doc="The number of axes.")
-    size = property(attrgetter("data.size"), doc="The number of elements.")
-    dtype = property(attrgetter("data.dtype"), doc="float32 or float64.")
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the axes."""
+        return self.data.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self.data.dtype
 
     def numpy(self) -> np.ndarray:
         """Return `data`: the values, not a copy."""
@@ -322,9 +361,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """Return a tensor of the same memory that needs no gradient."""
-        result = Tensor(self.data)
-        result._changed = self._changed
-        return result
+        return Tensor(self)
 
     def mark_changed(self) -> None:
         """Tell the tape that the values were changed in place."""
@@ -369,6 +406,8 @@ class Tensor:
             _run_backward(self._node, gradient, retain_graph)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is None:  # as NumPy 2 asks; NumPy 1 does not know it
+            return np.asarray(self.data, dtype)
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __len__(self) -> int:
@@ -411,6 +450,8 @@ class Tensor:
         exp = log = sqrt = abs = astype = reshape = transpose = _operation
         sum = mean = max = min = _operation
         __lt__ = __le__ = __gt__ = __ge__ = _comparison
+        __eq__ = __ne__ = _comparison  # type: ignore[assignment]
+        __hash__ = object.__hash__
         T: Tensor
 
 

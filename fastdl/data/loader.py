@@ -108,12 +108,12 @@ class DataLoader:
         whole, rest = divmod(len(self.dataset), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
-    def __iter__(self) -> Iterator[tuple]:
+    def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         epoch = self.epoch
         self.epoch += 1
         return self.batches(epoch)
 
-    def batches(self, epoch: int) -> Iterator[tuple]:
+    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
         """Return the batches of one epoch; ``self.epoch`` stays as it is."""
         epoch = integer(epoch, "DataLoader: epoch", minimum=0)
         order = self._order(epoch)
@@ -147,7 +147,7 @@ class DataLoader:
             )
         return x, y, weight
 
-    def _timed(self, batches: Generator[tuple, None, None]) -> Iterator[tuple]:
+    def _timed(self, batches: Generator[Any, None, None]) -> Iterator[Any]:
         """Measure how long each batch is waited for."""
         try:
             while True:

@@ -30,8 +30,8 @@ def split(
 
 
 def _activation_backward(node: Node, dy: np.ndarray) -> tuple:
-    x, y, kind, slope = node.saved
-    return (backend.activation_backward(dy, x, y, kind, slope=slope),)
+    (x, _), (kind, slope) = node.saved, node.arguments
+    return (backend.activation_backward(dy, x, node.result, kind, slope=slope),)
 
 
 def activation(x: Any, kind: str | None, slope: float = 0.01) -> Tensor:
@@ -55,12 +55,10 @@ def activation(x: Any, kind: str | None, slope: float = 0.01) -> Tensor:
     if kind is None or kind == "identity":
         return x
     y = backend.activation_forward(x.data, kind, slope=slope)
-    saved: tuple
-    if kind in FUSED and slope > 0:
-        saved = (None, y, kind, slope)
-        return record(y, _activation_backward, (x._node,), saved, keeps_output=True)
-    saved = (x.data, None, kind, slope)
-    return record(y, _activation_backward, (x._node,), saved, (x._changed,))
+    from_y = kind in FUSED and slope > 0
+    saved = (None if from_y else x.data, x._changed)
+    arguments = (kind, slope)
+    return record(y, _activation_backward, (x._node,), saved, arguments, from_y)
 
 
 def relu(x: Any) -> Tensor:

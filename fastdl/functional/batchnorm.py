@@ -16,19 +16,25 @@ from fastdl.shapes import check_real, check_shape
 
 
 def _batch_norm_backward(node: Node, dy: np.ndarray) -> tuple:
-    x, gamma, mean, rstd, y = node.saved
-    if node.inputs[-1] and y is not None:  # the residual's gradient, as an array
+    x, _, gamma, _ = node.saved
+    y, (mean, rstd) = node.result, node.arguments
+    if y is not None and (x is None or node.inputs[-1]):
         dy = backend.activation_backward(dy, None, y, "relu")
         y = None
+    if x is None:  # only the bias and the residual learn
+        return None, None, sum_to(dy, mean.shape), dy
+    if gamma is None:  # it scales dx alone, which nobody wants
+        gamma = rstd
     return (*backend.batchnorm_backward(dy, x, gamma, mean, rstd, y=y), dy)
 
 
 def _batch_norm_inference_backward(node: Node, dy: np.ndarray) -> tuple:
     """Mean and variance are constants here: y is linear in x, gamma and beta."""
     x_node, weight_node, bias_node, _ = node.inputs
-    x, gamma, mean, var, eps, y = node.saved
-    if y is not None:
-        dy = backend.activation_backward(dy, None, y, "relu")
+    x, _, gamma, _ = node.saved
+    mean, var, eps = node.arguments
+    if node.result is not None:
+        dy = backend.activation_backward(dy, None, node.result, "relu")
     rstd = 1 / np.sqrt(var + eps)
     dx = dweight = dbias = None
     if x_node:
@@ -130,7 +136,6 @@ def batch_norm(
         added, residual_node = residual.data, residual._node
     gamma, beta = weight.data, bias.data
     _check(x.data, gamma, running_mean, running_var, added)
-    saved: tuple
     if training:
         y, mean, rstd = backend.batchnorm_forward(
             x.data,
@@ -144,7 +149,8 @@ def batch_norm(
             activation=fused,
         )
         backward = _batch_norm_backward
-        saved = (x.data, gamma, mean, rstd, y if fused else None)
+        x_reader = x._node or weight._node
+        arguments: tuple = (mean, rstd)
     else:
         y = backend.batchnorm_inference(
             x.data,
@@ -157,17 +163,22 @@ def batch_norm(
             activation=fused,
         )
         backward = _batch_norm_inference_backward
-        saved = ()
+        x_reader = weight._node
+        arguments = ()
         if is_recording():
             # Copies: a later batch in training may change the running statistics.
-            mean, var = running_mean.copy(), running_var.copy()
-            saved = (x.data, gamma, mean, var, eps, y if fused else None)
+            arguments = (running_mean.copy(), running_var.copy(), eps)
     result = record(
         y,
         backward,
         (x._node, weight._node, bias._node, residual_node),
-        saved,
-        (x._changed, weight._changed),
-        keeps_output=fused is not None,
+        (
+            x.data if x_reader else None,
+            x._changed,
+            gamma if x._node else None,
+            weight._changed,
+        ),
+        arguments,
+        saves_result=fused is not None,
     )
     return result if after is None else activate(result, after)

@@ -20,11 +20,12 @@ _GEOMETRY = ("stride", "padding", "dilation", "groups", "algorithm")
 
 def _conv2d_backward(node: Node, dy: np.ndarray) -> tuple:
     x_node, weight_node, bias_node = node.inputs
-    x, weight, y, activation, x_shape, kernel_size, arguments = node.saved
-    geometry = dict(zip(_GEOMETRY, arguments, strict=True))
+    x, _, weight, _ = node.saved
+    activation, x_shape, kernel_size, values = node.arguments
+    geometry = dict(zip(_GEOMETRY, values, strict=True))
     dz = dy
     if activation is not None:
-        dz = backend.activation_backward(dy, None, y, activation)
+        dz = backend.activation_backward(dy, None, node.result, activation)
     dx = dweight = dbias = None
     if x_node:
         dx = backend.conv2d_backward_input(dz, weight, x_shape, **geometry)
@@ -104,21 +105,22 @@ def conv2d(
         activation=fused,
         algorithm=algorithm,
     )
-    saved = (
-        x.data if weight._node else None,
-        weight.data if x._node else None,
-        y if fused else None,
-        fused,
-        x.data.shape,
-        weight.data.shape[:2],
-        (stride, padding, dilation, groups, algorithm),
-    )
     result = record(
         y,
         _conv2d_backward,
         (x._node, weight._node, bias_node),
-        saved,
-        (x._changed, weight._changed),
-        keeps_output=fused is not None,
+        (
+            x.data if weight._node else None,
+            x._changed,
+            weight.data if x._node else None,
+            weight._changed,
+        ),
+        (
+            fused,
+            x.data.shape,
+            weight.data.shape[:2],
+            (stride, padding, dilation, groups, algorithm),
+        ),
+        saves_result=fused is not None,
     )
     return result if after is None else activate(result, after)

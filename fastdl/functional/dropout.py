@@ -18,7 +18,7 @@ def _check(p: float, operation: str) -> None:
 
 
 def _dropout_backward(node: Node, dy: np.ndarray) -> tuple:
-    keep_prob, seed, offset = node.saved
+    keep_prob, seed, offset = node.arguments
     return (backend.dropout_backward(dy, keep_prob, seed=seed, offset=offset),)
 
 
@@ -62,11 +62,11 @@ def dropout(
     if seed is None:
         seed = random.new_seed()
     y = backend.dropout_forward(x.data, 1 - p, seed=seed, offset=offset)
-    return record(y, _dropout_backward, (x._node,), (1 - p, seed, offset))
+    return record(y, _dropout_backward, (x._node,), (), (1 - p, seed, offset))
 
 
 def _dropout2d_backward(node: Node, dy: np.ndarray) -> tuple:
-    (scale,) = node.saved
+    (scale,) = node.arguments
     return (np.multiply(dy, scale, empty_like(dy)),)
 
 
@@ -116,4 +116,4 @@ def dropout2d(
     ones = np.ones((n, 1, 1, c), x.data.dtype)
     scale = backend.dropout_forward(ones, 1 - p, seed=seed, offset=offset)
     y = np.multiply(x.data, scale, empty_like(x.data))
-    return record(y, _dropout2d_backward, (x._node,), (scale,))
+    return record(y, _dropout2d_backward, (x._node,), (), (scale,))

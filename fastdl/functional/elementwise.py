@@ -41,8 +41,10 @@ def as_operand(value: Any, like: Tensor) -> Tensor:
     return Tensor(value, dtype=like.data.dtype)
 
 
-def operands(a: Any, b: Any, operation: str) -> tuple[Tensor, Tensor, Shape]:
-    """Return both operands as tensors of one type, and the shape of the result.
+def operands(
+    a: Any, b: Any, operation: str
+) -> tuple[Tensor, Tensor, tuple[Shape, Shape], Shape]:
+    """Return both operands as tensors of one type, their shapes, and the result's.
 
     Raises
     ------
@@ -59,10 +61,9 @@ def operands(a: Any, b: Any, operation: str) -> tuple[Tensor, Tensor, Shape]:
     x, y = a.data, b.data
     if x.dtype is not y.dtype:  # the quick test: mostly a type is one object
         check_real(operation, a=x, b=y)
-    shape = x.shape
-    if shape != y.shape:
-        shape = broadcast(shape, y.shape, operation)
-    return a, b, shape
+    shapes = a_shape, b_shape = x.shape, y.shape
+    same = a_shape == b_shape
+    return a, b, shapes, a_shape if same else broadcast(a_shape, b_shape, operation)
 
 
 def sum_to(dy: np.ndarray, shape: Shape) -> np.ndarray:
@@ -107,7 +108,7 @@ def mean_over(x: np.ndarray, axes: Shape) -> np.ndarray:
 
 
 def _add_backward(node: Node, dy: np.ndarray) -> tuple:
-    (a, b), (a_shape, b_shape) = node.inputs, node.saved
+    (a, b), (a_shape, b_shape) = node.inputs, node.arguments
     return sum_to(dy, a_shape) if a else None, sum_to(dy, b_shape) if b else None
 
 
@@ -127,14 +128,14 @@ def add(a: Any, b: Any) -> Tensor:
     DtypeError
         One is float32, the other float64.
     """
-    a, b, shape = operands(a, b, "add")
+    a, b, shapes, shape = operands(a, b, "add")
     x, y = a.data, b.data
     out = np.add(x, y, backend.empty(shape, x.dtype))
-    return record(out, _add_backward, (a._node, b._node), (x.shape, y.shape))
+    return record(out, _add_backward, (a._node, b._node), (), shapes)
 
 
 def _subtract_backward(node: Node, dy: np.ndarray) -> tuple:
-    (a, b), (a_shape, b_shape) = node.inputs, node.saved
+    (a, b), (a_shape, b_shape) = node.inputs, node.arguments
     return (
         sum_to(dy, a_shape) if a else None,
         sum_to(np.negative(dy, empty_like(dy)), b_shape) if b else None,
@@ -143,14 +144,15 @@ def _subtract_backward(node: Node, dy: np.ndarray) -> tuple:
 
 def subtract(a: Any, b: Any) -> Tensor:
     """Return a - b. See `add`."""
-    a, b, shape = operands(a, b, "subtract")
+    a, b, shapes, shape = operands(a, b, "subtract")
     x, y = a.data, b.data
     out = np.subtract(x, y, backend.empty(shape, x.dtype))
-    return record(out, _subtract_backward, (a._node, b._node), (x.shape, y.shape))
+    return record(out, _subtract_backward, (a._node, b._node), (), shapes)
 
 
 def _multiply_backward(node: Node, dy: np.ndarray) -> tuple:
-    (a, b), (x, y, a_shape, b_shape) = node.inputs, node.saved
+    (a, b), (x, _, y, _) = node.inputs, node.saved
+    a_shape, b_shape = node.arguments
     return (
         sum_to(np.multiply(dy, y, empty_like(dy)), a_shape) if a else None,
         sum_to(np.multiply(dy, x, empty_like(dy)), b_shape) if b else None,
@@ -159,98 +161,100 @@ def _multiply_backward(node: Node, dy: np.ndarray) -> tuple:
 
 def multiply(a: Any, b: Any) -> Tensor:
     """Return a * b. See `add`."""
-    a, b, shape = operands(a, b, "multiply")
+    a, b, shapes, shape = operands(a, b, "multiply")
     x, y = a.data, b.data
     out = np.multiply(x, y, backend.empty(shape, x.dtype))
-    saved = (x if b._node else None, y if a._node else None, x.shape, y.shape)
-    watched = (a._changed, b._changed)
-    return record(out, _multiply_backward, (a._node, b._node), saved, watched)
+    saved = (x if b._node else None, a._changed, y if a._node else None, b._changed)
+    return record(out, _multiply_backward, (a._node, b._node), saved, shapes)
 
 
 def _divide_backward(node: Node, dy: np.ndarray) -> tuple:
-    (a, b), (x, y, a_shape) = node.inputs, node.saved
+    (a, b), (x, _, y, _) = node.inputs, node.saved
+    a_shape, b_shape = node.arguments
     dx = np.divide(dy, y, empty_like(dy))
     if b is None:
         return sum_to(dx, a_shape), None
     db = np.multiply(dx, x, empty_like(dy))
     db /= y
     np.negative(db, db)
-    return sum_to(dx, a_shape) if a else None, sum_to(db, y.shape)
+    return sum_to(dx, a_shape) if a else None, sum_to(db, b_shape)
 
 
 def divide(a: Any, b: Any) -> Tensor:
     """Return a / b. See `add`."""
-    a, b, shape = operands(a, b, "divide")
+    a, b, shapes, shape = operands(a, b, "divide")
     x, y = a.data, b.data
     out = np.divide(x, y, backend.empty(shape, x.dtype))
-    saved = (x if b._node else None, y, x.shape)
-    watched = (a._changed, b._changed)
-    return record(out, _divide_backward, (a._node, b._node), saved, watched)
+    saved = (x if b._node else None, a._changed, y, b._changed)
+    return record(out, _divide_backward, (a._node, b._node), saved, shapes)
 
 
 def _power_backward(node: Node, dy: np.ndarray) -> tuple:
-    (a, b), (x, exponent, y) = node.inputs, node.saved
+    (a, b), (x, _, exponent, _) = node.inputs, node.saved
+    a_shape, b_shape = node.arguments
     dx = dexponent = None
     if a:
         with np.errstate(divide="ignore", invalid="ignore"):
             slope = exponent * np.power(x, exponent - 1)
         if not exponent.all():  # a constant, even where x ** -1 is infinite
             slope = np.where(exponent == 0, 0, slope)
-        dx = sum_to(np.multiply(dy, slope, empty_like(dy)), x.shape)
+        dx = sum_to(np.multiply(dy, slope, empty_like(dy)), a_shape)
     if b:
         logarithm = np.log(np.where(x == 0, 1, x))  # 0 ** b stays 0 near any b > 0
-        slope = np.multiply(y, logarithm, empty_like(dy))
-        dexponent = sum_to(np.multiply(dy, slope, slope), exponent.shape)
+        slope = np.multiply(node.result, logarithm, empty_like(dy))
+        dexponent = sum_to(np.multiply(dy, slope, slope), b_shape)
     return dx, dexponent
 
 
 def power(a: Any, b: Any) -> Tensor:
     """Return a ** b; NaN for a negative a unless b is an integer. See `add`."""
-    a, b, shape = operands(a, b, "power")
+    a, b, shapes, shape = operands(a, b, "power")
     x, exponent = a.data, b.data
     y = np.power(x, exponent, backend.empty(shape, x.dtype))
-    inputs, watched = (a._node, b._node), (a._changed, b._changed)
-    return record(y, _power_backward, inputs, (x, exponent, y), watched, True)
+    inputs = a._node, b._node
+    saved = (x, a._changed, exponent if a._node else None, b._changed)
+    reads_y = b._node is not None
+    return record(y, _power_backward, inputs, saved, shapes, reads_y)
 
 
 def _share(node: Node, dy: np.ndarray, share: np.ndarray) -> tuple:
     """Return the gradients when operand a gets a share of dy and b the rest."""
-    (a, b), (x, y) = node.inputs, node.saved
+    (a, b), (a_shape, b_shape) = node.inputs, node.arguments
     da = np.multiply(dy, share, empty_like(dy))
     db = np.subtract(dy, da, empty_like(dy))
-    return sum_to(da, x.shape) if a else None, sum_to(db, y.shape) if b else None
+    return sum_to(da, a_shape) if a else None, sum_to(db, b_shape) if b else None
 
 
 def _maximum_backward(node: Node, dy: np.ndarray) -> tuple:
-    x, y = node.saved
+    x, _, y, _ = node.saved
     return _share(node, dy, (x > y) + 0.5 * (x == y))
 
 
 def maximum(a: Any, b: Any) -> Tensor:
     """Return the larger of a and b; equal ones share the gradient. See `add`."""
-    a, b, shape = operands(a, b, "maximum")
+    a, b, shapes, shape = operands(a, b, "maximum")
     x, y = a.data, b.data
     out = np.maximum(x, y, out=backend.empty(shape, x.dtype))
-    watched = (a._changed, b._changed)
-    return record(out, _maximum_backward, (a._node, b._node), (x, y), watched)
+    saved = (x, a._changed, y, b._changed)
+    return record(out, _maximum_backward, (a._node, b._node), saved, shapes)
 
 
 def _minimum_backward(node: Node, dy: np.ndarray) -> tuple:
-    x, y = node.saved
+    x, _, y, _ = node.saved
     return _share(node, dy, (x < y) + 0.5 * (x == y))
 
 
 def minimum(a: Any, b: Any) -> Tensor:
     """Return the smaller of a and b; equal ones share the gradient. See `add`."""
-    a, b, shape = operands(a, b, "minimum")
+    a, b, shapes, shape = operands(a, b, "minimum")
     x, y = a.data, b.data
     out = np.minimum(x, y, out=backend.empty(shape, x.dtype))
-    watched = (a._changed, b._changed)
-    return record(out, _minimum_backward, (a._node, b._node), (x, y), watched)
+    saved = (x, a._changed, y, b._changed)
+    return record(out, _minimum_backward, (a._node, b._node), saved, shapes)
 
 
 def _where_backward(node: Node, dy: np.ndarray) -> tuple:
-    (a, b), (condition, a_shape, b_shape) = node.inputs, node.saved
+    (a, b), (condition, (a_shape, b_shape)) = node.inputs, node.arguments
     return (
         sum_to(np.where(condition, dy, 0), a_shape) if a else None,
         sum_to(np.where(condition, 0, dy), b_shape) if b else None,
@@ -267,12 +271,11 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
     a, b : Tensor or array_like
         What is chosen from.
     """
-    a, b, shape = operands(a, b, "where")
+    a, b, shapes, shape = operands(a, b, "where")
     condition = np.asarray(condition, bool)
     shape = broadcast(shape, condition.shape, "where")
     out = np.where(condition, a.data, b.data)
-    saved = (condition, a.data.shape, b.data.shape)
-    return record(out, _where_backward, (a._node, b._node), saved)
+    return record(out, _where_backward, (a._node, b._node), (), (condition, shapes))
 
 
 # Of one operand ----------------------------------------------------------------------
@@ -290,19 +293,18 @@ def negative(x: Any) -> Tensor:
 
 
 def _exp_backward(node: Node, dy: np.ndarray) -> tuple:
-    (y,) = node.saved
-    return (np.multiply(dy, y, empty_like(dy)),)
+    return (np.multiply(dy, node.result, empty_like(dy)),)
 
 
 def exp(x: Any) -> Tensor:
     """Return e ** x."""
     x = as_tensor(x)
     y = np.exp(x.data, empty_like(x.data))
-    return record(y, _exp_backward, (x._node,), (y,), keeps_output=True)
+    return record(y, _exp_backward, (x._node,), saves_result=True)
 
 
 def _log_backward(node: Node, dy: np.ndarray) -> tuple:
-    (x,) = node.saved
+    x, _ = node.saved
     return (np.divide(dy, x, empty_like(dy)),)
 
 
@@ -310,12 +312,11 @@ def log(x: Any) -> Tensor:
     """Return the natural logarithm of x."""
     x = as_tensor(x)
     y = np.log(x.data, empty_like(x.data))
-    return record(y, _log_backward, (x._node,), (x.data,), (x._changed,))
+    return record(y, _log_backward, (x._node,), (x.data, x._changed))
 
 
 def _sqrt_backward(node: Node, dy: np.ndarray) -> tuple:
-    (y,) = node.saved
-    dx = np.divide(dy, y, empty_like(dy))
+    dx = np.divide(dy, node.result, empty_like(dy))
     dx *= 0.5
     return (dx,)
 
@@ -324,11 +325,11 @@ def sqrt(x: Any) -> Tensor:
     """Return the square root of x; its gradient at 0 is infinite."""
     x = as_tensor(x)
     y = np.sqrt(x.data, empty_like(x.data))
-    return record(y, _sqrt_backward, (x._node,), (y,), keeps_output=True)
+    return record(y, _sqrt_backward, (x._node,), saves_result=True)
 
 
 def _abs_backward(node: Node, dy: np.ndarray) -> tuple:
-    (x,) = node.saved
+    x, _ = node.saved
     dx = np.sign(x, empty_like(dy))
     dx *= dy
     return (dx,)
@@ -338,11 +339,11 @@ def abs(x: Any) -> Tensor:
     """Return the absolute value of x; its gradient at 0 is 0."""
     x = as_tensor(x)
     y = np.absolute(x.data, empty_like(x.data))
-    return record(y, _abs_backward, (x._node,), (x.data,), (x._changed,))
+    return record(y, _abs_backward, (x._node,), (x.data, x._changed))
 
 
 def _astype_backward(node: Node, dy: np.ndarray) -> tuple:
-    (dtype,) = node.saved
+    (dtype,) = node.arguments
     return (dy.astype(dtype),)
 
 
@@ -352,4 +353,4 @@ def astype(x: Any, dtype: Any) -> Tensor:
     y = Tensor(x.data, dtype=dtype)
     if y.data is x.data:
         return x
-    return record(y.data, _astype_backward, (x._node,), (x.data.dtype,))
+    return record(y.data, _astype_backward, (x._node,), (), (x.data.dtype,))

@@ -32,13 +32,16 @@ Shape = tuple[int, ...]
 
 def _normalise_backward(node: Node, dy: np.ndarray) -> tuple:
     x_node, weight_node, bias_node = node.inputs
-    normalised, gamma, rstd, view, axes = node.saved
+    (gamma, _), (normalised, rstd, affine_shape, view, axes) = (
+        node.saved,
+        node.arguments,
+    )
     dx = dweight = dbias = None
     if weight_node:
         product = np.multiply(dy, normalised, empty_like(dy))
-        dweight = sum_to(product, gamma.shape)
+        dweight = sum_to(product, affine_shape)
     if bias_node:
-        dbias = sum_to(dy, gamma.shape)
+        dbias = sum_to(dy, affine_shape)
     if x_node:
         dx = np.multiply(dy, gamma, empty_like(dy))
         g, xhat = dx.reshape(view), normalised.reshape(view)
@@ -77,8 +80,9 @@ def _normalise(
     np.multiply(normalised, gamma, y)
     y += beta
     inputs = (x._node, weight._node, bias._node)
-    saved = (normalised, gamma, rstd, view, axes)
-    return record(y, _normalise_backward, inputs, saved, (weight._changed,))
+    saved = (gamma if x._node else None, weight._changed)
+    arguments = (normalised, rstd, affine_shape, view, axes)
+    return record(y, _normalise_backward, inputs, saved, arguments)
 
 
 def layer_norm(

@@ -21,7 +21,7 @@ from fastdl.shapes import check_real
 
 
 def _matmul_backward(node: Node, dy: np.ndarray) -> tuple:
-    (a, b), (x, y) = node.inputs, node.saved
+    (a, b), (x, _, y, _) = node.inputs, node.saved
     return (
         backend.matmul(dy, y, transpose_b=True) if a else None,
         backend.matmul(x, dy, transpose_a=True) if b else None,
@@ -52,22 +52,28 @@ def matmul(a: Any, b: Any) -> Tensor:
     x, y = a.data, b.data
     if x.dtype is not y.dtype:
         check_real("matmul", a=x, b=y)
-    saved = (x if b._node else None, y if a._node else None)
-    inputs, watched = (a._node, b._node), (a._changed, b._changed)
-    return record(backend.matmul(x, y), _matmul_backward, inputs, saved, watched)
+    saved = (x if b._node else None, a._changed, y if a._node else None, b._changed)
+    return record(backend.matmul(x, y), _matmul_backward, (a._node, b._node), saved)
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    """Return examples of any number of axes as the rows of a matrix."""
+    *examples, features = x.shape
+    return x.reshape(math.prod(examples), features)
 
 
 def _linear_backward(node: Node, dy: np.ndarray) -> tuple:
     x_node, weight_node, bias_node = node.inputs
-    x, weight, y, activation, x_shape = node.saved
-    dz = dy.reshape(math.prod(x_shape[:-1]), dy.shape[-1])
+    (x, _, weight, _), (activation, x_shape) = node.saved, node.arguments
     if activation is not None:
-        dz = backend.activation_backward(dz, None, y, activation)
+        dy = backend.activation_backward(dy, None, node.result, activation)
+    dz = dy if len(x_shape) == 2 else _rows(dy)
     dx = dweight = dbias = None
     if x_node:
         dx = backend.matmul(dz, weight, transpose_b=True).reshape(x_shape)
     if weight_node:
-        dweight = backend.matmul(x, dz, transpose_a=True)
+        rows = x if len(x_shape) == 2 else _rows(x)
+        dweight = backend.matmul(rows, dz, transpose_a=True)
     if bias_node:
         dbias = sum_to(dz, dz.shape[1:])
     return dx, dweight, dbias
@@ -113,30 +119,27 @@ def linear(
     if x.data.dtype is not weight.data.dtype:
         check_real("linear", x=x.data, weight=weight.data)
 
-    rows, shape = x.data, x.data.shape
-    if len(shape) != 2:
-        if shape[-1:] != weight.data.shape[:1]:
-            raise ShapeError(
-                f"linear: x of shape {shape} does not end in the inputs of weight of "
-                f"shape {weight.data.shape}; use x.reshape(len(x), -1) (Flatten) for "
-                "images, x.reshape(-1, 1) for single numbers"
-            )
-        rows = rows.reshape(math.prod(shape[:-1]), shape[-1])
+    shape = x.data.shape
+    if len(shape) != 2 and shape[-1:] != weight.data.shape[:1]:
+        raise ShapeError(
+            f"linear: x of shape {shape} does not end in the inputs of weight of "
+            f"shape {weight.data.shape}; use x.reshape(len(x), -1) (Flatten) for "
+            "images, x.reshape(-1, 1) for single numbers"
+        )
+    rows = x.data if len(shape) == 2 else _rows(x.data)
     y = backend.matmul(rows, weight.data, b, activation=fused)
 
-    saved = (
-        rows if weight._node else None,
-        weight.data if x._node else None,
-        y if fused else None,
-        fused,
-        shape,
-    )
     result = record(
         y if len(shape) == 2 else y.reshape(*shape[:-1], y.shape[1]),
         _linear_backward,
         (x._node, weight._node, bias_node),
-        saved,
-        (x._changed, weight._changed),
-        keeps_output=fused is not None,
+        (
+            x.data if weight._node else None,
+            x._changed,
+            weight.data if x._node else None,
+            weight._changed,
+        ),
+        (fused, shape),
+        saves_result=fused is not None,
     )
     return result if after is None else activate(result, after)

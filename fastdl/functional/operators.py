@@ -37,7 +37,7 @@ def _reflected(function: Callable[[Any, Any], Tensor]) -> Callable[..., Tensor]:
 
 def _compared(compare: Callable[[Any, Any], Any]) -> Callable[..., np.ndarray]:
     def method(self: Tensor, other: Any) -> np.ndarray:
-        a, b, _ = operands(self, other, compare.__name__)
+        a, b, *_ = operands(self, other, compare.__name__)
         return compare(a.data, b.data)
 
     return method

@@ -12,6 +12,7 @@ Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), section 7.1.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -35,18 +36,22 @@ def _weights(weights: Sequence[Any], operation: str) -> list[Tensor]:
 def _record(
     tensors: list[Tensor], total: float, strength: float, backward: Any
 ) -> Tensor:
+    pairs = ((w.data if w._node else None, w._changed) for w in tensors)
     return record(
         np.array(total, tensors[0].data.dtype),
         backward,
         tuple(tensor._node for tensor in tensors),
-        (strength, *(tensor.data for tensor in tensors)),
-        tuple(tensor._changed for tensor in tensors),
+        tuple(chain.from_iterable(pairs)),
+        (strength,),
     )
 
 
 def _l2_penalty_backward(node: Node, dy: np.ndarray) -> tuple:
-    strength, *arrays = node.saved
-    return tuple(np.multiply(w, strength * dy, empty_like(w)) for w in arrays)
+    (strength,) = node.arguments
+    return tuple(
+        None if w is None else np.multiply(w, strength * dy, empty_like(w))
+        for w in node.saved[::2]
+    )
 
 
 def l2_penalty(weights: Sequence[Any], strength: float) -> Tensor:
@@ -80,9 +85,9 @@ def l2_penalty(weights: Sequence[Any], strength: float) -> Tensor:
 
 
 def _l1_penalty_backward(node: Node, dy: np.ndarray) -> tuple:
-    strength, *arrays = node.saved
-    gradients = [np.sign(w, empty_like(w)) for w in arrays]
-    return tuple(np.multiply(sign, strength * dy, sign) for sign in gradients)
+    (strength,) = node.arguments
+    signs = [None if w is None else np.sign(w, empty_like(w)) for w in node.saved[::2]]
+    return tuple(s if s is None else np.multiply(s, strength * dy, s) for s in signs)
 
 
 def l1_penalty(weights: Sequence[Any], strength: float) -> Tensor:

@@ -13,7 +13,7 @@ from fastdl.shapes.arguments import PaddingLike
 
 
 def _max_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
-    argmax, shape, kernel_size, stride, padding = node.saved
+    argmax, shape, kernel_size, stride, padding = node.arguments
     return (
         backend.max_pool2d_backward(
             dy, argmax, shape, kernel_size, stride=stride, padding=padding
@@ -54,12 +54,12 @@ def max_pool2d(
     y, argmax = backend.max_pool2d_forward(
         x.data, kernel_size, stride=stride, padding=padding
     )
-    saved = (argmax, x.data.shape, kernel_size, stride, padding)
-    return record(y, _max_pool2d_backward, (x._node,), saved)
+    arguments = (argmax, x.data.shape, kernel_size, stride, padding)
+    return record(y, _max_pool2d_backward, (x._node,), (), arguments)
 
 
 def _avg_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
-    shape, kernel_size, stride, padding = node.saved
+    shape, kernel_size, stride, padding = node.arguments
     return (
         backend.avg_pool2d_backward(
             dy, shape, kernel_size, stride=stride, padding=padding
@@ -76,12 +76,12 @@ def avg_pool2d(
     """Return the mean of each window. See `max_pool2d`; padding counts as zeros."""
     x = as_tensor(x)
     y = backend.avg_pool2d_forward(x.data, kernel_size, stride=stride, padding=padding)
-    saved = (x.data.shape, kernel_size, stride, padding)
-    return record(y, _avg_pool2d_backward, (x._node,), saved)
+    arguments = (x.data.shape, kernel_size, stride, padding)
+    return record(y, _avg_pool2d_backward, (x._node,), (), arguments)
 
 
 def _global_avg_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
-    (shape,) = node.saved
+    (shape,) = node.arguments
     return (backend.global_avg_pool2d_backward(dy, shape),)
 
 
@@ -105,4 +105,4 @@ def global_avg_pool2d(x: Any) -> Tensor:
     """
     x = as_tensor(x)
     y = backend.global_avg_pool2d_forward(x.data)
-    return record(y, _global_avg_pool2d_backward, (x._node,), (x.data.shape,))
+    return record(y, _global_avg_pool2d_backward, (x._node,), (), (x.data.shape,))

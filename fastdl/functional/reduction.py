@@ -64,7 +64,7 @@ def _reduce(
 
 
 def _sum_backward(node: Node, dy: np.ndarray) -> tuple:
-    kept, shape, factor = node.saved
+    kept, shape, factor = node.arguments
     dx = backend.empty(shape, dy.dtype)
     return (np.multiply(dy.reshape(kept), factor, dx),)
 
@@ -93,7 +93,7 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """
     x = as_tensor(x)
     y, kept, _ = _reduce(np.add, x.data, axis, keepdims, "sum")
-    return record(y, _sum_backward, (x._node,), (kept, x.data.shape, 1.0))
+    return record(y, _sum_backward, (x._node,), (), (kept, x.data.shape, 1.0))
 
 
 def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -102,11 +102,11 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     y, kept, count = _reduce(np.add, x.data, axis, keepdims, "mean")
     factor = 1 / count if count else math.nan
     y *= factor
-    return record(y, _sum_backward, (x._node,), (kept, x.data.shape, factor))
+    return record(y, _sum_backward, (x._node,), (), (kept, x.data.shape, factor))
 
 
 def _extreme_backward(node: Node, dy: np.ndarray) -> tuple:
-    x, y, kept = node.saved
+    (x, _), (kept,), y = node.saved, node.arguments, node.result
     axes = tuple(i for i, (a, b) in enumerate(zip(kept, x.shape, strict=True)) if a < b)
     chosen = x == y.reshape(kept)
     shares = np.maximum(chosen.sum(axes, keepdims=True, dtype=x.dtype), 1)
@@ -120,16 +120,16 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """
     x = as_tensor(x)
     y, kept, _ = _reduce(np.maximum, x.data, axis, keepdims, "max")
-    saved = (x.data, y, kept)
-    return record(y, _extreme_backward, (x._node,), saved, (x._changed,), True)
+    saved = (x.data, x._changed)
+    return record(y, _extreme_backward, (x._node,), saved, (kept,), True)
 
 
 def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the smallest element along axes; NaN wins. See `max`."""
     x = as_tensor(x)
     y, kept, _ = _reduce(np.minimum, x.data, axis, keepdims, "min")
-    saved = (x.data, y, kept)
-    return record(y, _extreme_backward, (x._node,), saved, (x._changed,), True)
+    saved = (x.data, x._changed)
+    return record(y, _extreme_backward, (x._node,), saved, (kept,), True)
 
 
 def check_targets(operation: str, targets: Shape, outputs: Shape) -> None:
@@ -203,7 +203,7 @@ def spread_loss(dy: np.ndarray, factor: float, shape: Shape) -> np.ndarray:
 
 
 def _mse_loss_backward(node: Node, dy: np.ndarray) -> tuple:
-    difference, weight, factor = node.saved
+    difference, weight, factor = node.arguments
     prediction, target = node.inputs
     dx = np.multiply(difference, 2 * factor * dy, empty_like(difference))
     if weight is not None:
@@ -270,4 +270,4 @@ def mse_loss(
         losses *= weight
     loss, factor = reduce_losses(losses, reduction, count, "mse_loss")
     inputs = (prediction._node, target._node)
-    return record(loss, _mse_loss_backward, inputs, (difference, weight, factor))
+    return record(loss, _mse_loss_backward, inputs, (), (difference, weight, factor))

@@ -19,10 +19,11 @@ from fastdl.shapes import check_real, pair
 
 
 def _record_view(
-    x: Tensor, data: np.ndarray, backward: Any, saved: tuple = ()
+    x: Tensor, data: np.ndarray, backward: Any, arguments: tuple
 ) -> Tensor:
-    y = record(data, backward, (x._node,), saved)
-    y._changed = x._changed  # they share memory
+    """Record a result that shares the memory of `x`, so also its changes."""
+    y = record(data, backward, (x._node,), (), arguments)
+    y._changed = x._changed
     return y
 
 
@@ -32,7 +33,7 @@ def _listed(sizes: tuple) -> tuple:
 
 
 def _reshape_backward(node: Node, dy: np.ndarray) -> tuple:
-    (shape,) = node.saved
+    (shape,) = node.arguments
     return (dy.reshape(shape),)
 
 
@@ -55,11 +56,13 @@ def reshape(x: Any, *shape: Any) -> Tensor:
         y = x.data.reshape(_listed(shape))
     except (ValueError, TypeError) as error:
         raise ShapeError(f"reshape: {error}") from None
-    return _record_view(x, y, _reshape_backward, (x.data.shape,))
+    if np.may_share_memory(x.data, y):
+        return _record_view(x, y, _reshape_backward, (x.data.shape,))
+    return record(y, _reshape_backward, (x._node,), (), (x.data.shape,))  # a copy
 
 
 def _transpose_backward(node: Node, dy: np.ndarray) -> tuple:
-    (inverse,) = node.saved
+    (inverse,) = node.arguments
     return (dy.transpose(inverse or None),)
 
 
@@ -89,7 +92,7 @@ def transpose(x: Any, *axes: Any) -> Tensor:
 
 
 def _broadcast_to_backward(node: Node, dy: np.ndarray) -> tuple:
-    (shape,) = node.saved
+    (shape,) = node.arguments
     return (sum_to(dy, shape),)
 
 
@@ -124,7 +127,7 @@ def _is_basic(key: Any) -> bool:
 
 
 def _index_backward(node: Node, dy: np.ndarray) -> tuple:
-    key, shape = node.saved
+    key, shape = node.arguments
     dx = backend.zeros(shape, dy.dtype)
     if _is_basic(key):
         dx[key] = dy
@@ -136,10 +139,13 @@ def _index_backward(node: Node, dy: np.ndarray) -> tuple:
 def index(x: Any, key: Any) -> Tensor:
     """Return ``x[key]``; `key` is all that NumPy takes: slices, integers, arrays."""
     x = as_tensor(x)
-    y = np.asarray(x.data[key])
-    if _is_basic(key):
-        return _record_view(x, y, _index_backward, (key, x.data.shape))
-    return record(y, _index_backward, (x._node,), (key, x.data.shape))
+    y = x.data[key]
+    arguments = (key, x.data.shape)
+    if not _is_basic(key):
+        return record(np.asarray(y), _index_backward, (x._node,), (), arguments)
+    if not isinstance(y, np.ndarray):  # one number; with an ellipsis a view of it
+        y = x.data[(*key, ...) if isinstance(key, tuple) else (key, ...)]
+    return _record_view(x, y, _index_backward, arguments)
 
 
 def _of_one_type(operation: str, tensors: Sequence[Any]) -> list[Tensor]:
@@ -150,7 +156,7 @@ def _of_one_type(operation: str, tensors: Sequence[Any]) -> list[Tensor]:
 
 
 def _concatenate_backward(node: Node, dy: np.ndarray) -> tuple:
-    axis, sizes = node.saved
+    axis, sizes = node.arguments
     return tuple(np.split(dy, np.cumsum(sizes)[:-1], axis))
 
 
@@ -183,7 +189,7 @@ def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
             f"concatenate: cannot join {given} along axis {axis} ({error})"
         ) from None
     inputs = tuple(part._node for part in parts)
-    return record(y, _concatenate_backward, inputs, (axis, sizes))
+    return record(y, _concatenate_backward, inputs, (), (axis, sizes))
 
 
 def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
@@ -197,7 +203,7 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
 
 
 def _pad_backward(node: Node, dy: np.ndarray) -> tuple:
-    (inside,) = node.saved
+    (inside,) = node.arguments
     return (dy[inside],)
 
 
@@ -229,4 +235,4 @@ def pad(x: Any, widths: Sequence[Sequence[int]], value: float = 0.0) -> Tensor:
     inside = tuple(slice(before, before + n) for (before, _), n in sized)
     y.fill(value)
     y[inside] = x.data
-    return record(y, _pad_backward, (x._node,), (inside,))
+    return record(y, _pad_backward, (x._node,), (), (inside,))

@@ -41,7 +41,7 @@ def _rows(x: Any, operation: str) -> Tensor:
 
 
 def _softmax_backward(node: Node, dy: np.ndarray) -> tuple:
-    (p,) = node.saved
+    p = node.result
     dx = np.multiply(dy, p, empty_like(dy))
     total = np.add.reduce(dx, -1, keepdims=True)
     return (np.subtract(dx, p * total, dx),)
@@ -67,13 +67,12 @@ def softmax(x: Any) -> Tensor:
     """
     x = _rows(x, "softmax")
     p = backend.softmax_forward(x.data)
-    return record(p, _softmax_backward, (x._node,), (p,), keeps_output=True)
+    return record(p, _softmax_backward, (x._node,), saves_result=True)
 
 
 def _log_softmax_backward(node: Node, dy: np.ndarray) -> tuple:
-    (log_p,) = node.saved
     total = np.add.reduce(dy, -1, keepdims=True)
-    dx = np.exp(log_p, empty_like(dy))
+    dx = np.exp(node.result, empty_like(dy))
     dx *= total
     return (np.subtract(dy, dx, dx),)
 
@@ -82,7 +81,7 @@ def log_softmax(x: Any) -> Tensor:
     """Return the logarithm of the softmax over the last axis. See `softmax`."""
     x = _rows(x, "log_softmax")
     log_p = backend.log_softmax_forward(x.data)
-    return record(log_p, _log_softmax_backward, (x._node,), (log_p,), keeps_output=True)
+    return record(log_p, _log_softmax_backward, (x._node,), saves_result=True)
 
 
 def hardmax(x: Any) -> Tensor:
@@ -100,7 +99,7 @@ def hardmax(x: Any) -> Tensor:
 
 
 def _cross_entropy_backward(node: Node, dy: np.ndarray) -> tuple:
-    probabilities, labels, factor = node.saved
+    probabilities, labels, factor = node.arguments
     if factor is not None:
         dy = np.array(dy.item() * factor, dy.dtype)
     return (backend.softmax_cross_entropy_backward(probabilities, labels, dy),)
@@ -174,12 +173,12 @@ def cross_entropy(
         )
     factor = reduction_factor(reduction, count, "cross_entropy")
     loss, probabilities = backend.softmax_cross_entropy_forward(x, labels, scale=factor)
-    saved = (probabilities, labels, factor)
-    return record(loss, _cross_entropy_backward, (logits._node,), saved)
+    arguments = (probabilities, labels, factor)
+    return record(loss, _cross_entropy_backward, (logits._node,), (), arguments)
 
 
 def _binary_cross_entropy_with_logits_backward(node: Node, dy: np.ndarray) -> tuple:
-    x, targets, weight, factor = node.saved
+    (x, _), (targets, weight, factor) = node.saved, node.arguments
     dloss = spread_loss(dy, factor, x.shape)
     if weight is not None:
         dloss *= weight
@@ -254,6 +253,6 @@ def binary_cross_entropy_with_logits(
     if weight is not None:
         losses *= weight
     loss, factor = reduce_losses(losses, reduction, count, operation)
-    saved = (x, targets, weight, factor)
     backward = _binary_cross_entropy_with_logits_backward
-    return record(loss, backward, (logits._node,), saved, (logits._changed,))
+    saved, arguments = (x, logits._changed), (targets, weight, factor)
+    return record(loss, backward, (logits._node,), saved, arguments)

@@ -19,14 +19,17 @@ Shape = tuple[int, ...]
 
 
 def plain(targets: Any, operation: str) -> np.ndarray:
-    """Return targets as an array; they are data and receive no gradient."""
+    """Return targets as an array; they are data and receive no gradient.
+
+    Those of a tensor are copied, so that a loss need not watch it for changes.
+    """
     if not isinstance(targets, Tensor):
         return np.asarray(targets)
     if targets.requires_grad:
         raise GraphError(
             f"{operation}: no gradient is computed for the labels; use labels.detach()"
         )
-    return targets.data
+    return targets.data.copy()
 
 
 def check_smoothing(label_smoothing: float, operation: str) -> None:
@@ -40,7 +43,7 @@ def check_smoothing(label_smoothing: float, operation: str) -> None:
 
 def check_weights(values: Any, dtype: Any, name: str, operation: str) -> np.ndarray:
     """Return weights as an array; ArgumentError unless all are finite and >= 0."""
-    array = np.asarray(values, dtype)
+    array = np.array(values, dtype)  # a copy: no loss watches for changes
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise ArgumentError(f"{operation}: each {name} must be a finite number >= 0")
     return array

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from fastdl.autograd import no_grad
+from fastdl.autograd import Tensor, no_grad
 from fastdl.data.pictures import as_float
 from fastdl.errors import DtypeError, FastdlError, ShapeError, suggest
 from fastdl.nn.layout import (
@@ -66,7 +66,7 @@ class Module(Tree):
         """Compute the output; every module defines its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
+    def __call__(self, *inputs: Any, **options: Any) -> Tensor:
         """Run `forward`, creating parameters of open size first.
 
         Pictures of uint8 become float32 in [0, 1], as in the loader, when they come

@@ -3,6 +3,8 @@
 A schedule is called with t = 1, 2, 3 ...: the number of the epoch, or of the step, that
 comes next. Any function ``t -> rate`` will do; these are the usual ones. `Scheduler`
 applies one in a loop of your own, `fastdl.train.Schedule` in a `fastdl.Trainer`.
+Beyond the end of a schedule its last rate holds, and no rate falls to 0, where nothing
+would be learned.
 
 Source: Deep Learning Specialization, course 2, week 2, "Learning rate decay"; the
 horizons of `Cosine` and `OneCycle` are of the papers named there.
@@ -18,6 +20,8 @@ from typing import Any
 from fastdl.errors import ArgumentError
 from fastdl.optim.optimizer import Optimizer, is_in, is_positive
 from fastdl.shapes import integer
+
+TINY = 1e-38  # what a rate that falls for ever never falls below; 0 for float32 weights
 
 
 def checked_rate(schedule: Callable[[int], float], t: int) -> float:
@@ -96,7 +100,7 @@ class ExponentialDecay:
 
     def __call__(self, t: float) -> float:
         """Return the rate of epoch or step t, from 1."""
-        return self.lr * self.base**t
+        return max(self.lr * self.base**t, TINY)
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class Staircase:
 
     def __call__(self, t: float) -> float:
         """Return the rate of epoch or step t, from 1."""
-        return self.lr * self.factor ** ((t - 1) // self.every)
+        return max(self.lr * self.factor ** ((t - 1) // self.every), TINY)
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,8 @@ class Cosine:
     warmup : int
         w, for how many epochs or steps the rate rises (Goyal et al. 2017).
     final : float
-        Where the curve ends, after the last one; in [0, lr].
+        Where the curve ends and stays, after the last one; in [0, lr]. With 0 the rate
+        of the last one, just above 0, stays.
     """
 
     lr: float
@@ -227,7 +232,10 @@ class Cosine:
         """Return the rate of epoch or step t, from 1."""
         if t <= self.warmup:
             return self.lr * t / (self.warmup + 1)
-        part = (t - 1 - self.warmup) / (_total(self) - self.warmup)
+        total = _total(self)
+        if self.final == 0:
+            t = min(t, total)
+        part = (t - 1 - self.warmup) / (total - self.warmup)
         return _half_cosine(self.lr, self.final, part)
 
 
@@ -303,6 +311,7 @@ class Scheduler:
             ...  # all steps of the epoch
             scheduler.step()
 
+    The last call sets a rate beyond the end, where the last rate of a schedule holds.
     The first parameter group gets the rate of the schedule. The other groups keep their
     ratio to it. A rate that was changed from outside since the last `step` scales all
     that follow.

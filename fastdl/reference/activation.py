@@ -122,7 +122,7 @@ def activation_forward(x: np.ndarray, kind: str, *, slope: float = 0.01) -> np.n
         For an unknown kind.
     """
     shapes.activation_index(kind)
-    return np.asarray(_FORWARD[kind](x, slope))
+    return np.asarray(_FORWARD[kind](x, slope), x.dtype)  # NumPy 1 widens scalars
 
 
 def activation_backward(
@@ -160,7 +160,7 @@ def activation_backward(
         For an unknown kind.
     """
     shapes.activation_index(kind)
-    return np.asarray(_BACKWARD[kind](dy, x, y, slope))
+    return np.asarray(_BACKWARD[kind](dy, x, y, slope), dy.dtype)
 
 
 def bias_activation(

@@ -92,8 +92,9 @@ def dropout_forward(
     numpy.ndarray
         The shape and type of `x`.
     """
-    scale = x.dtype.type(1 / keep_prob)
-    return np.where(_kept(x.shape, keep_prob, seed, offset), x * scale, 0)
+    scaled = x * x.dtype.type(1 / keep_prob)
+    y = np.where(_kept(x.shape, keep_prob, seed, offset), scaled, 0)
+    return np.asarray(y, x.dtype)  # NumPy 1 widens scalars
 
 
 def dropout_backward(

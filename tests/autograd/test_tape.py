@@ -197,7 +197,7 @@ def test_operands_without_gradient_have_no_node():
 
 def test_a_node_keeps_only_what_its_gradients_need():
     x, w = Tensor([1.0]), leaf(2.0, dtype=np.float32)
-    first, second, *_ = (x * w)._node.saved
+    first, _, second, _ = (x * w)._node.saved
     assert first is x.data
     assert second is None
 
@@ -248,9 +248,19 @@ def test_a_changed_result_is_noticed_by_the_node_that_saved_it():
         lambda x: x.reshape(1, 2),
         lambda x: x.T,
         lambda x: x[:1],
+        lambda x: x[0],
         lambda x: F.broadcast_to(x, (2, 2)).detach(),
+        Tensor,
     ],
-    ids=["detach", "reshape", "transpose", "slice", "broadcast_to"],
+    ids=[
+        "detach",
+        "reshape",
+        "transpose",
+        "slice",
+        "element",
+        "broadcast_to",
+        "Tensor",
+    ],
 )
 def test_a_change_through_a_view_is_noticed(view):
     x = leaf(1.0, 2.0)
@@ -268,6 +278,42 @@ def test_a_change_of_what_was_not_saved_is_harmless():
         w += 5.0
     loss.backward()
     assert w.grad.tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        lambda x: x.T.reshape(-1),
+        lambda x: x[[0]],
+        lambda x: x.astype(np.float32),
+        lambda x: Tensor(x, dtype=np.float32),
+    ],
+    ids=["reshape", "index", "astype", "Tensor"],
+)
+def test_a_change_of_a_copy_is_harmless(copy):
+    x = Tensor(np.ones((2, 2)), requires_grad=True)
+    loss = (x * x).sum()
+    with no_grad():
+        copy(x).mark_changed()
+    loss.backward()
+    assert (x.grad == 2).all()
+
+
+def test_an_operand_that_no_gradient_needs_may_change():
+    """x is changed, but its gradient reads only w."""
+    x, w = leaf(1.0), leaf(2.0)
+    w.requires_grad = False
+    loss = (x / w + x * 3).sum()
+    with no_grad():
+        x += 5.0
+    loss.backward()
+    assert x.grad.tolist() == [3.5]
+
+
+def test_one_element_is_a_view():
+    x = Tensor([1.0, 2.0])
+    x[0].data[...] = 7
+    assert x.data.tolist() == [7.0, 2.0]
 
 
 def test_a_change_before_the_operation_is_harmless():

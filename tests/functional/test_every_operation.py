@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain, combinations
+
 import numpy as np
 import pytest
 
 from fastdl import functional as F
+from fastdl import random
 from fastdl.autograd import Tensor, no_grad
-from fastdl.errors import DtypeError
+from fastdl.errors import DtypeError, GraphError
 
 X = np.linspace(0.5, 1.5, 24).reshape(4, 6)
 IMAGES = np.linspace(0.5, 1.5, 96).reshape(2, 4, 4, 3)
@@ -79,6 +82,119 @@ CALLS = {
 NOT_DIFFERENTIABLE = {"hardmax"}
 
 
+def statistics(x):
+    """Return running statistics of the channels of x."""
+    return np.full(x.shape[-1], 0.5, x.dtype), np.full(x.shape[-1], 2.0, x.dtype)
+
+
+# Calls that save other arrays than those above. An operand that is detached has no
+# gradient; losses take their targets and weights so.
+VARIANTS = {
+    "batch_norm, training": (
+        lambda x, w, b: F.batch_norm(x, *statistics(x), w, b, True),
+        X,
+        X[0],
+        X[1],
+    ),
+    "batch_norm, training, residual, relu": (
+        lambda x, w, b, residual: F.batch_norm(
+            x, *statistics(x), w, b, True, activation="relu", residual=residual
+        ),
+        X,
+        X[0],
+        -X[1],
+        X,
+    ),
+    "batch_norm, inference": (
+        lambda x, w, b: F.batch_norm(x, *statistics(x), w, b),
+        X,
+        X[0],
+        X[1],
+    ),
+    "batch_norm, inference, residual, relu": (
+        lambda x, w, b, residual: F.batch_norm(
+            x, *statistics(x), w, b, activation="relu", residual=residual
+        ),
+        X,
+        X[0],
+        -X[1],
+        X,
+    ),
+    "batch_norm, gelu": (
+        lambda x, w, b: F.batch_norm(x, *statistics(x), w, b, activation="gelu"),
+        X,
+        X[0],
+        X[1],
+    ),
+    "binary_cross_entropy_with_logits, tensors": (
+        lambda x, t, w, p: F.binary_cross_entropy_with_logits(
+            x,
+            t.detach(),
+            sample_weight=w.detach(),
+            pos_weight=p.detach(),
+        ),
+        X,
+        X - 0.5,
+        X[:, 0],
+        X[0],
+    ),
+    "binary_cross_entropy_with_logits, targets": (
+        lambda x, t: F.binary_cross_entropy_with_logits(x, t.detach()),
+        X,
+        X - 0.5,
+    ),
+    "conv2d, bias": (
+        lambda x, w, b: F.conv2d(x, w, b, padding=1),
+        IMAGES,
+        FILTERS,
+        np.ones(2),
+    ),
+    "conv2d, depthwise, silu": (
+        lambda x, w: F.conv2d(x, w, groups=3, activation="silu"),
+        IMAGES,
+        FILTERS[:, :, :1].repeat(3, -1)[..., :3],
+    ),
+    "cross_entropy, rows": (
+        lambda x, t: F.cross_entropy(x, t.detach()),
+        X,
+        np.eye(6)[:4],
+    ),
+    "cross_entropy, weights": (
+        lambda x, t, w: F.cross_entropy(
+            x, t.detach(), "none", sample_weight=w.detach(), label_smoothing=0.1
+        ),
+        X,
+        np.eye(6)[:4],
+        X[:, 0],
+    ),
+    "divide, stretched": (F.divide, X[0], X),
+    "index, one element": (lambda x: x[1, 2] * x[-1, ..., 0], X),
+    "index, by an array": (lambda x: x[[0, 0, 1]] ** 2, X),
+    "leaky_relu, slope 0": (lambda x: F.leaky_relu(x, 0.0), X - 1),
+    "linear": (F.linear, X, X.T, X[:, 0]),
+    "linear, gelu": (lambda x, w, b: F.linear(x, w, b, "gelu"), X, X.T, X[:, 0]),
+    "linear, of images": (lambda x, w: F.linear(x, w, None, "relu"), IMAGES, X[:3]),
+    "linear, of turned images": (
+        lambda x, w: F.linear(x.transpose(0, 2, 1, 3), w),
+        IMAGES,
+        X[:3],
+    ),
+    "max, along an axis": (lambda x: F.max(x, 1, keepdims=True), X),
+    "mse_loss, weights": (
+        lambda x, y, w: F.mse_loss(x, y, sample_weight=w.detach()),
+        X,
+        2 - X,
+        X[:, 0],
+    ),
+    "multiply, by itself": (lambda x: x * x, X),
+    "multiply, stretched": (F.multiply, X, X[0]),
+    "power, of a copy": (lambda x: x.T.reshape(24) ** 2, X),
+    "power, of a view": (lambda x: x.reshape(24).T ** 2, X),
+    "power, stretched": (F.power, X[0], X),
+    "where, by a tensor": (lambda c, x, y: F.where(c.detach(), x, y), X, X, 2 * X),
+}
+
+
 def test_no_operation_is_left_out():
     assert set(CALLS) == set(F.__all__)
 
@@ -140,3 +256,54 @@ def test_two_real_types_do_not_mix(name):
     arrays[0] = arrays[0].astype(np.float32)
     with pytest.raises(DtypeError, match=name):
         function(*map(Tensor, arrays))
+
+
+def gradients(name, needed, changed=None, told=True):
+    """Return the gradients of a call, some with an operand that changed after it.
+
+    Parameters
+    ----------
+    needed
+        The operands that require a gradient, by their place.
+    changed
+        The operand, or behind them the result, that becomes NaN before backward.
+    told
+        Whether the tape hears of it.
+    """
+    function, *arrays = (CALLS | VARIANTS)[name]
+    random.seed(0)
+    tensors = [Tensor(np.array(x), i in needed) for i, x in enumerate(arrays)]
+    y = function(*tensors)
+    if changed is not None:
+        tensor = [*tensors, y][changed]
+        if tensor.data.flags.writeable:
+            tensor.data.fill(np.nan)
+        if told:
+            tensor.mark_changed()
+    if y.requires_grad:
+        with np.errstate(all="ignore"):
+            y.backward(np.linspace(1, 2, y.size).reshape(y.shape))
+    return [tensor.grad for tensor in tensors]
+
+
+def equal(first, second):
+    return all(
+        a is b is None or np.array_equal(a, b)
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", CALLS | VARIANTS)
+def test_a_change_is_refused_exactly_where_it_would_falsify_a_gradient(name):
+    """For each operand, and the result, whichever operands require a gradient."""
+    places = range(len((CALLS | VARIANTS)[name]) - 1)
+    for needed in chain.from_iterable(combinations(places, n + 1) for n in places):
+        expected = gradients(name, needed)
+        for changed in (*places, len(places)):
+            try:
+                got = gradients(name, needed, changed)
+            except GraphError:
+                got = gradients(name, needed, changed, told=False)
+                assert not equal(got, expected), ("falsely refused", needed, changed)
+            else:
+                assert equal(got, expected), ("not noticed", needed, changed)

@@ -173,11 +173,56 @@ def test_a_scheduler_goes_on_from_its_state():
         optim.Scheduler(optimizer(1.0), optim.InverseDecay(1)).load_state_dict(saved)
 
 
-def test_a_cosine_beyond_its_end():
-    """S15: it has reached 0."""
-    scheduler = optim.Scheduler(optimizer(1.0), optim.Cosine(0.1, total=2))
-    scheduler.step()
-    with pytest.raises(ArgumentError, match=r"Cosine\(lr=0.1, total=2.* gave 0.0 for"):
+SCHEDULES = [
+    optim.InverseDecay(0.2),
+    optim.ExponentialDecay(0.3, 0.5),
+    optim.InverseRoot(0.3),
+    optim.Staircase(0.8, every=2),
+    optim.Piecewise([0.5, 0.1], [3]),
+    optim.Cosine(0.4, total=7),
+    optim.Cosine(0.4, total=7, warmup=3),
+    optim.Cosine(0.4, total=1),
+    optim.Cosine(0.4, total=7, final=0.1),
+    optim.OneCycle(0.4, total=7),
+    optim.OneCycle(0.4, total=2),
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
+def test_the_loop_of_the_docstring(schedule):
+    """S15: its last step sets a rate beyond the end; so does each of a longer loop."""
+    rule = optimizer(1.0)
+    scheduler = optim.Scheduler(rule, schedule)
+    for _ in range(7):
+        assert rule.param_groups[0]["lr"] == schedule(scheduler.t)
+        scheduler.step()
+    rule.load_state_dict(rule.state_dict())
+    for _ in range(20):
+        scheduler.step()
+        assert 0 < rule.param_groups[0]["lr"] <= 0.8
+
+
+@pytest.mark.parametrize(
+    "schedule", [s for s in SCHEDULES if getattr(s, "total", None)], ids=repr
+)
+def test_the_last_rate_holds_beyond_the_end(schedule):
+    """S15: `final` where there is one; a rate of 0 would learn nothing, silently."""
+    last = schedule.total
+    end = schedule(last)
+    if isinstance(schedule, optim.Cosine) and schedule.final:
+        end = schedule.final
+    assert rates(schedule, [last + 1, last + 2, 10**9]) == pytest.approx([end] * 3)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [optim.ExponentialDecay(0.3), optim.Staircase(0.3, 3), optim.InverseDecay(0.3)],
+    ids=repr,
+)
+def test_a_rate_never_falls_to_zero(schedule):
+    """S15: per step a training has more steps than 0.95 ** t has digits."""
+    scheduler = optim.Scheduler(optimizer(1.0, 1e-3), schedule)
+    for scheduler.t in (14_000, 100_000, 10**9):
         scheduler.step()
 
 

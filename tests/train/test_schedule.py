@@ -88,11 +88,23 @@ def test_rates_are_put_back_after_an_error():
     assert one.optimizer.param_groups[0]["lr"] == 0.1
 
 
+@pytest.mark.parametrize("per", ["step", "epoch"])
+@pytest.mark.parametrize(
+    ("schedule", "end"),
+    [(optim.Cosine(0.3, total=2), 0.15), (optim.OneCycle(0.3, total=2), 3e-5)],
+    ids=["Cosine", "OneCycle"],
+)
+def test_a_schedule_shorter_than_the_training(schedule, end, per):
+    """S15: its last rate holds."""
+    rates = rates_of(trainer(), Schedule(schedule, per), epochs=3)
+    assert rates[-3:] == pytest.approx(end)
+
+
 def test_a_schedule_that_reaches_zero():
     """S15"""
     one = trainer()
-    with pytest.raises(ArgumentError, match=r"schedule Cosine\(.* gave 0.0 for t = 3"):
-        rates_of(one, Schedule(optim.Cosine(0.3, total=2)))
+    with pytest.raises(ArgumentError, match=r"schedule .* gave 0.0 for t = 3"):
+        rates_of(one, Schedule(lambda t: 0.3 if t < 3 else 0.0))
     assert one.optimizer.param_groups[0]["lr"] == 0.1
 
 
