@@ -1,4 +1,4 @@
-"""Metrics of fit and evaluate are those of the whole set, however it is cut."""
+"""S27: metrics of fit and evaluate are those of the whole set, however it is cut."""
 
 import threading
 from functools import partial
