@@ -12,49 +12,64 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
-demo: $(VENV)/installed $(VENV)/built ## Train a ConvNet on real handwriting; ARGS="--epochs 2" shortens it.
+demo: $(VENV)/installed ## Train a ConvNet on real handwriting; ARGS="--epochs 2" shortens it.
 	$(BIN)/fastdl train digits --out runs/digits $(ARGS)
 
-test: $(VENV)/installed $(VENV)/built ## Run the whole test suite.
+test: $(VENV)/tested ## Run the whole test suite.
 	$(BIN)/python -m pytest -m "not soak" $(ARGS)
 
-soak: $(VENV)/installed $(VENV)/built ## Run the long forms of the tests too.
+soak: $(VENV)/tested ## Run the long forms of the tests too.
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/installed $(VENV)/built ## Measure everything; write docs/benchmarks.md.
+bench: $(VENV)/installed ## Measure everything; write docs/benchmarks.md.
 	$(BIN)/python -m bench $(ARGS)
 
-lint: $(VENV)/installed $(VENV)/built ## Check style and types.
+lint: $(VENV)/linted ## Check style and types.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/cython-lint fastdl/kernels
 	$(BIN)/clang-format --dry-run -Werror csrc/*.c csrc/*.h
 
-format: $(VENV)/installed $(VENV)/built ## Let the tools decide about white space.
+format: $(VENV)/linted ## Let the tools decide about white space.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/clang-format -i csrc/*.c csrc/*.h
 
-wheel: $(VENV)/installed $(VENV)/built ## Build the wheel into dist/.
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+wheel: $(VENV)/tools ## Build the source distribution, and the wheel from it, into dist/.
+	rm -rf dist
+	$(BIN)/python setup.py --quiet sdist
+	$(BIN)/python -m pip wheel --quiet --no-build-isolation --check-build-dependencies \
+		--no-deps --wheel-dir dist dist/*.tar.gz
 
 clean: ## Remove builds and the environment; results in runs/ stay.
 	rm -rf build dist *.egg-info $(VENV) fastdl/kernels/*.so fastdl/kernels/*.c
 
 # What builds the kernels ...
 $(VENV)/tools:
+	@$(PYTHON) -c 'import sys; sys.version_info < (3, 10) and sys.exit( \
+		"fastdl needs Python 3.10 or later; this is %s: try make PYTHON=python3.12" \
+		% sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools cython numpy
 	@touch $@
 
-# ... the kernels, beside their sources ...
+# ... the kernels, beside their sources (none for NumPy alone: look again next time) ...
 $(VENV)/built: $(VENV)/tools setup.py $(KERNELS)
 	$(BIN)/python setup.py --quiet build_ext --inplace
-	@touch $@
+	@test "$$FASTDL_BACKEND" = reference || touch $@
 
-# ... and the package, installed from this folder with all that it needs.
+# ... the package, installed from this folder with all that it uses ...
 $(VENV)/installed: pyproject.toml | $(VENV)/built
 	$(BIN)/python -m pip install --quiet --no-build-isolation \
-		--check-build-dependencies --editable ".[plot,image,dev]"
+		--check-build-dependencies --editable ".[plot,image]"
+	@touch $@
+
+# ... and what only those need who change it.
+$(VENV)/tested: pyproject.toml | $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group test
+	@touch $@
+
+$(VENV)/linted: pyproject.toml | $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group lint
 	@touch $@

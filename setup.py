@@ -3,31 +3,42 @@
 csrc/microkernels.c is compiled once for each instruction set and real type into
 objects that one extension, fastdl.kernels.runtime, links and hands to the others.
 
+FASTDL_BACKEND=reference builds no kernels and needs no compiler;
 FASTDL_DEBUG=1 builds with bounds checks, asserts and -O1 -g;
 FASTDL_SANITIZE=address,undefined adds sanitizers.
 """
 
+import sys
+
+# Only pip reads requires-python, and only after this file has run.
+if sys.version_info < (3, 10):  # noqa: UP036
+    sys.exit(f"fastdl needs Python 3.10 or later; this is {sys.version.split()[0]}")
+
 import os
 import platform
-import tempfile
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 from setuptools.modified import newer_group
 
-CSRC = [str(path) for path in sorted(Path("csrc").iterdir())]
+KERNELS = Path("fastdl/kernels")
+CSRC = [str(path) for path in sorted(Path("csrc").glob("*"))]
 DEBUG = os.environ.get("FASTDL_DEBUG", "0") == "1"
+REFERENCE = os.environ.get("FASTDL_BACKEND") == "reference"
 SANITIZE = os.environ.get("FASTDL_SANITIZE", "")
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 # Not -ffast-math: it would break NaN checks and the order of sums.
 FLAGS = ["-std=c11", "-fno-math-errno", "-ffp-contract=fast", "-Wno-psabi"]
-FLAGS += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O2", "-g0"]
+FLAGS += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O1", "-g0"]
 KERNEL_FLAGS = [] if DEBUG else ["-O3"]  # for csrc; elsewhere it only takes time
 LINK_FLAGS = [] if DEBUG else ["-Wl,-s"] if platform.system() == "Linux" else []
 if SANITIZE:
@@ -47,6 +58,28 @@ if X86:
     ]
 
 
+WITHOUT_KERNELS = (
+    "set FASTDL_BACKEND=reference to install without compiled kernels: all works then, "
+    "on NumPy, but many times slower"
+)
+NO_COMPILER = (
+    "fastdl needs a C compiler and Python's headers to build its kernels, but "
+    "{command} cannot compile one line: install both (Debian, Ubuntu: apt install gcc "
+    "python3-dev; Fedora: dnf install gcc python3-devel; macOS: xcode-select "
+    f"--install), or {WITHOUT_KERNELS}"
+)
+NO_SOURCES = (
+    "fastdl cannot build its kernels: this source tree has no {missing}; take a whole "
+    f"source distribution or clone, or {WITHOUT_KERNELS}"
+)
+
+
+class Build(build):
+    """Builds the kernels first, so that what they lack is said before 200 lines."""
+
+    sub_commands = sorted(build.sub_commands, key=lambda item: item[0] != "build_ext")
+
+
 class BuildKernels(build_ext):
     """Compiles the micro-kernels, then all extensions, in parallel."""
 
@@ -57,7 +90,11 @@ class BuildKernels(build_ext):
 
     def build_extensions(self) -> None:
         """Add the micro-kernels' objects to the runtime, then build as usual."""
-        for extension in self.extensions:
+        self.check_compiler()
+        for extension, module in zip(
+            self.extensions, translate(self.extensions, self.parallel), strict=True
+        ):
+            extension.sources = module.sources
             extension.extra_compile_args += [*FLAGS, "-Wno-unused-function"]
             extension.extra_link_args += LINK_FLAGS
             if extension.name == "fastdl.kernels.runtime" and self.is_stale(extension):
@@ -67,23 +104,31 @@ class BuildKernels(build_ext):
                 extension.extra_objects += self.compile_microkernels()
         super().build_extensions()
 
+    def check_compiler(self) -> None:
+        """Exit with one sentence, and no traceback, where nothing can be built."""
+        if not self.can_build("#include <Python.h>\nint main() { return 0; }", []):
+            sys.exit(NO_COMPILER.format(command=self.compiler.compiler_so[0]))
+
     def openmp_flags(self) -> list[str]:
         """Return what switches OpenMP on; nothing where the compiler lacks it."""
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder, "openmp.c")
-            source.write_text(
-                "#include <omp.h>\nint main() { return omp_in_parallel(); }"
-            )
+        program = "#include <omp.h>\nint main() { return omp_in_parallel(); }"
+        return ["-fopenmp"] if self.can_build(program, ["-fopenmp"]) else []
+
+    def can_build(self, program: str, flags: list[str]) -> bool:
+        """Whether a small program compiles and links."""
+        with TemporaryDirectory() as folder:
+            source = Path(folder, "small.c")
+            source.write_text(program)
             try:
                 objects = self.compiler.compile(
-                    [str(source)], output_dir=folder, extra_postargs=["-fopenmp"]
+                    [str(source)], output_dir=folder, extra_postargs=flags
                 )
                 self.compiler.link_executable(
-                    objects, str(Path(folder, "openmp")), extra_postargs=["-fopenmp"]
+                    objects, "small", output_dir=folder, extra_postargs=flags
                 )
             except (CompileError, LinkError):
-                return []
-        return ["-fopenmp"]
+                return False
+        return True
 
     def is_stale(self, extension: Extension) -> bool:
         """Whether the extension is older than its sources."""
@@ -122,27 +167,52 @@ class BuildKernels(build_ext):
             return [path for paths in objects for path in paths]
 
 
-extensions = [
-    Extension(
-        f"fastdl.kernels.{path.stem}",
-        [str(path)],
-        include_dirs=["csrc", numpy.get_include()],
-        define_macros=MACROS,
-        depends=CSRC if path.stem == "runtime" else ["csrc/table.h"],
-    )
-    for path in sorted(Path("fastdl/kernels").glob("*.pyx"))
-]
+def check_sources() -> None:
+    """Exit with one sentence where a file is missing that the kernels need.
 
-setup(
-    ext_modules=cythonize(
+    Without it a tree with no .pyx files would install silently without kernels.
+    """
+    imports = (KERNELS / "__init__.py").read_text(encoding="utf-8")
+    modules = {"runtime", *re.findall(r"^from fastdl\.kernels\.(\w+)", imports, re.M)}
+    needed = [KERNELS / f"{module}.pyx" for module in sorted(modules)]
+    needed += [Path("csrc", name) for name in ("microkernels.c", "microkernels.def")]
+    missing = [str(path) for path in needed if not path.exists()]
+    if missing:
+        sys.exit(NO_SOURCES.format(missing=" and no ".join(missing[:2])))
+
+
+def translate(extensions: list[Extension], processes: int) -> list[Extension]:
+    """Translate Cython to C where it changed."""
+    return cythonize(
         extensions,
-        nthreads=0,
+        nthreads=processes,
+        quiet=True,
         compiler_directives={
             "language_level": 3,
             "cdivision": True,
             "embedsignature": True,
             "embedsignature.format": "python",
         },
-    ),
-    cmdclass={"build_ext": BuildKernels},
-)
+    )
+
+
+def extensions() -> list[Extension]:
+    """Return one extension for each module of the kernels."""
+    check_sources()
+    return [
+        Extension(
+            f"fastdl.kernels.{path.stem}",
+            [str(path)],
+            include_dirs=["csrc", numpy.get_include()],
+            define_macros=MACROS,
+            depends=CSRC if path.stem == "runtime" else ["csrc/table.h"],
+        )
+        for path in sorted(KERNELS.glob("*.pyx"))
+    ]
+
+
+if __name__ == "__main__":  # not again in the processes of `translate`
+    setup(
+        ext_modules=[] if REFERENCE else extensions(),
+        cmdclass={"build": Build, "build_ext": BuildKernels},
+    )

@@ -100,8 +100,9 @@ def _use_default() -> None:
     except ImportError as error:
         warnings.warn(
             f"the compiled kernels are not available ({error}); fastdl uses the NumPy "
-            "reference, which is much slower. Build them with `pip install .`, or set "
-            "FASTDL_BACKEND=reference to say that you mean it",
+            "reference, which is much slower. Build them with `pip install .` in a "
+            "source tree, with a C compiler; or set FASTDL_BACKEND=reference to say that "
+            "you mean it",
             RuntimeWarning,
             stacklevel=2,
         )

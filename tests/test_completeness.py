@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import fastdl
 from fastdl import reference
 
-ROOT = Path(fastdl.__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 OPERATIONS = [
     "matmul",
     "conv2d",

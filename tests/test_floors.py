@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import fastdl
-
 FLOORS = {
     1: [
         "errors",
@@ -44,7 +42,7 @@ HEAVY = {
     "tensorflow",
     "torch",
 }
-ROOT = Path(fastdl.__file__).parent
+ROOT = Path(__file__).parents[1] / "fastdl"
 # The package itself is the front door, above all floors.
 SOURCES = sorted(p for p in ROOT.rglob("*.py") if p != ROOT / "__init__.py")
 CYTHON = sorted([*ROOT.rglob("*.pyx"), *ROOT.rglob("*.pxd")])

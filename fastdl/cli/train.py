@@ -207,7 +207,7 @@ def _draw(history: History, outcome: Outcome, folder: RunFolder) -> str:
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        return ' without pictures; for these: pip install "fastdl[plot]"'
+        return ' without pictures; for these: pip install "fastdl-cpu[plot]"'
     for name, figure in {
         "curves": report.learning_curves(history),
         "confusion": report.confusion_matrix(outcome.matrix, outcome.classes),

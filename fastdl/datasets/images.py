@@ -125,7 +125,7 @@ def read_image(
         from PIL import Image
     except ImportError:
         raise FastdlError(
-            'reading pictures needs Pillow: pip install "fastdl[image]"'
+            'reading pictures needs Pillow: pip install "fastdl-cpu[image]"'
         ) from None
     with reading(name, "as a picture"):
         content = _content(file)

@@ -64,7 +64,7 @@ def new_figure(width: float, height: float, title: str) -> Iterator[Figure]:
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
         raise FastdlError(
-            'pictures need matplotlib: pip install "fastdl[plot]"'
+            'pictures need matplotlib: pip install "fastdl-cpu[plot]"'
         ) from None
     with rc_context(_STYLE):
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)

@@ -208,7 +208,7 @@ def test_without_matplotlib_there_are_no_pictures(fastdl_command, tmp_path):
         "train", "digits", "--model", "logistic", "--epochs", 1, "--out", tmp_path
     )
     assert code == 0
-    assert 'without pictures; for these: pip install "fastdl[plot]"' in out
+    assert 'without pictures; for these: pip install "fastdl-cpu[plot]"' in out
     assert not list(tmp_path.glob("*.png"))
     assert (tmp_path / "model.safetensors").is_file()
 

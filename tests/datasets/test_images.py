@@ -151,7 +151,7 @@ def test_without_pillow(tmp_path, monkeypatch):
         return real_import(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", no_pillow)
-    with pytest.raises(FastdlError, match=r'pip install "fastdl\[image\]"'):
+    with pytest.raises(FastdlError, match=r'pip install "fastdl-cpu\[image\]"'):
         datasets.image_folder(tmp_path)
 
 

@@ -75,7 +75,7 @@ def test_is_saved_as_png(name, tmp_path):
 @pytest.mark.parametrize("name", FIGURES)
 def test_missing_matplotlib_tells_how_to_get_it(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(FastdlError, match=r'pip install "fastdl\[plot\]"'):
+    with pytest.raises(FastdlError, match=r'pip install "fastdl-cpu\[plot\]"'):
         FIGURES[name]()
 
 

@@ -1,0 +1,153 @@
+"""What a distributor gets: whole sources, one version, one name, and plain errors."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastdl
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+SOURCES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
+
+
+def setup(*arguments, tree=ROOT, **environment):
+    """Run setup.py of a tree as `make` does."""
+    variables = {k: v for k, v in os.environ.items() if k != "FASTDL_BACKEND"}
+    return subprocess.run(
+        [sys.executable, "setup.py", "--quiet", *arguments],
+        cwd=tree,
+        env=variables | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def builds():
+    """Skip where nothing can be built, as beside an installed wheel."""
+    pytest.importorskip("setuptools")
+    pytest.importorskip("Cython")
+
+
+@pytest.fixture
+def tree(builds, tmp_path):
+    """Copy what is needed to build, without what was built."""
+    for name in SOURCES:
+        shutil.copy(ROOT / name, tmp_path)
+    built = shutil.ignore_patterns("*.so", "*.c", "__pycache__")
+    shutil.copytree(ROOT / "fastdl", tmp_path / "fastdl", ignore=built)
+    shutil.copytree(ROOT / "csrc", tmp_path / "csrc")
+    return tmp_path
+
+
+def only_sentence(result):
+    """Return the one line of a refusal, without a traceback or what was done before."""
+    assert result.returncode == 1
+    lines = [line for line in (result.stdout + result.stderr).splitlines() if line]
+    assert len(lines) <= 2, lines  # the compiler may say why it failed
+    return lines[-1]
+
+
+def test_source_distribution_is_whole(builds, tmp_path):
+    """It holds every file that is built, read by a test, or needed by a page."""
+    result = setup("egg_info", "--egg-base", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    listed = (tmp_path / "fastdl_cpu.egg-info" / "SOURCES.txt").read_text()
+    listed = set(listed.splitlines())
+    for folder in ("csrc", "fastdl", "tests", "bench", "examples", "docs", ".ci"):
+        there = {
+            path.relative_to(ROOT).as_posix()
+            for path in (ROOT / folder).rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+        if folder == "fastdl":
+            built = {path for path in there if path.endswith((".c", ".so"))}
+            assert not built & listed
+            there -= built
+        assert there <= listed, sorted(there - listed)
+    assert {*SOURCES, "Makefile", "CHANGELOG.md", "CONTRIBUTING.md"} <= listed
+
+
+@pytest.mark.parametrize(
+    "missing", ["fastdl/kernels/runtime.pyx", "fastdl/kernels/matmul.pyx", "csrc"]
+)
+def test_missing_sources_are_an_error(tree, missing):
+    path = tree / missing
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    sentence = only_sentence(setup("bdist_wheel", tree=tree))
+    assert missing in sentence
+    assert "FASTDL_BACKEND=reference" in sentence
+
+
+def test_without_a_compiler(tree):
+    """One sentence, before anything is copied, translated or compiled."""
+    sentence = only_sentence(setup("build", tree=tree, CC="/nowhere/cc"))
+    assert sentence.startswith("fastdl needs a C compiler")
+    assert "/nowhere/cc" in sentence
+    assert "apt install gcc" in sentence
+    assert "FASTDL_BACKEND=reference" in sentence
+    assert not list(tree.glob("fastdl/kernels/*.c"))
+    assert not list(tree.glob("build/lib*"))
+
+
+def test_reference_needs_no_compiler(tree):
+    result = setup("build", tree=tree, CC="/nowhere/cc", FASTDL_BACKEND="reference")
+    assert result.returncode == 0, result.stderr
+    (built,) = tree.glob("build/lib")
+    assert (built / "fastdl" / "backend.py").is_file()
+    assert not list(built.rglob("*.so"))
+
+
+def test_old_python_is_refused_before_anything_else():
+    """Also without pip, which alone reads requires-python."""
+    code = "import sys; sys.version_info = (3, 9, 18); exec(open('setup.py').read())"
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert only_sentence(result).startswith("fastdl needs Python 3.10 or later")
+
+
+def test_one_oldest_python():
+    oldest = re.search(r'^requires-python = ">=([\d.]+)"', PYPROJECT, re.M)[1]
+    tuple_ = str(tuple(map(int, oldest.split("."))))
+    for name in ("setup.py", "Makefile"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert f"sys.version_info < {tuple_}" in text, name
+        assert f"fastdl needs Python {oldest} or later" in text, name
+    assert f'target-version = "py{oldest.replace(".", "")}"' in PYPROJECT
+    for name in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert f"Python {oldest} or later" in text, name
+
+
+def test_version_stands_in_one_place():
+    assert 'dynamic = ["version"]' in PYPROJECT
+    assert 'version = { attr = "fastdl.__version__" }' in PYPROJECT
+    assert fastdl.__version__ not in PYPROJECT
+
+
+def test_hints_name_our_distribution():
+    """The package index knows another project as fastdl."""
+    folders = ("fastdl", "docs", "examples", "bench", "tests", ".ci")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    paths += [*ROOT.glob("*.md"), ROOT / "Makefile"]
+    wrong = re.compile(r"pip install \S*\bfastdl(?!-cpu)|\bfastdl\\?\[[a-z]")
+    assert not [
+        path
+        for path in paths
+        if path.suffix in (".py", ".pyx", ".md", "") and path.is_file()
+        if wrong.search(path.read_text(encoding="utf-8"))
+    ]
