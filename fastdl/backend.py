@@ -101,8 +101,8 @@ def _use_default() -> None:
         warnings.warn(
             f"the compiled kernels are not available ({error}); fastdl uses the NumPy "
             "reference, which is much slower. Build them with `pip install .` in a "
-            "source tree, with a C compiler; or set FASTDL_BACKEND=reference to say that "
-            "you mean it",
+            "source tree, with a C compiler; or set FASTDL_BACKEND=reference to say "
+            "that you mean it",
             RuntimeWarning,
             stacklevel=2,
         )
