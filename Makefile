@@ -59,9 +59,10 @@ $(VENV)/built: $(VENV)/tools setup.py $(KERNELS)
 	$(BIN)/python setup.py --quiet build_ext --inplace
 	@test "$$FASTDL_BACKEND" = reference || touch $@
 
-# ... the package, installed from this folder with all that it uses ...
+# ... the package, installed from this folder with all that it uses (the kernels lie here
+# already: pip would build all of them a second time, in a folder of its own) ...
 $(VENV)/installed: pyproject.toml | $(VENV)/built
-	$(BIN)/python -m pip install --quiet --no-build-isolation \
+	FASTDL_BACKEND=reference $(BIN)/python -m pip install -qq --no-build-isolation \
 		--check-build-dependencies --editable ".[plot,image]"
 	@touch $@
 
