@@ -120,6 +120,26 @@ def test_old_python_is_refused_before_anything_else():
     assert only_sentence(result).startswith("fastdl needs Python 3.10 or later")
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+@pytest.mark.parametrize(
+    ("target", "groups"), [("demo", []), ("test", ["test"]), ("lint", ["lint"])]
+)
+def test_make_installs_what_it_needs(target, groups, tmp_path):
+    """And builds the kernels once: an editable install would do it a second time."""
+    result = subprocess.run(
+        ["make", "--dry-run", target, f"VENV={tmp_path}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.findall(r"--group (\w+)", result.stdout) == groups
+    assert result.stdout.count("build_ext") == 1
+    commands = result.stdout.replace("\\\n", "").splitlines()
+    (install,) = [line for line in commands if "--editable" in line]
+    assert install.startswith("FASTDL_BACKEND=reference ")
+
+
 def test_one_oldest_python():
     oldest = re.search(r'^requires-python = ">=([\d.]+)"', PYPROJECT, re.M)[1]
     tuple_ = str(tuple(map(int, oldest.split("."))))
