@@ -36,11 +36,15 @@ format: $(VENV)/linted ## Let the tools decide about white space.
 	$(BIN)/ruff format
 	$(BIN)/clang-format -i csrc/*.c csrc/*.h
 
-wheel: $(VENV)/tools ## Build the source distribution, and the wheel from it, into dist/.
+wheel: $(VENV)/packed ## Build the source distribution, and the wheel from it, into dist/.
 	rm -rf dist
 	$(BIN)/python setup.py --quiet sdist
 	$(BIN)/python -m pip wheel --quiet --no-build-isolation --check-build-dependencies \
 		--no-deps --wheel-dir dist dist/*.tar.gz
+ifeq ($(shell uname), Linux) # the OpenMP library goes into the wheel
+	$(BIN)/auditwheel --quiet repair --wheel-dir dist dist/*-linux_*.whl
+	rm dist/*-linux_*.whl
+endif
 
 clean: ## Remove builds and the environment; results in runs/ stay.
 	rm -rf build dist *.egg-info $(VENV) fastdl/kernels/*.so fastdl/kernels/*.c
@@ -73,4 +77,8 @@ $(VENV)/tested: pyproject.toml | $(VENV)/installed
 
 $(VENV)/linted: pyproject.toml | $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group lint
+	@touch $@
+
+$(VENV)/packed: pyproject.toml | $(VENV)/tools
+	$(BIN)/python -m pip install --quiet --group wheel
 	@touch $@

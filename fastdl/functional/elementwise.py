@@ -70,11 +70,15 @@ def sum_to(dy: np.ndarray, shape: Shape) -> np.ndarray:
     """Return the gradient of an operand of `shape` that was stretched to dy's shape."""
     if dy.shape == shape:
         return dy
-    lead, size = dy.ndim - len(shape), math.prod(shape)
-    if size > 1 and dy.shape[lead:] == shape:  # a bias: a product is the quick way
-        m = math.prod(dy.shape[:lead])
-        ones = np.ones((1, m), dy.dtype)
-        return backend.matmul(ones, dy.reshape(m, size)).reshape(shape)
+    lead = dy.ndim - len(shape)
+    if dy.shape[lead:] == shape:  # a bias: the quick ways
+        rows = dy if lead == 1 else dy.reshape(math.prod(dy.shape[:lead]), *shape)
+        if len(rows) <= _CHAIN:
+            return np.add.reduce(rows, 0, out=backend.empty(shape, dy.dtype))
+        size = math.prod(shape)
+        if size > 1:  # a product keeps the digits of long sums
+            ones = np.ones((1, len(rows)), dy.dtype)
+            return backend.matmul(ones, rows.reshape(-1, size)).reshape(shape)
     dx = backend.empty(shape, dy.dtype)
     kept = (1,) * lead + shape
     axes = tuple(i for i, n in enumerate(dy.shape) if kept[i] != n)

@@ -12,4 +12,5 @@ cdef char *in_place(
 cdef int check_same_shape(
     cnp.ndarray array, cnp.ndarray like, str operation, str name) except -1
 cdef bint overlaps(cnp.ndarray a, cnp.ndarray b)
-cdef int check_apart(str operation, dict written, dict read) except -1
+cdef int check_apart(
+    str operation, tuple names, tuple arrays, Py_ssize_t written) except -1

@@ -97,16 +97,19 @@ cdef bint overlaps(cnp.ndarray a, cnp.ndarray b):
             and b_data < a_data + cnp.PyArray_NBYTES(a))
 
 
-cdef int check_apart(str operation, dict written, dict read) except -1:
+cdef int check_apart(
+    str operation, tuple names, tuple arrays, Py_ssize_t written,
+) except -1:
     """Raise ArgumentError when an array that is written shares memory with another.
 
-    All are contiguous, or None.
+    The first `written` ones are. All are contiguous, or None.
     """
-    cdef list arrays = [*written.values(), *read.values()]
     cdef Py_ssize_t i, j
-    for i in range(len(written)):
+    for i in range(written):
         for j in range(i + 1, len(arrays)):
             if arrays[i] is not None and arrays[j] is not None:
                 if overlaps(arrays[i], arrays[j]):
-                    shapes.check_apart(operation, written, read)
+                    named = list(zip(names, arrays, strict=True))
+                    shapes.check_apart(
+                        operation, dict(named[:written]), dict(named[written:]))
     return 0

@@ -290,8 +290,9 @@ def batchnorm_forward(
         p.residual = cnp.PyArray_BYTES(residual_)
     if running_mean is not None:
         check_apart(
-            operation, {"running_mean": running_mean, "running_var": running_var},
-            {"x": x_, "gamma": gamma_, "beta": beta_, "residual": residual_})
+            operation,
+            ("running_mean", "running_var", "x", "gamma", "beta", "residual"),
+            (running_mean, running_var, x_, gamma_, beta_, residual_), 2)
     p.relu = relu
     p.result = cnp.PyArray_BYTES(y)
     with nogil:

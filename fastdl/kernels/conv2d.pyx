@@ -235,7 +235,7 @@ def conv2d_forward(
     shape[0], shape[1], shape[2], shape[3] = g.n, g.oh, g.ow, g.oc
     cdef cnp.ndarray y = as_output(out, 4, shape, cnp.PyArray_TYPE(x_), "conv2d")
     if out is not None:
-        check_apart("conv2d", {"out": y}, {"x": x_, "weight": w_})
+        check_apart("conv2d", ("out", "x", "weight"), (y, x_, w_), 1)
         if b_ is not None and overlaps(y, b_):
             b_ = b_.copy()
             p.bias = cnp.PyArray_BYTES(b_)

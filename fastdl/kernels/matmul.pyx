@@ -123,7 +123,7 @@ def matmul(
     shape[0], shape[1] = p.m, p.n
     cdef cnp.ndarray y = as_output(out, 2, shape, cnp.PyArray_TYPE(a_), "matmul")
     if out is not None:  # the bias is copied anyhow
-        check_apart("matmul", {"out": y}, {"a": a_, "b": b_})
+        check_apart("matmul", ("out", "a", "b"), (y, a_, b_), 1)
     if p.m == 0 or p.n == 0:
         return y
 

@@ -126,8 +126,8 @@ def sgd_step(
             raise ArgumentError("sgd_step: momentum needs an array of velocities")
         p.first = in_place(velocity, "sgd_step", "velocity", param)
     check_apart(
-        "sgd_step", {"param": param, "velocity": velocity if momentum else None},
-        {"grad": grad_})
+        "sgd_step", ("param", "velocity", "grad"),
+        (param, velocity if momentum else None, grad_), 2)
     p.lr, p.momentum, p.dampening = lr, momentum, dampening
     p.nesterov, p.weight_decay = nesterov, weight_decay
     with nogil:
@@ -176,10 +176,8 @@ def rmsprop_step(
             raise ArgumentError("rmsprop_step: momentum needs an array of velocities")
         p.third = in_place(velocity, "rmsprop_step", "velocity", param)
     check_apart(
-        "rmsprop_step",
-        {"param": param, "square": square, "mean": mean,
-         "velocity": velocity if momentum else None},
-        {"grad": grad_})
+        "rmsprop_step", ("param", "square", "mean", "velocity", "grad"),
+        (param, square, mean, velocity if momentum else None, grad_), 4)
     p.lr, p.eps, p.weight_decay = lr, eps, weight_decay
     p.keep, p.add, p.momentum = beta, 1 - beta, momentum
     with nogil:
@@ -209,7 +207,8 @@ def adagrad_step(param, grad, square, *, lr, eps=1e-10, weight_decay=0.0):
     cdef StepArgs p
     cdef cnp.ndarray grad_ = set_arrays(&p, param, grad, "adagrad_step")
     p.first = in_place(square, "adagrad_step", "square", param)
-    check_apart("adagrad_step", {"param": param, "square": square}, {"grad": grad_})
+    check_apart(
+        "adagrad_step", ("param", "square", "grad"), (param, square, grad_), 2)
     p.second = p.third = NULL
     p.lr, p.eps, p.weight_decay = lr, eps, weight_decay
     p.keep, p.add, p.momentum = 1, 1, 0
@@ -258,8 +257,8 @@ def adam_step(
     if largest is not None:
         p.third = in_place(largest, "adam_step", "largest", param)
     check_apart(
-        "adam_step", {"param": param, "m": m, "v": v, "largest": largest},
-        {"grad": grad_})
+        "adam_step", ("param", "m", "v", "largest", "grad"),
+        (param, m, v, largest, grad_), 4)
     p.lr, p.beta1, p.beta2, p.eps = lr, beta1, beta2, eps
     p.weight_decay, p.decoupled = weight_decay, decoupled
     p.correction1, p.correction2 = 1 - pow(p.beta1, step), 1 - pow(p.beta2, step)

@@ -74,7 +74,8 @@ class Module(Tree):
 
         An error of an operation is completed by the name of the layer that raised it.
         """
-        if holds_pictures(inputs[0] if inputs else next(iter(options.values()), None)):
+        first = inputs[0] if inputs else next(iter(options.values()), None)
+        if isinstance(first, np.ndarray) and holds_pictures(first):
             inputs = tuple(map(as_float, inputs))
             options = {name: as_float(value) for name, value in options.items()}
         try:
