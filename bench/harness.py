@@ -204,6 +204,19 @@ def with_algorithm(name: str, function: Function) -> Function:
     return run
 
 
+def with_runtime(name: str, function: Function) -> Function:
+    """Return `function` with its threads run by "openmp" or "pool"."""
+
+    def run() -> Any:
+        fastdl.set_runtime(name)
+        try:
+            return function()
+        finally:
+            fastdl.set_runtime("auto")
+
+    return run
+
+
 def check_equal(name: str, ours: Any, theirs: Any) -> None:
     """Raise unless two sides computed the same, whatever the layout of the result.
 

@@ -20,6 +20,7 @@ from bench.harness import (
     geometric_mean,
     measure,
     with_algorithm,
+    with_runtime,
 )
 from bench.networks import (
     LR,
@@ -67,21 +68,24 @@ def training(repeats: int, compiled: bool = False) -> Table:
         "runs in its faster layout with its fused Adam, eager; compiled is the same "
         "through its compiler, JAX a whole step as one compiled function; a peer that "
         "is not installed, or a compiler that was not asked for (--compiled), has no "
-        "figure. direct is fastdl without Winograd. Ratios are time of the fastest "
-        "peer / time of fastdl.",
-        ("network, batch", "fastdl", "direct", *PEERS, "ratio", "ratio direct"),
+        "figure. fastdl's threads are OpenMP's, the default; pool is the other runtime, "
+        "direct is fastdl without Winograd. Ratios are time of the fastest peer / time "
+        "of fastdl.",
+        ("network, batch", "fastdl", "pool", "direct", *PEERS, "ratio", "ratio direct"),
     )
     ratios = []
     for name, network in NETWORKS.items():
         sides = _step_sides(network, compiled)
-        sides["direct"] = with_algorithm("direct", sides["fastdl"])
+        step = sides["fastdl"]
+        sides["pool"] = with_runtime("pool", step)
+        sides["direct"] = with_algorithm("direct", step)
         times = table.timings[name] = measure(sides, repeats)
         milliseconds = {side: 1e3 * time.median for side, time in times.items()}
         row = [
             f"{name}, {network.batch}",
             against(milliseconds["fastdl"], network.goal, ".3f", at_most=True),
         ]
-        for side in ("direct", *PEERS):
+        for side in ("pool", "direct", *PEERS):
             row.append(f"{milliseconds[side]:.3f}" if side in milliseconds else "")
         peers = [milliseconds[side] for side in PEERS if side in milliseconds]
         if peers:
@@ -148,10 +152,15 @@ def under_load(repeats: int) -> Table:
     table = Table(
         "A busy machine",
         "Milliseconds of the ResNet-20 step, alone and while another process spins on "
-        "one of the cores.",
+        "one of the cores. fastdl is the default, which goes over from OpenMP to the "
+        "pool when the machine is busy; openmp and pool are each of them throughout.",
         ("side", "alone", "busy", "times as slow"),
     )
-    for side, step in _step_sides(NETWORKS["ResNet-20"]).items():
+    sides = _step_sides(NETWORKS["ResNet-20"])
+    for name in ("openmp", "pool"):
+        sides[name] = with_runtime(name, sides["fastdl"])
+    for side, step in sides.items():
+        fastdl.set_runtime("auto")  # from its beginning
         alone = measure({side: step}, repeats)[side]
         with _one_core_busy():
             busy = measure({side: step}, max(3, repeats // 2))[side]
