@@ -68,8 +68,8 @@ def training(repeats: int, compiled: bool = False) -> Table:
         "runs in its faster layout with its fused Adam, eager; compiled is the same "
         "through its compiler, JAX a whole step as one compiled function; a peer that "
         "is not installed, or a compiler that was not asked for (--compiled), has no "
-        "figure. fastdl's threads are OpenMP's; pool is the other runtime, direct is "
-        "fastdl without Winograd. Ratios are time of the fastest peer / time of fastdl.",
+        "figure. fastdl's threads are OpenMP's; pool is the other runtime, and direct "
+        "is without Winograd. Ratios are time of the fastest peer / time of fastdl.",
         ("network, batch", "fastdl", "pool", "direct", *PEERS, "ratio", "ratio direct"),
     )
     ratios = []
