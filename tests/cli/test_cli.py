@@ -587,7 +587,7 @@ def test_config_that_does_not_fit_the_model(change, fastdl_command, copy_of_run)
     ("damage", "message"),
     [
         (lambda data: data[: len(data) // 2], "cut off"),
-        (lambda data: b"not a model", "no safetensors"),
+        (lambda data: b"not a model", "as a safetensors file"),
         (lambda data: b"", "safetensors"),
         (lambda data: data.replace(b"Flatten", b"Flutten"), "another checksum"),
     ],

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fastdl.files import write_tensors
+
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="only Linux tells and limits memory"
 )
@@ -227,3 +229,17 @@ def test_what_is_whole_is_read_in_little_memory(tmp_path):
         check=True,
     )
     assert result.stdout == "file.idx was read\nfile.npz was read\n"
+
+
+def test_a_whole_file_for_which_the_memory_does_not_suffice(tmp_path):
+    """The package, out of memory itself, would abort or hang."""
+    path = tmp_path / "large.safetensors"
+    write_tensors({"a": np.zeros(FAR, np.uint8)}, path, {})
+    result = subprocess.run(
+        [sys.executable, "-c", CODE, str(FAR + MEMORY), path],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert result.stdout == "large.safetensors DataError MemoryError True\n"

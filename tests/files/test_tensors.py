@@ -18,7 +18,7 @@ ARRAYS = {
     dtype: RNG.integers(0, 2, (3, 2)).astype(dtype)
     for dtype in (
         "bool", "int8", "uint8", "int16", "uint16", "float16", "int32", "uint32",
-        "float32", "complex64", "int64", "uint64", "float64",
+        "float32", "int64", "uint64", "float64",
     )
 }  # fmt: skip
 ARRAYS |= {
@@ -52,22 +52,38 @@ def test_round_trip(tmp_path):
     assert all(array.flags.writeable for array in state.values())
 
 
+def test_complex_numbers_where_the_package_has_them(tmp_path):
+    arrays = {"a": np.array([1 + 2j, 3], np.complex64), "b": np.ones(3)}
+    try:
+        package.save(arrays)
+    except safetensors.SafetensorError:  # early releases
+        with pytest.raises(ArgumentError, match="complex64"):
+            write_tensors(arrays, tmp_path / "a", {})
+    else:
+        write_tensors(arrays, tmp_path / "a", {})
+        assert_same(read_tensors(tmp_path / "a")[0], arrays)
+
+
+def test_texts_without_arrays(tmp_path):
+    write_tensors({}, tmp_path / "a", {"key": "text"})
+    assert read_tensors(tmp_path / "a") == ({}, {"key": "text"})
+    with safetensors.safe_open(tmp_path / "a", "numpy") as file:
+        assert file.metadata()["key"] == "text"
+
+
 def test_other_readers_read_it(tmp_path):
     write_tensors(ARRAYS, tmp_path / "a", {"key": "text"})
-    known = {k: a for k, a in ARRAYS.items() if k != "complex64"}  # new in the package
-    write_tensors(known, tmp_path / "b", {"key": "text"})
-    assert_same(package.load_file(tmp_path / "b"), known)
-    with safetensors.safe_open(tmp_path / "b", "numpy") as file:
+    assert_same(package.load_file(tmp_path / "a"), ARRAYS)
+    with safetensors.safe_open(tmp_path / "a", "numpy") as file:
         assert file.metadata()["key"] == "text"
 
 
 def test_files_of_other_writers_are_read(tmp_path):
     """Also files of earlier versions of fastdl, which had no checksum."""
-    known = {k: a for k, a in ARRAYS.items() if k != "complex64"}
     for metadata in ({"key": "text"}, None):
-        package.save_file(known, tmp_path / "a", metadata)
+        package.save_file(ARRAYS, tmp_path / "a", metadata)
         state, texts = read_tensors(tmp_path / "a")
-        assert_same(state, known)
+        assert_same(state, ARRAYS)
         assert texts == (metadata or {})
     model = nn.Linear(3, 2)
     description = {"fastdl.model": json.dumps(nn.to_config(model))}
@@ -104,12 +120,20 @@ def test_arrays_in_other_layouts(tmp_path):
         ({"a": np.array(["text"])}, "cannot write 'a' of type <U4"),
         ({"a": np.array([None])}, "type object"),
         ({"a": np.zeros(2, np.longdouble)}, "cannot write 'a'"),
+        ({"a": np.zeros(2, "i4,i4")}, "cannot write 'a'"),
         ({"__metadata__": np.zeros(2)}, "cannot write '__metadata__'"),
+        ({"\ud800": np.zeros(2)}, "surrogates"),
     ],
 )
 def test_what_the_format_has_not(state, message, tmp_path):
     with pytest.raises(ArgumentError, match=message):
         write_tensors(state, tmp_path / "a", {})
+    assert not os.listdir(tmp_path)
+
+
+def test_a_text_that_is_none(tmp_path):
+    with pytest.raises(ArgumentError, match="surrogates"):
+        write_tensors({}, tmp_path / "a", {"key": "\ud800"})
     assert not os.listdir(tmp_path)
 
 
@@ -159,47 +183,130 @@ def test_the_checksum_is_of_header_and_data(change, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    "change",
     [
-        (lambda a: a.update(dtype="BF16"), "'a' has the type 'BF16', which NumPy"),
-        (lambda a: a.update(dtype="F64"), "'a' of shape .* lies in"),
-        (lambda a: a.update(dtype=["F32"]), "'a' has a type"),
-        (lambda a: a.update(shape=[2, 2]), r"'a' of shape \[2, 2\] lies in \[0, 24\]"),
-        (lambda a: a.update(shape=[-2, -3]), "'a' has a type, shape"),
-        (lambda a: a.update(shape=[2.0, 3]), "'a' has a type, shape"),
-        (lambda a: a.update(shape=[True, 6]), "'a' has a type, shape"),
-        (lambda a: a.update(shape=[1] * 65 + [6]), "'a' has a type, shape"),
-        (lambda a: a.update(shape=6), "'a' has a type, shape"),
-        (lambda a: a.update(data_offsets=[8, 32]), "'a' begins at 8, not at 0"),
-        (lambda a: a.update(data_offsets=[24, 0]), "'a' of shape"),
-        (lambda a: a.update(data_offsets=[0]), "'a' of shape"),
-        (lambda a: a.update(data_offsets=None), "'a' has a type"),
-        (lambda a: a.update(more=1), "'a' needs dtype, shape, data_offsets"),
-        (lambda a: a.pop("shape"), "'a' needs dtype"),
-        (
-            lambda a: a.update(shape=[0], data_offsets=[0, 0]),
-            "tensors of 0 bytes",
-        ),
+        {"dtype": "F64"},
+        {"dtype": ["F32"]},
+        {"dtype": "F33"},
+        {"shape": [2, 2]},
+        {"shape": [-2, -3]},
+        {"shape": [2.0, 3]},
+        {"shape": [True, 6]},
+        {"shape": 6},
+        {"shape": [2**32, 2**32, 6]},
+        {"shape": [2**62, 6]},
+        {"data_offsets": [8, 32]},
+        {"data_offsets": [24, 0]},
+        {"data_offsets": [0, 2**64 - 1]},
+        {"data_offsets": [0]},
+        {"data_offsets": None},
+        {"shape": [0], "data_offsets": [0, 0]},
     ],
+    ids=str,
 )
-def test_damaged_header(change, message, tmp_path):
+def test_damaged_header(change, tmp_path):
     path = tmp_path / "a"
     write_tensors({"a": np.ones((2, 3), np.float32)}, path, {})
-    changed(path, lambda header: change(header["a"]), keep_checksum=False)
-    with pytest.raises(DataError, match=message) as caught:
+    changed(path, lambda header: header["a"].update(change), keep_checksum=False)
+    with pytest.raises(DataError, match=f"^{path} cannot be read as a safetensors"):
         read_tensors(path)
-    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dtype": "BF16", "shape": [12]}, "has the type 'BF16', which NumPy has not"),
+        ({"shape": [1] * 65 + [6]}, "dimension"),
+    ],
+    ids=["bfloat16", "65 axes"],
+)
+def test_a_tensor_that_numpy_cannot_hold_is_named(change, message, tmp_path):
+    path = tmp_path / "a"
+    write_tensors({"a": np.ones((2, 3), np.float32)}, path, {})
+    changed(path, lambda header: header["a"].update(change), keep_checksum=False)
+    with pytest.raises(DataError, match=f"^{path}.* 'a'.*{message}"):
+        read_tensors(path)
+
+
+def tensor(begin, end):
+    return {"dtype": "U8", "shape": [end - begin], "data_offsets": [begin, end]}
+
+
+def write_header(header, path, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"a": tensor(0, 4), "b": tensor(0, 4)},
+        {"a": tensor(0, 4), "b": tensor(2, 6)},
+        {"a": tensor(0, 3), "b": tensor(4, 8)},
+        {"__metadata__": tensor(0, 8)},
+        b'{"a":%s,"a":%s}' % (b"1", json.dumps(tensor(0, 8)).encode()),
+        b'{"__metadata__":{"a":"1"},"__metadata__":{"a":"2"},"a":%s}'
+        % json.dumps(tensor(0, 8)).encode(),
+    ],
+    ids=["overlaid", "overlap", "gap", "a tensor for texts", "twice", "texts twice"],
+)
+def test_every_byte_belongs_to_one_tensor(header, tmp_path):
+    write_header(header, tmp_path / "a", bytes(8))
+    with pytest.raises(DataError, match="a cannot be read as a safetensors file"):
+        read_tensors(tmp_path / "a")
 
 
 @pytest.mark.parametrize(
     "header",
     [b"[]", b"3", b'{"__metadata__": 1}', b'{"__metadata__": {"a": 1}}', b'{"a": 1}',
-     b"\xff", b"{", b"", b'{"a": NaN}', b"1" * 5000],
+     b'{"__metadata__": {"a": NaN}}', b"\xff", b"{", b"", b'{"a": NaN}', b"1" * 5000,
+     b'{"\\ud800": {}}'],
 )  # fmt: skip
 def test_header_of_other_types(header, tmp_path):
-    (tmp_path / "a").write_bytes(len(header).to_bytes(8, "little") + header)
-    with pytest.raises(DataError, match="a is no safetensors file"):
+    write_header(header, tmp_path / "a")
+    with pytest.raises(DataError, match="a cannot be read as a safetensors file"):
         read_tensors(tmp_path / "a")
+
+
+@pytest.mark.parametrize("value", [b"[" * 10**5 + b"]" * 10**5, b"1" * 5000])
+def test_what_the_package_skips_in_a_header(value, tmp_path):
+    """It takes no notice of fields that it does not know, however deep."""
+    fields = json.dumps(tensor(0, 0)).encode()[:-1]
+    write_header(b'{"a":%s,"more":%s}}' % (fields, value), tmp_path / "a")
+    with pytest.raises(DataError, match=f"{tmp_path / 'a'} "):
+        read_tensors(tmp_path / "a")
+
+
+def test_many_names(tmp_path):
+    state = {f"{n} é": np.zeros(0, np.uint8) for n in range(20_000)}
+    write_tensors(state, tmp_path / "a", {})
+    assert read_tensors(tmp_path / "a")[0].keys() == state.keys()
+
+
+def test_same_arrays_make_same_bytes(tmp_path):
+    texts = {str(n): "é" for n in range(9)}
+    for name in "ab":
+        write_tensors(ARRAYS, tmp_path / name, texts)
+        texts = dict(reversed(texts.items()))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_checksum_does_not_ask_for_the_layout(tmp_path):
+    """A program that sorts and spaces the header otherwise may keep the checksum."""
+    arrays = {"a": np.ones(3, np.float32), "b": np.zeros((2, 2)), "c": np.int8(4)}
+    write_tensors(arrays, tmp_path / "a", {"key": "text", "a": ""})
+    with safetensors.safe_open(tmp_path / "a", "numpy") as file:
+        metadata = file.metadata()
+    content, place, header = b"", 0, {"__metadata__": dict(reversed(metadata.items()))}
+    for name, array in package.load_file(tmp_path / "a").items():
+        kind = {"f": "F", "i": "I"}[array.dtype.kind] + str(8 * array.itemsize)
+        end = place + array.nbytes
+        header[name] = {
+            "shape": array.shape, "data_offsets": [place, end], "dtype": kind,
+        }  # fmt: skip
+        content, place = content + array.tobytes(), end
+    write_header(header, tmp_path / "b", content)
+    assert_same(read_tensors(tmp_path / "b")[0], read_tensors(tmp_path / "a")[0])
 
 
 def test_what_is_no_regular_file(tmp_path):
