@@ -37,7 +37,7 @@ CONV_ALGORITHMS = ("auto", "direct", "winograd")
 # each element of the arrays that are checked here they take less than 2^20 bytes beside
 # (Winograd's tiles, in whole vectors, of 1024 threads).
 MAX_ELEMENTS = 2**42
-_WORD = 2**63  # an integer beyond is a mistake, and may be too long to be printed
+_BITS = 128  # of a seed; a longer integer is a mistake, and too long to be printed
 
 _REALS = (np.dtype(np.float32), np.dtype(np.float64))
 _ROUNDING = 1e-6  # by which a probability computed in float32 may exceed 1
@@ -52,10 +52,11 @@ def _index(value: Any) -> int:
     return operator.index(value)
 
 
-def _check_word(value: int, name: str) -> None:
-    if abs(value) >= _WORD:
+def _check_bits(value: int, name: str) -> None:
+    if value.bit_length() > _BITS:
         raise ShapeError(
-            f"{name} must be below 2**63, got a number of {value.bit_length()} bits"
+            f"{name} must be below 2**{_BITS}, got a number of {value.bit_length()} "
+            f"bits"
         )
 
 
@@ -65,7 +66,7 @@ def integer(value: Any, name: str, minimum: int = 1) -> int:
         result = _index(value)
     except TypeError:
         result = minimum - 1
-    _check_word(result, name)
+    _check_bits(result, name)
     if result < minimum:
         raise ShapeError(f"{name} must be an integer >= {minimum}, got {value!r}")
     return result
@@ -96,7 +97,7 @@ def pair(value: Any, name: str, minimum: int = 1) -> Pair:
     except (TypeError, ValueError):
         first = second = minimum - 1
     for size in (first, second):
-        _check_word(size, name)
+        _check_bits(size, name)
     if first < minimum or second < minimum:
         raise ShapeError(
             f"{name} must be an integer >= {minimum} or a pair of them, got {value!r}"
