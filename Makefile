@@ -42,9 +42,9 @@ wheel: $(VENV)/packed ## Build the source distribution, and the wheel from it, i
 	$(BIN)/python -m pip wheel --quiet --no-build-isolation --check-build-dependencies \
 		--no-deps --wheel-dir dist dist/*.tar.gz
 ifeq ($(shell uname), Linux) # the OpenMP library goes into the wheel
-	$(BIN)/auditwheel repair --wheel-dir build/repaired dist/*-linux_*.whl >build/auditwheel.log 2>&1 \
-		|| { cat build/auditwheel.log; rm dist/*.whl; exit 1; }
-	mv build/repaired/*.whl dist && rm dist/*-linux_*.whl
+	$(BIN)/auditwheel repair --wheel-dir dist dist/*-linux_*.whl >dist/repair.log 2>&1 \
+		|| { cat dist/repair.log; rm dist/*.whl; exit 1; }
+	rm dist/*-linux_*.whl dist/repair.log
 endif
 
 clean: ## Remove builds and the environment; results in runs/ stay.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -69,14 +70,12 @@ def use(backend: str) -> None:
     ArgumentError
         For another name.
     ImportError
-        For "compiled" when the kernels are not built.
+        For "compiled" when the kernels are not built; the message says how.
     """
     functions: ModuleType
     beside: ModuleType
     if backend == "compiled":
-        from fastdl import kernels
-
-        functions = beside = kernels
+        functions = beside = _compiled()
     elif backend == "reference":
         functions, beside = reference, _engine
     else:
@@ -90,19 +89,37 @@ def use(backend: str) -> None:
     globals().update(bound, name=backend)
 
 
+def _compiled() -> ModuleType:
+    try:
+        from fastdl import kernels
+    except ImportError as error:
+        raise ImportError(
+            f"the compiled kernels are not available ({error}); build them with "
+            f"`pip install .` in a source tree, with a C compiler"
+        ) from error
+    return kernels
+
+
+def _left_out() -> bool:
+    """Whether fastdl was installed without kernels, which a user must have asked for.
+
+    Their folder has no source, as in a tree where they wait to be built, and no module.
+    """
+    files = Path(__file__).with_name("kernels").iterdir()
+    return all(file.suffix not in (".pyx", ".so", ".pyd") for file in files)
+
+
 def _use_default() -> None:
     chosen = os.environ.get("FASTDL_BACKEND")
-    if chosen:
-        use(chosen)
+    if chosen or _left_out():
+        use(chosen or "reference")
         return
     try:
         use("compiled")
     except ImportError as error:
         warnings.warn(
-            f"the compiled kernels are not available ({error}); fastdl uses the NumPy "
-            "reference, which is much slower. Build them with `pip install .` in a "
-            "source tree, with a C compiler; or set FASTDL_BACKEND=reference to say "
-            "that you mean it",
+            f"{error}, or set FASTDL_BACKEND=reference to say that you mean it: fastdl "
+            "now uses the NumPy reference, which is much slower",
             RuntimeWarning,
             stacklevel=2,
         )

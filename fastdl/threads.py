@@ -27,8 +27,8 @@ def set_num_threads(count: int) -> None:
 
     At import the environment variable ``FASTDL_NUM_THREADS`` sets the number, else
     ``OMP_NUM_THREADS``; without them all cores are used. Where threadpoolctl (joblib,
-    scikit-learn) limits OpenMP, its limit holds here too. The results have the same
-    bits for any number.
+    scikit-learn) gives OpenMP another number than its own default, that is a limit here
+    too. The results have the same bits for any number.
 
     Raises
     ------

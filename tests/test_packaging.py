@@ -105,6 +105,16 @@ def test_reference_needs_no_compiler(tree):
     (built,) = tree.glob("build/lib")
     assert (built / "fastdl" / "backend.py").is_file()
     assert not list(built.rglob("*.so"))
+    code = "import fastdl; print(fastdl.backend.name)"  # without a word
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(built), "FASTDL_BACKEND": ""},
+        cwd=built,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout == "reference\n", result.stderr
 
 
 def test_old_python_is_refused_before_anything_else():

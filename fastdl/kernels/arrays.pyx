@@ -55,10 +55,15 @@ cdef cnp.ndarray as_output(
             f"got {getattr(out, 'shape', type(out).__name__)}"
         )
     array = out
-    if cnp.PyArray_TYPE(array) != typenum or not cnp.PyArray_ISCARRAY(array):
+    if cnp.PyArray_TYPE(array) != typenum:
         raise DtypeError(
-            f"{operation}: out must be a writable C-contiguous array of type "
-            f"{cnp.PyArray_DescrFromType(typenum)}, got {array.dtype}"
+            f"{operation}: out must be {cnp.PyArray_DescrFromType(typenum)}, "
+            f"got {array.dtype}"
+        )
+    if not cnp.PyArray_ISCARRAY(array):
+        raise DtypeError(
+            f"{operation}: out must be writable, C-contiguous, aligned and in native "
+            "byte order; np.require(out, requirements='CAW') gives such an array"
         )
     return array
 

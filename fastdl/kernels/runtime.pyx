@@ -102,7 +102,7 @@ cdef enum:  # nanoseconds
     WINDOW = 100_000_000  # of loops, after which OpenMP's waiting is judged
 
 cdef int thread_count = 1
-cdef int usual_limit = 0  # OpenMP's number of threads unless somebody lowers it
+cdef int usual_limit = 0  # OpenMP's number of threads unless somebody changes it
 cdef object chosen_runtime = None
 cdef bint is_auto = True
 cdef bint uses_openmp = False
@@ -131,12 +131,14 @@ cdef bint openmp_runs() noexcept nogil:
 
 
 cdef int allowed_threads() noexcept nogil:
-    """Threads that may work: fewer than set while OpenMP's own number is lowered.
+    """Threads that may work: at most OpenMP's own number, where somebody changed that.
 
     So threadpoolctl, and with it joblib and scikit-learn, limits parts of a program.
     """
     cdef int limit = omp_get_max_threads()
-    return limit if limit < usual_limit and limit < thread_count else thread_count
+    if limit == usual_limit or limit < 1:  # OMP_NUM_THREADS may have been too large
+        return thread_count
+    return min(limit, thread_count)
 
 
 cdef int threads_for(double work) noexcept nogil:
