@@ -89,14 +89,16 @@ def sum_to(dy: np.ndarray, shape: Shape) -> np.ndarray:
 def add_up(x: np.ndarray, axes: Shape, out: np.ndarray, keepdims: bool) -> None:
     """Put the sums over axes into `out`, those of many terms by way of float64.
 
-    NumPy adds in pairs along the last axes of an array, but term by term along the
+    NumPy adds in pairs along the last axis of an array, but term by term along the
     others: a long chain, which loses digits in float32.
     """
-    dtype = None
-    in_pairs = x.flags.c_contiguous and axes == tuple(range(x.ndim))[-len(axes) :]
-    if not in_pairs and math.prod(x.shape[i] for i in axes) > _CHAIN:
-        dtype = np.float64
-    np.add.reduce(x, axes, dtype, out=out, keepdims=keepdims)
+    count = math.prod(x.shape[i] for i in axes)
+    lead = x.shape[: x.ndim - len(axes)]
+    if x.flags.c_contiguous and axes == tuple(range(len(lead), x.ndim)):
+        np.add.reduce(x.reshape(*lead, count), -1, out=out.reshape(lead))
+    else:
+        dtype = np.float64 if count > _CHAIN else None
+        np.add.reduce(x, axes, dtype, out=out, keepdims=keepdims)
 
 
 def mean_over(x: np.ndarray, axes: Shape) -> np.ndarray:

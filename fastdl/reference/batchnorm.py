@@ -181,5 +181,6 @@ def batchnorm_backward(
     x_hat = (x - mean) * rstd
     dbeta = sum_over(dy, axes)
     dgamma = sum_over(dy * x_hat, axes)
-    dx = gamma * rstd * (dy - (dbeta + x_hat * dgamma) / m)
+    # A large integer m would make float64 of float32 in NumPy 1.
+    dx = gamma * rstd * (dy - (dbeta + x_hat * dgamma) / float(m))
     return dx, dgamma, dbeta
