@@ -18,6 +18,7 @@ from fastdl.shapes import broadcast, check_real
 Shape = tuple[int, ...]
 
 _CHAIN = 256  # terms that are added up in float32
+_LONG = 4096  # terms that are added up in float32, in pairs
 
 
 def empty_like(x: np.ndarray) -> np.ndarray:
@@ -95,7 +96,12 @@ def add_up(x: np.ndarray, axes: Shape, out: np.ndarray, keepdims: bool) -> None:
     count = math.prod(x.shape[i] for i in axes)
     lead = x.shape[: x.ndim - len(axes)]
     if x.flags.c_contiguous and axes == tuple(range(len(lead), x.ndim)):
-        np.add.reduce(x.reshape(*lead, count), -1, out=out.reshape(lead))
+        if not lead and count > _LONG:  # NumPy 1 loses a digit in pairs as well
+            blocks, rest = np.split(x.reshape(count), [count - count % _LONG])
+            sums = np.add.reduce(blocks.reshape(-1, _LONG), -1)
+            out[...] = np.add.reduce(sums, dtype=np.float64) + np.add.reduce(rest)
+        else:
+            np.add.reduce(x.reshape(*lead, count), -1, out=out.reshape(lead))
     else:
         dtype = np.float64 if count > _CHAIN else None
         np.add.reduce(x, axes, dtype, out=out, keepdims=keepdims)
