@@ -159,7 +159,7 @@ class Trainer:
         check_finite: bool = True,
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = False,
-        allow_changes: Sequence[str] = (),
+        allow_changes: Sequence[str] | None = (),
     ) -> History:
         """Train for some epochs; called again, it goes on where it was.
 
@@ -232,7 +232,7 @@ class Trainer:
             The checkpoint or a log cannot be written; also found before.
         """
         epochs = integer(epochs, "fit: epochs")
-        check_callbacks(callbacks)
+        check_callbacks(callbacks, checkpoint)
         train = one_source("fit", x, y, "epochs")
         loader = training_loader(train, batch_size, shuffle, seed)
         loader_of_validation = None if validation is None else as_loader(validation)

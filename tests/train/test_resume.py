@@ -107,6 +107,10 @@ def test_allowed_names_are_checked(tmp_path):
         fit(path, resume=True, allow_changes=["batchsize"])
     with pytest.raises(ArgumentError, match="allow_changes is for resume=True"):
         fit(path, allow_changes=["lr"])
+    with pytest.raises(ArgumentError, match=r"must be a list of names.*got 5"):
+        fit(path, resume=True, allow_changes=5)
+    fit(path, resume=True, allow_changes=None)
+    fit(path, resume=True, allow_changes=["epochs"])  # though nothing depends on it
     options = {"batch_size": 4, "seed": 1}
     with pytest.raises(ArgumentError, match=r"seed: 0, now 1\n") as caught:
         fit(path, resume=True, allow_changes="batch_size", **options)
@@ -548,6 +552,25 @@ def test_unwritable_is_found_before_the_first_step(tmp_path, place, make):
     with pytest.raises(OSError, match=r"log\.safetensors"):
         one.fit((X, Y), validation=(X, Y), progress=False, **options)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda d: {"checkpoint": d / "a.safetensors",
+                   "callbacks": [train.ModelCheckpoint(d / "a.safetensors")]},
+        lambda d: {"checkpoint": str(d / "last.safetensors"),
+                   "callbacks": [train.ModelCheckpoint(d / "b" / "..")]},
+        lambda d: {"callbacks": [train.CSVLog(d / "a"), train.JSONLog(d / "a")]},
+        lambda d: {"callbacks": 2 * [train.ModelCheckpoint(d)]},
+    ],
+    ids=["checkpoint", "folder", "logs", "twice"],
+)  # fmt: skip
+def test_two_writers_of_one_file_are_refused(tmp_path, make):
+    one = Trainer(nn.Linear(2, 2))
+    with pytest.raises(ArgumentError, match="would be written by two, "):
+        one.fit(X, Y, validation=(X, Y), progress=False, **make(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_split_parts(tmp_path):
