@@ -370,6 +370,6 @@ def _constructor(module: Module) -> Mapping[str, inspect.Parameter]:
 
 def _lines(kind: str, names: Sequence[str], hint: Callable[[str], str]) -> str:
     """Return lines about the first names, and how many more there are."""
-    lines = [f"\n  {kind} '{name}'{hint(name)}" for name in names[:_LISTED]]
+    lines = [f"\n  {kind} '{name:.200}'{hint(name)}" for name in names[:_LISTED]]
     more = len(names) - _LISTED
     return "".join(lines) + (f"\n  {kind}: {more} more" if more > 0 else "")
