@@ -109,8 +109,6 @@ def read_file(path: str | os.PathLike[str], limit: int | None = None) -> bytes:
     """
     if not Path(path).is_file():
         raise DataError(f"no file {path}")
-    with open(path, "rb") as file:
-        content = file.read(-1 if limit is None else limit + 1)
-    if limit is not None and len(content) > limit:
+    if limit is not None and os.path.getsize(path) > limit:
         raise DataError(f"{path} is damaged: it has more than {limit:,} bytes")
-    return content
+    return Path(path).read_bytes()
