@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LISTED = 50  # names in a message
+
 
 class FastdlError(Exception):
     """The base of all errors that fastdl raises."""
@@ -59,4 +61,6 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name).lower(), lower, n=1)
     if near:
         return f"; did you mean {lower[near[0]]!r}?"
-    return "; choose from " + ", ".join(repr(choice) for choice in choices)
+    more = ", ..." if len(choices) > _LISTED else ""
+    listed = ", ".join(repr(choice) for choice in choices[:_LISTED])
+    return f"; choose from {listed}{more}"

@@ -11,6 +11,7 @@ import fastdl
 from fastdl import backend, data, datasets, models, random, report
 from fastdl.cli import arguments
 from fastdl.cli.outcome import Outcome, examine
+from fastdl.errors import DataError
 from fastdl.files import check_writable
 from fastdl.train import (
     OPTIMIZERS,
@@ -39,6 +40,8 @@ A tenth of the training data is held out, and measured after each epoch (validat
 Of a folder without test/, a fifth of the pictures is held out first, as the test set.
 What is not given comes from the recipe of the data set; metrics.csv has the losses, the
 accuracies and the learning rate of each epoch.
+
+Pictures of a folder are .png, .jpg, .jpeg, .bmp, .gif or .webp.
 
 Steer a run by hand: {"learning_rate": 0.0003}, written into control.json of the run
 folder, holds from the next epoch on. Stop it by Ctrl-C, and go on with --resume.
@@ -245,10 +248,14 @@ class _Config(Callback):
     def decides(self) -> None:
         """Nothing: it only writes."""
 
+    def writes(self) -> list[Path]:
+        """Return the settings, and the model of the end."""
+        return [self._folder.config, self._folder.model]
+
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Find out whether the files of the end can be written."""
-        check_writable(self._folder.config)
-        check_writable(self._folder.model)
+        """Find out whether the files can be written."""
+        for path in self.writes():
+            check_writable(path)
 
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
         """Write the file."""
@@ -282,6 +289,8 @@ def _fit(
     folder: RunFolder,
     callbacks: list[Callback],
 ) -> None:
+    if options.resume:
+        _check_resumable(folder)
     try:
         trainer.fit(
             chosen.loader(train, options.seed),
@@ -302,3 +311,18 @@ def _fit(
             f"{folder.path}; add --resume to go on"
         ) from None
     folder.checkpoint.unlink()
+
+
+def _check_resumable(folder: RunFolder) -> None:
+    """Raise DataError, with the reason, when there is no checkpoint."""
+    if folder.checkpoint.exists():
+        return
+    model, config = folder.model, folder.config
+    # An earlier run may have left a model: that of this one is newer than its settings.
+    written = [file.stat().st_mtime_ns for file in (model, config) if file.is_file()]
+    if len(written) == 2 and written[0] >= written[1]:
+        raise DataError(f"this run is finished, its model is saved in {model}")
+    raise DataError(
+        f"no epoch was completed: there is no file {folder.checkpoint}; start without "
+        f"--resume"
+    )

@@ -23,6 +23,8 @@ _FEW_PIXELS = 2**24
 _PIXELS_A_BYTE = 8 * 1032
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"))
+# Theirs alone: Pillow would start other programs for some, whatever the suffix says.
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 
 
 class Picture(NamedTuple):
@@ -37,7 +39,8 @@ class Picture(NamedTuple):
 def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
     """Load the pictures of ``<path>/train/<class>/`` and ``<path>/test/<class>/``.
 
-    Without a folder ``train``, those of ``<path>/<class>/``, all as training set.
+    Without a folder ``train``, those of ``<path>/<class>/``, all as training set. Read
+    are files that end with .png, .jpg, .jpeg, .bmp, .gif or .webp.
 
     Parameters
     ----------
@@ -56,8 +59,9 @@ def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
     Raises
     ------
     DataError
-        When there is no picture, one cannot be read, sizes differ, or the test
-        set has a class of its own.
+        When there is no picture or one class alone; the folder of a class has files
+        but no picture; a picture cannot be read; sizes differ, or the test set has a
+        class of its own; or the name of a class is not in UTF-8.
     FastdlError
         When Pillow is missing.
     """
@@ -78,13 +82,31 @@ def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
         Picture(part, file.parent.name, str(file), read_image(file, size))
         for part, file in tqdm(files, desc=root.name, unit=" images", disable=None)
     )
-    return assemble(root.name, pictures)
+    splits = assemble(root.name, pictures)
+    if len(splits.classes) < 2:
+        raise DataError(
+            f"image_folder: {root} needs two classes at least, there is only "
+            f"{splits.classes[0]!r}"
+        )
+    return splits
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for file in folder.glob("[!.]*/[!.]*"):
-        if file.suffix.lower() in SUFFIXES:
-            yield file
+    for label in filter(Path.is_dir, folder.glob("[!.]*")):
+        files = [file for file in label.glob("[!.]*") if not file.is_dir()]
+        pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
+        if files and not pictures:
+            raise DataError(
+                f"image_folder: no picture in {label}; files that end with "
+                f"{', '.join(sorted(SUFFIXES))} are read"
+            )
+        try:
+            label.name.encode()
+        except UnicodeEncodeError:
+            raise DataError(
+                f"image_folder: the name of {str(label)!a} is not in UTF-8; rename it"
+            ) from None
+        yield from pictures
 
 
 def read_image(
@@ -122,14 +144,21 @@ def read_image(
     """
     name = name or str(file)
     try:
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise FastdlError(
             'reading pictures needs Pillow: pip install "fastdl-cpu[image]"'
         ) from None
     with reading(name, "as a picture"):
         content = _content(file)
-    with reading(name, "as a picture"), Image.open(io.BytesIO(content)) as image:
+        try:
+            opened = Image.open(io.BytesIO(content), formats=_FORMATS)
+        except UnidentifiedImageError:  # its message names no file
+            raise DataError(
+                f"{name} cannot be read as a picture: it is damaged, or none of "
+                f"{', '.join(_FORMATS)}"
+            ) from None
+    with reading(name, "as a picture"), opened as image:
         # Before it is decoded: a small file may hold a very large picture.
         if only is not None and (image.height, image.width) != only:
             raise DataError(

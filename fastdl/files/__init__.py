@@ -1,6 +1,7 @@
 """Files: written whole or not at all, read with suspicion."""
 
 from fastdl.files.damage import (
+    SMALL,
     Readable,
     inflated_limit,
     parse_json,
@@ -13,6 +14,7 @@ from fastdl.files.replace import check_writable, new_file, replaced, write_text
 from fastdl.files.tensors import read_tensors, write_tensors
 
 __all__ = [
+    "SMALL",
     "Readable",
     "check_writable",
     "inflated_limit",

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastdl.errors import DataError, FastdlError
 
+SMALL = 2**24  # bytes; no file of settings comes near it
 _BLOCK = 2**16
 
 
@@ -84,20 +85,30 @@ def parse_json(text: str | bytes, source: object) -> Any:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Return what a JSON file holds; raises as `parse_json` and `read_file`."""
-    return parse_json(read_file(path), path)
+    """Return what a small JSON file holds; raises as `parse_json` and `read_file`."""
+    return parse_json(read_file(path, SMALL), path)
 
 
-def read_file(path: str | os.PathLike[str]) -> bytes:
+def read_file(path: str | os.PathLike[str], limit: int | None = None) -> bytes:
     """Return the content of a file.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    limit : int, optional
+        How many bytes it may have at most.
 
     Raises
     ------
     DataError
-        It is no regular file: a pipe would block, a device may have no end.
+        It is no regular file: a pipe would block, a device may have no end; or it is
+        larger than `limit`.
     OSError
         It may not be read.
     """
     if not Path(path).is_file():
         raise DataError(f"no file {path}")
+    if limit is not None and os.path.getsize(path) > limit:
+        raise DataError(f"{path} is damaged: it has more than {limit:,} bytes")
     return Path(path).read_bytes()

@@ -2,7 +2,8 @@
 
 The format has no checksum, so one stands among its texts: the SHA-256 of all that is
 read back (texts, names, types, shapes and bytes), however a writer lays it out. A file
-without one, of another program or of an earlier fastdl, is taken as it is.
+without one, of another program or of an earlier fastdl, is taken as it is; a number of
+the format, which those have not, tells it from one whose checksum was lost.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _DTYPES = {  # those of the format that NumPy has
 }  # fmt: skip
 _METADATA = "__metadata__"
 _CHECKSUM = "fastdl.sha256"
+_FORMAT = "fastdl.format"  # where it stands, the checksum does too
 _LARGEST_HEADER = 100_000_000  # bytes; the limit of the format
 
 
@@ -64,7 +66,8 @@ def write_tensors(
         # The package writes texts in an order that changes from run to run, and
         # safetensors 0.4.0 writes no valid file of texts alone.
         header = json.loads(text)
-        header[_METADATA] = {**metadata, _CHECKSUM: _checksum(arrays, metadata)}
+        texts = {**metadata, _FORMAT: "2"}  # 1 had no checksum
+        header[_METADATA] = {**texts, _CHECKSUM: _checksum(arrays, texts)}
         text = json.dumps(
             header, sort_keys=True, ensure_ascii=False, separators=(",", ":")
         ).encode()
@@ -122,12 +125,15 @@ def read_tensors(
     _, text = _header(content)
     metadata = parse_json(text, path).get(_METADATA) or {}
     checksum = metadata.pop(_CHECKSUM, None)
-    if checksum is not None and checksum != _checksum(state, metadata):
+    known = checksum is not None or _FORMAT in metadata
+    if known and checksum != _checksum(state, metadata):
         raise DataError(
             f"{path} is damaged: its content has another checksum than when it was "
             f"written; take a copy of it from elsewhere (a program that changes the "
-            f"file on purpose should leave out {_CHECKSUM!r} of its metadata)"
+            f"file on purpose should leave out {_CHECKSUM!r} and {_FORMAT!r} of its "
+            f"metadata)"
         )
+    metadata.pop(_FORMAT, None)
     return state, metadata
 
 

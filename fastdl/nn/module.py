@@ -24,6 +24,8 @@ from fastdl.shapes import holds_pictures, integer
 
 M = TypeVar("M", bound="Module")
 
+_LISTED = 10  # names in a message
+
 
 class HookHandle:
     """What `Module.register_forward_hook` returns; ``remove()`` takes the hook away."""
@@ -285,11 +287,8 @@ class Module(Tree):
         if strict and (missing or unexpected):
             raise FastdlError(
                 "load_state_dict: the names do not match this model"
-                + "".join(f"\n  missing '{name}'" for name in missing)
-                + "".join(
-                    f"\n  unexpected '{name}'{suggest(name, missing or own)}"
-                    for name in unexpected
-                )
+                + _lines("missing", missing, lambda name: "")
+                + _lines("unexpected", unexpected, lambda n: suggest(n, missing or own))
             )
         values = {name: np.asarray(state[name]) for name in own if name in state}
         wrong = [
@@ -367,3 +366,10 @@ class Module(Tree):
 
 def _constructor(module: Module) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(type(module)).parameters
+
+
+def _lines(kind: str, names: Sequence[str], hint: Callable[[str], str]) -> str:
+    """Return lines about the first names, and how many more there are."""
+    lines = [f"\n  {kind} '{name:.200}'{hint(name)}" for name in names[:_LISTED]]
+    more = len(names) - _LISTED
+    return "".join(lines) + (f"\n  {kind}: {more} more" if more > 0 else "")

@@ -172,9 +172,13 @@ class ModelCheckpoint(Callback):
         """Return what decides which model is the best."""
         return self._monitor.decides()
 
+    def writes(self) -> list[Path]:
+        """Return the files of the best model and, in a folder, of the last one."""
+        return [self.best] if self.last is None else [self.best, self.last]
+
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Find out whether the files can be written."""
-        for path in filter(None, (self.best, self.last)):
+        for path in self.writes():
             check_writable(path)
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,6 +63,13 @@ class Callback:
         names = inspect.signature(type(self)).parameters
         return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
+    def writes(self) -> Sequence[str | os.PathLike[str]]:
+        """Return the paths of the files that it writes, each anew while it trains.
+
+        Two writers of one file are refused by ``fit``.
+        """
+        return ()
+
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed training needs: arrays, or what JSON can hold."""
         return {}
@@ -70,10 +78,29 @@ class Callback:
         """Go on from what `state_dict` returned; runs after `on_train_begin`."""
 
 
-def check_callbacks(callbacks: Sequence[Callback]) -> None:
-    """Raise ArgumentError when something is no Callback object."""
+def check_callbacks(
+    callbacks: Sequence[Callback], checkpoint: str | os.PathLike[str] | None = None
+) -> None:
+    """Raise ArgumentError when one is no Callback, or two write one file.
+
+    The file ``checkpoint`` is written by ``fit`` itself.
+    """
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise ArgumentError(
                 f"fit: callbacks must be Callback objects, got {callback!r:.60}"
             )
+    writers = {} if checkpoint is None else {_place(checkpoint): "fit: checkpoint"}
+    for callback in callbacks:
+        for path in callback.writes():
+            name, place = type(callback).__name__, _place(path)
+            if place in writers:
+                raise ArgumentError(
+                    f"fit: {path} would be written by two, {writers[place]} and "
+                    f"{name}; give each a file of its own"
+                )
+            writers[place] = name
+
+
+def _place(path: str | os.PathLike[str]) -> str:
+    return os.path.normcase(os.path.realpath(path))

@@ -88,12 +88,12 @@ class Checkpoint:
 
     # Going on
 
-    def read(self, allow_changes: Sequence[str]) -> None:
+    def read(self, allow_changes: Sequence[str] | None) -> None:
         """Read the file and compare the runs; nothing else is changed.
 
         Parameters
         ----------
-        allow_changes : sequence of str
+        allow_changes : sequence of str, optional
             Names of what may differ.
 
         Raises
@@ -171,16 +171,15 @@ class Checkpoint:
             for option in own.keys() & _changed_options(saved.changed, own):
                 group[option] = own[option]
 
-    def _compare(self, state: dict[str, Any], allow_changes: Sequence[str]) -> set[str]:
+    def _compare(self, state: dict[str, Any], allow_changes: Any) -> set[str]:
         """Return the names of what differs; ArgumentError unless they are allowed."""
-        if isinstance(allow_changes, str):
-            allow_changes = [allow_changes]
-        known = self._description | state.get("run", {})
+        allow_changes = _names(allow_changes)
+        # "epochs" is compared only where a schedule depends on it.
+        known = {"epochs", *self._description, *state.get("run", {})}
         for name in allow_changes:
             if not isinstance(name, str) or name not in known:
-                raise ArgumentError(
-                    f"fit: allow_changes: there is no {name!r}{suggest(name, known)}"
-                )
+                hint = suggest(name, sorted(known))
+                raise ArgumentError(f"fit: allow_changes: there is no {name!r}{hint}")
         found = self._differences(state)
         refused = [name for name in found if name not in allow_changes]
         if refused:
@@ -297,6 +296,18 @@ def _check_kinds(saved: Any, own: Any, place: str) -> None:
         checked_number(saved, place)
     elif isinstance(own, str):
         get({place: saved}, place, str, "a text")
+
+
+def _names(allow_changes: Any) -> Sequence[str]:
+    """Return the names of what may differ as a list."""
+    if allow_changes is None or isinstance(allow_changes, str):
+        return [] if allow_changes is None else [allow_changes]
+    if not isinstance(allow_changes, (list, tuple, set, frozenset)):
+        raise ArgumentError(
+            f"fit: allow_changes must be a list of names, such as ['lr'], got "
+            f"{allow_changes!r:.60}"
+        )
+    return list(allow_changes)
 
 
 def _changed_options(changed: set[str], own: dict[str, Any]) -> set[str]:

@@ -13,7 +13,12 @@ from fastdl.data import ArrayDataset, DataLoader, Dataset, MapDataset, Subset
 from fastdl.data.dataset import weights
 from fastdl.nn import Module
 from fastdl.train.callback import Callback
-from fastdl.train.fingerprint import describe, describe_array, name_of, text_of
+from fastdl.train.fingerprint import (
+    describe,
+    describe_array,
+    described_class,
+    text_of,
+)
 from fastdl.train.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -28,10 +33,13 @@ _LONGEST = 60  # characters of a value
 class Run:
     """One call of ``fit``: who trains, on what, and who looks on.
 
+    Made before anything iterates the loaders, so that what their transforms keep of
+    the batches that workers have made ahead, however many, is not a part of it.
+
     Parameters
     ----------
     trainer : Trainer
-        Its model has all sizes known.
+        Its model has all sizes known when `describe` is called.
     loader : DataLoader
         What it trains on.
     validation : DataLoader or None
@@ -50,8 +58,10 @@ class Run:
         callbacks: Sequence[Callback],
         epochs: int,
     ) -> None:
-        self.trainer, self.loader, self.validation = trainer, loader, validation
+        self.trainer, self.loader = trainer, loader
         self.callbacks, self.epochs = callbacks, epochs
+        self._loader = describe_loader(loader)
+        self._validation = None if validation is None else describe_loader(validation)
 
     def describe(self) -> dict[str, Any]:
         """Return by name what decides the weights after each epoch.
@@ -59,20 +69,18 @@ class Run:
         The names are those by which ``fit(allow_changes=)`` lets one differ. An option
         of the optimiser has its own name; "lr" includes the schedules.
         """
-        trainer, model, validation = self.trainer, self.trainer.model, self.validation
+        trainer, model = self.trainer, self.trainer.model
         frozen = [n for n, p in model.named_parameters() if not p.requires_grad]
-        loader = describe_loader(self.loader)
         described = {
-            "data": loader.pop("data"),
-            **loader,
-            "validation": None if validation is None else describe_loader(validation),
+            **self._loader,
+            "validation": self._validation,
             "model": _describe_model(model),
             "frozen": describe(frozen),
             "dtype": sorted({p.dtype.name for p in model.parameters()}),
             **{name: describe(value) for name, value in trainer._settings.items()},
             "metrics": describe(trainer.metrics),
             "callbacks": [
-                {"class": name_of(type(callback))} | describe(decides)
+                described_class(type(callback)) | describe(decides)
                 for callback in self.callbacks
                 if (decides := callback.decides()) is not None
             ],
@@ -93,7 +101,7 @@ class Run:
         names = {id(parameter): name for name, parameter in named}
         optimizer = self.trainer.optimizer
         return {
-            "class": name_of(type(optimizer)),
+            **described_class(type(optimizer)),
             "groups": describe(
                 [
                     [names.get(id(tensor), "not in the model") for tensor in each]
@@ -179,7 +187,7 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
         described["x"] = describe_array(whole.x, rows)
     else:
         source = whole.items if isinstance(whole, MapDataset) else whole
-        described["class"] = name_of(type(source))
+        described |= described_class(type(source))
         described["names"] = _names(source, rows)
         described["sample"] = _sample(dataset)
     for name, array in _labels(dataset, whole).items():

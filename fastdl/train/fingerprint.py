@@ -2,18 +2,23 @@
 
 Numbers, texts and containers are themselves; arrays are their type, their shape and a
 digest of their values; modules their classes and arguments; any other object its class
-and its public attributes; a function its name, its code and what it has closed over.
+and what it was made with; a function its name, its code and what it has closed over; a
+class its name, and outside of fastdl the code of its methods and its plain values.
 
-This cannot be complete: what a function reads from elsewhere (a global, a file), what a
-class keeps under a private name, and how its methods are written, is not seen; and the
-code of a function looks different to another version of Python. A path says where
-something is and not what, so it counts as nothing; of files, loggers and Python modules
-the class alone counts.
+What an object was made with are the arguments of its constructor, where all are kept as
+attributes of the same names: a counter or a cache beside them decides nothing. Where
+they are not, and for those of fastdl, it is all its public attributes.
+
+This cannot be complete: what a function reads from elsewhere (a global, a file), what
+C code does, and what an object keeps under a private name, is not seen; and code looks
+different to another version of Python. A path says where something is and not what, so
+it counts as nothing; of files, loggers and Python modules the class alone counts.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -66,6 +71,21 @@ def describe_array(array: np.ndarray, rows: np.ndarray | None = None) -> dict[st
         "shape": [*count, *array.shape[1:]],
         "digest": _digest(_pieces(array, rows)),
     }
+
+
+def described_class(cls: type) -> dict[str, Any]:
+    """Return the name of a class, with a digest of its code unless it is ours."""
+    named = {"class": name_of(cls)}
+    if _is_ours(cls):
+        return named
+    parts = [
+        [name, part]
+        for each in cls.__mro__
+        if not _is_ours(each)
+        for name, value in sorted(vars(each).items())
+        if (part := _part_of_class(name, value)) is not None
+    ]
+    return named | {"code": _digest([text_of(parts).encode()])} if parts else named
 
 
 class _Describer:
@@ -133,13 +153,13 @@ class _Describer:
         return self._once(function, {"function": name}, fields) if fields else name
 
     def _unknown(self, value: Any) -> Any:
-        fields = _public(value)
+        fields = _made_with(value)
         if not fields and _ADDRESS not in repr(value):  # a complex number, a date, ...
             fields = {"value": repr(value)}
         return self._object(value, fields)
 
     def _object(self, value: Any, fields: dict[str, Any]) -> Any:
-        return self._once(value, {"class": name_of(type(value))}, fields)
+        return self._once(value, described_class(type(value)), fields)
 
     def _once(self, value: Any, head: dict[str, Any], fields: dict[str, Any]) -> Any:
         if id(value) in self._numbers:
@@ -192,6 +212,17 @@ def _constant(value: Any) -> str:
     return repr(value)
 
 
+def _part_of_class(name: str, value: Any) -> str | None:
+    """Return what an attribute of a class does; None for what is no code of Python."""
+    for kind in ("fget", "func"):  # of a property, of a cached one
+        value = getattr(value, kind, value)
+    function = inspect.unwrap(value)
+    if isinstance(function, FunctionType):
+        return _code(function.__code__)
+    plain = isinstance(value, (bool, int, float, str, tuple))
+    return repr(value) if plain and not name.startswith("_") else None
+
+
 def _arguments(module: Module) -> dict[str, Any]:
     """Return what a module was made with, as far as it is known.
 
@@ -218,6 +249,19 @@ def _has_parts(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(map(_has_parts, value))
     return isinstance(value, (Module, Tensor))
+
+
+def _made_with(value: Any) -> dict[str, Any]:
+    """Return the arguments of an object's constructor, or its public attributes."""
+    fields = _public(value)
+    if _is_ours(type(value)):
+        return fields
+    try:
+        names = inspect.signature(type(value)).parameters
+    except (TypeError, ValueError):  # written in C
+        return fields
+    known = all(name in fields for name in names)
+    return {name: fields[name] for name in names} if known else fields
 
 
 def _public(value: Any) -> dict[str, Any]:

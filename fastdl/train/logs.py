@@ -39,6 +39,10 @@ class CSVLog(Callback):
     def decides(self) -> None:
         """Nothing: it only watches."""
 
+    def writes(self) -> list[Path]:
+        """Return its file."""
+        return [self.path]
+
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Find out whether the file can be written."""
         check_writable(self.path)
@@ -70,6 +74,10 @@ class JSONLog(Callback):
 
     def decides(self) -> None:
         """Nothing: it only watches."""
+
+    def writes(self) -> list[Path]:
+        """Return its file."""
+        return [self.path]
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Find out whether the file can be written."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastdl.errors import ArgumentError, suggest
+from fastdl.files import SMALL, read_file
 from fastdl.optim import Scheduler, set_rate
 from fastdl.train.callback import Callback, Step
 from fastdl.train.state import count, finite_numbers, get
@@ -144,9 +145,9 @@ class ManualRate(Callback):
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
         """Look into the file."""
         try:
-            text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return
+            if not self.path.exists():
+                return
+            text = read_file(self.path, SMALL).decode()
         except (OSError, ValueError) as error:
             text, problem = repr(error), str(error)
         else:

@@ -159,7 +159,7 @@ class Trainer:
         check_finite: bool = True,
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = False,
-        allow_changes: Sequence[str] = (),
+        allow_changes: Sequence[str] | None = (),
     ) -> History:
         """Train for some epochs; called again, it goes on where it was.
 
@@ -203,7 +203,10 @@ class Trainer:
             decides the training must be the same too: the checkpoint describes the
             data, the loader, the model, the loss, the optimiser with its options as
             they were when the training began, and the callbacks, and what differs is
-            refused by its name. After an error all is as it was before.
+            refused by its name. After an error all is as it was before. Not seen are
+            global variables that code reads, C code, and what an object keeps under
+            other names than its constructor's. Of data that are not in memory a sample
+            of 64 examples is compared.
         allow_changes : sequence of str
             Names of what may differ from the checkpoint, such as ``["data", "lr"]``;
             the refusal tells them. The new value holds; another "optimizer" begins
@@ -229,7 +232,7 @@ class Trainer:
             The checkpoint or a log cannot be written; also found before.
         """
         epochs = integer(epochs, "fit: epochs")
-        check_callbacks(callbacks)
+        check_callbacks(callbacks, checkpoint)
         train = one_source("fit", x, y, "epochs")
         loader = training_loader(train, batch_size, shuffle, seed)
         loader_of_validation = None if validation is None else as_loader(validation)
@@ -237,6 +240,9 @@ class Trainer:
             raise ArgumentError("fit: resume from where? Give checkpoint= its path")
         if allow_changes and not resume:
             raise ArgumentError("fit: allow_changes is for resume=True")
+        run = None
+        if checkpoint is not None:
+            run = Run(self, loader, loader_of_validation, callbacks, epochs)
         self._prepare(loader, "training", check_finite)
         check_statistics(self.model, len(loader.dataset))
         check_optimizer(self.model, self.optimizer, self._make_optimizer)
@@ -249,8 +255,7 @@ class Trainer:
             progress = sys.stderr.isatty()
         everyone = [*callbacks, Progress()] if progress else list(callbacks)
         keeper = None
-        if checkpoint is not None:
-            run = Run(self, loader, loader_of_validation, callbacks, epochs)
+        if checkpoint is not None and run is not None:
             keeper = Checkpoint(checkpoint, run)
             if resume:
                 keeper.read(allow_changes)

@@ -153,7 +153,8 @@ class Formats:
     def header_of_tensors(self, rng):
         length = int.from_bytes(self.saved[:8], "little")
         header = json.loads(self.saved[8 : 8 + length])
-        del header["__metadata__"]["fastdl.sha256"]
+        for key in ("fastdl.sha256", "fastdl.format"):
+            del header["__metadata__"][key]
         text = json.dumps(exchanged(header, rng)).encode()
         self.put(len(text).to_bytes(8, "little") + text + self.saved[8 + length :])
         read_tensors(self.path)

@@ -150,6 +150,7 @@ def changed(path, change, keep_checksum):
     header, begin = parts(path)
     if not keep_checksum:
         header["__metadata__"].pop("fastdl.sha256")
+        header["__metadata__"].pop("fastdl.format")
     change(header)
     text = json.dumps(header).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text + content[begin:])
@@ -157,6 +158,12 @@ def changed(path, change, keep_checksum):
 
 def swap(header):
     header["a"], header["b"] = header["b"], header["a"]
+
+
+def rename(header, key):
+    """Change one letter of the name of a text."""
+    texts = header["__metadata__"]
+    texts[f"{key[:-1]}?"] = texts.pop(key)
 
 
 @pytest.mark.parametrize(
@@ -168,8 +175,19 @@ def swap(header):
         lambda header: header["a"].update(shape=[3, 2]),
         lambda header: header["__metadata__"].update(key="other"),
         lambda header: header["__metadata__"].update({"fastdl.sha256": "0" * 64}),
+        lambda header: rename(header, "fastdl.sha256"),
+        lambda header: rename(header, "fastdl.format"),
     ],
-    ids=["swapped", "renamed", "type", "shape", "text", "checksum"],
+    ids=[
+        "swapped",
+        "renamed",
+        "type",
+        "shape",
+        "text",
+        "checksum",
+        "its name",
+        "name of the format",
+    ],
 )
 def test_the_checksum_is_of_header_and_data(change, tmp_path):
     path = tmp_path / "a"

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from fastdl import backend, nn
 from fastdl.errors import DataError, FastdlError, GraphError, ShapeError
-from fastdl.files import replace
+from fastdl.files import replace, write_tensors
 
 X = np.random.default_rng(0).standard_normal((5, 6, 6, 2)).astype(np.float32)
 
@@ -266,3 +266,12 @@ def test_what_is_saved_can_be_loaded(tmp_path):
         model = nn.Sequential(model)
     with pytest.raises(FastdlError, match="nest deeper"):
         nn.save(model, tmp_path / "m")
+
+
+def test_many_names_that_do_not_fit_are_cut(tmp_path):
+    """A file says them, so a message could be as long as the file."""
+    state = {f"other{i}": np.zeros(1, np.float32) for i in range(1000)}
+    write_tensors(state, tmp_path / "a.safetensors", {})
+    with pytest.raises(FastdlError, match="unexpected: 990 more") as caught:
+        nn.load_weights(nn.Linear(2, 3), tmp_path / "a.safetensors")
+    assert len(str(caught.value)) < 2000

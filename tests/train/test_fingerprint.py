@@ -1,18 +1,24 @@
 """What does the same looks the same, and what does not does not."""
 
 import logging
+import textwrap
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fastdl import nn, optim
+from fastdl import nn, no_grad, optim
 from fastdl.data import Augment, Mixup
 from fastdl.train.description import differences
-from fastdl.train.fingerprint import describe, describe_array, text_of
+from fastdl.train.fingerprint import (
+    describe,
+    describe_array,
+    described_class,
+    text_of,
+)
 
 
 class Slotted:
@@ -124,6 +130,57 @@ def test_a_function_of_other_code():
     exec("def f(x):\n    return [i * 3 for i in x if i in {'a', 'b', 'c'}]", other)
     texts = [text_of(describe(each["f"])) for each in (one, two, other)]
     assert texts[0] == texts[1] != texts[2]
+
+
+METHODS = {
+    "call": "def __call__(self, x):\n    return x * {}",
+    "helper": "def _factor(self):\n    return {}",
+    "property": "@property\ndef factor(self):\n    return {}",
+    "static": "@staticmethod\ndef factor():\n    return {}",
+    "class": "@classmethod\ndef factor(cls):\n    return {}",
+    "cached": "@cached_property\ndef factor(self):\n    return {}",
+    "wrapped": "@no_grad()\ndef __call__(self, x):\n    return x * {}",
+    "value": "factor = {}",
+    "values": "factors = (1, {})",
+}
+
+
+@pytest.mark.parametrize("base", [object, nn.Module, optim.SGD, Augment])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_class_of_other_code(method, base):
+    """Its own and what it inherits, but for what it inherits from fastdl."""
+
+    def made(number):
+        names = {"base": base, "no_grad": no_grad, "cached_property": cached_property}
+        body = textwrap.indent(METHODS[method].format(number), "    ")
+        exec(f"class A(base):\n{body}\nclass B(A):\n    pass", names)
+        return text_of(described_class(names["B"]))
+
+    assert made(2) == made(2) != made(3)
+    assert describe(base.__new__(base)) == describe(base.__new__(base))
+
+
+def test_a_class_of_fastdl_is_its_name():
+    assert described_class(Augment) == {"class": "Augment"}
+    assert "code" not in text_of(describe(nn.Sequential(nn.Linear(2, 3))))
+
+
+class Counter:
+    def __init__(self, size):
+        self.size, self.calls, self.cache = size, 0, {}
+
+
+class Renamed(Counter):
+    def __init__(self, width):
+        super().__init__(width)
+
+
+def test_what_an_object_was_made_with_is_enough():
+    """Unless it is not known: then all that it shows."""
+    one, two = Counter(1), Counter(1)
+    two.calls, two.cache = 5, {1: 2}
+    assert describe(one) == describe(two) != describe(Counter(2))
+    assert describe(Renamed(1)) != describe(Renamed(2))
 
 
 def test_a_list_that_contains_itself():

@@ -107,6 +107,10 @@ def test_allowed_names_are_checked(tmp_path):
         fit(path, resume=True, allow_changes=["batchsize"])
     with pytest.raises(ArgumentError, match="allow_changes is for resume=True"):
         fit(path, allow_changes=["lr"])
+    with pytest.raises(ArgumentError, match=r"must be a list of names.*got 5"):
+        fit(path, resume=True, allow_changes=5)
+    fit(path, resume=True, allow_changes=None)
+    fit(path, resume=True, allow_changes=["epochs"])  # though nothing depends on it
     options = {"batch_size": 4, "seed": 1}
     with pytest.raises(ArgumentError, match=r"seed: 0, now 1\n") as caught:
         fit(path, resume=True, allow_changes="batch_size", **options)
@@ -381,6 +385,52 @@ def test_what_a_model_keeps_of_its_runs_decides_nothing(tmp_path):
         Trainer(Counting(2.0)).fit(X, Y, epochs=4, resume=True, **options)
 
 
+class Remembering:
+    """A transform whose public attributes change with every batch."""
+
+    def __init__(self, factor):
+        self.factor, self.calls, self.shapes = factor, 0, {}
+
+    def __call__(self, x, y, seeds):
+        self.calls += 1
+        self.shapes[self.calls] = x.shape
+        return x * np.float32(self.factor), y
+
+
+class Unnamed(Remembering):
+    """Keeps its argument under another name."""
+
+    def __init__(self, by):
+        super().__init__(by)
+
+
+@pytest.mark.parametrize("kind", [Remembering, Unnamed])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_what_a_transform_keeps_of_its_calls_decides_nothing(tmp_path, kind, workers):
+    """However many batches its workers have made ahead when fit looks at one."""
+    path = tmp_path / "checkpoint.safetensors"
+
+    def go(epochs, transform, **options):
+        loader = DataLoader((X, Y), 4, transform=transform, workers=workers)
+        one = Trainer(nn.Linear(2, 2))
+        one.fit(loader, epochs=epochs, progress=False, checkpoint=path, **options)
+
+    for epochs in range(1, 6):
+        go(epochs, kind(0.5), resume=epochs > 1)
+    with pytest.raises(ArgumentError, match=r"factor: 0\.5, now 0\.1"):
+        go(6, kind(0.1), resume=True)
+
+
+def test_a_transform_that_was_called_is_the_same(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    loader = DataLoader((X, Y), 4, transform=Remembering(0.5))
+    one = Trainer(nn.Linear(2, 2))
+    for epochs in (1, 2, 3):
+        options = {"checkpoint": path, "resume": epochs > 1, "progress": False}
+        one.fit(loader, epochs=epochs, **options)
+    assert len(one.history) == 3
+
+
 def test_frozen_layers_and_transforms(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     x = RNG.random((8, 4, 4, 1)).astype(np.float32)
@@ -502,6 +552,25 @@ def test_unwritable_is_found_before_the_first_step(tmp_path, place, make):
     with pytest.raises(OSError, match=r"log\.safetensors"):
         one.fit((X, Y), validation=(X, Y), progress=False, **options)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda d: {"checkpoint": d / "a.safetensors",
+                   "callbacks": [train.ModelCheckpoint(d / "a.safetensors")]},
+        lambda d: {"checkpoint": str(d / "last.safetensors"),
+                   "callbacks": [train.ModelCheckpoint(d / "b" / "..")]},
+        lambda d: {"callbacks": [train.CSVLog(d / "a"), train.JSONLog(d / "a")]},
+        lambda d: {"callbacks": 2 * [train.ModelCheckpoint(d)]},
+    ],
+    ids=["checkpoint", "folder", "logs", "twice"],
+)  # fmt: skip
+def test_two_writers_of_one_file_are_refused(tmp_path, make):
+    one = Trainer(nn.Linear(2, 2))
+    with pytest.raises(ArgumentError, match="would be written by two, "):
+        one.fit(X, Y, validation=(X, Y), progress=False, **make(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_split_parts(tmp_path):

@@ -69,3 +69,10 @@ def test_config_is_readable(tmp_path):
     text = (tmp_path / "config.json").read_text()
     assert json.loads(text) == {"a": 1}
     assert text.endswith("}\n")
+
+
+def test_settings_without_end(tmp_path):
+    with open(tmp_path / "config.json", "wb") as file:
+        file.truncate(2**24 + 1)
+    with pytest.raises(DataError, match=r"config\.json is damaged: it has more than"):
+        RunFolder(tmp_path).read_config()

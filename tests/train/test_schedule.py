@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from functools import partial
 
 import numpy as np
@@ -189,6 +190,20 @@ def test_a_control_file_that_cannot_be_read(tmp_path, capsys):
     path.write_bytes(b"\xff\xfe")
     assert (rates_of(trainer(), ManualRate(path), 3) == 0.1).all()
     assert capsys.readouterr().err.count("is ignored: ") == 2
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_a_control_file_without_end(tmp_path, capsys, kind):
+    path = tmp_path / "control.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with open(path, "wb") as file:
+            file.truncate(2**24 + 1)
+    assert (rates_of(trainer(), ManualRate(path), 3) == 0.1).all()
+    assert capsys.readouterr().err.count("is ignored: ") == 1
 
 
 # Range test
