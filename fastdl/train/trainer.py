@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
+from itertools import chain
 from os import PathLike
 from typing import Any
 
@@ -37,6 +38,7 @@ from fastdl.train.interrupt import deferred_interrupt
 from fastdl.train.measures import Measures, MetricLike, by_name
 from fastdl.train.pitfalls import check_optimizer, warn_of_probabilities
 from fastdl.train.progress import Progress
+from fastdl.train.targets import check_scaled
 
 
 class Trainer:
@@ -179,7 +181,8 @@ class Trainer:
             the loss.
         y : array_like, (m, ...), optional
             Labels or targets, beside an array x. Pictures, as targets of the shape of
-            x under the squared error, are scaled as x is.
+            x under the squared error, are scaled as x is; those of another shape, and
+            bytes that are only 0 and 1, must be real numbers.
         epochs : int
             Passes through the data, from 1.
         batch_size, shuffle, seed
@@ -286,6 +289,7 @@ class Trainer:
         x, y, *_ = batch
         if y is None:
             raise DataError(f"fit: the {name} data have no labels or targets y")
+        check_scaled(batch, loader, self.loss)
         output_shape = self.model.build(x.shape[1:])
         check_targets(loader, self.loss, output_shape, name)
         self._rehearse(batch, only=len(loader) == 1)
@@ -406,7 +410,9 @@ class Trainer:
             self.model.mode(training=False),
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
-            steps = converted(batches, self.model, self.loss)
+            first = next(batches)
+            check_scaled(first, loader, self.loss)
+            steps = converted(chain([first], batches), self.model, self.loss)
             for batch, (x, y, *weight) in enumerate(steps, 1):
                 if y is None:
                     raise DataError("evaluate: the data have no labels or targets y")
