@@ -60,8 +60,12 @@ class Trainer:
         Sizes that are open are inferred from the first batch.
     loss : callable, optional
         ``loss(outputs, y) -> Tensor``, one number, the mean over the batch; for data
-        with weights ``loss(outputs, y, weight)``, the weighted mean. By default
-        `fastdl.nn.CrossEntropyLoss`: the model gives logits, y are integer labels.
+        with weights ``loss(outputs, y, weight)``, the weighted mean; a parameter
+        ``sample_weight`` gets them by its name. A batch counts in the loss of an epoch
+        by its examples, or their weights; a Module that divides by something else has
+        a method ``count(y, weight=None) -> float``, as those of `fastdl.nn` do. By
+        default `fastdl.nn.CrossEntropyLoss`: the model gives logits, y are integer
+        labels.
     optimizer : Optimizer or callable, optional
         Either an optimiser of ``model.parameters()``, or what makes one from them, such
         as ``functools.partial(optim.SGD, lr=0.1)``. By default Adam with lr 0.001.
@@ -302,7 +306,7 @@ class Trainer:
             outputs = self.model(x)
             value = self._cost(outputs, y, *weight).item()
         if math.isfinite(value):  # else the first step will tell what is wrong
-            measures.update(value, outputs, y, *weight)
+            measures.update(value, self._cost.count(y, *weight), outputs, y)
             measures.of_metrics()
             if not only:
                 measures.warn_of_batches(outputs, y)
@@ -341,7 +345,7 @@ class Trainer:
                     raise NonFiniteError(f"fit: {error} ({where})") from None
                 optimizer.step()
                 self._limits.constrain(self.model)
-                measures.update(value, outputs, y, *weight)
+                measures.update(value, self._cost.count(y, *weight), outputs, y)
                 examples += len(x)
                 step = Step(epoch, batch, len(x), value)
                 for callback in callbacks:
@@ -384,7 +388,8 @@ class Trainer:
         x, y
             As in `fit`.
         batch_size : int
-            Examples at a time; it does not change the result, but for rounding.
+            Examples at a time; it does not change the result, but for rounding
+            (of a loss that is a mean).
 
         Returns
         -------
@@ -422,7 +427,7 @@ class Trainer:
                     buffers = Buffers(self.model)
                     where = f"batch {batch}"
                     raise self._non_finite("evaluate", value, where, x, y, buffers)
-                measures.update(value, outputs, y, *weight)
+                measures.update(value, self._cost.count(y, *weight), outputs, y)
                 if batch == 1 and len(loader) > 1:
                     measures.warn_of_batches(outputs, y)
                 check_interrupt()
