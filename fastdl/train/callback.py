@@ -72,6 +72,11 @@ class Callback:
 
 def check_callbacks(callbacks: Sequence[Callback]) -> None:
     """Raise ArgumentError when something is no Callback object."""
+    if not isinstance(callbacks, Sequence):
+        raise ArgumentError(
+            f"fit: callbacks are a list, such as [EarlyStopping()], got "
+            f"{type(callbacks).__name__}"
+        )
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise ArgumentError(

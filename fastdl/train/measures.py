@@ -99,7 +99,7 @@ class Measures:
 
 
 def _number(name: str, value: Any) -> float:
-    if np.ndim(value) != 0:
+    if value is None or np.ndim(value) != 0:
         raise ArgumentError(
             f"Trainer: metric {name!r} must give one number, got {value!r:.60}; does "
             f"it need an average?"

@@ -31,8 +31,13 @@ def check_optimizer(model: Module, optimizer: Optimizer, maker: Any) -> None:
     Raises
     ------
     ArgumentError
-        It has no parameter of the model.
+        It has no parameter of the model, or all of the model's are frozen.
     """
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ArgumentError(
+            "fit: there is nothing to train: all parameters of the model are frozen, "
+            "or it has none; see unfreeze()"
+        )
     own = {id(parameter) for parameter in model.parameters()}
     given = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if own and own.isdisjoint(given):

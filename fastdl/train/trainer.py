@@ -19,6 +19,7 @@ from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
 from fastdl.files import check_writable
+from fastdl.nn.module import one_tensor
 from fastdl.optim import Adam, Optimizer
 from fastdl.shapes import integer
 from fastdl.train.batches import as_loader, converted, one_source, training_loader
@@ -303,7 +304,7 @@ class Trainer:
         measures = Measures(self.metrics)
         x, y, *weight = next(converted([batch], self.model, self.loss))
         with no_grad(), self.model.mode(training=False):
-            outputs = self.model(x)
+            outputs = one_tensor(self.model, self.model(x))
             value = self._cost(outputs, y, *weight).item()
         if math.isfinite(value):  # else the first step will tell what is wrong
             measures.update(value, self._cost.count(y, *weight), outputs, y)
@@ -331,7 +332,7 @@ class Trainer:
             for batch, (x, y, *weight) in enumerate(steps, 1):
                 buffers.save()
                 optimizer.zero_grad()
-                outputs = self.model(x)
+                outputs = one_tensor(self.model, self.model(x))
                 cost = self._cost(outputs, y, *weight)
                 value = cost.item()
                 where = f"epoch {epoch}, batch {batch}"
@@ -421,7 +422,7 @@ class Trainer:
             for batch, (x, y, *weight) in enumerate(steps, 1):
                 if y is None:
                     raise DataError("evaluate: the data have no labels or targets y")
-                outputs = self.model(x)
+                outputs = one_tensor(self.model, self.model(x))
                 value = self._cost(outputs, y, *weight).item()
                 if not math.isfinite(value):
                     buffers = Buffers(self.model)
@@ -471,7 +472,7 @@ class Trainer:
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
             rows = [
-                activation(self.model(x)).numpy()
+                activation(one_tensor(self.model, self.model(x))).numpy()
                 for x, *_ in converted(batches, self.model)
             ]
         return np.concatenate(rows)

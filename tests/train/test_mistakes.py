@@ -1,0 +1,54 @@
+"""Mistakes of everyday, told in words."""
+
+import numpy as np
+import pytest
+
+from fastdl import metrics, nn
+from fastdl.errors import ArgumentError, DtypeError
+from fastdl.train import EarlyStopping, Trainer
+
+X, Y = np.ones((6, 2), np.float32), np.arange(6) % 2
+
+
+class Net(nn.Module):
+    def __init__(self, wrap):
+        self.layer, self.wrap = nn.Linear(2, 2), wrap
+
+    def forward(self, x):
+        return self.wrap(self.layer(x))
+
+
+@pytest.mark.parametrize(
+    ("wrap", "got"),
+    [
+        (lambda output: None, "None; is a return missing"),
+        (lambda output: output.numpy(), "a ndarray"),
+        (lambda output: (output, output), "a tuple"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_forward_returns_no_tensor(wrap, got, method):
+    arguments = (X,) if method == "predict" else (X, Y)
+    with pytest.raises(DtypeError, match=f"forward of Net must return a Tensor.*{got}"):
+        getattr(Trainer(Net(wrap)), method)(*arguments)
+
+
+def test_all_is_frozen():
+    with pytest.raises(ArgumentError, match="all parameters of the model are frozen"):
+        Trainer(nn.Linear(2, 2).freeze()).fit(X, Y)
+
+
+def test_a_callback_without_a_list():
+    with pytest.raises(ArgumentError, match=r"callbacks are a list.*EarlyStopping"):
+        Trainer(nn.Linear(2, 2)).fit(X, Y, callbacks=EarlyStopping())
+
+
+def test_a_metric_without_a_result():
+    class Nothing(metrics.Accuracy):
+        def result(self):
+            return None
+
+    with pytest.raises(
+        ArgumentError, match=r"accuracy.*must give one number, got None"
+    ):
+        Trainer(nn.Linear(2, 2), metrics=[Nothing()]).fit(X, Y)
