@@ -465,6 +465,11 @@ class Trainer:
                 f"predict: x is one example of shape {x.shape}; give a batch, "
                 f"x[np.newaxis]"
             )
+        if np.ndim(batch_size) > 0:
+            raise ArgumentError(
+                "predict: the second place is for batch_size, got an array; predict "
+                "needs no y, which is for evaluate(x, y)"
+            )
         loader = as_loader(x, batch_size)
         with (
             no_grad(),

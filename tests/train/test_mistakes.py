@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastdl import metrics, nn
+from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DtypeError
 from fastdl.train import EarlyStopping, Trainer
 
@@ -52,3 +53,10 @@ def test_a_metric_without_a_result():
         ArgumentError, match=r"accuracy.*must give one number, got None"
     ):
         Trainer(nn.Linear(2, 2), metrics=[Nothing()]).fit(X, Y)
+
+
+def test_labels_in_the_place_of_the_batch_size():
+    with pytest.raises(ArgumentError, match=r"got an array.*evaluate\(x, y\)"):
+        Trainer(nn.Linear(2, 2)).predict(X, Y)
+    with pytest.raises(ArgumentError, match=r"got an array.*DataLoader\(\(x, y\)\)"):
+        DataLoader(X, Y)
