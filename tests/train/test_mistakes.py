@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fastdl import functional as F
 from fastdl import metrics, nn
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DtypeError
@@ -60,3 +61,21 @@ def test_labels_in_the_place_of_the_batch_size():
         Trainer(nn.Linear(2, 2)).predict(X, Y)
     with pytest.raises(ArgumentError, match=r"got an array.*DataLoader\(\(x, y\)\)"):
         DataLoader(X, Y)
+
+
+def test_probabilities_in_evaluation_only():
+    """Its training is right, so the warning begins with what is wrong in any case."""
+
+    class Switching(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x):
+            logits = self.layer(x)
+            return logits if self.training else F.softmax(logits)
+
+    with pytest.warns(
+        UserWarning,
+        match="in evaluation the model ends with .*val_loss measure a wrong loss",
+    ):
+        Trainer(Switching()).fit(X, Y)
