@@ -71,7 +71,7 @@ class DataLoader:
     ShapeError
         When one of the integers is out of range.
     ArgumentError
-        When a transform is no function.
+        When a transform is no function, or labels stand in the place of batch_size.
     """
 
     def __init__(
@@ -85,6 +85,11 @@ class DataLoader:
         transform: Transform | Sequence[Transform] | None = None,
         workers: int = 1,
     ) -> None:
+        if np.ndim(batch_size) > 0:
+            raise ArgumentError(
+                "DataLoader: the second place is for batch_size, got an array; give "
+                "labels with the inputs, as a tuple: DataLoader((x, y))"
+            )
         self.dataset = as_dataset(data)
         self.batch_size = integer(batch_size, "DataLoader: batch_size")
         self.shuffle = shuffle

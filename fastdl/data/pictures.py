@@ -9,7 +9,8 @@ count by their value: labels, one-hot rows, tables (m, features), also of uint8.
 
 y stays as it is, since it may hold labels or masks. It is scaled where it must be
 pictures: when it is the same array as x (an autoencoder), and when `fastdl.Trainer`
-takes the squared error of targets that have the shape of x.
+takes the squared error of targets that have the shape of x, unless these are only 0 and
+1: such masks it refuses, as it does pictures of another shape.
 """
 
 from __future__ import annotations

@@ -83,10 +83,15 @@ class Mean:
     def __init__(self) -> None:
         self.reset()
 
+    @property
+    def count(self) -> float:
+        """How many examples there were, or the sum of their weights."""
+        return self._count
+
     def update(self, value: float, count: float = 1) -> None:
         """Add the mean ``value`` of ``count`` examples, or of such a weight."""
-        self._sum += float(value) * count
-        self._count += count
+        self._sum += float(value) * float(count)
+        self._count += float(count)
 
     def merge(self, other: Mean) -> None:
         """Add all values of another mean."""

@@ -10,7 +10,7 @@ import numpy as np
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, suggest
-from fastdl.functional.targets import check_smoothing
+from fastdl.functional.targets import check_smoothing, example_weights
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 
@@ -25,6 +25,39 @@ class _Loss(Module):
                 f"{suggest(reduction, REDUCTIONS)}"
             )
         self.reduction = reduction
+
+    def count(self, y: Any, weight: Any = None) -> float:
+        """Return how much a batch counts in the mean over several batches.
+
+        It is what the loss of the batch was divided by, so that the mean is that of all
+        examples at once, however they are cut into batches. A loss that is no mean
+        counts by its examples, or the sum of their weights.
+
+        Parameters
+        ----------
+        y, weight : array_like
+            Targets and sample_weight, as `forward` takes them.
+
+        Returns
+        -------
+        float
+            >= 0; 0 where no target is present, or all weights are 0.
+        """
+        y = np.asarray(y)
+        counts = self._counts(y) if self.reduction == "mean" else _ones(y.shape[:1])
+        if weight is not None:
+            name = type(self).__name__
+            weight = example_weights(weight, counts.shape, np.dtype(float), name)
+            counts = counts * weight
+        return float(counts.sum())
+
+    def _counts(self, y: np.ndarray) -> np.ndarray:
+        """Return how much each loss counts in the mean, beside the sample weights."""
+        return _ones(y.shape)
+
+
+def _ones(shape: tuple[int, ...]) -> np.ndarray:
+    return np.broadcast_to(1.0, shape)
 
 
 def _numbers(values: Any, name: str) -> Any:
@@ -81,6 +114,12 @@ class CrossEntropyLoss(_Loss):
             label_smoothing=self.label_smoothing,
         )
 
+    def _counts(self, y: np.ndarray) -> np.ndarray:
+        if self.class_weight is None:
+            return _ones(y.shape[:1])
+        by_class = np.array(self.class_weight)
+        return by_class[y] if y.ndim == 1 else y @ by_class
+
 
 @register
 class BCEWithLogitsLoss(_Loss):
@@ -122,6 +161,9 @@ class BCEWithLogitsLoss(_Loss):
             sample_weight=sample_weight,
             label_smoothing=self.label_smoothing,
         )
+
+    def _counts(self, y: np.ndarray) -> np.ndarray:
+        return ~np.isnan(y)
 
 
 @register

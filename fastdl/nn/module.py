@@ -128,13 +128,15 @@ class Module(Tree):
         ------
         ShapeError
             A size is not a positive integer, or the shape does not fit a layer.
+        DtypeError
+            ``forward`` returns something other than one tensor.
         """
         shape = tuple(
             integer(size, "build: each size of input_shape, of one example,")
             for size in input_shape
         )
         with no_grad(), self.mode(training=False):
-            output = self(np.zeros((1, *shape), self._dtype()))
+            output = one_tensor(self, self(np.zeros((1, *shape), self._dtype())))
         self.input_shape = shape
         return output.shape[1:]
 
@@ -373,3 +375,19 @@ def _lines(kind: str, names: Sequence[str], hint: Callable[[str], str]) -> str:
     lines = [f"\n  {kind} '{name:.200}'{hint(name)}" for name in names[:_LISTED]]
     more = len(names) - _LISTED
     return "".join(lines) + (f"\n  {kind}: {more} more" if more > 0 else "")
+
+
+def one_tensor(module: Module, output: Any) -> Tensor:
+    """Return what a module gave; DtypeError unless it is one tensor."""
+    if isinstance(output, Tensor):
+        return output
+    got, hint = f"a {type(output).__name__}", ""
+    if output is None:
+        got, hint = "None", "; is a return missing?"
+    elif isinstance(output, (tuple, list, dict)):
+        hint = "; a loop of your own can use several outputs, build and Trainer one"
+    elif isinstance(output, np.ndarray):
+        hint = "; compute with fastdl, so that there are gradients"
+    raise DtypeError(
+        f"forward of {type(module).__name__} must return a Tensor, got {got}{hint}"
+    )

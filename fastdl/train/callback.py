@@ -85,6 +85,11 @@ def check_callbacks(
 
     The file ``checkpoint`` is written by ``fit`` itself.
     """
+    if not isinstance(callbacks, Sequence):
+        raise ArgumentError(
+            f"fit: callbacks are a list, such as [EarlyStopping()], got "
+            f"{type(callbacks).__name__}"
+        )
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise ArgumentError(

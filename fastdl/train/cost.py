@@ -12,6 +12,7 @@ import numpy as np
 from fastdl import nn, optim
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, ShapeError
+from fastdl.train.losses import as_module
 
 Penalty = Callable[[nn.Module], Tensor]
 Penalties = Penalty | Sequence[Penalty]
@@ -50,8 +51,9 @@ class Cost:
                 f"{who}: loss must be a loss such as nn.MSELoss() or a function "
                 f"(outputs, y), got {loss!r:.60}"
             )
-        self._loss = loss
-        self._takes_weights = _takes_weights(loss)
+        self._loss = as_module(loss)
+        self._name = getattr(loss, "__name__", type(loss).__name__)
+        self._takes_weights = _takes_weights(self._loss)
         if not isinstance(regularization, Sequence):
             regularization = [regularization]
         self.penalties = regularization
@@ -70,15 +72,23 @@ class Cost:
         ShapeError
             The loss is not one number.
         ArgumentError
-            The examples have weights, but the loss takes none.
+            The loss is no tensor; or the examples have weights, but it takes none.
         """
-        if weight and not self._takes_weights:
-            name = getattr(self._loss, "__name__", type(self._loss).__name__)
+        if weight and self._takes_weights is None:
             raise ArgumentError(
-                f"{self._who}: the examples have weights, but the loss {name} takes "
-                f"none; use a function (outputs, y, weight)"
+                f"{self._who}: the examples have weights, but the loss {self._name} "
+                f"takes none; use a function (outputs, y, weight)"
             )
-        cost = self._loss(outputs, y, *weight)
+        if weight and self._takes_weights:
+            cost = self._loss(outputs, y, **{self._takes_weights: weight[0]})
+        else:
+            cost = self._loss(outputs, y, *weight)
+        if not isinstance(cost, Tensor):
+            raise ArgumentError(
+                f"{self._who}: the loss {self._name} must return a Tensor of one "
+                f"number, computed from the outputs by fastdl, got "
+                f"{type(cost).__name__}"
+            )
         if cost.size != 1:
             raise ShapeError(
                 f"{self._who}: the loss must be one number for a batch, got shape "
@@ -88,14 +98,29 @@ class Cost:
             cost = cost + penalty(self._model)
         return cost
 
+    def count(self, y: np.ndarray, *weight: np.ndarray) -> float:
+        """Return how much a batch counts in the mean over batches.
 
-def _takes_weights(loss: Callable[..., Tensor]) -> bool:
+        As the loss tells, see `fastdl.nn.CrossEntropyLoss.count`; else by the number
+        of its examples, or the sum of their weights.
+        """
+        count = getattr(self._loss, "count", None)
+        if isinstance(self._loss, nn.Module) and callable(count):
+            return float(count(y, *weight))
+        return float(weight[0].sum() if weight else len(y))
+
+
+def _takes_weights(loss: Callable[..., Tensor]) -> str | None:
+    """Return the name by which a loss takes weights, "" by place, None not at all."""
     function = loss.forward if isinstance(loss, nn.Module) else loss
     try:
-        inspect.signature(function).bind("outputs", "y", "weight")
+        signature = inspect.signature(function)
+        if "sample_weight" in signature.parameters:
+            return "sample_weight"
+        signature.bind("outputs", "y", "weight")
     except TypeError:
-        return False
-    return True
+        return None
+    return ""
 
 
 class Limits:

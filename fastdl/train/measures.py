@@ -41,7 +41,7 @@ def by_name(given: Sequence[MetricLike]) -> dict[str, Metric]:
 
 
 class Measures:
-    """The loss, a mean by the weights of the examples, and metrics.
+    """The loss, a mean by what the batches count, and metrics.
 
     Parameters
     ----------
@@ -51,19 +51,21 @@ class Measures:
 
     def __init__(self, metrics_by_name: dict[str, Metric]) -> None:
         self._loss = Mean()
+        self._loss_of_nothing = Mean()
         self._metrics = {
             name: metric.fresh() for name, metric in metrics_by_name.items()
         }
 
-    def update(
-        self,
-        loss: float,
-        outputs: Tensor,
-        y: np.ndarray,
-        weight: np.ndarray | None = None,
-    ) -> None:
-        """Take in a batch; an error of a metric gets the name of it."""
-        self._loss.update(loss, len(y) if weight is None else weight.sum())
+    def update(self, loss: float, count: float, outputs: Tensor, y: np.ndarray) -> None:
+        """Take in a batch; an error of a metric gets the name of it.
+
+        `count` is how much its loss counts in the mean. Where no batch counts, since
+        all targets are missing, the mean is that of what remains: the penalties.
+        """
+        if count:
+            self._loss.update(loss, count)
+        else:
+            self._loss_of_nothing.update(loss)
         for name, metric in self._metrics.items():
             try:
                 metric.update(y, outputs.numpy())
@@ -73,7 +75,8 @@ class Measures:
 
     def results(self) -> dict[str, float]:
         """Return all by name."""
-        return {"loss": self._loss.result(), **self.of_metrics()}
+        loss = self._loss if self._loss.count else self._loss_of_nothing
+        return {"loss": loss.result(), **self.of_metrics()}
 
     def of_metrics(self) -> dict[str, float]:
         """Return the metrics by name; ArgumentError when one is no number."""
@@ -96,7 +99,7 @@ class Measures:
 
 
 def _number(name: str, value: Any) -> float:
-    if np.ndim(value) != 0:
+    if value is None or np.ndim(value) != 0:
         raise ArgumentError(
             f"Trainer: metric {name!r} must give one number, got {value!r:.60}; does "
             f"it need an average?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,8 @@ from fastdl.optim.optimizer import is_in
 from fastdl.train.state import number
 
 _BETTER: dict[str, Callable[[float, float], bool]] = {
-    "min": lambda new, best: new < best,
-    "max": lambda new, best: new > best,
+    "min": operator.lt,  # not lambdas: callbacks can be pickled
+    "max": operator.gt,
 }
 
 

@@ -31,8 +31,13 @@ def check_optimizer(model: Module, optimizer: Optimizer, maker: Any) -> None:
     Raises
     ------
     ArgumentError
-        It has no parameter of the model.
+        It has no parameter of the model, or all of the model's are frozen.
     """
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ArgumentError(
+            "fit: there is nothing to train: all parameters of the model are frozen, "
+            "or it has none; see unfreeze()"
+        )
     own = {id(parameter) for parameter in model.parameters()}
     given = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if own and own.isdisjoint(given):
@@ -70,9 +75,11 @@ def warn_of_probabilities(model: Module, loss: Any) -> None:
     if applied is None or (end := _probabilities(model)) is None:
         return
     warnings.warn(
-        f"fit: the model ends with {end}, but {type(loss).__name__} takes logits and "
-        f"applies the {applied} itself: learning is slow and stops early. Take it out "
-        f"of the model; predict(probabilities=True) gives probabilities",
+        f"fit: in evaluation the model ends with {end}, but {type(loss).__name__} "
+        f"takes logits and applies the {applied} itself: evaluate and val_loss measure "
+        f"a wrong loss, and if it ends so in training too, learning is slow and stops "
+        f"early. Take it out of the model; predict(probabilities=True) gives "
+        f"probabilities",
         stacklevel=3,
     )
 

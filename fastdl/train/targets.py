@@ -6,19 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastdl import functional as F
 from fastdl import nn
-from fastdl.data import as_float
+from fastdl.data import DataLoader, as_float
 from fastdl.errors import ArgumentError
 from fastdl.shapes import holds_pictures
+from fastdl.train.losses import as_module
 
-_OF_NUMBERS = (nn.MSELoss, F.mse_loss)
-_OF_LABELS = (
-    nn.BCEWithLogitsLoss,
-    nn.CrossEntropyLoss,
-    F.binary_cross_entropy_with_logits,
-    F.cross_entropy,
-)
+_OF_LABELS = (nn.BCEWithLogitsLoss, nn.CrossEntropyLoss)
 
 
 def as_targets(y: np.ndarray, x: np.ndarray, loss: Callable) -> np.ndarray:
@@ -31,26 +25,61 @@ def as_targets(y: np.ndarray, x: np.ndarray, loss: Callable) -> np.ndarray:
     Raises
     ------
     ArgumentError
-        y is uint8 and has the shape of pictures x, and the loss is not known: they may
-        be pictures as well as masks.
+        y is uint8, with two axes or more for each example, and may be pictures as well
+        as masks or numbers: it has another shape than x under the squared error, or the
+        shape of pictures x and the loss is not known.
     """
     if y.dtype.kind == "f":
         return y.astype(x.dtype, copy=False)
-    if not holds_pictures(y) or _is_one_of(loss, _OF_LABELS):
+    module = as_module(loss)
+    if not holds_pictures(y) or isinstance(module, _OF_LABELS):
         return y
     like_x = y.shape == x.shape
-    if _is_one_of(loss, _OF_NUMBERS):
-        return (as_float(y) if like_x else y).astype(x.dtype, copy=False)
+    if isinstance(module, nn.MSELoss):
+        if not like_x:
+            raise _ambiguous(
+                f"of shape {y.shape[1:]} for each example, but x has {x.shape[1:]}: "
+                f"pictures, to be scaled as x is, or numbers? Nothing tells"
+            )
+        return as_float(y).astype(x.dtype, copy=False)
     if like_x:
-        raise ArgumentError(
-            "the targets y are uint8 of the shape of x: pictures or masks? The loss "
-            "does not tell; give fastdl.data.as_float(y) for pictures in [0, 1], or "
-            "y.astype(np.float32) for the numbers as they are"
-        )
+        raise _ambiguous("of the shape of x: pictures or masks? The loss does not tell")
     return y
 
 
-def _is_one_of(loss: Callable, kinds: tuple) -> bool:
-    """Whether a loss is one of these functions, or of these classes."""
-    classes = tuple(kind for kind in kinds if isinstance(kind, type))
-    return loss in kinds or isinstance(loss, classes)
+def check_scaled(batch: tuple, loader: DataLoader, loss: Callable) -> None:
+    """Refuse masks where `as_targets` would scale pictures.
+
+    Parameters
+    ----------
+    batch : tuple
+        The first x and y of the loader: a y that is x itself is scaled already.
+    loader : DataLoader
+        All its y are looked at when the batch leaves doubts, unless a transform makes
+        other ones of them.
+    loss : callable
+        Of another kind than the squared error, nothing is scaled.
+
+    Raises
+    ------
+    ArgumentError
+        y is uint8 of the shape of x, but holds nothing other than 0 and 1.
+    """
+    x, y, *_ = batch
+    if not holds_pictures(y) or y.shape != x.shape or y.max(initial=0) > 1:
+        return
+    if not isinstance(as_module(loss), nn.MSELoss):
+        return
+    everything = None if loader.transforms else loader.dataset.y
+    if everything is None or np.max(everything, initial=0) <= 1:
+        raise _ambiguous(
+            "of the shape of x, and none is above 1: pictures or masks? Pictures would "
+            "be divided by 255"
+        )
+
+
+def _ambiguous(problem: str) -> ArgumentError:
+    return ArgumentError(
+        f"the targets y are uint8 {problem}; give fastdl.data.as_float(y) for pictures "
+        f"in [0, 1], or y.astype(np.float32) for the numbers as they are"
+    )

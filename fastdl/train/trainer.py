@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
+from itertools import chain
 from os import PathLike
 from typing import Any
 
@@ -18,6 +19,7 @@ from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
 from fastdl.files import check_writable
+from fastdl.nn.module import one_tensor
 from fastdl.optim import Adam, Optimizer
 from fastdl.shapes import integer
 from fastdl.train.batches import as_loader, converted, one_source, training_loader
@@ -37,6 +39,7 @@ from fastdl.train.interrupt import deferred_interrupt
 from fastdl.train.measures import Measures, MetricLike, by_name
 from fastdl.train.pitfalls import check_optimizer, warn_of_probabilities
 from fastdl.train.progress import Progress
+from fastdl.train.targets import check_scaled
 
 
 class Trainer:
@@ -58,8 +61,12 @@ class Trainer:
         Sizes that are open are inferred from the first batch.
     loss : callable, optional
         ``loss(outputs, y) -> Tensor``, one number, the mean over the batch; for data
-        with weights ``loss(outputs, y, weight)``, the weighted mean. By default
-        `fastdl.nn.CrossEntropyLoss`: the model gives logits, y are integer labels.
+        with weights ``loss(outputs, y, weight)``, the weighted mean; a parameter
+        ``sample_weight`` gets them by its name. A batch counts in the loss of an epoch
+        by its examples, or their weights; a Module that divides by something else has
+        a method ``count(y, weight=None) -> float``, as those of `fastdl.nn` do. By
+        default `fastdl.nn.CrossEntropyLoss`: the model gives logits, y are integer
+        labels.
     optimizer : Optimizer or callable, optional
         Either an optimiser of ``model.parameters()``, or what makes one from them, such
         as ``functools.partial(optim.SGD, lr=0.1)``. By default Adam with lr 0.001.
@@ -179,7 +186,8 @@ class Trainer:
             the loss.
         y : array_like, (m, ...), optional
             Labels or targets, beside an array x. Pictures, as targets of the shape of
-            x under the squared error, are scaled as x is.
+            x under the squared error, are scaled as x is; those of another shape, and
+            bytes that are only 0 and 1, must be real numbers.
         epochs : int
             Passes through the data, from 1.
         batch_size, shuffle, seed
@@ -291,6 +299,7 @@ class Trainer:
         x, y, *_ = batch
         if y is None:
             raise DataError(f"fit: the {name} data have no labels or targets y")
+        check_scaled(batch, loader, self.loss)
         output_shape = self.model.build(x.shape[1:])
         check_targets(loader, self.loss, output_shape, name)
         self._rehearse(batch, only=len(loader) == 1)
@@ -300,10 +309,10 @@ class Trainer:
         measures = Measures(self.metrics)
         x, y, *weight = next(converted([batch], self.model, self.loss))
         with no_grad(), self.model.mode(training=False):
-            outputs = self.model(x)
+            outputs = one_tensor(self.model, self.model(x))
             value = self._cost(outputs, y, *weight).item()
         if math.isfinite(value):  # else the first step will tell what is wrong
-            measures.update(value, outputs, y, *weight)
+            measures.update(value, self._cost.count(y, *weight), outputs, y)
             measures.of_metrics()
             if not only:
                 measures.warn_of_batches(outputs, y)
@@ -328,7 +337,7 @@ class Trainer:
             for batch, (x, y, *weight) in enumerate(steps, 1):
                 buffers.save()
                 optimizer.zero_grad()
-                outputs = self.model(x)
+                outputs = one_tensor(self.model, self.model(x))
                 cost = self._cost(outputs, y, *weight)
                 value = cost.item()
                 where = f"epoch {epoch}, batch {batch}"
@@ -342,7 +351,7 @@ class Trainer:
                     raise NonFiniteError(f"fit: {error} ({where})") from None
                 optimizer.step()
                 self._limits.constrain(self.model)
-                measures.update(value, outputs, y, *weight)
+                measures.update(value, self._cost.count(y, *weight), outputs, y)
                 examples += len(x)
                 step = Step(epoch, batch, len(x), value)
                 for callback in callbacks:
@@ -385,7 +394,8 @@ class Trainer:
         x, y
             As in `fit`.
         batch_size : int
-            Examples at a time; it does not change the result, but for rounding.
+            Examples at a time; it does not change the result, but for rounding
+            (of a loss that is a mean).
 
         Returns
         -------
@@ -411,17 +421,19 @@ class Trainer:
             self.model.mode(training=False),
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
-            steps = converted(batches, self.model, self.loss)
+            first = next(batches)
+            check_scaled(first, loader, self.loss)
+            steps = converted(chain([first], batches), self.model, self.loss)
             for batch, (x, y, *weight) in enumerate(steps, 1):
                 if y is None:
                     raise DataError("evaluate: the data have no labels or targets y")
-                outputs = self.model(x)
+                outputs = one_tensor(self.model, self.model(x))
                 value = self._cost(outputs, y, *weight).item()
                 if not math.isfinite(value):
                     buffers = Buffers(self.model)
                     where = f"batch {batch}"
                     raise self._non_finite("evaluate", value, where, x, y, buffers)
-                measures.update(value, outputs, y, *weight)
+                measures.update(value, self._cost.count(y, *weight), outputs, y)
                 if batch == 1 and len(loader) > 1:
                     measures.warn_of_batches(outputs, y)
                 check_interrupt()
@@ -458,6 +470,11 @@ class Trainer:
                 f"predict: x is one example of shape {x.shape}; give a batch, "
                 f"x[np.newaxis]"
             )
+        if np.ndim(batch_size) > 0:
+            raise ArgumentError(
+                "predict: the second place is for batch_size, got an array; predict "
+                "needs no y, which is for evaluate(x, y)"
+            )
         loader = as_loader(x, batch_size)
         with (
             no_grad(),
@@ -465,7 +482,7 @@ class Trainer:
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
             rows = [
-                activation(self.model(x)).numpy()
+                activation(one_tensor(self.model, self.model(x))).numpy()
                 for x, *_ in converted(batches, self.model)
             ]
         return np.concatenate(rows)

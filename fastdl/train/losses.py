@@ -1,0 +1,37 @@
+"""Losses that are given as functions, as the modules of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from fastdl import functional as F
+from fastdl import nn
+
+_OF_FUNCTION: dict[Callable, type[nn.Module]] = {
+    F.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss,
+    F.cross_entropy: nn.CrossEntropyLoss,
+    F.mse_loss: nn.MSELoss,
+}
+
+
+def as_module(loss: Callable) -> Callable:
+    """Return the module of a loss of `fastdl.functional`, or of a partial of one.
+
+    Such as ``nn.CrossEntropyLoss(class_weight=[1, 10])`` of
+    ``partial(F.cross_entropy, class_weight=[1, 10])``. Any other loss is returned as it
+    is.
+    """
+    function, options = loss, {}
+    if isinstance(loss, partial) and not loss.args:
+        function, options = loss.func, loss.keywords
+    if not _is_known(function) or "sample_weight" in options:
+        return loss
+    return _OF_FUNCTION[function](**options)
+
+
+def _is_known(function: Callable) -> bool:
+    try:
+        return function in _OF_FUNCTION
+    except TypeError:  # not hashable
+        return False
