@@ -82,13 +82,7 @@ def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
         Picture(part, file.parent.name, str(file), read_image(file, size))
         for part, file in tqdm(files, desc=root.name, unit=" images", disable=None)
     )
-    splits = assemble(root.name, pictures)
-    if len(splits.classes) < 2:
-        raise DataError(
-            f"image_folder: {root} needs two classes at least, there is only "
-            f"{splits.classes[0]!r}"
-        )
-    return splits
+    return assemble(root.name, pictures)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -191,6 +191,15 @@ def test_train_on_a_folder_of_pictures(fastdl_command, pictures, tmp_path):
 
 
 @pytest.mark.usefixtures("without_matplotlib")
+def test_one_class_is_none(fastdl_command, pictures, tmp_path):
+    shutil.copytree(pictures / "train" / "red", tmp_path / "train" / "red")
+    code, _, err = fastdl_command(
+        "train", tmp_path, "--size", "8,8", "--out", tmp_path / "run"
+    )
+    assert code == 2
+    assert "a classifier needs two at least" in err
+
+
 def test_folder_without_test_pictures_gives_some_away(
     fastdl_command, pictures, tmp_path
 ):
