@@ -148,8 +148,8 @@ def run(options: Namespace) -> None:
     splits = arguments.load_data(options.dataset, options.data_dir, options.size)
     if len(splits.classes) < 2:
         raise DataError(
-            f"{splits.name}: there is only the class {splits.classes[0]!r}, and nothing "
-            f"to tell it from; a classifier needs two at least"
+            f"{splits.name}: there is only the class {splits.classes[0]!r}; a "
+            f"classifier needs two at least"
         )
     train, validation, test = _parts(splits, options.seed)
     chosen = _chosen_recipe(splits.name, options)
