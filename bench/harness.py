@@ -192,27 +192,21 @@ def fastest(forms: Sequence[Function]) -> Function:
 
 def with_algorithm(name: str, function: Function) -> Function:
     """Return `function` with this algorithm for all 3 x 3 convolutions."""
-    from fastdl import kernels
-
-    def run() -> Any:
-        kernels.set_conv_algorithm(name)
-        try:
-            return function()
-        finally:
-            kernels.set_conv_algorithm("auto")
-
-    return run
+    return _with(fastdl.set_conv_algorithm, name, function)
 
 
 def with_runtime(name: str, function: Function) -> Function:
     """Return `function` with its threads run by "openmp" or "pool"."""
+    return _with(fastdl.set_runtime, name, function)
 
+
+def _with(choose: Callable[[str], None], name: str, function: Function) -> Function:
     def run() -> Any:
-        fastdl.set_runtime(name)
+        choose(name)
         try:
             return function()
         finally:
-            fastdl.set_runtime("auto")
+            choose("auto")
 
     return run
 
