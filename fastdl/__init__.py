@@ -21,7 +21,9 @@ if TYPE_CHECKING:
         optim,
         random,
         report,
+        strategy,
         train,
+        tune,
     )
     from fastdl.autograd import Tensor, no_grad, tensor
     from fastdl.cli.info import info
@@ -76,8 +78,10 @@ __all__ = [
     "set_conv_algorithm",
     "set_num_threads",
     "set_runtime",
+    "strategy",
     "tensor",
     "train",
+    "tune",
 ]
 
 # Where the public names live that are not modules themselves.

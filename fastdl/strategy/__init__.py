@@ -1,0 +1,1 @@
+"""What to do next: splits, diagnosis, choice, error analysis, labels, synthesis."""

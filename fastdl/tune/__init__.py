@@ -1,0 +1,1 @@
+"""Search of hyperparameters, on Optuna (``pip install "fastdl-cpu[tune]"``)."""
