@@ -1,14 +1,10 @@
-"""What several commands need: values of options, and data sets by name or folder."""
+"""What several commands need: values of options."""
 
 from __future__ import annotations
 
 import math
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
-
-from fastdl import datasets
-from fastdl.datasets import Splits
-from fastdl.errors import ArgumentError, suggest
 
 
 def count(text: str) -> int:
@@ -32,13 +28,52 @@ def names(text: str) -> tuple[str, ...]:
 
 def rate(text: str) -> float:
     """Read a finite number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _number(text)
     if not 0 < value < math.inf:
         raise ArgumentTypeError(f"expected a number above 0, got {text!r}")
     return value
+
+
+def share(text: str) -> float:
+    """Read a number from 0 to below 1."""
+    value = _number(text)
+    if not 0 <= value < 1:
+        raise ArgumentTypeError(f"expected a number from 0 to below 1, got {text!r}")
+    return value
+
+
+def number(text: str) -> float:
+    """Read a finite number from 0."""
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise ArgumentTypeError(f"expected a number from 0, got {text!r}")
+    return value
+
+
+def options(text: str) -> dict[str, float]:
+    """Read options such as translate=2,rotate=10; none of them from the word none."""
+    if text.strip() == "none":
+        return {}
+    values = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        values[name.strip()] = _number(value)
+        if not name.strip() or not math.isfinite(_number(value)):
+            raise ArgumentTypeError(
+                f"expected names with numbers, such as translate=2,rotate=10, got "
+                f"{text!r}"
+            )
+    return {
+        name: int(value) if value.is_integer() else value
+        for name, value in values.items()
+    }
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def shape(text: str) -> tuple[int, ...]:
@@ -69,37 +104,6 @@ def add_data_dir(parser: ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="holds DATASET/; default: $FASTDL_DATA_DIR, then the user's cache folder",
-    )
-
-
-def load_data(
-    name: str, data_dir: Path | None, size: tuple[int, int] | None = None
-) -> Splits:
-    """Load a data set by its name, or a folder of pictures.
-
-    Parameters
-    ----------
-    name : str
-        A name of `fastdl.datasets.names`, or a path.
-    data_dir : Path, optional
-        Holds the files of the data set, in a folder of its name.
-    size : (int, int), optional
-        Height and width to which the pictures of a folder are resized.
-
-    Raises
-    ------
-    ArgumentError
-        It is neither.
-    DataError
-        It cannot be loaded.
-    """
-    if name in datasets.names():
-        return datasets.load(name, None if data_dir is None else data_dir / name)
-    if Path(name).is_dir():
-        return datasets.image_folder(name, size)
-    raise ArgumentError(
-        f"{name!r} is neither a data set nor a folder of pictures"
-        f"{suggest(name, datasets.names())}"
     )
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from fastdl import datasets
 from fastdl.cli import arguments
 from fastdl.cli.outcome import examine
-from fastdl.cli.run import load_run
 from fastdl.errors import DataError
-from fastdl.train import Trainer
+from fastdl.train import open_run
 
 HELP = "measure a trained network on a data set"
 DESCRIPTION = """\
@@ -42,8 +41,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Run the command."""
-    model, classes, input_shape = load_run(options.run_folder)
-    splits = arguments.load_data(options.dataset, options.data_dir, input_shape[:2])
+    finished = open_run(options.run_folder)
+    classes, input_shape = finished.classes, finished.input_shape
+    splits = datasets.find(options.dataset, options.data_dir, input_shape[:2])
     dataset = splits.test or splits.train
     if dataset.x.shape[1:] != input_shape:
         raise DataError(
@@ -57,6 +57,6 @@ def run(options: Namespace) -> None:
             f"network knows {', '.join(classes)}"
         )
     start = time.perf_counter()
-    outcome = examine(Trainer(model), dataset, classes)
+    outcome = examine(finished.trainer, dataset, classes)
     seconds = time.perf_counter() - start
     print(f"{outcome.describe()}\n\n{len(dataset) / seconds:,.0f} examples/s")

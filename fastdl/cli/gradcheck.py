@@ -9,9 +9,8 @@ import numpy as np
 
 from fastdl import datasets, models, nn, random
 from fastdl.cli import arguments
-from fastdl.cli.run import load_run
 from fastdl.errors import FastdlError
-from fastdl.train import gradcheck
+from fastdl.train import gradcheck, open_run
 
 HELP = "compare the gradients of a network with differences"
 DESCRIPTION = """\
@@ -83,9 +82,9 @@ def run(options: Namespace) -> None:
     size = options.size
     trained = Path(options.model).is_dir()
     if trained:
-        model, _, input_shape = load_run(Path(options.model))
-        size = size or input_shape[:2]
-    splits = arguments.load_data(options.dataset, options.data_dir, size)
+        finished = open_run(options.model)
+        model, size = finished.model, size or finished.input_shape[:2]
+    splits = datasets.find(options.dataset, options.data_dir, size)
     if not trained:
         model = models.create(options.model, len(splits.classes))
         model.build(splits.train.x.shape[1:])

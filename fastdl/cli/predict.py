@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from fastdl.cli.outcome import answers
-from fastdl.cli.run import load_run
 from fastdl.data import as_float
 from fastdl.datasets.images import read_image
-from fastdl.train import Trainer
+from fastdl.train import open_run
 
 HELP = "name the class of pictures"
 DESCRIPTION = """\
@@ -43,14 +42,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Run the command."""
-    model, classes, (height, width, channels) = load_run(options.run_folder)
+    finished = open_run(options.run_folder)
+    classes, (height, width, channels) = finished.classes, finished.input_shape
     x = np.stack(
         [
             _with_channels(as_float(read_image(file, (height, width))), channels)
             for file in options.images
         ]
     )
-    probabilities = answers(Trainer(model), x, classes)
+    probabilities = answers(finished.trainer, x, classes)
     for file, row in zip(options.images, probabilities, strict=True):
         answer = row.argmax()
         print(f"{file}: {classes[answer]} ({row[answer]:.1%})")

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import fastdl
-from fastdl import backend, data, datasets, models, random, report
+from fastdl import backend, datasets, models, report
 from fastdl.cli import arguments
 from fastdl.cli.outcome import Outcome, examine
-from fastdl.errors import DataError
-from fastdl.files import check_writable
+from fastdl.errors import ArgumentError, DataError
+from fastdl.files import check_writable, read_json
 from fastdl.train import (
     OPTIMIZERS,
     RECIPES,
     SCHEDULES,
     Callback,
     CSVLog,
-    EarlyStopping,
     History,
-    LearningRateLog,
+    Job,
     ManualRate,
     ModelCheckpoint,
-    Recipe,
+    Parts,
     RunFolder,
     TensorBoardLog,
     Trainer,
-    recipe,
 )
 
 HELP = "train a network on a data set"
@@ -38,8 +35,12 @@ model.safetensors, and the pictures curves.png, confusion.png, mistakes.png.
 
 A tenth of the training data is held out, and measured after each epoch (validation).
 Of a folder without test/, a fifth of the pictures is held out first, as the test set.
-What is not given comes from the recipe of the data set; metrics.csv has the losses, the
-accuracies and the learning rate of each epoch.
+With dev/ that is the validation set, and the tenth of the training data is kept to tell
+variance from a mismatch of the data, see `fastdl diagnose`.
+
+What is not given comes from the recipe of the data set, or from the settings in a JSON
+file (--config), such as config.json of another run: the same settings give the same
+bits. metrics.csv has the losses, the accuracies and the learning rate of each epoch.
 
 Pictures of a folder are .png, .jpg, .jpeg, .bmp, .gif or .webp.
 
@@ -56,17 +57,31 @@ examples:
   fastdl train digits --epochs 100 --patience 5 --checkpoints
   fastdl train fashion_mnist --model lenet5 --optimizer momentum --lr 0.05
   fastdl train path/to/pictures --size 64,64     folders train/<class>/*.jpg or <class>/
+  fastdl train --config runs/digits/config.json --out runs/again     the same, again
+  fastdl train --config runs/digits/config.json --seed 1 --out runs/seed1
 """
 
-Part = data.ArrayDataset | data.Subset
+# Options that are settings of a job, by the same names.
+_SETTINGS = (
+    *("dataset", "model", "epochs", "batch_size", "optimizer", "lr", "schedule"),
+    *("momentum", "weight_decay", "label_smoothing", "dropout", "augment"),
+    *("seed", "size", "examples", "patience", "data_dir"),
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
         "dataset",
+        nargs="?",
         metavar="DATASET",
         help=f"one of {', '.join(datasets.names())}, or a folder of pictures",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings as JSON, such as config.json of a run; options go before",
     )
     parser.add_argument(
         "--recipe",
@@ -92,6 +107,43 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--schedule",
         metavar="NAME",
         help=f"how it changes: one of {', '.join(SCHEDULES)}",
+    )
+    parser.add_argument(
+        "--momentum",
+        type=arguments.share,
+        metavar="X",
+        help="the weight of the gradients before, from 0 to below 1",
+    )
+    parser.add_argument(
+        "--weight-decay",
+        type=arguments.number,
+        metavar="X",
+        help="pull the weights towards 0",
+    )
+    parser.add_argument(
+        "--label-smoothing",
+        type=arguments.share,
+        metavar="X",
+        help="so much of each label is spread over all classes",
+    )
+    parser.add_argument(
+        "--dropout",
+        type=arguments.share,
+        metavar="X",
+        help="the share that the dropout of the network drops",
+    )
+    parser.add_argument(
+        "--augment",
+        type=arguments.options,
+        metavar="NAME=X,...",
+        help="change the training pictures at random, such as translate=2,rotate=10 "
+        "(see fastdl.data.Augment), or none",
+    )
+    parser.add_argument(
+        "--examples",
+        type=arguments.count,
+        metavar="N",
+        help="train with so many examples only",
     )
     parser.add_argument(
         "--patience",
@@ -122,9 +174,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=(),
         help="what may differ from the run that --resume goes on with, such as lr,data",
     )
-    parser.add_argument(
-        "--seed", type=arguments.seed, metavar="N", default=0, help="default: 0"
-    )
+    parser.add_argument("--seed", type=arguments.seed, metavar="N", help="default: 0")
     parser.add_argument(
         "--threads", type=arguments.count, metavar="N", help="default: all cores"
     )
@@ -144,70 +194,79 @@ def run(options: Namespace) -> None:
     """Run the command."""
     if options.threads is not None:
         fastdl.set_num_threads(options.threads)
-    random.seed(options.seed)
-    splits = arguments.load_data(options.dataset, options.data_dir, options.size)
-    if len(splits.classes) < 2:
-        raise DataError(
-            f"{splits.name}: there is only the class {splits.classes[0]!r}; a "
-            f"classifier needs two at least"
-        )
-    train, validation, test = _parts(splits, options.seed)
-    chosen = _chosen_recipe(splits.name, options)
-    model = chosen.create_model(len(splits.classes))
-    input_shape = splits.train.x.shape[1:]
-    model.build(input_shape)
-    trainer = chosen.trainer(model)
-
-    folder = RunFolder(options.out or Path("runs", splits.name))
-    config = {
-        "fastdl": fastdl.__version__,
-        "dataset": splits.name,
-        "classes": splits.classes,
-        "input_shape": input_shape,
-        **asdict(chosen),
-        "seed": options.seed,
-        "backend": backend.name,
-        "threads": fastdl.get_num_threads(),
-    }
-    parameters = sum(parameter.size for parameter in model.parameters())
+    job = _job(options)
+    parts = job.load()
+    trainer = job.trainer(parts)
+    folder = RunFolder(options.out or Path("runs", parts.name))
+    chosen = job.recipe
+    parameters = sum(parameter.size for parameter in trainer.model.parameters())
     print(
-        f"{splits.name}: {len(train):,} training, {len(validation):,} validation and "
-        f"{len(test):,} test examples of {arguments.describe_shape(input_shape)}, "
-        f"{len(splits.classes)} classes\n"
+        f"{parts.name}: {len(parts.train):,} training, {len(parts.dev):,} validation "
+        f"and {len(parts.test):,} test examples of "
+        f"{arguments.describe_shape(parts.input_shape)}, {len(parts.classes)} classes\n"
         f"{chosen.model}: {parameters:,} parameters, {chosen.epochs} epochs of "
         f"{chosen.optimizer}, lr {chosen.lr:g}, batches of {chosen.batch_size}",
         flush=True,
     )
-    callbacks = [_Config(folder, config), *_callbacks(chosen, options, folder)]
-    _fit(trainer, chosen, train, validation, options, folder, callbacks)
-    folder.save_model(model)
-    outcome = examine(trainer, test, splits.classes)
+    with folder.lock("train"):
+        _fit(trainer, job, parts, options, folder)
+        folder.save_model(trainer.model)
+        outcome = examine(trainer, parts.test, parts.classes)
+        drawn = _draw(trainer.history, outcome, folder)
     seconds = sum(trainer.history["seconds"])
-    speed = len(train) * len(trainer.history) / seconds
+    speed = len(parts.train) * len(trainer.history) / seconds
+    sizes = ",".join(map(str, parts.input_shape))
     print(
         f"\ntest {outcome.describe()}\n\n"
         f"training took {seconds:.1f} s, {speed:,.0f} examples/s\n"
-        f"saved in {folder.path}{_draw(trainer.history, outcome, folder)}\n"
+        f"saved in {folder.path}{drawn}\n"
         f"\nnext:\n"
-        f"  fastdl evaluate {folder.path} {options.dataset}\n"
+        f"  fastdl evaluate {folder.path} {options.dataset or job.dataset}\n"
         f"      measure the saved network again\n"
         f"  fastdl predict {folder.path} IMAGE.png\n"
         f"      ask it about a picture of yours\n"
-        f"  fastdl summary {chosen.model} --input {','.join(map(str, input_shape))}\n"
+        f"  fastdl summary {chosen.model} --input {sizes}\n"
         f"      look at its layers\n"
         f"  fastdl train --help\n"
         f"      other data sets, networks, optimisers, learning rates"
     )
 
 
-def _parts(splits: datasets.Splits, seed: int) -> tuple[Part, Part, Part]:
-    """Return training, validation and test set."""
-    train: Part = splits.train
-    test: Part | None = splits.test
-    if test is None:
-        train, test = data.split(train, (0.8, 0.2), seed, stratify=True)
-    train, validation = data.split(train, (0.9, 0.1), seed, stratify=True)
-    return train, validation, test
+def _job(options: Namespace) -> Job:
+    """Return the training that the options, and the file that they name, describe."""
+    settings: dict[str, Any] = {}
+    if options.config is not None:
+        settings = read_json(options.config)
+        if not isinstance(settings, dict):
+            raise DataError(
+                f"{options.config} holds no settings, which are a JSON object"
+            )
+    given = {
+        name: getattr(options, name)
+        for name in _SETTINGS
+        if getattr(options, name) is not None
+    }
+    if options.recipe is not None:
+        if options.config is not None:
+            raise ArgumentError("--recipe or --config: both say how to train")
+        settings["recipe"] = options.recipe
+    if "dataset" not in settings | given:
+        raise ArgumentError(
+            "the following arguments are required: DATASET (see fastdl train --help)"
+        )
+    if given.get("augment") == {}:
+        given["augment"] = None
+    for name in ("dataset", "data_dir"):  # the run may be opened from elsewhere
+        path = given.get(name)
+        if path is not None and path not in datasets.names():
+            given[name] = (
+                str(Path(path).resolve()) if Path(path).is_dir() else str(path)
+            )
+    before = Job.from_dict(settings | {"dataset": (settings | given)["dataset"]})
+    optimizer = given.get("optimizer", before.recipe.optimizer)
+    if optimizer != before.recipe.optimizer and optimizer in OPTIMIZERS:
+        given.setdefault("lr", OPTIMIZERS[optimizer][1])  # another one, another rate
+    return before.replace(**given)
 
 
 def _draw(history: History, outcome: Outcome, folder: RunFolder) -> str:
@@ -225,22 +284,6 @@ def _draw(history: History, outcome: Outcome, folder: RunFolder) -> str:
     }.items():
         report.save_figure(figure, folder.path / f"{name}.png")
     return ", with curves.png, confusion.png and mistakes.png"
-
-
-def _chosen_recipe(dataset: str, options: Namespace) -> Recipe:
-    """Return the recipe of the data set, changed as the user wants."""
-    given = {
-        name: getattr(options, name)
-        for name in ("model", "epochs", "batch_size", "optimizer", "lr", "schedule")
-        if getattr(options, name) is not None
-    }
-    default = dataset if dataset in RECIPES else "pictures"
-    usual = recipe(options.recipe or default)
-    chosen = replace(usual, **given)
-    if chosen.optimizer != usual.optimizer and options.lr is None:
-        _, lr = OPTIMIZERS[chosen.optimizer]  # another one needs another rate
-        chosen = replace(chosen, lr=lr)
-    return chosen
 
 
 class _Config(Callback):
@@ -269,39 +312,37 @@ class _Config(Callback):
             self._written = True
 
 
-def _callbacks(chosen: Recipe, options: Namespace, folder: RunFolder) -> list[Callback]:
-    callbacks: list[Callback] = [
+def _callbacks(job: Job, parts: Parts, options: Namespace, folder: RunFolder) -> list:
+    settings = {
+        "fastdl": fastdl.__version__,
+        **job.to_dict(),
+        "classes": parts.classes,
+        "input_shape": parts.input_shape,
+        "backend": backend.name,
+        "threads": fastdl.get_num_threads(),
+    }
+    made: list[Callback] = [
+        _Config(folder, settings),
         ManualRate(folder.control),
-        LearningRateLog(),
-        chosen.create_schedule(),
         CSVLog(folder.metrics),
     ]
-    if options.patience is not None:
-        callbacks.append(EarlyStopping(patience=options.patience))
     if options.checkpoints:
-        callbacks.append(ModelCheckpoint(folder.path))
+        made.append(ModelCheckpoint(folder.path))
     if options.tensorboard:
-        callbacks.append(TensorBoardLog(folder.path))
-    return callbacks
+        made.append(TensorBoardLog(folder.path))
+    return made
 
 
 def _fit(
-    trainer: Trainer,
-    chosen: Recipe,
-    train: data.Dataset,
-    validation: data.Dataset,
-    options: Namespace,
-    folder: RunFolder,
-    callbacks: list[Callback],
+    trainer: Trainer, job: Job, parts: Parts, options: Namespace, folder: RunFolder
 ) -> None:
     if options.resume:
         _check_resumable(folder)
     try:
-        trainer.fit(
-            chosen.loader(train, options.seed),
-            epochs=chosen.epochs,
-            validation=validation,
-            callbacks=callbacks,
+        job.fit(
+            parts,
+            trainer,
+            _callbacks(job, parts, options, folder),
             progress=True,
             checkpoint=folder.checkpoint,
             resume=options.resume,

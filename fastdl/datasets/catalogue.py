@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fastdl.datasets import cifar10, idx, npz
 from fastdl.datasets.files import DataFolder
+from fastdl.datasets.images import image_folder
 from fastdl.datasets.splits import Splits
 from fastdl.errors import ArgumentError, suggest
 
@@ -78,3 +80,36 @@ def load(
         )
     folder = None if directory is None else Path(directory)
     return _LOADERS[name](DataFolder(name, folder, download))
+
+
+def find(
+    source: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    size: Any = None,
+) -> Splits:
+    """Load a data set by its name, or a folder of pictures.
+
+    Parameters
+    ----------
+    source : str or path
+        One of `names`, or a folder for `image_folder`.
+    data_dir : path, optional
+        Holds the files of a data set with a name, in a folder of that name.
+    size : int or (int, int), optional
+        Height and width to which the pictures of a folder are resized.
+
+    Raises
+    ------
+    ArgumentError
+        It is neither.
+    DataError
+        It cannot be loaded.
+    """
+    if source in _LOADERS:
+        return load(str(source), None if data_dir is None else Path(data_dir, source))
+    if Path(source).is_dir():
+        return image_folder(source, size)
+    raise ArgumentError(
+        f"{str(source)!r} is neither a data set nor a folder of pictures"
+        f"{suggest(str(source), _LOADERS)}"
+    )

@@ -27,6 +27,9 @@ SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"))
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 
 
+_PARTS = ("train", "dev", "test")
+
+
 class Picture(NamedTuple):
     """One picture of a data set; ``name`` is for messages and for the order."""
 
@@ -39,8 +42,9 @@ class Picture(NamedTuple):
 def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
     """Load the pictures of ``<path>/train/<class>/`` and ``<path>/test/<class>/``.
 
-    Without a folder ``train``, those of ``<path>/<class>/``, all as training set. Read
-    are files that end with .png, .jpg, .jpeg, .bmp, .gif or .webp.
+    And those of ``<path>/dev/<class>/``, where there are any. Without a folder
+    ``train``, those of ``<path>/<class>/``, all as training set. Read are files that
+    end with .png, .jpg, .jpeg, .bmp, .gif or .webp.
 
     Parameters
     ----------
@@ -60,8 +64,8 @@ def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
     ------
     DataError
         When there is no picture or one class alone; the folder of a class has files
-        but no picture; a picture cannot be read; sizes differ, or the test set has a
-        class of its own; or the name of a class is not in UTF-8.
+        but no picture; a picture cannot be read; sizes differ, or the dev or test
+        set has a class of its own; or the name of a class is not in UTF-8.
     FastdlError
         When Pillow is missing.
     """
@@ -71,9 +75,7 @@ def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
     if size is not None:
         size = pair(size, "image_folder: size")
     if (root / "train").is_dir():
-        files = [
-            (part, file) for part in ("train", "test") for file in _files(root / part)
-        ]
+        files = [(part, file) for part in _PARTS for file in _files(root / part)]
     else:
         files = [("train", file) for file in _files(root)]
     from tqdm import tqdm
@@ -182,14 +184,14 @@ def _content(file: str | os.PathLike[str] | IO[bytes]) -> bytes:
 
 
 def assemble(name: str, pictures: Iterable[Picture]) -> Splits:
-    """Make a data set of pictures, sorted by name; their parts are train and test.
+    """Make a data set of pictures, sorted by name; their parts are train, dev and test.
 
     Raises
     ------
     DataError
         As `image_folder`.
     """
-    parts: dict[str, list[Picture]] = {"train": [], "test": []}
+    parts: dict[str, list[Picture]] = {part: [] for part in _PARTS}
     for picture in pictures:
         parts[picture.part].append(picture)
     if not parts["train"]:
@@ -198,7 +200,7 @@ def assemble(name: str, pictures: Iterable[Picture]) -> Splits:
         )
     classes = tuple(sorted({picture.label for picture in parts["train"]}))
     first = parts["train"][0].pixels
-    everything = parts["train"] + parts["test"]
+    everything = [picture for part in _PARTS for picture in parts[part]]
     for picture in everything:
         if picture.label not in classes:
             raise DataError(f"{picture.name}: no training picture has this class")
@@ -208,9 +210,12 @@ def assemble(name: str, pictures: Iterable[Picture]) -> Splits:
                 f"{first.shape[:2]}; resize all with size="
             )
     channels = max(picture.pixels.shape[2] for picture in everything)
-    train = _stack(parts["train"], classes, channels)
-    test = _stack(parts["test"], classes, channels) if parts["test"] else None
-    return Splits(name, train, test, classes)
+    train, dev, test = (
+        _stack(parts[part], classes, channels) if parts[part] else None
+        for part in _PARTS
+    )
+    assert train is not None
+    return Splits(name, train, test, classes, dev)
 
 
 def _stack(

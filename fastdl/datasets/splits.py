@@ -22,12 +22,16 @@ class Splits(NamedTuple):
         when the source has none; `fastdl.data.split` makes one.
     classes : tuple of str
         The name of each label.
+    dev : ArrayDataset, optional
+        Where the source has a dev set of its own: of the distribution of the test set,
+        which that of the training set need not be.
     """
 
     name: str
     train: ArrayDataset
     test: ArrayDataset | None
     classes: tuple[str, ...]
+    dev: ArrayDataset | None = None
 
 
 def labelled(

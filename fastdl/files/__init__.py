@@ -10,6 +10,7 @@ from fastdl.files.damage import (
     read_json,
     reading,
 )
+from fastdl.files.lock import locked
 from fastdl.files.replace import check_writable, new_file, replaced, write_text
 from fastdl.files.tensors import read_tensors, write_tensors
 
@@ -18,6 +19,7 @@ __all__ = [
     "Readable",
     "check_writable",
     "inflated_limit",
+    "locked",
     "new_file",
     "parse_json",
     "read_file",

@@ -3,6 +3,7 @@
 from fastdl.train.average import WeightAverage
 from fastdl.train.best import EarlyStopping, ModelCheckpoint, ReduceOnPlateau
 from fastdl.train.callback import Callback, Step
+from fastdl.train.finished import FinishedRun, open_run
 from fastdl.train.gradcheck import (
     GradientCheck,
     ParameterCheck,
@@ -11,6 +12,7 @@ from fastdl.train.gradcheck import (
 )
 from fastdl.train.gradients import GradientMonitor
 from fastdl.train.history import History
+from fastdl.train.job import Job, Parts
 from fastdl.train.logs import CSVLog, JSONLog, LearningRateLog, Timing
 from fastdl.train.progress import Progress
 from fastdl.train.range_test import RangeTest, lr_range_test
@@ -27,14 +29,17 @@ __all__ = [
     "CSVLog",
     "Callback",
     "EarlyStopping",
+    "FinishedRun",
     "GradientCheck",
     "GradientMonitor",
     "History",
     "JSONLog",
+    "Job",
     "LearningRateLog",
     "ManualRate",
     "ModelCheckpoint",
     "ParameterCheck",
+    "Parts",
     "Progress",
     "RangeTest",
     "Recipe",
@@ -49,5 +54,6 @@ __all__ = [
     "gradcheck",
     "lr_range_test",
     "numeric_gradient",
+    "open_run",
     "recipe",
 ]

@@ -8,7 +8,7 @@ import math
 import os
 
 from fastdl.errors import ArgumentError, suggest
-from fastdl.files import write_text
+from fastdl.files import SMALL, read_file, reading, write_text
 
 
 class History:
@@ -51,6 +51,24 @@ class History:
         writer.writeheader()
         writer.writerows(self.rows)
         write_text(path, text.getvalue())
+
+    @classmethod
+    def read_csv(cls, path: str | os.PathLike[str]) -> History:
+        """Return what `write_csv`, or `CSVLog`, has written.
+
+        Raises
+        ------
+        DataError
+            The file is missing, or holds something else.
+        """
+        history = cls()
+        with reading(path, "as a table of numbers"):
+            lines = read_file(path, SMALL).decode().splitlines()
+            for row in csv.DictReader(lines, strict=True):
+                history.rows.append(
+                    {name: float(text) for name, text in row.items() if text}
+                )
+        return history
 
     def __repr__(self) -> str:
         last = f": {describe(self.rows[-1])}" if self.rows else ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
 from functools import partial
+from numbers import Real
 from typing import Any
 
 from fastdl import models, optim
@@ -12,6 +14,7 @@ from fastdl.autograd import Tensor
 from fastdl.data import Augment, DataLoader
 from fastdl.errors import ArgumentError, suggest
 from fastdl.nn import CrossEntropyLoss, Module
+from fastdl.shapes import integer
 from fastdl.train.schedule import Schedule
 from fastdl.train.trainer import Trainer
 
@@ -34,6 +37,29 @@ SCHEDULES: dict[str, Callable[[float], Callable[[int], float]]] = {
     "one_cycle": optim.OneCycle,
 }
 
+# By the name of an optimiser: its argument for the weight of the gradients before.
+_MOMENTUM: dict[str, Callable[[float], dict[str, Any]]] = {
+    **dict.fromkeys(
+        ("sgd", "momentum", "nesterov", "rmsprop"), lambda beta: {"momentum": beta}
+    ),
+    **dict.fromkeys(("adam", "adamw"), lambda beta: {"betas": (beta, 0.999)}),
+}
+_KNOWN: dict[str, Callable[[], Iterable[str]]] = {
+    "model": models.names,
+    "optimizer": lambda: OPTIMIZERS,
+    "schedule": lambda: SCHEDULES,
+}
+_RANGES = {
+    "momentum": (0, 1),
+    "weight_decay": (0, math.inf),
+    "label_smoothing": (0, 1),
+    "dropout": (0, 1),
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -51,11 +77,16 @@ class Recipe:
         The highest learning rate.
     schedule : str
         A name of `SCHEDULES`: how the rate changes from step to step.
+    momentum : float, optional
+        In [0, 1): the weight of the gradients before, beta1 of Adam; by default what is
+        usual for the optimiser. Adagrad has none.
     weight_decay : float, optional
         Of the weights alone, see `fastdl.optim.decay_groups`; by default what is usual
         for the optimiser.
     label_smoothing : float
         As in `fastdl.nn.CrossEntropyLoss`.
+    dropout : float, optional
+        Of the model, where it has such an argument; by default its own.
     augment : Augment, optional
         What happens to the training pictures.
     """
@@ -66,28 +97,66 @@ class Recipe:
     optimizer: str = "adam"
     lr: float = 0.001
     schedule: str = "cosine"
+    momentum: float | None = None
     weight_decay: float | None = None
     label_smoothing: float = 0.0
+    dropout: float | None = None
     augment: Augment | None = None
 
     def __post_init__(self) -> None:
-        for option, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+        for option, known in _KNOWN.items():
             name = getattr(self, option)
-            if name not in known:
-                raise ArgumentError(f"unknown {option} {name!r}{suggest(name, known)}")
+            if name not in known():
+                raise ArgumentError(
+                    f"unknown {option} {name!r}{suggest(str(name), known())}"
+                )
+        for option in ("epochs", "batch_size"):
+            integer(getattr(self, option), f"recipe: {option}")
+        for option, (low, high) in _RANGES.items():
+            value = getattr(self, option)
+            # Comparisons with NaN are false.
+            if value is not None and not (_is_number(value) and low <= value < high):
+                raise ArgumentError(
+                    f"recipe: {option} must be a number from {low:g} to below "
+                    f"{high:g}, got {value!r:.60}"
+                )
+        if not (_is_number(self.lr) and 0 < self.lr < math.inf):
+            raise ArgumentError(
+                f"recipe: lr must be a number above 0, got {self.lr!r:.60}"
+            )
+        if self.momentum is not None and self.optimizer not in _MOMENTUM:
+            raise ArgumentError(f"recipe: {self.optimizer} has no momentum")
+        if not (self.augment is None or isinstance(self.augment, Augment)):
+            raise ArgumentError(
+                f"recipe: augment must be an Augment, got {self.augment!r:.60}"
+            )
 
     def create_model(self, classes: int) -> Module:
-        """Make the model, with fresh weights."""
-        return models.create(self.model, classes=classes)
+        """Make the model, with fresh weights.
+
+        Raises
+        ------
+        ArgumentError
+            It has no dropout, but the recipe asks for it.
+        """
+        if self.dropout is None:
+            return models.create(self.model, classes=classes)
+        try:
+            return models.create(self.model, classes=classes, dropout=self.dropout)
+        except TypeError:
+            raise ArgumentError(f"the model {self.model!r} has no dropout") from None
 
     def trainer(self, model: Module) -> Trainer:
         """Make the trainer."""
         factory, _ = OPTIMIZERS[self.optimizer]
+        options: dict[str, Any] = {"lr": self.lr}
+        if self.momentum is not None:
+            options |= _MOMENTUM[self.optimizer](self.momentum)
 
         def optimizer(parameters: Iterable[Tensor]) -> optim.Optimizer:
             if self.weight_decay is None:
-                return factory(parameters, lr=self.lr)
-            return factory(optim.decay_groups(model, self.weight_decay), lr=self.lr)
+                return factory(parameters, **options)
+            return factory(optim.decay_groups(model, self.weight_decay), **options)
 
         loss = CrossEntropyLoss(label_smoothing=self.label_smoothing)
         return Trainer(model, loss, optimizer)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from fastdl import nn
 from fastdl.errors import DataError
-from fastdl.files import read_json, write_text
+from fastdl.files import locked, read_json, write_text
 
 
 class RunFolder:
@@ -18,7 +19,8 @@ class RunFolder:
     ``config.json`` (the settings), ``metrics.csv`` (one row an epoch, by `CSVLog`) and
     ``model.safetensors``; the pictures of `fastdl.report` stand beside them, and while
     the run lasts ``checkpoint.safetensors``. A user may put ``control.json`` there, see
-    `ManualRate`.
+    `ManualRate`. What was found out about a finished run stands in ``measures.json``
+    (see `fastdl.strategy.measure`) and ``tags.json`` (`fastdl.strategy.ErrorAnalysis`).
 
     Parameters
     ----------
@@ -33,6 +35,25 @@ class RunFolder:
         self.checkpoint = self.path / "checkpoint.safetensors"
         self.metrics = self.path / "metrics.csv"
         self.model = self.path / "model.safetensors"
+        self.measures = self.path / "measures.json"
+        self.tags = self.path / "tags.json"
+
+    def lock(self, purpose: str = "train") -> AbstractContextManager[None]:
+        """Keep other processes from the same work in this folder, in a with block.
+
+        Parameters
+        ----------
+        purpose : str
+            What is done; works of different names do not exclude each other.
+
+        Raises
+        ------
+        DataError
+            Another process is at it.
+        """
+        return locked(
+            self.path / f".{purpose}.lock", f"is at '{purpose}' in {self.path}"
+        )
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Keep the settings of the run, JSON-able data."""

@@ -26,12 +26,12 @@ CODE = """
 import resource, sys
 from pathlib import Path
 import fastdl
-from fastdl.cli.run import load_run
 from fastdl.datasets import cifar10
 from fastdl.datasets.idx import read_idx
 from fastdl.datasets.images import read_image
 from fastdl.datasets.npz import read_npz
 from fastdl.files import read_tensors
+from fastdl.train import open_run
 import PIL.PngImagePlugin, tarfile, tqdm, warnings
 warnings.simplefilter("ignore")
 read = {
@@ -41,7 +41,7 @@ read = {
     "npz": lambda path: read_npz(path, (8, 8), 10),
     "tar": lambda path: cifar10.decode(path, "bomb"),
     "png": read_image,
-    "run": load_run,
+    "run": open_run,
 }
 memory, *paths = sys.argv[1:]
 pages = int(Path("/proc/self/statm").read_text().split()[0])

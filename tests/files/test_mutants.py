@@ -15,13 +15,13 @@ from safetensors.numpy import save
 
 import fastdl
 from fastdl import nn
-from fastdl.cli.run import load_run
 from fastdl.datasets import cifar10
 from fastdl.datasets.idx import read_idx
 from fastdl.datasets.images import read_image
 from fastdl.datasets.npz import read_npz
 from fastdl.errors import FastdlError
 from fastdl.files import read_tensors, write_tensors
+from fastdl.train import open_run
 
 STATM = Path("/proc/self/statm")
 MEMORY = 256 * 2**20  # bytes that all readers together may take
@@ -196,7 +196,7 @@ class Formats:
         content = mutant(json.dumps(exchanged(config, rng)).encode(), rng)
         (self.folder / "config.json").write_bytes(content)
         (self.folder / "model.safetensors").write_bytes(self.saved)
-        load_run(self.folder)
+        open_run(self.folder)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,80 @@
+"""One process at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fastdl.errors import DataError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+@contextmanager
+def locked(path: str | os.PathLike[str], busy: str) -> Iterator[None]:
+    """Hold a lock that no other process has, while the block runs.
+
+    The system releases it when the process ends, however it ends. Its file tells who
+    has it, and is removed at the end.
+
+    Parameters
+    ----------
+    path : path
+        The file of the lock; its folder is made.
+    busy : str
+        What the other process does, for the message.
+
+    Raises
+    ------
+    DataError
+        Another process has it.
+    OSError
+        The file cannot be written.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
+    descriptor = _take(path, busy)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        yield
+    finally:
+        with suppress(FileNotFoundError):  # removed with its folder
+            os.unlink(path)  # before the lock is free: nobody waits for it
+        os.close(descriptor)
+
+
+def _take(path: str | os.PathLike[str], busy: str) -> int:
+    """Return the open, locked file."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_file(descriptor, path):
+                return descriptor
+        except BlockingIOError:
+            who = os.read(descriptor, 20).decode(errors="replace")
+            os.close(descriptor)
+            raise DataError(
+                f"another process{f' ({who})' if who else ''} {busy}; wait for its "
+                f"end, or stop it"
+            ) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # its last holder has removed it meanwhile
+
+
+def _is_file(descriptor: int, path: str | os.PathLike[str]) -> bool:
+    """Whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False

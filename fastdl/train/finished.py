@@ -1,0 +1,127 @@
+"""A run that is finished, opened again."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+
+from fastdl.errors import DataError, FastdlError
+from fastdl.shapes import integer
+from fastdl.train.history import History
+from fastdl.train.job import Job, Parts
+from fastdl.train.run import RunFolder
+from fastdl.train.trainer import Trainer
+
+
+class FinishedRun:
+    """What `fastdl train` left behind; made by `open_run`.
+
+    Attributes
+    ----------
+    folder : RunFolder
+    config : dict
+        The settings, as they stand in the file.
+    model : Module
+        With the weights of the end.
+    classes : tuple of str
+        The name of each label.
+    input_shape : (int, int, int)
+        Of one picture: height, width, channels.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        data_dir: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.folder = RunFolder(path)
+        self.config = self.folder.read_config()
+        self._data_dir = data_dir
+        try:
+            classes, shape = self.config["classes"], self.config["input_shape"]
+            height, width, channels = (integer(size, "a size") for size in shape)
+            if not (
+                isinstance(classes, list) and all(isinstance(c, str) for c in classes)
+            ):
+                raise TypeError
+        except (KeyError, TypeError, ValueError):
+            raise DataError(
+                f"{self.folder.config} has no classes and input_shape; was it written "
+                f"by `fastdl train`?"
+            ) from None
+        self.classes = tuple(classes)
+        self.input_shape = (height, width, channels)
+        self.model = self.folder.load_model()
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.folder.path.resolve().name
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """Measures and asks the model: cross-entropy and accuracy."""
+        return Trainer(self.model)
+
+    @cached_property
+    def job(self) -> Job:
+        """What was trained; DataError where config.json does not tell it."""
+        try:
+            job = Job.from_dict(self.config)
+        except FastdlError as error:
+            raise DataError(f"{self.folder.config}: {error}") from None
+        return (
+            job if self._data_dir is None else job.replace(data_dir=str(self._data_dir))
+        )
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The data of the training, loaded when they are first asked for.
+
+        Raises
+        ------
+        DataError
+            They are not here any more, or are others; or the run was made by an older
+            version, which did not write down the folder of its pictures.
+        """
+        try:
+            parts = self.job.load()
+        except FastdlError as error:
+            raise DataError(
+                f"the data of the run {self.folder.path} cannot be loaded: {error}"
+            ) from None
+        if (parts.classes, parts.input_shape) != (self.classes, self.input_shape):
+            raise DataError(
+                f"{parts.name} has {len(parts.classes)} classes and pictures of "
+                f"{parts.input_shape}, but the run {self.folder.path} was trained with "
+                f"{len(self.classes)} classes and {self.input_shape}; are these the "
+                f"same data?"
+            )
+        return parts
+
+    @cached_property
+    def history(self) -> History:
+        """The measurements of each epoch; empty where metrics.csv is missing."""
+        if not self.folder.metrics.exists():
+            return History()
+        return History.read_csv(self.folder.metrics)
+
+
+def open_run(
+    path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None
+) -> FinishedRun:
+    """Open the folder of a finished run.
+
+    Parameters
+    ----------
+    path : path
+        The folder that `fastdl train` wrote.
+    data_dir : path, optional
+        Where the data are now, see `Job`; by default where they were.
+
+    Raises
+    ------
+    DataError
+        It is no run, or a file is missing or damaged.
+    """
+    return FinishedRun(path, data_dir)

@@ -1,0 +1,272 @@
+"""One training, wholly described: what `fastdl train` does, as data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fastdl import data, datasets, random
+from fastdl.data import ArrayDataset, Augment, Subset
+from fastdl.errors import ArgumentError, DataError, suggest
+from fastdl.shapes import integer, pair
+from fastdl.train.best import EarlyStopping
+from fastdl.train.callback import Callback
+from fastdl.train.logs import LearningRateLog
+from fastdl.train.recipes import RECIPES, Recipe, recipe
+from fastdl.train.trainer import Trainer
+
+Part = ArrayDataset | Subset
+
+# What config.json tells besides a job: about the data and the machine.
+_REMARKS = ("fastdl", "classes", "input_shape", "backend", "threads")
+
+
+class Parts(NamedTuple):
+    """The data of a training, each example in one part only.
+
+    Attributes
+    ----------
+    name : str
+        Of the data set.
+    classes : tuple of str
+        The name of each label.
+    train, dev, test : ArrayDataset or Subset
+        Dev and test set are of one distribution.
+    train_dev : ArrayDataset or Subset, optional
+        Of the distribution of the training set, where that of the dev set is another.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Part
+    dev: Part
+    test: Part
+    train_dev: Part | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        source = self.train
+        while isinstance(source, Subset):
+            source = source.dataset  # type: ignore[assignment]
+        return source.x.shape[1:]
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A training that can be repeated to the bit.
+
+    ::
+
+        job = train.Job("digits", train.recipe("digits"))
+        parts = job.load()
+        trainer = job.fit(parts)
+        trainer.evaluate(parts.dev)
+
+    Attributes
+    ----------
+    dataset : str
+        A name of `fastdl.datasets.names`, or a folder of pictures.
+    recipe : Recipe
+        How to train.
+    seed : int
+        Decides the parts, the first weights, and the order of the examples; from 0.
+    size : (int, int), optional
+        Height and width to which the pictures of a folder are resized.
+    examples : int, optional
+        Train with so many examples only; by default with all.
+    patience : int, optional
+        Stop after so many epochs without a lower loss on the dev set, and keep the best
+        weights.
+    data_dir : str, optional
+        Holds the data set, in a folder of its name.
+
+    Raises
+    ------
+    ShapeError
+        A number is none, or out of its range.
+    """
+
+    dataset: str
+    recipe: Recipe = dataclasses.field(default_factory=Recipe)
+    seed: int = 0
+    size: tuple[int, int] | None = None
+    examples: int | None = None
+    patience: int | None = None
+    data_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        integer(self.seed, "job: seed", 0)
+        for name in ("examples", "patience"):
+            if getattr(self, name) is not None:
+                integer(getattr(self, name), f"job: {name}")
+        if self.size is not None:
+            object.__setattr__(self, "size", pair(self.size, "job: size"))
+        for name in ("dataset", "data_dir"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and not (name == "data_dir" and not value):
+                raise ArgumentError(f"job: {name} must be a text, got {value!r:.60}")
+
+    # As data
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all settings as flat, JSON-able data."""
+        own = dataclasses.asdict(self)
+        return {"dataset": own.pop("dataset"), **own.pop("recipe"), **own}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> Job:
+        """Return the job of such data; what is not given comes from a recipe.
+
+        That of the data set, or the one that "recipe" names.
+
+        Raises
+        ------
+        ArgumentError, ShapeError
+            A name is unknown, or a value does not fit.
+        """
+        given = {name: each for name, each in settings.items() if name not in _REMARKS}
+        if "dataset" not in given:
+            raise ArgumentError('job: "dataset" is missing: a name, or a folder')
+        names = recipe_fields()
+        known = [*names, *(field.name for field in dataclasses.fields(cls))]
+        for name in given:
+            if name not in known:
+                raise ArgumentError(
+                    f"job: unknown setting {name!r}{suggest(name, known)}"
+                )
+        usual = usual_recipe(given["dataset"], given.pop("recipe", None))
+        if isinstance(given.get("augment"), Mapping):
+            given["augment"] = _augment(given["augment"])
+        changes = {name: given.pop(name) for name in names if name in given}
+        return cls(recipe=dataclasses.replace(usual, **changes), **given)
+
+    def replace(self, **changes: Any) -> Job:
+        """Return another job with some settings, of the recipe too, changed."""
+        return Job.from_dict(self.to_dict() | changes)
+
+    # At work
+
+    def load(self) -> Parts:
+        """Load the data and cut them into parts.
+
+        Of a training set without a dev set, a tenth is held out as such. Of one without
+        a test set, a fifth is the test set. A dev set of its own may be of another
+        distribution: then a tenth of the training set is held out as train-dev set, and
+        half of the dev set is the test set when there is none.
+
+        Raises
+        ------
+        ArgumentError, DataError
+            There are no such data, or too few.
+        """
+        splits = datasets.find(self.dataset, self.data_dir, self.size)
+        if len(splits.classes) < 2:
+            raise DataError(
+                f"{splits.name}: there is only the class {splits.classes[0]!r}; a "
+                f"classifier needs two at least"
+            )
+        parts = self._parts(splits)
+        if self.examples is None:
+            return parts
+        if self.examples > len(parts.train):
+            raise DataError(
+                f"{splits.name} has {len(parts.train)} training examples, but "
+                f"{self.examples} are asked for"
+            )
+        if self.examples == len(parts.train):
+            return parts
+        few, _ = data.split(parts.train, (self.examples, -1), self.seed, stratify=True)
+        return parts._replace(train=few)
+
+    def _parts(self, splits: datasets.Splits) -> Parts:
+        name, train, test, classes, dev = splits
+        train_dev = None
+        whole: Part = train
+        if dev is not None:
+            whole, train_dev = self._hold_out(whole, 0.1)
+            if test is None:
+                dev, test = self._hold_out(dev, 0.5)  # type: ignore[assignment]
+        else:
+            if test is None:
+                whole, test = self._hold_out(whole, 0.2)  # type: ignore[assignment]
+            whole, dev = self._hold_out(whole, 0.1)  # type: ignore[assignment]
+        assert dev is not None
+        assert test is not None
+        return Parts(name, classes, whole, dev, test, train_dev)
+
+    def _hold_out(self, dataset: Part, share: float) -> tuple[Subset, ...]:
+        return data.split(dataset, (1 - share, share), self.seed, stratify=True)
+
+    def trainer(self, parts: Parts) -> Trainer:
+        """Make the model, with the first weights of the seed, and its trainer."""
+        random.seed(self.seed)
+        model = self.recipe.create_model(len(parts.classes))
+        model.build(parts.input_shape)
+        return self.recipe.trainer(model)
+
+    def callbacks(self) -> list[Callback]:
+        """Make the callbacks: the learning rates, and the early stop if asked for."""
+        made: list[Callback] = [LearningRateLog(), self.recipe.create_schedule()]
+        if self.patience is not None:
+            made.append(EarlyStopping(patience=self.patience))
+        return made
+
+    def fit(
+        self,
+        parts: Parts | None = None,
+        trainer: Trainer | None = None,
+        callbacks: Sequence[Callback] = (),
+        **options: Any,
+    ) -> Trainer:
+        """Train; the dev set is measured after each epoch.
+
+        Parameters
+        ----------
+        parts : Parts, optional
+            The data, by default those of `load`.
+        trainer : Trainer, optional
+            By default that of `trainer`.
+        callbacks : sequence of Callback
+            Called after those of the job.
+        **options
+            Further ones of `Trainer.fit`, such as ``progress=True``.
+
+        Returns
+        -------
+        Trainer
+            After the training.
+        """
+        parts = self.load() if parts is None else parts
+        trainer = self.trainer(parts) if trainer is None else trainer
+        trainer.fit(
+            self.recipe.loader(parts.train, self.seed),
+            epochs=self.recipe.epochs,
+            validation=parts.dev,
+            callbacks=[*self.callbacks(), *callbacks],
+            **options,
+        )
+        return trainer
+
+
+def recipe_fields() -> list[str]:
+    """Return the names of the settings of a recipe."""
+    return [field.name for field in dataclasses.fields(Recipe)]
+
+
+def usual_recipe(dataset: str, name: str | None = None) -> Recipe:
+    """Return the recipe of a name, by default that of the data set."""
+    if name is not None:
+        return recipe(name)
+    return recipe(dataset if dataset in RECIPES else "pictures")
+
+
+def _augment(settings: Mapping[str, Any]) -> Augment:
+    known = [field.name for field in dataclasses.fields(Augment)]
+    for name in settings:
+        if name not in known:
+            raise ArgumentError(
+                f"job: unknown augmentation {name!r}{suggest(name, known)}"
+            )
+    return Augment(**settings)
