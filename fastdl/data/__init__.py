@@ -2,6 +2,7 @@
 
 from fastdl.data.augment import Augment
 from fastdl.data.dataset import ArrayDataset, Dataset, Subset, as_dataset
+from fastdl.data.folds import folds
 from fastdl.data.loader import DataLoader
 from fastdl.data.mapped import MapDataset
 from fastdl.data.mixup import Mixup
@@ -19,6 +20,7 @@ __all__ = [
     "Subset",
     "as_dataset",
     "as_float",
+    "folds",
     "split",
     "uniform",
 ]

@@ -1,0 +1,111 @@
+"""k-fold parts: every example is held out once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastdl.data.dataset import Subset, as_dataset
+from fastdl.data.strata import class_labels, group_numbers
+from fastdl.errors import ArgumentError
+from fastdl.shapes import integer
+
+
+def folds(
+    data: Any, k: int = 5, seed: int = 0, stratify: bool = False, groups: Any = None
+) -> list[tuple[Subset, Subset]]:
+    """Divide a data set into k folds, each held out once from the others.
+
+    ::
+
+        for train, held_out in data.folds(digits.train, 5, stratify=True):
+            ...
+
+    Parameters
+    ----------
+    data : Dataset, array x or tuple (x, y)
+        The whole, m examples.
+    k : int
+        How many folds, from 2 to m; with groups to the number of groups.
+    seed : int
+        From 0. The same seed gives the same folds.
+    stratify : bool
+        Keep the share of every class alike in all folds; needs integer labels y (m,).
+        The counts of a class in two folds differ by one at most.
+    groups : array_like, (m,), optional
+        What the examples of one group share, integers or texts, such as the writer. No
+        group is divided: its examples are held out together. Then the sizes of the
+        folds, and with `stratify` the shares of the classes, are as near as a greedy
+        choice makes them, the largest groups first.
+
+    Returns
+    -------
+    list of (Subset, Subset)
+        k pairs (train, held_out). Each keeps the order of the data, and without groups
+        the sizes of the held-out parts differ by one at most.
+
+    Raises
+    ------
+    ArgumentError
+        There are fewer examples, or groups, than folds.
+    DataError
+        Labels cannot be stratified, or groups are neither integers nor texts.
+    ShapeError
+        k is no integer from 2, the seed none from 0, or there is not one group for each
+        example.
+    """
+    dataset = as_dataset(data)
+    m, k = len(dataset), integer(k, "folds: k", 2)
+    rng = np.random.default_rng(integer(seed, "folds: seed", 0))
+    labels = class_labels(dataset, "folds") if stratify else np.zeros(m, int)
+    numbers = None if groups is None else group_numbers(groups, m, "folds")
+    units, what = (
+        (m, "examples") if numbers is None else (len(np.unique(numbers)), "groups")
+    )
+    if units < k:
+        raise ArgumentError(f"folds: {k} folds need as many {what}, there are {units}")
+    if numbers is None:
+        fold = _deal(labels, k, rng)
+    else:
+        fold = _deal_groups(labels, numbers, k, rng)
+    return [
+        (Subset(dataset, fold != number), Subset(dataset, fold == number))
+        for number in range(k)
+    ]
+
+
+def _deal(labels: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the fold of each example: dealt out like cards, one class at a time."""
+    order = rng.permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    fold = np.empty(len(labels), int)
+    fold[order] = np.arange(len(labels)) % k
+    return fold
+
+
+def _deal_groups(
+    labels: np.ndarray, groups: np.ndarray, k: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the fold of each example: that of its group.
+
+    Each group goes where there is least of what it brings. This keeps the sum, over
+    folds and classes, of the squared counts small; the size of a fold counts like a
+    class that all examples share.
+    """
+    _, labels = np.unique(labels, return_inverse=True)
+    totals = np.append(np.bincount(labels), len(labels))
+    counts = np.zeros((k, len(totals)))
+    members = np.split(
+        np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1]
+    )
+    sizes = np.array([len(each) for each in members])
+    order = rng.permutation(len(members))  # among groups of one size chance decides
+    fold = np.empty(len(labels), int)
+    for group in order[np.argsort(-sizes[order], kind="stable")]:
+        brought = np.bincount(labels[members[group]], minlength=len(totals))
+        brought[-1] = sizes[group]
+        chosen = np.argmin(counts @ (brought / totals))
+        counts[chosen] += brought
+        fold[members[group]] = chosen
+    return fold

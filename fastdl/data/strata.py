@@ -1,0 +1,63 @@
+"""What parts of a data set shall keep alike, or together: classes and groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastdl.data.dataset import Dataset
+from fastdl.errors import DataError, ShapeError
+
+
+def class_labels(dataset: Dataset, operation: str) -> np.ndarray:
+    """Return the labels (m,) by which the parts of a data set can be stratified.
+
+    Raises
+    ------
+    DataError
+        There are none, or they are no integers (m,); the message begins with
+        ``operation``.
+    """
+    y = dataset.y
+    if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
+        came = "no labels" if y is None else f"{y.dtype} of shape {y.shape}"
+        raise DataError(
+            f"{operation}: stratify needs integer labels y (m,), got {came}"
+        )
+    return y
+
+
+def group_numbers(groups: Any, m: int, operation: str) -> np.ndarray:
+    """Return the group of each example as a number from 0, int64 (m,).
+
+    Parameters
+    ----------
+    groups : array_like, (m,)
+        What the examples of one group share: integers or texts, such as the writer.
+    m : int
+        The number of examples.
+    operation : str
+        Begins the message of an error.
+
+    Raises
+    ------
+    ShapeError
+        There is not one group for each example.
+    DataError
+        They are neither integers nor texts.
+    """
+    array = np.asarray(groups)
+    if array.shape != (m,):
+        raise ShapeError(
+            f"{operation}: expected groups of shape ({m},), one for each example, got "
+            f"{array.shape}"
+        )
+    if array.dtype.kind == "O" and all(isinstance(group, str) for group in array):
+        array = array.astype(str)  # as tables hold texts
+    if m and array.dtype.kind not in "biuSU":
+        raise DataError(
+            f"{operation}: groups must be integers or texts, such as the writer of "
+            f"each example, got dtype {array.dtype}"
+        )
+    return np.unique(array, return_inverse=True)[1]
