@@ -26,10 +26,10 @@ if TYPE_CHECKING:
         tune,
     )
     from fastdl.autograd import Tensor, no_grad, tensor
-    from fastdl.cli.info import info
     from fastdl.engine import (
         empty_cache,
         get_conv_algorithm,
+        info,
         memory_stats,
         set_conv_algorithm,
     )
@@ -94,7 +94,7 @@ _HOMES = {
     "get_num_threads": "threads.get_num_threads",
     "get_runtime": "threads.get_runtime",
     "gradcheck": "train.gradcheck",
-    "info": "cli.info.info",
+    "info": "engine.info",
     "load": "nn.load",
     "load_weights": "nn.load_weights",
     "manual_seed": "random.seed",

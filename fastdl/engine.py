@@ -1,8 +1,13 @@
-"""The memory and the algorithms of the kernels, whichever backend computes."""
+"""What computes here: memory, algorithms and versions, whichever the backend."""
 
 from __future__ import annotations
 
-from fastdl import backend
+import platform
+
+import numpy as np
+
+from fastdl import __version__, backend
+from fastdl.threads import get_num_threads, get_runtime
 
 
 def empty_cache() -> None:
@@ -42,3 +47,23 @@ def set_conv_algorithm(algorithm: str | None) -> None:
 def get_conv_algorithm() -> str:
     """Return the name of the algorithm that `set_conv_algorithm` chose."""
     return backend.get_conv_algorithm()
+
+
+def info() -> dict[str, str]:
+    """Return versions, backend, instruction set, threads and compiler, as text."""
+    lines = {"fastdl": __version__, "backend": backend.name}
+    if backend.name == "compiled":
+        import fastdl.kernels.runtime as runtime
+
+        lines |= {
+            "instruction set": runtime.get_isa(),
+            "available": ", ".join(runtime.available_isas()),
+            "threads": str(get_num_threads()),
+            "runtime": str(get_runtime()),
+            "compiler": runtime.compiler(),
+        }
+    return lines | {
+        "NumPy": np.__version__,
+        "Python": platform.python_version(),
+        "machine": f"{platform.machine()}, {platform.system()}",
+    }

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from argparse import ArgumentParser, Namespace
 
-import numpy as np
-
-import fastdl
-from fastdl import backend
+from fastdl import engine
 
 HELP = "print versions, instruction set and threads"
 DESCRIPTION = """\
@@ -22,33 +18,13 @@ examples:
 """
 
 
-def info() -> dict[str, str]:
-    """Return versions, backend, instruction set, threads and compiler, as text."""
-    lines = {"fastdl": fastdl.__version__, "backend": backend.name}
-    if backend.name == "compiled":
-        import fastdl.kernels.runtime as runtime
-
-        lines |= {
-            "instruction set": runtime.get_isa(),
-            "available": ", ".join(runtime.available_isas()),
-            "threads": str(fastdl.get_num_threads()),
-            "runtime": str(fastdl.get_runtime()),
-            "compiler": runtime.compiler(),
-        }
-    return lines | {
-        "NumPy": np.__version__,
-        "Python": platform.python_version(),
-        "machine": f"{platform.machine()}, {platform.system()}",
-    }
-
-
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare no options."""
 
 
 def run(options: Namespace) -> None:
     """Run the command."""
-    lines = info()
+    lines = engine.info()
     width = max(map(len, lines)) + 2
     for name, value in lines.items():
         print(f"{name:{width}}{value}")

@@ -320,6 +320,7 @@ def _callbacks(job: Job, parts: Parts, options: Namespace, folder: RunFolder) ->
         "input_shape": parts.input_shape,
         "backend": backend.name,
         "threads": fastdl.get_num_threads(),
+        "machine": fastdl.info(),
     }
     made: list[Callback] = [
         _Config(folder, settings),

@@ -19,7 +19,7 @@ from fastdl.train.trainer import Trainer
 Part = ArrayDataset | Subset
 
 # What config.json tells besides a job: about the data and the machine.
-_REMARKS = ("fastdl", "classes", "input_shape", "backend", "threads")
+_REMARKS = ("fastdl", "classes", "input_shape", "backend", "threads", "machine")
 
 
 class Parts(NamedTuple):
