@@ -1,6 +1,7 @@
 """From arrays to mini-batches: data sets in memory, splits, and the loader."""
 
 from fastdl.data.augment import Augment
+from fastdl.data.concat import Concat
 from fastdl.data.dataset import ArrayDataset, Dataset, Subset, as_dataset
 from fastdl.data.folds import folds
 from fastdl.data.loader import DataLoader
@@ -13,6 +14,7 @@ from fastdl.data.split import split
 __all__ = [
     "ArrayDataset",
     "Augment",
+    "Concat",
     "DataLoader",
     "Dataset",
     "MapDataset",

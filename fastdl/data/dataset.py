@@ -173,8 +173,10 @@ def as_dataset(data: Any) -> Dataset:
         For anything else. A list is refused: ``[x, y]`` could be two examples
         as well as inputs and labels.
     """
+    from fastdl.data.concat import Concat  # which is made of these
+
     # First: the question whether they are a Dataset asks for all their labels.
-    if isinstance(data, (ArrayDataset, Subset, MapDataset)):
+    if isinstance(data, (ArrayDataset, Subset, MapDataset, Concat)):
         return data
     if is_array_like(data) and not isinstance(data, list):
         return ArrayDataset(data)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastdl.data.dataset import Dataset, Subset, as_dataset
+from fastdl.data.groups import deal, numbered
 from fastdl.errors import ArgumentError, DataError
 from fastdl.shapes import integer
 
@@ -17,6 +18,7 @@ def split(
     sizes: Sequence[float] | Sequence[int],
     seed: int = 0,
     stratify: bool = False,
+    groups: Any = None,
 ) -> tuple[Subset, ...]:
     """Split a data set at random into parts that share no example.
 
@@ -35,6 +37,11 @@ def split(
         y (m,). The sizes stay exact; the count of a class in a part differs
         from its share by less than ``len(sizes) - 1``, so by less than one
         example in two parts.
+    groups : array_like of int or str, (m,), optional
+        The group of each example, such as its writer: none is in two parts. The sizes
+        are then as near as whole groups allow (of many groups, as near as moving one
+        or exchanging two can bring them). With `stratify` so are the counts of each
+        class in each part: no promise but the best that was found.
 
     Returns
     -------
@@ -44,20 +51,33 @@ def split(
     Raises
     ------
     ArgumentError
-        For sizes that do not fit the data, or leave a part empty.
+        For sizes that do not fit the data, or leave a part empty; or for fewer groups
+        than parts.
     DataError
         For labels that cannot be stratified.
-    ShapeError
-        For a seed that is no integer from 0.
+    ShapeError, DtypeError
+        For a seed that is no integer from 0; or for groups that are not one integer or
+        text for each example.
     """
     dataset = as_dataset(data)
     counts = _counts(sizes, len(dataset))
-    rest = np.random.default_rng(integer(seed, "split: seed", 0)).permutation(
-        len(dataset)
-    )
-    if stratify:
+    rng = np.random.default_rng(integer(seed, "split: seed", 0))
+    labels = _labels(dataset) if stratify else None
+    if groups is None:
+        parts = _single(len(dataset), labels, counts, rng)
+    else:
+        parts = _whole_groups(groups, len(dataset), labels, counts, rng)
+    return tuple(Subset(dataset, np.sort(part)) for part in parts)
+
+
+def _single(
+    m: int, labels: np.ndarray | None, counts: list[int], rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Return the examples of each part, each drawn on its own."""
+    rest = rng.permutation(m)
+    if labels is not None:
         # Stable: within its class every example keeps its random place.
-        rest = rest[np.argsort(_labels(dataset)[rest], kind="stable")]
+        rest = rest[np.argsort(labels[rest], kind="stable")]
     parts = []
     for count in counts[:-1]:
         # `count` picks at even steps: each class, a run in `rest`, gives its share.
@@ -65,7 +85,25 @@ def split(
         chosen = np.diff(steps) > 0
         parts.append(rest[chosen])
         rest = rest[~chosen]
-    return tuple(Subset(dataset, np.sort(part)) for part in [*parts, rest])
+    return [*parts, rest]
+
+
+def _whole_groups(
+    groups: Any,
+    m: int,
+    labels: np.ndarray | None,
+    counts: list[int],
+    rng: np.random.Generator,
+) -> list[np.ndarray]:
+    """Return the examples of each part, a group always as a whole."""
+    group = numbered(groups, m, "split")
+    if labels is None:
+        labels = np.zeros(m, np.intp)
+    classes, label = np.unique(labels, return_inverse=True)
+    cells = (group.max() + 1, len(classes))
+    table = np.bincount(group * len(classes) + label, minlength=np.prod(cells))
+    part = deal(table.reshape(cells), counts, rng)[group]
+    return [np.flatnonzero(part == number) for number in range(len(counts))]
 
 
 def _counts(sizes: Sequence[float] | Sequence[int], total: int) -> list[int]:

@@ -1,0 +1,119 @@
+"""Several data sets as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastdl.data.dataset import WeightedBatch, as_dataset, take_real, weights
+from fastdl.errors import DataError, DtypeError, ShapeError
+from fastdl.shapes import rows
+
+
+class Concat:
+    """The examples of several data sets, one after the other, without copying them.
+
+    They may be kept in different ways: pictures of uint8 beside those of float32,
+    arrays in memory beside files.
+
+    Parameters
+    ----------
+    *datasets : Dataset, array x, tuple (x, y) or (x, y, weight)
+        At least one, none empty, with examples of one shape. Either all have labels (of
+        one shape, all integers or all real numbers) or none has. Where some have
+        weights, the examples of the others weigh 1.
+
+    Raises
+    ------
+    DataError, ShapeError, DtypeError
+        There is none, one is empty, or they do not fit each other; the message says
+        which, counted from 0.
+    """
+
+    def __init__(self, *datasets: Any) -> None:
+        if not datasets:
+            raise DataError("Concat: there is no data set")
+        self.datasets = tuple(map(as_dataset, datasets))
+        sizes = list(map(len, self.datasets))
+        if 0 in sizes:
+            raise DataError(f"Concat: data set {sizes.index(0)} is empty")
+        self._ends = np.cumsum(sizes)
+        firsts = [take_real(dataset, np.arange(1)) for dataset in self.datasets]
+        for number, first in enumerate(firsts):
+            _check_alike(first, firsts[0], number)
+        self._columns = [_column(values) for values in zip(*firsts, strict=True)]
+
+    @property
+    def y(self) -> np.ndarray | None:
+        """Labels or targets of all the examples, or None."""
+        if self._columns[1] is None:
+            return None
+        return np.concatenate([dataset.y for dataset in self.datasets])
+
+    @property
+    def weight(self) -> np.ndarray | None:
+        """How much each of the examples counts, or None."""
+        if self._columns[2] is None:
+            return None
+        each = [(weights(dataset), len(dataset)) for dataset in self.datasets]
+        return np.concatenate([np.ones(m) if w is None else w for w, m in each])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index: Any) -> tuple[Any, ...]:
+        picked = np.arange(len(self))[index]
+        taken = self.take(np.atleast_1d(picked))
+        if np.ndim(picked):
+            return taken
+        return tuple(None if each is None else each[0] for each in taken)
+
+    def take(self, indices: np.ndarray) -> tuple:
+        """Return new arrays (x, y) or (x, y, weight) of the examples at ``indices``.
+
+        Pictures of uint8 come as float32 in [0, 1], as from a loader.
+        """
+        indices = rows(indices, len(self), "Concat")
+        source = np.searchsorted(self._ends, indices, side="right")
+        x, y, weight = (
+            None if none is None else np.empty((len(indices), *none.shape[1:]), none.dtype)
+            for none in self._columns
+        )
+        for number in np.unique(source):
+            dataset, mine = self.datasets[number], source == number
+            own = indices[mine] - (self._ends[number] - len(dataset))
+            taken = take_real(dataset, own)
+            for column, values in zip((x, y, weight), taken, strict=True):
+                if column is not None:
+                    column[mine] = 1 if values is None else values
+        return (x, y) if weight is None else (x, y, weight)
+
+    def __repr__(self) -> str:
+        return f"Concat({', '.join(map(repr, self.datasets))})"
+
+
+def _check_alike(first: WeightedBatch, expected: WeightedBatch, number: int) -> None:
+    """Raise unless x and y of an example fit those of data set 0."""
+    for name, values, others in zip("xy", first, expected, strict=False):
+        if values is None or others is None:
+            if values is not others:
+                has = "no" if values is None else "a"
+                raise DataError(f"Concat: data set {number} has {has} y, other than 0")
+            continue
+        if values.shape != others.shape:
+            raise ShapeError(
+                f"Concat: {name} of an example of data set {number} has shape "
+                f"{values.shape[1:]}, of data set 0 {others.shape[1:]}"
+            )
+        if name == "y" and (values.dtype.kind == "f") != (others.dtype.kind == "f"):
+            raise DtypeError(
+                f"Concat: y of data set {number} is {values.dtype}, of data set 0 "
+                f"{others.dtype}; labels are integers, targets real numbers"
+            )
+
+
+def _column(values: tuple[Any, ...]) -> np.ndarray | None:
+    """Return no example, in the shape and type of all; None where there are none."""
+    known = [value for value in values if value is not None]
+    return known[0][:0].astype(np.result_type(*known)) if known else None

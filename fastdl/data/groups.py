@@ -1,0 +1,173 @@
+"""Whole groups dealt out to parts: all pictures of a writer stay together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastdl.errors import ArgumentError, DtypeError, ShapeError
+
+_ALL_WAYS = 2**14  # of dealing out a few groups: so many are tried, every one
+_TOGETHER = 100  # groups of a part that are tried; of more, some at random
+_GAIN = 1e-9  # of chi-square, for which nothing is moved
+
+
+def numbered(groups: Any, m: int, operation: str) -> np.ndarray:
+    """Return the number of the group of each example, (m,), from 0.
+
+    Parameters
+    ----------
+    groups : array_like, (m,)
+        The names of the groups: integers or texts.
+    m : int
+        The number of examples.
+    operation : str
+        The name for the messages.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        There is not one name for each example, or they are no integers or texts.
+    """
+    groups = np.asarray(groups)
+    if groups.shape != (m,):
+        raise ShapeError(
+            f"{operation}: groups must name the group of each of the {m} examples, got "
+            f"shape {groups.shape}"
+        )
+    if groups.dtype.kind not in "biuUS":
+        raise DtypeError(
+            f"{operation}: groups must be integers or texts, got {groups.dtype}; "
+            f"convert them with np.asarray(groups).astype(str)"
+        )
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def deal(table: np.ndarray, sizes: list[int], rng: np.random.Generator) -> np.ndarray:
+    """Give each group to a part, so that the parts come near the wanted sizes.
+
+    Near is a small Pearson's chi-square: the sum of (count - wanted)^2 / wanted, over
+    parts and classes. Of a few groups every way is tried. Of more, a random one is
+    improved until no move of a group and no exchange of two makes it better; where a
+    part has more than 100 groups, none of 100 that are drawn from it.
+
+    Parameters
+    ----------
+    table : ndarray of int, (groups, classes)
+        How many examples of each class a group has.
+    sizes : list of int
+        How many examples each part should have, each from 1.
+    rng : Generator
+        Decides between ways that are alike.
+
+    Returns
+    -------
+    ndarray of int, (groups,)
+        The part of each group. Every part has one at least.
+
+    Raises
+    ------
+    ArgumentError
+        There are fewer groups than parts.
+    """
+    groups, parts = len(table), len(sizes)
+    if groups < parts:
+        raise ArgumentError(
+            f"split: {parts} parts need as many groups at least, got {groups}"
+        )
+    wanted = np.outer(sizes, table.sum(axis=0) / table.sum())
+    order = rng.permutation(groups)
+    # Not parts**groups: that number may have as many digits as there are groups.
+    if groups * np.log(parts) <= np.log(_ALL_WAYS):
+        dealt = _best_of_all(table[order], wanted, rng)
+    else:
+        dealt = _improved(table[order], wanted, rng)
+    result = np.empty(groups, np.intp)
+    result[order] = dealt
+    return result
+
+
+def _best_of_all(
+    table: np.ndarray, wanted: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    groups, parts = len(table), len(wanted)
+    ways = np.arange(parts**groups)[:, np.newaxis] // parts ** np.arange(groups) % parts
+    cost = np.zeros(len(ways))
+    for part in range(parts):
+        members = ways == part
+        cost += ((members @ table - wanted[part]) ** 2 / wanted[part]).sum(axis=1)
+        cost[~members.any(axis=1)] = np.inf
+    return ways[rng.choice(np.flatnonzero(cost <= cost.min() + _GAIN))]
+
+
+def _improved(
+    table: np.ndarray, wanted: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Return a random way that no move or exchange makes better."""
+    table = table.astype(np.float64)  # which NumPy multiplies fast
+    part = _cut(table.sum(axis=1), wanted.sum(axis=1))
+    off = -wanted
+    np.add.at(off, part, table)
+    better = True
+    while better:
+        mixed = rng.permutation(len(table))
+        # Alike many of each part: most would be of the largest one.
+        some = np.concatenate(
+            [mixed[part[mixed] == each][:_TOGETHER] for each in range(len(wanted))]
+        )
+        better = _exchange(table[some], part, some, off, wanted)
+    return part
+
+
+def _exchange(
+    table: np.ndarray,
+    part: np.ndarray,
+    some: np.ndarray,
+    off: np.ndarray,
+    wanted: np.ndarray,
+) -> bool:
+    """Move and exchange some groups while that helps; return whether it did.
+
+    `part`, of all groups, and `off`, how many examples each part has too many, are
+    changed in place.
+    """
+    rows = np.arange(len(some))
+    squares = table**2 @ (1 / wanted).T  # (some, parts)
+    better = False
+    while True:
+        own = part[some]
+        # (d + v)^2 - d^2 = 2 d v + v^2, for d too many before v more come.
+        slopes = 2 * table @ (off / wanted).T
+        leaves = squares[rows, own] - slopes[rows, own]
+        enters = squares + slopes
+        enters[rows, own] = np.inf
+        alone = np.bincount(part, minlength=len(wanted))[own] == 1
+        moves = np.where(alone, np.inf, leaves)[:, np.newaxis] + enters
+        # One leaves before the other comes: the two changes are not independent.
+        shared = (table / wanted[own]) @ table.T
+        swaps = leaves[:, np.newaxis] + enters[:, own]
+        swaps += swaps.T - 2 * (shared + shared.T)
+        if min(moves.min(), swaps.min()) > -_GAIN:
+            return better
+        better = True
+        if moves.min() <= swaps.min():
+            first, to = np.unravel_index(moves.argmin(), moves.shape)
+            changed, parts = [first], [to]
+        else:
+            first, second = np.unravel_index(swaps.argmin(), swaps.shape)
+            changed, parts = [first, second], [own[second], own[first]]
+        for group, to in zip(changed, parts, strict=True):
+            off[own[group]] -= table[group]
+            off[to] += table[group]
+            part[some[group]] = to
+
+
+def _cut(sizes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return parts for groups in their order, a run of them for each part."""
+    middles = np.cumsum(sizes) - sizes / 2
+    part = np.searchsorted(np.cumsum(wanted)[:-1], middles)
+    for empty in np.setdiff1d(np.arange(len(wanted)), part):
+        counts = np.bincount(part, minlength=len(wanted))
+        part[np.flatnonzero(counts[part] > 1)[-1]] = empty
+    return part
