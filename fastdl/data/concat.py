@@ -77,7 +77,9 @@ class Concat:
         indices = rows(indices, len(self), "Concat")
         source = np.searchsorted(self._ends, indices, side="right")
         x, y, weight = (
-            None if none is None else np.empty((len(indices), *none.shape[1:]), none.dtype)
+            None
+            if none is None
+            else np.empty((len(indices), *none.shape[1:]), none.dtype)
             for none in self._columns
         )
         for number in np.unique(source):
@@ -116,4 +118,10 @@ def _check_alike(first: WeightedBatch, expected: WeightedBatch, number: int) -> 
 def _column(values: tuple[Any, ...]) -> np.ndarray | None:
     """Return no example, in the shape and type of all; None where there are none."""
     known = [value for value in values if value is not None]
-    return known[0][:0].astype(np.result_type(*known)) if known else None
+    if not known:
+        return None
+    return known[0][:0].astype(np.result_type(*(value.dtype for value in known)))
+
+
+def _room(column: np.ndarray | None, m: int) -> np.ndarray | None:
+    return None if column is None else np.empty((m, *column.shape[1:]), column.dtype)
