@@ -2,46 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from fastdl.errors import ArgumentError, DtypeError, ShapeError
+from fastdl.errors import ArgumentError
 
 _ALL_WAYS = 2**14  # of dealing out a few groups: so many are tried, every one
 _TOGETHER = 100  # groups of a part that are tried; of more, some at random
 _GAIN = 1e-9  # of chi-square, for which nothing is moved
-
-
-def numbered(groups: Any, m: int, operation: str) -> np.ndarray:
-    """Return the number of the group of each example, (m,), from 0.
-
-    Parameters
-    ----------
-    groups : array_like, (m,)
-        The names of the groups: integers or texts.
-    m : int
-        The number of examples.
-    operation : str
-        The name for the messages.
-
-    Raises
-    ------
-    ShapeError, DtypeError
-        There is not one name for each example, or they are no integers or texts.
-    """
-    groups = np.asarray(groups)
-    if groups.shape != (m,):
-        raise ShapeError(
-            f"{operation}: groups must name the group of each of the {m} examples, got "
-            f"shape {groups.shape}"
-        )
-    if groups.dtype.kind not in "biuUS":
-        raise DtypeError(
-            f"{operation}: groups must be integers or texts, got {groups.dtype}; "
-            f"convert them with np.asarray(groups).astype(str)"
-        )
-    return np.unique(groups, return_inverse=True)[1]
 
 
 def deal(table: np.ndarray, sizes: list[int], rng: np.random.Generator) -> np.ndarray:

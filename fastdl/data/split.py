@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastdl.data.dataset import Dataset, Subset, as_dataset
-from fastdl.data.groups import deal, numbered
-from fastdl.errors import ArgumentError, DataError
+from fastdl.data.dataset import Subset, as_dataset
+from fastdl.data.groups import deal
+from fastdl.data.strata import class_labels, group_numbers
+from fastdl.errors import ArgumentError
 from fastdl.shapes import integer
 
 
@@ -37,11 +38,11 @@ def split(
         y (m,). The sizes stay exact; the count of a class in a part differs
         from its share by less than ``len(sizes) - 1``, so by less than one
         example in two parts.
-    groups : array_like of int or str, (m,), optional
-        The group of each example, such as its writer: none is in two parts. The sizes
-        are then as near as whole groups allow (of many groups, as near as moving one
-        or exchanging two can bring them). With `stratify` so are the counts of each
-        class in each part: no promise but the best that was found.
+    groups : array_like, (m,), optional
+        What the examples of one group share, integers or texts, such as the writer. No
+        group is divided. The sizes are then as near as whole groups allow; of many
+        groups, as near as moving one or exchanging two can bring them. With `stratify`
+        this holds for the count of each class in each part, as far as it goes.
 
     Returns
     -------
@@ -54,15 +55,15 @@ def split(
         For sizes that do not fit the data, or leave a part empty; or for fewer groups
         than parts.
     DataError
-        For labels that cannot be stratified.
-    ShapeError, DtypeError
-        For a seed that is no integer from 0; or for groups that are not one integer or
-        text for each example.
+        For labels that cannot be stratified, or groups that are neither integers nor
+        texts.
+    ShapeError
+        For a seed that is no integer from 0, or without one group for each example.
     """
     dataset = as_dataset(data)
     counts = _counts(sizes, len(dataset))
     rng = np.random.default_rng(integer(seed, "split: seed", 0))
-    labels = _labels(dataset) if stratify else None
+    labels = class_labels(dataset, "split") if stratify else None
     if groups is None:
         parts = _single(len(dataset), labels, counts, rng)
     else:
@@ -96,7 +97,7 @@ def _whole_groups(
     rng: np.random.Generator,
 ) -> list[np.ndarray]:
     """Return the examples of each part, a group always as a whole."""
-    group = numbered(groups, m, "split")
+    group = group_numbers(groups, m, "split")
     if labels is None:
         labels = np.zeros(m, np.intp)
     classes, label = np.unique(labels, return_inverse=True)
@@ -137,11 +138,3 @@ def _counts(sizes: Sequence[float] | Sequence[int], total: int) -> list[int]:
             f"gives {counts.tolist()}"
         )
     return counts.tolist()
-
-
-def _labels(dataset: Dataset) -> np.ndarray:
-    y = dataset.y
-    if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
-        came = "no labels" if y is None else f"{y.dtype} of shape {y.shape}"
-        raise DataError(f"split: stratify needs integer labels y (m,), got {came}")
-    return y

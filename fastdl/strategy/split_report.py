@@ -12,6 +12,7 @@ import numpy as np
 from fastdl.data import Dataset
 from fastdl.data.dataset import take_real
 from fastdl.strategy.sizes import examples_needed, standard_error
+from fastdl.strategy.tables import percent, table
 
 _BYTES = 2**24  # of the examples that are taken at once
 _CLASSES = 20  # rows of the table
@@ -68,24 +69,17 @@ class SplitReport:
             ["examples", *(f"{size:,}" for size in sizes)],
             ["share", *(f"{size / total:.1%}" for size in sizes)],
             [
-                f"standard error at {_percent(self.error)}",
+                f"standard error at {percent(self.error)}",
                 *("" if error is None else f"{error:.2%}" for error in errors),
             ],
         ]
         for place, label in enumerate(self.classes[:_CLASSES].tolist()):
             shares = (self.counts[n][place] / size for n, size in self.sizes.items())
             cells.append([f"class {label}", *(f"{share:.1%}" for share in shares)])
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
-            for row in cells
-        ]
         if len(self.classes) > _CLASSES:
-            lines.append(f"and {len(self.classes) - _CLASSES} more classes")
-        rule = "-" * max(map(len, lines))
-        return "\n".join(
-            [lines[0], rule, *lines[1:], rule, *(self.problems or ["no problem found"])]
-        )
+            more = f"and {len(self.classes) - _CLASSES} more classes"
+            cells.append([more, *("" for _ in self.sizes)])
+        return "\n".join([*table(cells), *(self.problems or ["no problem found"])])
 
     def _classes(self) -> Iterator[str]:
         for name, counts in self.counts.items():
@@ -125,8 +119,8 @@ class SplitReport:
             if self.sizes[name] < self.needed:
                 yield (
                     f"{name} is too small to see a difference of "
-                    f"{_percent(self.difference)} at an error of "
-                    f"{_percent(self.error)}: that takes {self.needed:,} examples"
+                    f"{percent(self.difference)} at an error of "
+                    f"{percent(self.error)}: that takes {self.needed:,} examples"
                 )
 
 
@@ -211,7 +205,3 @@ def _differing(first: Any, second: Any, pairs: np.ndarray) -> int:
         return 0
     differ = first[pairs[:, 0]] != second[pairs[:, 1]]
     return int(differ.reshape(len(pairs), -1).any(axis=1).sum())
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.4g} %"

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastdl.data import Concat, Dataset, Subset, as_dataset, split
-from fastdl.data.groups import numbered
+from fastdl.data.strata import group_numbers
 from fastdl.errors import ArgumentError, DataError, suggest
 from fastdl.files import parse_json, read_tensors, reading, write_tensors
 from fastdl.shapes import rows
@@ -365,7 +365,7 @@ def split_sources(
     cut = _cut(sources["target"], counts, seed, stratify, of_target)
     trained = cut.pop("train", np.arange(0))
     if groups is not None:
-        numbered(of_other, m, "split_sources: other")  # for its checks
+        group_numbers(of_other, m, "split_sources: other")  # for its checks
         held = np.concatenate([of_target[indices] for indices in cut.values()])
         shared = np.intersect1d(of_other, held).tolist()
         if shared:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.data import ArrayDataset, Subset, split
-from fastdl.errors import ArgumentError, DataError, DtypeError, ShapeError
+from fastdl.errors import ArgumentError, DataError, ShapeError
 
 
 def sizes(parts):
@@ -267,10 +267,14 @@ def test_every_part_gets_a_group_whatever_their_sizes():
 @pytest.mark.parametrize(
     ("groups", "error", "message"),
     [
-        (np.zeros(9, int), ShapeError, r"each of the 10 examples, got shape \(9,\)"),
-        (np.zeros((10, 1), int), ShapeError, r"got shape \(10, 1\)"),
-        (np.linspace(0, 1, 10), DtypeError, "integers or texts, got float64"),
-        ([None] * 10, DtypeError, "astype"),
+        (
+            np.zeros(9, int),
+            ShapeError,
+            r"one for each example, got \(9,",
+        ),
+        (np.zeros((10, 1), int), ShapeError, r"got \(10, 1\)"),
+        (np.linspace(0, 1, 10), DataError, "integers or texts.*float64"),
+        ([None] * 10, DataError, "got dtype object"),
         (np.repeat([0, 1], 5), ArgumentError, "3 parts need as many groups"),
     ],
     ids=["short", "two axes", "float", "objects", "too few"],
