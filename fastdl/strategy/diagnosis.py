@@ -77,6 +77,8 @@ class Diagnosis:
         What to do, in the order of the problems; each acts on that gap alone.
     notes : tuple of str
         What else a reader should know.
+    small : float
+        The largest gap that is no problem.
     """
 
     errors: dict[str, float]
@@ -84,6 +86,7 @@ class Diagnosis:
     problems: tuple[str, ...]
     remedies: tuple[Remedy, ...]
     notes: tuple[str, ...]
+    small: float
 
     def summary(self) -> str:
         """Return the diagnosis in one line."""
@@ -114,7 +117,7 @@ class Diagnosis:
 
     def _verdict(self) -> str:
         if not self.problems:
-            return "no problem"
+            return f"no problem: no gap is above {_percent(self.small)} and the noise"
         return f"the problem is {', then '.join(self.problems)}"
 
     def __str__(self) -> str:
@@ -234,6 +237,7 @@ def diagnose(
             fspath(run) if run is not None else "",
         ),
         tuple(notes),
+        float(small),
     )
 
 

@@ -159,8 +159,8 @@ class DataCurve:
         double = self.expected(2 * size)
         little = "" if self.helps else " little"
         lines = [
-            f"more data would help{little}: with {size:,} training examples the dev error is "
-            f"{self.dev[-1]:.2%}, with {2 * size:,} about {double.value:.2%} "
+            f"more data would help{little}: with {size:,} training examples the dev "
+            f"error is {self.dev[-1]:.2%}, with {2 * size:,} about {double.value:.2%} "
             f"({100 * double.low:.2f} to {double.high:.2%}); the floor of the law is "
             f"{self.law[0]:.2%}"
         ]
@@ -180,8 +180,8 @@ class DataCurve:
             f"({low:,.0f} {most})"
         )
 
-    def __str__(self) -> str:
-        """Return a table and the summary."""
+    def table(self) -> str:
+        """Return the errors beside those of the law."""
         lines = [f"{'examples':>10}{'train':>10}{'dev':>10}{'law':>10}"]
         laws = power_laws(self._laws[:1], self.sizes)[0]  # type: ignore[attr-defined]
         lines += [
@@ -190,7 +190,11 @@ class DataCurve:
                 self.sizes.tolist(), self.train, self.dev, laws, strict=True
             )
         ]
-        return "\n".join([*lines, "", self.summary()])
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        """Return the table and the summary."""
+        return f"{self.table()}\n\n{self.summary()}"
 
 
 def learning_curve(
@@ -254,8 +258,8 @@ def learning_curve(
     errors = np.zeros((repeats, len(sizes), 2))
     with tqdm(
         desc="learning curve",
-        total=repeats * sum(sizes),
-        unit=" examples",
+        total=repeats * len(sizes),
+        unit=" trainings",
         leave=False,
         disable=None if progress is None else not progress,
     ) as bar:
@@ -273,7 +277,7 @@ def learning_curve(
                     trainer, train=part, dev=dev, wrong=wrong, progress=False
                 ).errors
                 errors[repeat, place] = found["train"], found["dev"]
-                bar.update(size)
+                bar.update()
     mean = errors.mean(axis=0)
     return DataCurve(np.array(sizes), mean[:, 0], mean[:, 1], len(dev), seed)
 

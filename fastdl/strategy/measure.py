@@ -1,13 +1,10 @@
-"""The errors of a trained network, and where a run keeps them."""
+"""The errors of a trained network."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +12,9 @@ from fastdl import nn
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader, as_dataset
 from fastdl.errors import ArgumentError, DataError, NonFiniteError
-from fastdl.files import read_file, read_json, write_text
 from fastdl.strategy.diagnosis import Diagnosis, diagnose
 from fastdl.strategy.optimisation import Symptom, symptoms
-from fastdl.train import History, RunFolder, Trainer
-
-if TYPE_CHECKING:
-    from fastdl.train import FinishedRun
+from fastdl.train import History, Trainer
 
 # From labels or targets (m, ...) and outputs (m, ...): bool (m,), which are wrong.
 Wrong = Callable[[np.ndarray, np.ndarray], Any]
@@ -140,87 +133,6 @@ def measure(
         {name: len(dataset) for name, dataset in sets.items()},
         symptoms(trainer.history if history is None else history, loss, constant),
     )
-
-
-def measure_run(run: FinishedRun, again: bool = False) -> Measured:
-    """Return the errors of a finished run on its own data, and keep them in its folder.
-
-    What was kept is returned at once, unless the model is another one now.
-
-    Parameters
-    ----------
-    run : FinishedRun
-        What `fastdl.train.open_run` returns.
-    again : bool
-        Measure even so, since the data may be others.
-
-    Raises
-    ------
-    DataError
-        The data of the run are missing.
-    FastdlError
-        As `measure`.
-    """
-    if not again and (content := kept(run.folder, "errors")) is not None:
-        with suppress(KeyError, TypeError, ValueError):  # of another version
-            found = tuple(Symptom(*each) for each in content.pop("symptoms"))
-            return Measured(**content, symptoms=found)
-    parts = run.parts
-    measured = measure(
-        run.trainer,
-        train=parts.train,
-        dev=parts.dev,
-        train_dev=parts.train_dev,
-        test=parts.test,
-        history=run.history,
-    )
-    keep(run.folder, "errors", asdict(measured))
-    return measured
-
-
-def keep(folder: RunFolder, name: str, content: dict[str, Any]) -> None:
-    """Keep JSON-able measurements of the model of a run, beside those of other names.
-
-    Parameters
-    ----------
-    folder : RunFolder
-        They go into its measures.json.
-    name : str
-        What they are of; replaces what had the name before.
-    content : dict
-        The measurements.
-    """
-    with folder.lock("measures"):
-        all_of_them = _kept(folder) | {
-            name: {"model": _fingerprint(folder), "content": content}
-        }
-        write_text(folder.measures, json.dumps(all_of_them, indent=2) + "\n")
-
-
-def kept(folder: RunFolder, name: str) -> dict[str, Any] | None:
-    """Return the measurements of that name; None unless they are of the model of now.
-
-    A file that is damaged holds none: all in it can be measured again.
-    """
-    entry = _kept(folder).get(name)
-    if not isinstance(entry, dict) or entry.get("model") != _fingerprint(folder):
-        return None
-    content = entry.get("content")
-    return content if isinstance(content, dict) else None
-
-
-def _kept(folder: RunFolder) -> dict[str, Any]:
-    with suppress(DataError):
-        content = read_json(folder.measures)
-        if isinstance(content, dict):
-            return content
-    return {}
-
-
-def _fingerprint(folder: RunFolder) -> str:
-    """Return a name of the settings and the weights of the run."""
-    parts = (read_file(path) for path in (folder.config, folder.model))
-    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def _wrong(trainer: Trainer) -> Wrong:

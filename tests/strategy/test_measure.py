@@ -1,6 +1,4 @@
-"""The errors of a trained network, and what a run keeps of them (S25)."""
-
-import json
+"""The errors of a trained network (S25)."""
 
 import numpy as np
 import pytest
@@ -8,7 +6,7 @@ import pytest
 import fastdl
 from fastdl import data, datasets, nn, strategy
 from fastdl.errors import ArgumentError, DataError, NonFiniteError
-from fastdl.train import RunFolder, Trainer
+from fastdl.train import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -133,37 +131,3 @@ def test_outputs_that_are_no_numbers(digits):
     next(iter(model.parameters())).data[...] = np.nan
     with pytest.raises(NonFiniteError, match="NaN on the train set"):
         strategy.measure(Trainer(model), train=digits[0], dev=digits[1])
-
-
-# What a run keeps
-
-
-@pytest.fixture
-def folder(tmp_path):
-    made = RunFolder(tmp_path / "run")
-    made.write_config({"dataset": "digits"})
-    made.save_model(nn.Linear(2, 3))
-    return made
-
-
-def test_measures_are_kept_by_name(folder):
-    assert strategy.kept(folder, "errors") is None
-    strategy.keep(folder, "errors", {"dev": 0.1})
-    strategy.keep(folder, "speed", {"ms": 3})
-    strategy.keep(folder, "errors", {"dev": 0.2})
-    assert strategy.kept(folder, "errors") == {"dev": 0.2}
-    assert strategy.kept(folder, "speed") == {"ms": 3}
-
-
-def test_measures_of_another_model_are_not_its_own(folder):
-    strategy.keep(folder, "errors", {"dev": 0.1})
-    folder.save_model(nn.Linear(3, 2))
-    assert strategy.kept(folder, "errors") is None
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"errors": 3}', '{"errors": {}}', "{"])
-def test_a_damaged_file_holds_none(folder, text):
-    folder.measures.write_text(text)
-    assert strategy.kept(folder, "errors") is None
-    strategy.keep(folder, "errors", {"dev": 0.1})
-    assert json.loads(folder.measures.read_text())["errors"]["content"] == {"dev": 0.1}
