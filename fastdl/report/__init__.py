@@ -5,6 +5,7 @@ from fastdl.report.augmentations import augmentations
 from fastdl.report.boundary import decision_boundary
 from fastdl.report.confusion import confusion_matrix
 from fastdl.report.curves import learning_curves
+from fastdl.report.data_curve import data_curve
 from fastdl.report.filters import feature_maps, filters
 from fastdl.report.learning_rate import learning_rate_curve
 from fastdl.report.mistakes import mistakes
@@ -15,6 +16,7 @@ __all__ = [
     "activation_histograms",
     "augmentations",
     "confusion_matrix",
+    "data_curve",
     "decision_boundary",
     "feature_maps",
     "filters",

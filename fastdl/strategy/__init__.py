@@ -1,15 +1,37 @@
 """What to do next: splits, diagnosis, choice, error analysis, labels, synthesis."""
 
+from fastdl.strategy.diagnosis import Diagnosis, Gap, diagnose
+from fastdl.strategy.knobs import KNOBS, Knob, Remedy
+from fastdl.strategy.learning_curve import DataCurve, learning_curve
+from fastdl.strategy.measure import Measured, measure
+from fastdl.strategy.optimisation import Symptom, symptoms
+from fastdl.strategy.runs import keep, kept, learning_curve_run, measure_run
 from fastdl.strategy.sizes import examples_needed, rule_of_thumb, standard_error
 from fastdl.strategy.split_report import SplitReport
 from fastdl.strategy.splits import Split, split_sources, train_dev_test
 
 __all__ = [
+    "KNOBS",
+    "DataCurve",
+    "Diagnosis",
+    "Gap",
+    "Knob",
+    "Measured",
+    "Remedy",
     "Split",
     "SplitReport",
+    "Symptom",
+    "diagnose",
     "examples_needed",
+    "keep",
+    "kept",
+    "learning_curve",
+    "learning_curve_run",
+    "measure",
+    "measure_run",
     "rule_of_thumb",
     "split_sources",
     "standard_error",
+    "symptoms",
     "train_dev_test",
 ]

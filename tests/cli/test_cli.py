@@ -19,7 +19,10 @@ from fastdl.cli import main
 from fastdl.cli.outcome import Outcome
 from fastdl.train import CSVLog, Trainer
 
-COMMANDS = ("train", "evaluate", "predict", "summary", "gradcheck", "info")
+COMMANDS = (
+    *("train", "evaluate", "diagnose", "predict", "summary"),
+    *("gradcheck", "info"),
+)
 
 
 @pytest.fixture

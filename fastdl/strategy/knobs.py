@@ -1,0 +1,248 @@
+"""Remedies: for each gap the knobs that act on just that gap (orthogonalisation).
+
+A knob that moves two gaps at once is no row of the table, however useful it is: early
+stopping makes the fit to the training set worse to make that to the dev set better, and
+a search over architectures may change either.
+
+Sources: Ng, Deep Learning Specialization, course 2 week 1 (basic recipe) and course 3
+week 1 (orthogonalization).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+from fastdl.strategy.optimisation import RATE_TOO_LOW, STILL_FALLING
+from fastdl.train import OPTIMIZERS, RECIPES
+
+BIAS = "avoidable bias"
+VARIANCE = "variance"
+MISMATCH = "data mismatch"
+OVERFITTING = "overfitting to dev"
+OPTIMISATION = "optimisation"
+
+Settings = Mapping[str, Any]
+# From the settings of a run, see `fastdl.train.Job`, and the symptoms of its loss: the
+# settings to change; None where the knob has been turned already.
+Change = Callable[[Settings, Collection[str]], dict[str, Any] | None]
+
+# Networks that are larger, each with its next one.
+_LARGER = {
+    "logistic": "mlp",
+    "mlp": "convnet",
+    "lenet5": "convnet",
+    "convnet": "deep_convnet",
+    "digits_convnet": "deep_convnet",
+    "signs_convnet": "resnet18",
+    "deep_convnet": "resnet18",
+    "resnet20": "resnet32",
+    "resnet32": "resnet18",
+    "resnet18": "resnet34",
+}
+
+
+class Remedy(NamedTuple):
+    """One thing to do next.
+
+    Attributes
+    ----------
+    gap : str
+        What it makes smaller, and nothing else.
+    name : str
+        In words.
+    argument : str
+        How it is said in Python.
+    changes : dict
+        The same as settings of a `fastdl.train.Job`; empty where it is none of them.
+    command : str
+        The same on the command line; empty where there is no command.
+    """
+
+    gap: str
+    name: str
+    argument: str
+    changes: dict[str, Any]
+    command: str
+
+
+class Knob(NamedTuple):
+    """A row of the table; the fields are those of `Remedy`.
+
+    Attributes
+    ----------
+    change : callable, optional
+        Makes ``changes``.
+    look : str
+        A command that helps to turn the knob, where no setting does.
+    urged_by : str
+        The symptom of the loss curve that puts this knob before the others.
+    """
+
+    gap: str
+    name: str
+    argument: str
+    change: Change | None = None
+    look: str = ""
+    urged_by: str = ""
+
+
+def _bigger(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
+    model = settings.get("model")
+    usual = RECIPES.get(str(settings.get("dataset")), RECIPES["pictures"]).model
+    larger = _LARGER.get(str(model), usual)
+    return None if larger == model else {"model": larger}
+
+
+def _longer(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
+    return {"epochs": 3 * int(settings.get("epochs", 10))}
+
+
+def _adam(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
+    if settings.get("optimizer") in ("adam", "adamw"):
+        return None
+    return {"optimizer": "adam", "lr": OPTIMIZERS["adam"][1]}
+
+
+def _more(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
+    examples = settings.get("examples")  # None: all that there are
+    return {"examples": 4 * examples} if examples else {}
+
+
+def _augment(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
+    if settings.get("augment"):
+        return None
+    height = (*settings.get("input_shape", ()), 28)[0]
+    return {"augment": {"translate": max(1, height // 14), "rotate": 10}}
+
+
+def _decay(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
+    usual = 0.05 if settings.get("optimizer") == "adamw" else 5e-4
+    return {"weight_decay": 3 * (settings.get("weight_decay") or usual / 3)}
+
+
+def _dropout(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
+    if settings.get("model") == "logistic" or (settings.get("dropout") or 0) >= 0.5:
+        return None
+    return {"dropout": 0.5}
+
+
+def _rate(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
+    factor = 10 if RATE_TOO_LOW in symptoms else 0.1
+    return {"lr": float(f"{settings.get('lr', 0.001) * factor:.6g}")}
+
+
+def _schedule(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
+    one_cycle = {"schedule": "one_cycle"}
+    return None if settings.get("schedule") == "one_cycle" else one_cycle
+
+
+KNOBS = (
+    Knob(BIAS, "a bigger network", "models.create(...)", _bigger),
+    Knob(
+        BIAS, "longer training", "trainer.fit(epochs=...)", _longer, "", STILL_FALLING
+    ),
+    Knob(BIAS, "a better optimiser", "Trainer(optimizer=optim.Adam)", _adam),
+    Knob(
+        VARIANCE,
+        "more training data",
+        "strategy.learning_curve(...) says how many help",
+        _more,
+        "fastdl diagnose RUN --data-curve",
+    ),
+    Knob(
+        VARIANCE,
+        "augmented pictures",
+        "DataLoader(transform=Augment(...))",
+        _augment,
+    ),
+    Knob(VARIANCE, "weight decay (L2)", "Trainer(regularization=nn.L2(...))", _decay),
+    Knob(VARIANCE, "dropout", "nn.Dropout(0.5)", _dropout),
+    Knob(
+        MISMATCH,
+        "training data like those of dev",
+        "strategy.split_sources(target_in_train=...)",
+        look="fastdl errors RUN",
+    ),
+    Knob(
+        MISMATCH,
+        "synthesis of what is peculiar to dev",
+        "strategy.Mix(...), data.Augment(...)",
+        look="fastdl errors RUN",
+    ),
+    Knob(OVERFITTING, "a larger dev set", "data.split(...)"),
+    Knob(OVERFITTING, "a new dev set, and fewer choices by it", "data.folds(...)"),
+    Knob(OPTIMISATION, "another learning rate", "optim.Adam(lr=...)", _rate),
+    Knob(
+        OPTIMISATION,
+        "a rate that rises and falls",
+        "train.Schedule(optim.OneCycle(...))",
+        _schedule,
+    ),
+    Knob(OPTIMISATION, "clipped gradients", "Trainer(clip_norm=1.0)"),
+    Knob(OPTIMISATION, "standardised inputs", "nn.Standardize()"),
+    Knob(
+        OPTIMISATION,
+        "right gradients, if the layers are your own",
+        "train.gradcheck(...)",
+        look="fastdl gradcheck RUN",
+    ),
+)
+
+
+def remedies(
+    problems: Collection[str],
+    symptoms: Collection[str] = (),
+    settings: Settings | None = None,
+    run: str = "",
+) -> tuple[Remedy, ...]:
+    """Return the knobs of some gaps, in their order.
+
+    Parameters
+    ----------
+    problems : sequence of str
+        Names of gaps.
+    symptoms : collection of str
+        What the loss curve shows.
+    settings : mapping, optional
+        Those of the run, config.json; commands are concrete then.
+    run : path, optional
+        The folder of the run.
+    """
+    found = []
+    for problem in problems:
+        rows = [knob for knob in KNOBS if knob.gap == problem]
+        rows.sort(key=lambda knob: not (knob.urged_by and knob.urged_by in symptoms))
+        for knob in rows:
+            changes = knob.change(settings or {}, symptoms) if knob.change else {}
+            if changes is None:
+                continue
+            if changes:
+                command = _command(changes, settings, run)
+            else:
+                command = knob.look.replace("RUN", shlex.quote(run or "RUN"))
+            found.append(
+                Remedy(knob.gap, knob.name, knob.argument, dict(changes), command)
+            )
+    return tuple(found)
+
+
+def _command(changes: dict[str, Any], settings: Settings | None, run: str) -> str:
+    options = [
+        part
+        for name, value in changes.items()
+        for part in (f"--{name.replace('_', '-')}", _option(value))
+    ]
+    if run:
+        new = f"{run.rstrip('/')}-{next(iter(changes))}"
+        words = ["--config", f"{run}/config.json", *options, "--out", new]
+    else:
+        words = [str((settings or {}).get("dataset", "DATASET")), *options]
+    return shlex.join(["fastdl", "train", *words])
+
+
+def _option(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}={each:g}" for name, each in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)

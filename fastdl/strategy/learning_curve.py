@@ -1,0 +1,317 @@
+"""Would more data help? The error against the number of training examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastdl.data import Subset, as_dataset
+from fastdl.errors import ArgumentError, DataError
+from fastdl.shapes import integer
+from fastdl.strategy.measure import Wrong, measure
+from fastdl.strategy.power_law import fit_power_laws, power_laws
+from fastdl.train import Trainer
+
+HELPS = 0.1  # of the dev error: what twice the data must save to be worth it
+POINTS = 6  # sizes by default, each twice the one before
+DRAWS = 1000  # of the errors, for the intervals
+_CONFIDENCE = (2.5, 97.5)  # per cent
+_ENDLESS = 1e12  # examples; more are the same as never
+
+
+class Range(NamedTuple):
+    """A number and where it lies with a confidence of 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class DataCurve:
+    r"""Errors for growing training sets, and the law that they follow.
+
+    .. math:: e(n) = a + b \, n^{-c}, \qquad a, b \ge 0, \quad 0.05 \le c \le 2
+
+    Made by `learning_curve`, or from errors that are known already.
+
+    Attributes
+    ----------
+    sizes : ndarray of int, (k,)
+        Training examples, growing; at least three.
+    train, dev : ndarray, (k,)
+        The error on those examples, and on the dev set; means, if each training was
+        repeated.
+    dev_examples : int
+        How many the dev set has.
+    seed : int
+        Decides the draws behind the intervals.
+
+    Raises
+    ------
+    DataError
+        There are fewer than three sizes, they do not grow, or an error is none.
+
+    Notes
+    -----
+    A power law with a floor is what learning curves follow beyond the smallest sizes
+    (Hestness et al. 2017, "Deep learning scaling is predictable, empirically"). The
+    intervals are those of a parametric bootstrap: the fit to errors that are drawn anew
+    around it, as far apart as counting on the dev set makes them, or as far as they lie
+    from the law, whichever is more. Beyond a few times the largest size they are wide,
+    and a law is no promise.
+    """
+
+    sizes: np.ndarray
+    train: np.ndarray
+    dev: np.ndarray
+    dev_examples: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        integer(self.dev_examples, "DataCurve: dev_examples")
+        for name in ("sizes", "train", "dev"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name)))
+        sizes = self.sizes
+        shapes = {sizes.shape, self.train.shape, self.dev.shape}
+        if sizes.ndim != 1 or len(sizes) < 3 or len(shapes) != 1:
+            raise DataError(
+                f"DataCurve: a law needs at least three sizes with their errors, got "
+                f"{sizes.shape}, {self.train.shape} and {self.dev.shape}"
+            )
+        if not (sizes[0] >= 1 and (np.diff(sizes) > 0).all()):
+            raise DataError(
+                f"DataCurve: sizes must grow from 1 or more, got {sizes.tolist()}"
+            )
+        for errors in (self.train, self.dev):
+            if not ((errors >= 0) & (errors <= 1)).all():  # also for NaN
+                raise DataError(
+                    f"DataCurve: errors are fractions from 0 to 1, got "
+                    f"{errors.tolist()}"
+                )
+        object.__setattr__(self, "_laws", self._fit())
+
+    def _fit(self) -> np.ndarray:
+        """Return rows (a, b, c): the fit, and those to `DRAWS` sets of drawn errors."""
+        n = self.dev_examples
+        # Never 0: no mistake among n examples is no proof that there are none.
+        likely = (self.dev * n + 1) / (n + 2)
+        spread = np.sqrt(likely * (1 - likely) / n)
+        fit = fit_power_laws(self.sizes, self.dev[np.newaxis], spread)
+        expected = power_laws(fit, self.sizes)
+        misfit = np.sqrt(np.mean(((self.dev - expected) / spread) ** 2))
+        rng = np.random.default_rng(self.seed)
+        noise = rng.standard_normal((DRAWS, len(self.sizes)))
+        drawn = np.clip(expected + max(1.0, misfit) * spread * noise, 0, 1)
+        return np.concatenate([fit, fit_power_laws(self.sizes, drawn, spread)])
+
+    @property
+    def law(self) -> tuple[float, float, float]:
+        """The numbers a, b, c of the law."""
+        a, b, c = self._laws[0].tolist()  # type: ignore[attr-defined]
+        return a, b, c
+
+    def expected(self, size: float) -> Range:
+        """Return the dev error that so many training examples should give."""
+        errors = power_laws(self._laws, np.array([float(size)]))  # type: ignore[attr-defined]
+        return _range(np.clip(errors[:, 0], 0, 1))
+
+    def needed(self, error: float) -> Range:
+        """Return how many training examples should give a dev error.
+
+        Infinite where the law has its floor above it; then more data of this kind alone
+        will not do.
+
+        Raises
+        ------
+        ArgumentError
+            The error is not between 0 and 1.
+        """
+        if not 0 < error < 1:
+            raise ArgumentError(
+                f"needed: the error is a fraction between 0 and 1, got {error!r:.60}"
+            )
+        a, b, c = self._laws.T  # type: ignore[attr-defined]
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            sizes = np.where(error > a, (b / (error - a)) ** (1 / c), math.inf)
+        sizes[sizes > _ENDLESS] = math.inf
+        return _range(sizes)
+
+    @property
+    def helps(self) -> bool:
+        """Whether twice the data should save a tenth of the dev error at least."""
+        now, double = (self.expected(f * self.sizes[-1]).value for f in (1, 2))
+        return now > 0 and now - double >= HELPS * now
+
+    def summary(self, wanted: float | None = None) -> str:
+        """Return in words whether more data would help.
+
+        Parameters
+        ----------
+        wanted : float, optional
+            A dev error: it is said how many examples it needs.
+        """
+        size = int(self.sizes[-1])
+        double = self.expected(2 * size)
+        little = "" if self.helps else " little"
+        lines = [
+            f"more data would help{little}: with {size:,} training examples the dev "
+            f"error is {self.dev[-1]:.2%}, with {2 * size:,} about {double.value:.2%} "
+            f"({100 * double.low:.2f} to {double.high:.2%}); the floor of the law is "
+            f"{self.law[0]:.2%}"
+        ]
+        if wanted is not None:
+            lines.append(self._wanted(wanted))
+        return "\n".join(lines)
+
+    def _wanted(self, wanted: float) -> str:
+        value, low, high = self.needed(wanted)
+        if math.isinf(value):
+            return (
+                f"a dev error of {wanted:.2%} is out of reach by more data of this kind"
+            )
+        most = "or more" if math.isinf(high) else f"to {high:,.0f}"
+        return (
+            f"a dev error of {wanted:.2%} needs about {value:,.0f} training examples "
+            f"({low:,.0f} {most})"
+        )
+
+    def table(self) -> str:
+        """Return the errors beside those of the law."""
+        lines = [f"{'examples':>10}{'train':>10}{'dev':>10}{'law':>10}"]
+        laws = power_laws(self._laws[:1], self.sizes)[0]  # type: ignore[attr-defined]
+        lines += [
+            f"{size:>10,}{train:>10.2%}{dev:>10.2%}{law:>10.2%}"
+            for size, train, dev, law in zip(
+                self.sizes.tolist(), self.train, self.dev, laws, strict=True
+            )
+        ]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        """Return the table and the summary."""
+        return f"{self.table()}\n\n{self.summary()}"
+
+
+def learning_curve(
+    fit: Callable[[Subset, int], Trainer],
+    train: Any,
+    dev: Any,
+    sizes: Sequence[int] | None = None,
+    repeats: int = 1,
+    seed: int = 0,
+    wrong: Wrong | None = None,
+    progress: bool | None = None,
+) -> DataCurve:
+    """Train on growing parts of the training set; each holds the smaller ones.
+
+    ::
+
+        def fit(part, seed):
+            fastdl.manual_seed(seed)
+            trainer = fastdl.Trainer(fastdl.models.create("mlp"))
+            trainer.fit(part, epochs=10, seed=seed)
+            return trainer
+
+        curve = strategy.learning_curve(fit, train, dev)
+        print(curve)
+        curve.needed(0.02)  # how many examples for a dev error of 2 %?
+
+    Parameters
+    ----------
+    fit : callable
+        ``fit(part, seed) -> Trainer``: makes a new model and trains it on the part.
+    train, dev : Dataset or tuple (x, y)
+        The training set, from which the parts are drawn at random, labels of classes in
+        equal shares; and the dev set.
+    sizes : sequence of int, optional
+        How many examples, growing, at least three. By default six, each twice the one
+        before, up to the whole training set.
+    repeats : int
+        Trainings for each size, with other parts and seeds; their errors are averaged.
+    seed : int
+        From 0. The seeds that `fit` gets are ``seed``, ``seed + 1``, ...
+    wrong, progress
+        As in `measure`.
+
+    Returns
+    -------
+    DataCurve
+
+    Raises
+    ------
+    ArgumentError
+        `fit` gives no Trainer, or sizes do not grow or are more than there are.
+    FastdlError
+        Whatever stops a training or a measurement.
+    """
+    from tqdm import tqdm
+
+    train, dev = as_dataset(train), as_dataset(dev)
+    sizes = _sizes(sizes, len(train))
+    integer(repeats, "learning_curve: repeats")
+    integer(seed, "learning_curve: seed", 0)
+    errors = np.zeros((repeats, len(sizes), 2))
+    with tqdm(
+        desc="learning curve",
+        total=repeats * len(sizes),
+        unit=" trainings",
+        leave=False,
+        disable=None if progress is None else not progress,
+    ) as bar:
+        for repeat in range(repeats):
+            order = _balanced_order(train.y, len(train), seed + repeat)
+            for place, size in enumerate(sizes):
+                part = Subset(train, np.sort(order[:size]))
+                trainer = fit(part, seed + repeat)
+                if not isinstance(trainer, Trainer):
+                    raise ArgumentError(
+                        f"learning_curve: fit must return a Trainer, got "
+                        f"{trainer!r:.60}"
+                    )
+                found = measure(
+                    trainer, train=part, dev=dev, wrong=wrong, progress=False
+                ).errors
+                errors[repeat, place] = found["train"], found["dev"]
+                bar.update()
+    mean = errors.mean(axis=0)
+    return DataCurve(np.array(sizes), mean[:, 0], mean[:, 1], len(dev), seed)
+
+
+def _sizes(sizes: Sequence[int] | None, total: int) -> list[int]:
+    if sizes is None:
+        halves = {total >> k for k in range(POINTS)} - {0}
+        return sorted(halves)
+    found = [integer(size, "learning_curve: a size") for size in sizes]
+    if len(found) < 3 or sorted(set(found)) != found or found[-1] > total:
+        raise ArgumentError(
+            f"learning_curve: expected three or more sizes that grow up to {total} "
+            f"examples at most, got {found}"
+        )
+    return found
+
+
+def _balanced_order(y: np.ndarray | None, total: int, seed: int) -> np.ndarray:
+    """Return a random order in which any beginning has its share of every class."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(total)
+    if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
+        return order
+    place = np.empty(total)  # of each example within its class, from 0 to 1
+    labels = y[order]
+    for label in np.unique(labels):
+        those = np.flatnonzero(labels == label)
+        place[those] = (np.arange(len(those)) + rng.random()) / len(those)
+    return order[np.argsort(place, kind="stable")]
+
+
+def _range(values: np.ndarray) -> Range:
+    """Return the first, and the interval that holds 95 % of the others."""
+    # By rank: infinities cannot be interpolated.
+    low, high = np.percentile(values[1:], _CONFIDENCE, method="nearest").tolist()
+    value = float(values[0])
+    return Range(value, min(low, value), max(high, value))

@@ -1,0 +1,192 @@
+"""The errors of a trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastdl import nn
+from fastdl.autograd import Tensor, no_grad
+from fastdl.data import DataLoader, as_dataset
+from fastdl.errors import ArgumentError, DataError, NonFiniteError
+from fastdl.strategy.diagnosis import Diagnosis, diagnose
+from fastdl.strategy.optimisation import Symptom, symptoms
+from fastdl.train import History, Trainer
+
+# From labels or targets (m, ...) and outputs (m, ...): bool (m,), which are wrong.
+Wrong = Callable[[np.ndarray, np.ndarray], Any]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What `measure` found.
+
+    Attributes
+    ----------
+    errors : dict of str to float
+        The share of wrong answers on "train", "train_dev", "dev" and "test", as far as
+        there are such sets.
+    examples : dict of str to int
+        Of each of these sets.
+    symptoms : tuple of Symptom
+        What the loss curve shows.
+    """
+
+    errors: dict[str, float]
+    examples: dict[str, int]
+    symptoms: tuple[Symptom, ...] = ()
+
+    def diagnose(self, human: float = 0.0, **options: Any) -> Diagnosis:
+        """Diagnose these errors; the human one and further options as in `diagnose`.
+
+        The human error is a fraction too.
+        """
+        known: dict[str, Any] = {
+            **self.errors,
+            "examples": self.examples,
+            "symptoms": self.symptoms,
+        }
+        return diagnose(human=human, percent=False, **known, **options)
+
+
+def measure(
+    trainer: Trainer,
+    *,
+    train: Any,
+    dev: Any,
+    train_dev: Any = None,
+    test: Any = None,
+    wrong: Wrong | None = None,
+    history: History | None = None,
+    progress: bool | None = None,
+) -> Measured:
+    """Measure the error, the share of wrong answers, on each set.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        With the trained model; all is measured in evaluation mode, so without dropout.
+    train, dev, train_dev, test : Dataset or tuple (x, y)
+        The sets, as `diagnose` explains them. Of a DataLoader the data set is taken,
+        without what it does to the examples.
+    wrong : callable, optional
+        ``wrong(y, outputs) -> bool (m,)``, which answers are wrong. By default under
+        the cross-entropy those whose largest output is not at the label, under the
+        binary cross-entropy those with any output on the wrong side of 0. A regression
+        has no right and wrong of its own: say what is far enough from the target, such
+        as ``lambda y, outputs: abs(outputs - y)[:, 0] > 0.5``.
+    history : History, optional
+        Of the training; by default that of the trainer.
+    progress : bool, optional
+        Whether to show a bar on the standard error stream; by default only when it is a
+        terminal.
+
+    Returns
+    -------
+    Measured
+
+    Raises
+    ------
+    ArgumentError
+        What is wrong is not known under this loss, or `wrong` gives no bool (m,).
+    DataError
+        A set is empty or has no labels.
+    NonFiniteError
+        An output is NaN.
+    """
+    from tqdm import tqdm
+
+    wrong = _wrong(trainer) if wrong is None else wrong
+    given = {"train": train, "train_dev": train_dev, "dev": dev, "test": test}
+    sets = {
+        name: data.dataset if isinstance(data, DataLoader) else as_dataset(data)
+        for name, data in given.items()
+        if data is not None
+    }
+    errors = {}
+    constant = loss = None
+    with tqdm(
+        desc="measuring",
+        total=sum(map(len, sets.values())),
+        unit=" examples",
+        leave=False,
+        disable=None if progress is None else not progress,
+    ) as bar:
+        for name, dataset in sets.items():
+            if len(dataset) == 0:
+                raise DataError(f"measure: the {name} set is empty")
+            y = dataset.y
+            if y is None:
+                raise DataError(f"measure: the {name} set has no labels or targets y")
+            outputs = trainer.predict(dataset)
+            if np.isnan(outputs).any():
+                raise NonFiniteError(f"measure: the model gives NaN on the {name} set")
+            errors[name] = _share(wrong, np.asarray(y), outputs, name)
+            if name == "train":
+                loss, constant = _losses(trainer.loss, np.asarray(y), outputs)
+            bar.update(len(dataset))
+    return Measured(
+        errors,
+        {name: len(dataset) for name, dataset in sets.items()},
+        symptoms(trainer.history if history is None else history, loss, constant),
+    )
+
+
+def _wrong(trainer: Trainer) -> Wrong:
+    if isinstance(trainer.loss, nn.CrossEntropyLoss):
+        return _wrong_class
+    if isinstance(trainer.loss, nn.BCEWithLogitsLoss):
+        return _wrong_side
+    raise ArgumentError(
+        f"measure: under {type(trainer.loss).__name__} it is not known which answers "
+        f"are wrong; say it, such as wrong=lambda y, outputs: abs(outputs - y)[:, 0] > "
+        f"0.5"
+    )
+
+
+def _wrong_class(y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    labels = y.argmax(axis=1) if y.ndim == 2 else y
+    return outputs.argmax(axis=1) != labels
+
+
+def _wrong_side(y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Return which rows have an output on the wrong side; NaN has none."""
+    wrong = ((outputs > 0) != (y > 0.5)) & ~np.isnan(y.astype(float))
+    return wrong.reshape(len(y), -1).any(axis=1)
+
+
+def _share(wrong: Wrong, y: np.ndarray, outputs: np.ndarray, name: str) -> float:
+    mistakes = np.asarray(wrong(y, outputs))
+    if mistakes.shape != y.shape[:1] or mistakes.dtype != bool:
+        raise ArgumentError(
+            f"measure: wrong must give bool of shape ({len(y)},) for the {name} set, "
+            f"got {mistakes.dtype} of shape {mistakes.shape}"
+        )
+    return float(mistakes.mean())
+
+
+@no_grad()
+def _losses(
+    loss: Any, y: np.ndarray, outputs: np.ndarray
+) -> tuple[float | None, float | None]:
+    """Return the loss on a set, and that of the best constant prediction.
+
+    They are known for labels of classes under the cross-entropy.
+    """
+    known = isinstance(loss, nn.CrossEntropyLoss) and loss.reduction == "mean"
+    if not known or y.ndim != 1:
+        return None, None
+    classes = outputs.shape[1]
+    counts = np.bincount(y, minlength=classes).astype(outputs.dtype)
+    # Each class draws by its examples, their smoothed labels and its weight.
+    pull = (1 - loss.label_smoothing) * counts / len(y) + loss.label_smoothing / classes
+    if loss.class_weight is not None:
+        pull = pull * loss.class_weight
+    logits = np.log(np.maximum(pull, 1e-12)).astype(outputs.dtype)
+    constant = loss(
+        Tensor(np.tile(logits, (classes, 1))), np.arange(classes), sample_weight=counts
+    )
+    return float(loss(Tensor(outputs), y)), float(constant)

@@ -1,0 +1,150 @@
+"""What was measured of a finished run, kept in its folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+from fastdl.data import Subset
+from fastdl.errors import DataError, FastdlError
+from fastdl.files import read_file, read_json, write_text
+from fastdl.strategy.learning_curve import DataCurve, learning_curve
+from fastdl.strategy.measure import Measured, measure
+from fastdl.strategy.optimisation import Symptom
+from fastdl.train import FinishedRun, RunFolder, Trainer
+
+_ERRORS, _CURVE = "errors", "data_curve"  # names in measures.json
+
+
+def measure_run(run: FinishedRun, again: bool = False) -> Measured:
+    """Return the errors of a finished run on its own data, and keep them in its folder.
+
+    What was kept is returned at once, unless the model is another one now.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        What `fastdl.train.open_run` returns.
+    again : bool
+        Measure even so, since the data may be others.
+
+    Raises
+    ------
+    DataError
+        The data of the run are missing.
+    FastdlError
+        As `measure`.
+    """
+    if not again and (content := kept(run.folder, _ERRORS)) is not None:
+        with suppress(KeyError, TypeError):  # of another version
+            found = tuple(Symptom(*each) for each in content["symptoms"])
+            return Measured(**(content | {"symptoms": found}))
+    parts = run.parts
+    measured = measure(
+        run.trainer,
+        train=parts.train,
+        dev=parts.dev,
+        train_dev=parts.train_dev,
+        test=parts.test,
+        history=run.history,
+    )
+    keep(run.folder, _ERRORS, asdict(measured))
+    return measured
+
+
+def learning_curve_run(
+    run: FinishedRun, again: bool = False, **options: Any
+) -> DataCurve:
+    """Repeat a finished run with growing parts of its training set.
+
+    All trainings have as many steps as the run: fewer examples are seen more often, so
+    that no error is larger for want of training. The curve is kept in the folder.
+
+    Parameters
+    ----------
+    run, again
+        As in `measure_run`.
+    **options
+        As in `learning_curve`, but for fit, train and dev; by default the seed is that
+        of the run.
+
+    Returns
+    -------
+    DataCurve
+    """
+    if not (again or options) and (content := kept(run.folder, _CURVE)) is not None:
+        with suppress(FastdlError, TypeError):  # of another version
+            return DataCurve(**content)
+    job, parts = run.job, run.parts
+    batch = job.recipe.batch_size
+
+    def fit(part: Subset, seed: int) -> Trainer:
+        times = math.ceil(len(parts.train) / batch) / math.ceil(len(part) / batch)
+        longer = job.replace(epochs=round(job.recipe.epochs * times), seed=seed)
+        trainer = longer.trainer(parts)
+        trainer.fit(
+            longer.recipe.loader(part, seed),
+            epochs=longer.recipe.epochs,
+            validation=parts.dev if job.patience else None,
+            callbacks=longer.callbacks(),
+            progress=False,
+        )
+        return trainer
+
+    options = {"seed": job.seed} | options
+    curve = learning_curve(fit, parts.train, parts.dev, **options)
+    numbers = {
+        name: getattr(curve, name).tolist() for name in ("sizes", "train", "dev")
+    }
+    rest = {"dev_examples": curve.dev_examples, "seed": curve.seed}
+    keep(run.folder, _CURVE, numbers | rest)
+    return curve
+
+
+def keep(folder: RunFolder, name: str, content: dict[str, Any]) -> None:
+    """Keep JSON-able measurements of the model of a run, beside those of other names.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        They go into its measures.json.
+    name : str
+        What they are of; replaces what had the name before.
+    content : dict
+        The measurements.
+    """
+    with folder.lock("measures"):
+        all_of_them = _kept(folder) | {
+            name: {"model": _fingerprint(folder), "content": content}
+        }
+        write_text(folder.measures, json.dumps(all_of_them, indent=2) + "\n")
+
+
+def kept(folder: RunFolder, name: str) -> dict[str, Any] | None:
+    """Return the measurements of that name; None unless they are of the model of now.
+
+    A file that is damaged holds none: all in it can be measured again.
+    """
+    entry = _kept(folder).get(name)
+    if not isinstance(entry, dict) or entry.get("model") != _fingerprint(folder):
+        return None
+    content = entry.get("content")
+    return content if isinstance(content, dict) else None
+
+
+def _kept(folder: RunFolder) -> dict[str, Any]:
+    with suppress(DataError):
+        content = read_json(folder.measures)
+        if isinstance(content, dict):
+            return content
+    return {}
+
+
+def _fingerprint(folder: RunFolder) -> str:
+    """Return a name of the settings and the weights of the run."""
+    parts = (read_file(path) for path in (folder.config, folder.model))
+    return hashlib.sha256(b"".join(parts)).hexdigest()

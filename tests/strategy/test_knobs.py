@@ -1,0 +1,154 @@
+"""The table of remedies: each knob acts on one gap alone (S35)."""
+
+import shlex
+
+import pytest
+
+from fastdl import strategy
+from fastdl.train import recipe
+
+PROBLEMS = {
+    "avoidable bias": {"train": 0.2, "dev": 0.2},
+    "variance": {"train": 0.0, "dev": 0.2},
+    "data mismatch": {"train": 0.0, "train_dev": 0.0, "dev": 0.2},
+    "overfitting to dev": {"train": 0.0, "dev": 0.0, "test": 0.2},
+}
+SETTINGS = {
+    "dataset": "digits",
+    "model": "mlp",
+    "epochs": 5,
+    "optimizer": "momentum",
+    "lr": 0.05,
+    "schedule": "cosine",
+    "input_shape": [28, 28, 1],
+}
+
+
+def test_a_knob_acts_on_one_gap():
+    """S35: neither its name nor the setting that it turns stands at another gap."""
+    gaps_of = {}
+    for knob in strategy.KNOBS:
+        gaps_of.setdefault(knob.name, set()).add(knob.gap)
+        for setting in knob.change(SETTINGS, ()) if knob.change else ():
+            if (knob.name, setting) != ("a better optimiser", "lr"):  # its usual rate
+                gaps_of.setdefault(setting, set()).add(knob.gap)
+    assert all(len(gaps) == 1 for gaps in gaps_of.values()), gaps_of
+
+
+def test_early_stopping_is_no_knob():
+    """S35: it acts on two gaps at once."""
+    assert "patience" not in {
+        name
+        for knob in strategy.KNOBS
+        if knob.change
+        for name in knob.change(SETTINGS, ())
+    }
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_remedies_are_those_of_the_problem(problem):
+    """S35"""
+    found = strategy.diagnose(**PROBLEMS[problem])
+    assert found.problems == (problem,)
+    assert found.remedies
+    assert {remedy.gap for remedy in found.remedies} == {problem}
+    assert all(remedy.argument for remedy in found.remedies)
+
+
+def test_the_recipe_of_the_course():
+    """S25: bigger, longer, better optimiser; more data, regularisation."""
+    bias = strategy.diagnose(train=15, dev=16).remedies
+    assert [remedy.name for remedy in bias] == [
+        "a bigger network",
+        "longer training",
+        "a better optimiser",
+    ]
+    variance = strategy.diagnose(train=1, dev=11).remedies
+    assert [remedy.name for remedy in variance] == [
+        "more training data",
+        "augmented pictures",
+        "weight decay (L2)",
+        "dropout",
+    ]
+
+
+def test_remedies_follow_the_order_of_the_problems():
+    found = strategy.diagnose(train=0.05, dev=0.3)
+    gaps = [remedy.gap for remedy in found.remedies]
+    assert gaps[0] == "variance"
+    assert gaps == sorted(gaps, reverse=True)
+
+
+def test_commands_are_concrete():
+    """S35: a command that works as it stands, whatever the folder is called."""
+    found = strategy.diagnose(
+        train=0.2, dev=0.4, settings=SETTINGS, run="my runs/{a}", examples=500
+    )
+    commands = {
+        remedy.name: shlex.split(remedy.command.replace(" && ", " "))
+        for remedy in found.remedies
+    }
+    begin = ["fastdl", "train", "--config", "my runs/{a}/config.json"]
+    assert commands["a bigger network"] == [
+        *begin,
+        *("--model", "convnet", "--out", "my runs/{a}-model"),
+    ]
+    assert commands["longer training"][4:6] == ["--epochs", "15"]
+    assert commands["a better optimiser"][4:8] == [
+        *("--optimizer", "adam", "--lr", "0.001"),
+    ]
+    assert commands["augmented pictures"][4:6] == [
+        *("--augment", "translate=2,rotate=10"),
+    ]
+    assert commands["more training data"] == [
+        *("fastdl", "diagnose", "my runs/{a}", "--data-curve"),
+    ]
+
+
+def test_commands_without_a_run():
+    found = strategy.diagnose(train=0.2, dev=0.2, settings={"dataset": "mnist"})
+    assert found.remedies[0].command == "fastdl train mnist --model convnet"
+    found = strategy.diagnose(train=0.2, dev=0.2)
+    assert found.remedies[1].command == "fastdl train DATASET --epochs 30"
+
+
+def test_a_knob_that_is_turned_already_is_left_out():
+    turned = SETTINGS | {
+        "optimizer": "adam",
+        "dropout": 0.5,
+        "augment": {"translate": 1},
+        "weight_decay": 0.001,
+        "examples": 300,
+    }
+    found = strategy.diagnose(train=0.2, dev=0.5, settings=turned)
+    changes = {remedy.name: remedy.changes for remedy in found.remedies}
+    assert changes == {
+        "a bigger network": {"model": "convnet"},
+        "longer training": {"epochs": 15},
+        "more training data": {"examples": 1200},
+        "weight decay (L2)": {"weight_decay": 0.003},
+    }
+
+
+@pytest.mark.parametrize(("name", "factor"), [("high", 0.1), ("low", 10)])
+def test_the_rate_goes_where_it_should(name, factor):
+    symptom = strategy.Symptom(f"rate too {name}", "...")
+    found = strategy.diagnose(train=0.9, dev=0.9, symptoms=[symptom], settings=SETTINGS)
+    assert found.remedies[0].changes == {"lr": pytest.approx(0.05 * factor)}
+
+
+def test_every_network_has_a_larger_one_or_is_the_largest():
+    from fastdl import models
+
+    for name in models.names():
+        settings = {"dataset": "digits", "model": name}
+        (remedy, *_) = strategy.diagnose(train=0.5, dev=0.5, settings=settings).remedies
+        if remedy.name == "a bigger network":
+            assert remedy.changes["model"] in models.names()
+            assert remedy.changes["model"] != name
+
+
+def test_an_unknown_network_becomes_that_of_the_recipe():
+    settings = {"dataset": "digits", "model": "my own"}
+    found = strategy.diagnose(train=0.5, dev=0.5, settings=settings)
+    assert found.remedies[0].changes == {"model": recipe("digits").model}
