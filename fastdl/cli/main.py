@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 import fastdl
@@ -21,6 +22,18 @@ examples:
   fastdl gradcheck convnet                   check its gradients
   fastdl COMMAND --help                      the options of a command, with examples
 """
+
+# Each is a module of this room, with HELP, DESCRIPTION, EXAMPLES, add_arguments, run.
+COMMANDS = (
+    "train",
+    "evaluate",
+    "compare",
+    "diagnose",
+    "predict",
+    "summary",
+    "gradcheck",
+    "info",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -62,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     # Imported here: a wrong environment variable makes these fail, in one line.
-    from fastdl.cli import diagnose, evaluate, gradcheck, info, predict, summary, train
+    commands_by_name = {name: import_module(f"fastdl.cli.{name}") for name in COMMANDS}
 
     parser = _Parser(
         prog="fastdl",
@@ -74,9 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"fastdl {fastdl.__version__}"
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (train, evaluate, diagnose, predict, summary, gradcheck, info):
+    for name, command in commands_by_name.items():
         own = commands.add_parser(
-            command.__name__.rpartition(".")[2],
+            name,
             help=command.HELP,
             description=command.DESCRIPTION,
             epilog=command.EXAMPLES,

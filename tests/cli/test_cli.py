@@ -16,13 +16,9 @@ from PIL import Image
 import fastdl
 from fastdl import backend, datasets, models, nn
 from fastdl.cli import main
+from fastdl.cli.main import COMMANDS
 from fastdl.cli.outcome import Outcome
 from fastdl.train import CSVLog, Trainer
-
-COMMANDS = (
-    *("train", "evaluate", "diagnose", "predict", "summary"),
-    *("gradcheck", "info"),
-)
 
 
 @pytest.fixture
