@@ -1,6 +1,7 @@
 """What to do next: splits, diagnosis, choice, error analysis, labels, synthesis."""
 
 from fastdl.strategy.diagnosis import Diagnosis, Gap, diagnose
+from fastdl.strategy.error_analysis import Ceiling, ErrorAnalysis
 from fastdl.strategy.knobs import KNOBS, Knob, Remedy
 from fastdl.strategy.learning_curve import DataCurve, learning_curve
 from fastdl.strategy.measure import Measured, measure
@@ -12,8 +13,10 @@ from fastdl.strategy.splits import Split, split_sources, train_dev_test
 
 __all__ = [
     "KNOBS",
+    "Ceiling",
     "DataCurve",
     "Diagnosis",
+    "ErrorAnalysis",
     "Gap",
     "Knob",
     "Measured",
