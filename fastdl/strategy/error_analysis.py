@@ -15,9 +15,12 @@ import numpy as np
 from fastdl import shapes
 from fastdl.errors import ArgumentError, DataError, ShapeError, suggest
 from fastdl.files import SMALL, parse_json, read_file, write_text
+from fastdl.strategy.tables import percent, table
 from fastdl.strategy.tags import CATEGORIES, Members, Tags, parse_tags
+from fastdl.train import FinishedRun, open_run
 from fastdl.train.fingerprint import describe_array
 
+PARTS = ("dev", "test", "train", "train_dev")
 ORDERS = ("loss", "confidence", "random", "index")
 _COLUMNS = ("index", "true", "predicted", "confidence", "loss")  # of the CSV file
 _FORMULA = ("=", "+", "-", "@", "\t")  # a spreadsheet would compute such a cell
@@ -129,6 +132,57 @@ class ErrorAnalysis:
         examples = {"count": m, **describe_array(self.x)}
         self.tags = Tags(examples, tags, categories)
 
+    @classmethod
+    def of_run(
+        cls,
+        run: FinishedRun | str | os.PathLike[str],
+        part: str = "dev",
+        categories: Iterable[str] = CATEGORIES,
+    ) -> ErrorAnalysis:
+        """Ask a finished run about a part of its data.
+
+        The tags of the dev set are kept in ``tags.json`` of the run folder, those of
+        another part in ``tags-test.json`` and so on.
+
+        Parameters
+        ----------
+        run : FinishedRun or path
+            What `fastdl train` left behind.
+        part : str
+            ``"dev"``, ``"test"``, ``"train"`` or, where there is one, ``"train_dev"``.
+        categories : iterable of str
+            Those to begin with.
+
+        Raises
+        ------
+        ArgumentError, DataError
+            There is no such part; or as `fastdl.train.open_run`.
+        """
+        if not isinstance(run, FinishedRun):
+            run = open_run(run)
+        if part not in PARTS:
+            raise ArgumentError(
+                f"ErrorAnalysis: unknown part {part!r}{suggest(part, PARTS)}"
+            )
+        dataset = getattr(run.parts, part)
+        if dataset is None:
+            raise DataError(
+                f"the run {run.folder.path} has no {part} set: its training data are "
+                f"of the distribution of the dev set"
+            )
+        x = dataset.x
+        path = run.folder.tags
+        if part != "dev":
+            path = path.with_name(f"{path.stem}-{part}{path.suffix}")
+        return cls(
+            x,
+            dataset.y,
+            run.trainer.predict(x, probabilities=True),
+            run.classes,
+            tags=path,
+            categories=categories,
+        )
+
     @property
     def error(self) -> float:
         """The fraction of all examples that is answered wrongly."""
@@ -210,23 +264,17 @@ class ErrorAnalysis:
     def __str__(self) -> str:
         """Return the table of ceilings as text."""
         wrong, examined = int(self.wrong.sum()), self.examined
-        lines = [
-            f"error {self.error:.2%}: {wrong:,} of {len(self.x):,} wrong, "
-            f"{examined:,} of them looked at"
+        rows = [
+            [row.category, f"{row.errors:,}", *map(percent, row[3:])]
+            for row in self.ceilings()
         ]
-        rows = self.ceilings()
-        wide = max(map(len, (*self.tags.categories, "category"))) + 2
-        lines += [
+        lines = [
+            f"error {percent(self.error)}: {wrong:,} of {len(self.x):,} wrong, "
+            f"{examined:,} of them looked at",
             "",
-            f"{'category':{wide}}{'errors':>8}{'share':>8}{'due':>8}{'left':>8}",
-            *(
-                f"{row.category:{wide}}{row.errors:>8,}{row.share:>8.1%}"
-                f"{row.due:>8.2%}{row.left:>8.2%}"
-                for row in rows
-            ),
-            "",
-            "share: of the mistakes looked at; due: the error that it causes; left: the "
-            "error if it were fixed",
+            *table([["category", "errors", "share", "due", "left"], *rows]),
+            "share: of the mistakes looked at; due: the error that it causes;",
+            "left: the error if it were fixed",
         ]
         if examined < wrong:
             lines.append(
@@ -310,7 +358,7 @@ class ErrorAnalysis:
     def _set(
         self, examples: int | Iterable[int], categories: Sequence[str], inside: bool
     ) -> None:
-        several = [examples] if np.ndim(examples) == 0 else list(examples)  # type: ignore[arg-type]
+        several = examples if isinstance(examples, Iterable) else [examples]
         indices = [i.item() if isinstance(i, np.integer) else i for i in several]
         self.tags.set({name: dict.fromkeys(indices, inside) for name in categories})
 

@@ -20,7 +20,7 @@ from fastdl.cli.outcome import Outcome
 from fastdl.train import CSVLog, Trainer
 
 COMMANDS = (
-    *("train", "evaluate", "diagnose", "predict", "summary"),
+    *("train", "evaluate", "diagnose", "predict", "errors", "summary"),
     *("gradcheck", "info"),
 )
 

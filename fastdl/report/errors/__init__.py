@@ -1,6 +1,6 @@
-"""The page of the mistakes, in the browser: see `ErrorPage` and `PageServer`."""
+"""The page of the mistakes, in the browser."""
 
 from fastdl.report.errors.page import ErrorPage
-from fastdl.report.errors.server import PageServer
+from fastdl.report.errors.server import PageServer, serve
 
-__all__ = ["ErrorPage", "PageServer"]
+__all__ = ["ErrorPage", "PageServer", "serve"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-import struct
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from fastdl.data import as_float
+from fastdl.report.png import encode_png
 
 COLUMNS = 8  # pictures side by side in a sheet
 SMALL = 96  # pixels; a larger picture is made smaller for a sheet
@@ -78,16 +78,16 @@ class Examples:
         """Return small pictures, `COLUMNS` in a row, as one PNG file."""
         tiles = self._pictures(indices, self._step())
         rows = -(-len(tiles) // COLUMNS)
-        n, h, w, c = tiles.shape
-        sheet = np.zeros((rows * COLUMNS, h, w, c), np.uint8)
+        n, h, w, *colours = tiles.shape
+        sheet = np.zeros((rows * COLUMNS, h, w, *colours), np.uint8)
         sheet[:n] = tiles
-        grid = sheet.reshape(rows, COLUMNS, h, w, c).swapaxes(1, 2)
-        return png(grid.reshape(rows * h, COLUMNS * w, c))
+        grid = sheet.reshape(rows, COLUMNS, h, w, *colours).swapaxes(1, 2)
+        return encode_png(grid.reshape(rows * h, COLUMNS * w, *colours))
 
     def picture(self, index: int) -> bytes:
         """Return one picture in its full size as a PNG file."""
         step = -(-max(self._x.shape[1:3]) // _LARGEST)
-        return png(self._pictures([index], step)[0])
+        return encode_png(self._pictures([index], step)[0])
 
     def values(self, index: int) -> dict[str, Any]:
         """Return the numbers of a row, or the lines of a signal, JSON-able.
@@ -108,7 +108,7 @@ class Examples:
         return -(-max(self._x.shape[1:3]) // SMALL)
 
     def _pictures(self, indices: Sequence[int], step: int) -> np.ndarray:
-        """Return pictures as bytes, (n, h, w, 1) or (n, h, w, 3)."""
+        """Return pictures as bytes, (n, h, w) or (n, h, w, 3)."""
         pictures = self._x[list(indices)]
         if pictures.ndim == 3:
             pictures = pictures[..., np.newaxis]
@@ -120,31 +120,8 @@ class Examples:
         if step > 1:
             pictures = _shrunk(pictures, step)
         scaled = (pictures - self._low) * (255 / (self._high - self._low or 1))
-        return np.rint(np.nan_to_num(scaled).clip(0, 255)).astype(np.uint8)
-
-
-def png(picture: np.ndarray) -> bytes:
-    """Return a picture (h, w, 1) or (h, w, 3) of uint8 as a PNG file.
-
-    Source: "Portable Network Graphics (PNG) Specification", W3C, chapters 5 and 11.
-    """
-    height, width, channels = picture.shape
-    colour = {1: 0, 3: 2}[channels]
-    rows = np.zeros((height, 1 + width * channels), np.uint8)  # each begins with 0:
-    rows[:, 1:] = picture.reshape(height, -1)  # its bytes are as they are
-    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    chunks = [
-        (b"IHDR", header),
-        (b"IDAT", zlib.compress(rows.tobytes(), 1)),
-        (b"IEND", b""),
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data))
-        + kind
-        + data
-        + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
-    )
+        pixels = np.rint(np.nan_to_num(scaled).clip(0, 255)).astype(np.uint8)
+        return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
 
 def _is_grey(x: np.ndarray) -> bool:
@@ -181,7 +158,7 @@ def _line(signal: np.ndarray) -> np.ndarray:
     if length > _POINTS:
         ends = np.linspace(0, length, _POINTS // 2 + 1).astype(int)
         known = np.where(np.isfinite(signal), signal, 0)
-        pieces = [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+        pieces = [slice(a, b) for a, b in itertools.pairwise(ends.tolist())]
         lowest = [piece.start + int(known[piece].argmin()) for piece in pieces]
         highest = [piece.start + int(known[piece].argmax()) for piece in pieces]
         places = np.unique([*lowest, *highest])

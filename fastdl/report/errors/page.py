@@ -18,7 +18,15 @@ _STATIC = {
     "page.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(
-        ("main.js", "store.js", "server.js", "list.js", "detail.js", "panel.js", "pictures.js"),
+        (
+            "main.js",
+            "store.js",
+            "server.js",
+            "list.js",
+            "detail.js",
+            "panel.js",
+            "pictures.js",
+        ),
         "text/javascript; charset=utf-8",
     ),
 }

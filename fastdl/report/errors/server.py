@@ -16,9 +16,10 @@ import socketserver
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from fastdl.errors import FastdlError
@@ -114,6 +115,40 @@ class PageServer(ThreadingHTTPServer):
         """Say nothing of a client that went away."""
         if not isinstance(sys.exc_info()[1], OSError):
             traceback.print_exc()
+
+
+class Page(Protocol):
+    """What has routes."""
+
+    def routes(self) -> Mapping[tuple[str, str], Route]:
+        """Return what answers each address, see `PageServer`."""
+
+
+def serve(page: Page, port: int = 0, browser: bool = True) -> None:
+    """Show a page in the browser until Ctrl-C.
+
+    Parameters
+    ----------
+    page : Page
+        Such as `ErrorPage`.
+    port : int
+        Of 127.0.0.1; 0 takes a free one.
+    browser : bool
+        Whether to open the address, and not only print it.
+
+    Raises
+    ------
+    OSError
+        The port is taken, or not allowed.
+    """
+    with PageServer(page.routes(), port) as server:
+        print(f"open {server.url}\nCtrl-C ends it", flush=True)
+        if browser:
+            import webbrowser
+
+            webbrowser.open(server.url)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -99,13 +99,18 @@ function table(values) {
     name.textContent = store.examples.columns[i];
     row.insertCell().textContent = value ?? "–";
     const away = values.away[i];
-    row.insertCell().textContent = away === null ? "–" : `${away > 0 ? "+" : ""}${away.toFixed(1)} σ`;
+    row.insertCell().textContent = away === null ? "–" : `${signed(away)} σ`;
     row.classList.toggle("far", Math.abs(away) >= 2);
   });
   cells.append(made);
   if (values.values.length > MOST_CELLS) {
     cells.append(`and ${values.values.length - MOST_CELLS} more`);
   }
+}
+
+function signed(value) {
+  const text = Math.abs(value).toFixed(1);
+  return text === "0.0" ? text : `${value < 0 ? "−" : "+"}${text}`;
 }
 
 /** Show a button for each category, pressed where the example has the tag. */

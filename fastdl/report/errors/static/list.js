@@ -72,15 +72,17 @@ function clear() {
 
 function layOut() {
   if (!store.examples) return;
-  const room = list.clientWidth - 2 * GAP;
+  const whole = list.clientWidth - 2 * GAP;
   if (isTable()) {
+    if (whole !== width) clear(); // another number of cells
     columns = 1;
-    width = room;
+    width = whole;
     height = ROW;
+    headings();
   } else {
-    const narrow = Math.min(SIZES[size], (room - GAP) / 2);
-    columns = Math.max(1, Math.floor((room + GAP) / (narrow + GAP)));
-    width = (room - GAP * (columns - 1)) / columns;
+    const narrow = Math.min(SIZES[size], (whole - GAP) / 2);
+    columns = Math.max(1, Math.floor((whole + GAP) / (narrow + GAP)));
+    width = (whole - GAP * (columns - 1)) / columns;
     const [h, w] = store.examples.size ?? [1, 2];
     height = width * Math.min(h / w, 1.5) + CAPTION + GAP;
   }
@@ -88,6 +90,20 @@ function layOut() {
   list.style.setProperty("--card", `${width}px`);
   for (const [place, card] of cards) settle(card, place);
   fill();
+}
+
+/** Name the cells of a table above them. */
+function headings() {
+  const shown = store.examples.columns.slice(0, room());
+  const heads = document.getElementById("columns");
+  heads.hidden = !shown.length;
+  heads.replaceChildren(
+    ...shown.map((name) => {
+      const head = element("span", "", name);
+      head.title = name;
+      return head;
+    }),
+  );
 }
 
 /** Put cards in sight into the document, and take the others out. */
@@ -143,11 +159,14 @@ function picture(index) {
 
 function row(index) {
   const cells = element("span", "row-cells");
-  cells.dataset.room = Math.max(1, Math.floor((width - 330) / 76));
+  cells.dataset.room = room();
   const caption = element("span", "caption");
   caption.append(element("span", "quiet", `${index}`), ...names(index));
   return [caption, sureness(index), cells, element("span", "badges")];
 }
+
+/** Return how many cells of a table there is room for. */
+const room = () => Math.max(0, Math.floor((width - 380) / 76));
 
 const sureness = (index) => element("span", "sure", `${Math.round(100 * store.confidence[index])} %`);
 
