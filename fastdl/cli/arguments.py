@@ -21,6 +21,13 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def port(text: str) -> int:
+    """Read the number of a port of this machine; 0 stands for a free one."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise ArgumentTypeError(f"expected a number from 0 to 65535, got {text!r}")
+    return int(text)
+
+
 def names(text: str) -> tuple[str, ...]:
     """Read names such as lr,data."""
     return tuple(name.strip() for name in text.split(",") if name.strip())

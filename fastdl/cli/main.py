@@ -29,6 +29,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "diagnose",
+    "errors",
     "predict",
     "summary",
     "gradcheck",

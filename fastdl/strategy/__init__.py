@@ -2,6 +2,7 @@
 
 from fastdl.strategy.choice import Candidate, Choice, choose
 from fastdl.strategy.diagnosis import Diagnosis, Gap, diagnose
+from fastdl.strategy.error_analysis import Ceiling, ErrorAnalysis
 from fastdl.strategy.formula import Formula
 from fastdl.strategy.inference import (
     InferenceCost,
@@ -22,9 +23,11 @@ from fastdl.strategy.splits import Split, split_sources, train_dev_test
 __all__ = [
     "KNOBS",
     "Candidate",
+    "Ceiling",
     "Choice",
     "DataCurve",
     "Diagnosis",
+    "ErrorAnalysis",
     "Formula",
     "Gap",
     "InferenceCost",

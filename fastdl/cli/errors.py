@@ -1,0 +1,85 @@
+"""``fastdl errors``: look at the mistakes of a run, and tag them."""
+
+from __future__ import annotations
+
+import warnings
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from fastdl.cli import arguments
+from fastdl.strategy import ErrorAnalysis
+from fastdl.strategy.error_analysis import PARTS
+from fastdl.strategy.tables import percent
+from fastdl.train import open_run
+
+HELP = "look at the mistakes of a run in the browser, and tag them"
+DESCRIPTION = """\
+Open a page of the examples that a run gets wrong. Tag them by category with the keys
+1 to 9 and a to z; the page counts, and says what the error would be if all mistakes of
+a category were fixed. Each tag is saved at once, in tags.json of the run folder
+(tags-test.json for another part). Ctrl-C ends it, and prints the table.
+
+The page is served to this machine alone, and only to who knows its address.
+"""
+EXAMPLES = """\
+examples:
+  fastdl errors runs/digits
+  fastdl errors runs/digits --part test --all
+  fastdl errors runs/digits --no-browser --port 8765     open the printed address
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "run_folder",
+        type=Path,
+        metavar="RUN",
+        help="the folder that `fastdl train` wrote",
+    )
+    parser.add_argument(
+        "--part",
+        choices=PARTS,
+        default="dev",
+        help=f"which examples: {', '.join(PARTS)}; default: dev",
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="show the right ones too, at first"
+    )
+    parser.add_argument(
+        "--port",
+        type=arguments.port,
+        default=0,
+        metavar="N",
+        help="default: a free one",
+    )
+    parser.add_argument(
+        "--no-browser",
+        action="store_true",
+        help="only print the address, and do not open it",
+    )
+    arguments.add_data_dir(parser)
+
+
+def run(options: Namespace) -> None:
+    """Run the command."""
+    # Imported here: the web server is slow to load, and only this command needs it.
+    from fastdl.report.errors import ErrorPage, serve
+
+    finished = open_run(options.run_folder, options.data_dir)
+    with finished.folder.lock("errors"):
+        with warnings.catch_warnings():
+            # Of a damaged file, told below.
+            warnings.filterwarnings("ignore", r".*\. It is kept as ")
+            analysis = ErrorAnalysis.of_run(finished, options.part)
+        if analysis.tags.notice:
+            print(analysis.tags.notice)
+        title = f"{options.run_folder}, {options.part}"
+        print(
+            f"{title}: {analysis.wrong.sum():,} of {len(analysis.x):,} wrong (error "
+            f"{percent(analysis.error)}), {analysis.examined:,} of them looked at\n"
+            f"tags are kept in {analysis.tags.path}"
+        )
+        page = ErrorPage(analysis, title, "all" if options.all else "wrong")
+        serve(page, options.port, browser=not options.no_browser)
+        print(f"\n{analysis}")

@@ -1,0 +1,6 @@
+"""The page of the mistakes, in the browser."""
+
+from fastdl.report.errors.page import ErrorPage
+from fastdl.report.errors.server import PageServer, serve
+
+__all__ = ["ErrorPage", "PageServer", "serve"]

@@ -1,0 +1,194 @@
+"""The page of the mistakes: what its addresses answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from fastdl.report.errors.examples import Examples
+from fastdl.report.errors.server import Answer, Request, Route, json_answer
+from fastdl.strategy import ErrorAnalysis
+
+_STATIC = {
+    "index.html": "text/html; charset=utf-8",
+    "page.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+    **dict.fromkeys(
+        (
+            "main.js",
+            "store.js",
+            "server.js",
+            "list.js",
+            "detail.js",
+            "panel.js",
+            "pictures.js",
+        ),
+        "text/javascript; charset=utf-8",
+    ),
+}
+_MOST_PICTURES = 100  # in one sheet
+_MOST_ANSWERS = 10  # of one example, that are shown
+
+
+class ErrorPage:
+    """Answers the requests of the page, one after another.
+
+    Parameters
+    ----------
+    analysis : ErrorAnalysis
+        What is shown, and changed.
+    title : str
+        What the page is called, such as ``"runs/digits, dev"``.
+    which : str
+        What it shows first: ``"wrong"`` or ``"all"``.
+    """
+
+    def __init__(
+        self, analysis: ErrorAnalysis, title: str, which: str = "wrong"
+    ) -> None:
+        self._analysis = analysis
+        self._title, self._which = title, which
+        self._examples = Examples(analysis.x, analysis.columns)
+        self._lock = threading.Lock()  # one change at a time
+        self._revision = 0  # how often tags have changed, so that a page sees others'
+
+    def routes(self) -> dict[tuple[str, str], Route]:
+        """Return what answers each address."""
+        return {
+            **{("GET", f"/{name}"): _file(name) for name in _STATIC},
+            ("GET", "/"): _file("index.html"),
+            ("GET", "/state"): self._state,
+            ("GET", "/sheet"): self._sheet,
+            ("GET", "/picture"): self._picture,
+            ("GET", "/values"): self._values,
+            ("GET", "/answers"): self._answers,
+            ("GET", "/errors.csv"): self._csv,
+            ("GET", "/errors.json"): self._json,
+            ("POST", "/tag"): self._changing(self._tag),
+            ("POST", "/undo"): self._changing(lambda _: self._analysis.tags.undo()),
+            ("POST", "/redo"): self._changing(lambda _: self._analysis.tags.redo()),
+            ("POST", "/rename"): self._changing(self._rename),
+            ("POST", "/forget"): self._changing(self._forget),
+            ("POST", "/restore"): self._changing(self._restore),
+        }
+
+    def _state(self, _: Request) -> Answer:
+        analysis = self._analysis
+        with self._lock:
+            tagged = sorted(analysis.tags.tagged())
+            return json_answer(
+                {
+                    "title": self._title,
+                    "which": self._which,
+                    "classes": analysis.classes,
+                    "examples": self._examples.describe(),
+                    "true": analysis.y_true.tolist(),
+                    "predicted": analysis.y_pred.tolist(),
+                    "confidence": _rounded(analysis.confidence),
+                    "loss": _rounded(analysis.loss),
+                    "file": str(analysis.tags.path or ""),
+                    "notice": analysis.tags.notice,
+                    **self._changes(tagged),
+                }
+            )
+
+    def _changes(self, indices: list[int]) -> dict[str, Any]:
+        """Return the tags of examples, and all that follows from tags."""
+        analysis, tags = self._analysis, self._analysis.tags
+        return {
+            "revision": self._revision,
+            "categories": tags.categories,
+            "tags": {index: tags.of(index) for index in indices},
+            "ceilings": [row._asdict() for row in analysis.ceilings()],
+            "error": analysis.error,
+            "wrong": int(analysis.wrong.sum()),
+            "examined": analysis.examined,
+            "undo": tags.can_undo,
+            "redo": tags.can_redo,
+        }
+
+    def _changing(self, change: Callable[[Request], list[int]]) -> Route:
+        def route(request: Request) -> Answer:
+            with self._lock:
+                changed = change(request)
+                self._revision += 1
+                return json_answer(self._changes(changed))
+
+        return route
+
+    def _tag(self, request: Request) -> list[int]:
+        wanted = request.json()
+        examples, inside = wanted["examples"], wanted["inside"]
+        if not isinstance(examples, list) or not isinstance(inside, bool):
+            raise TypeError("a tag needs a list of examples, and whether it is set")
+        of_examples = dict.fromkeys(examples, inside)
+        return self._analysis.tags.set({wanted["category"]: of_examples})
+
+    def _rename(self, request: Request) -> list[int]:
+        wanted = request.json()
+        return self._analysis.tags.rename(wanted["category"], wanted["name"])
+
+    def _forget(self, request: Request) -> list[int]:
+        self._analysis.tags.forget(request.json()["category"])
+        return []
+
+    def _restore(self, request: Request) -> list[int]:
+        is_csv = request.kind == "text/csv"
+        return self._analysis.take(request.body, is_csv, "the file")
+
+    def _csv(self, _: Request) -> Answer:
+        with self._lock:
+            body = self._analysis.to_csv().encode()
+        return Answer(body, "text/csv; charset=utf-8", "errors.csv")
+
+    def _json(self, _: Request) -> Answer:
+        with self._lock:
+            body = self._analysis.to_json().encode()
+        return Answer(body, "application/json", "errors.json")
+
+    def _sheet(self, request: Request) -> Answer:
+        self._check_pictures()
+        indices = self._indices(request)
+        return Answer(self._examples.sheet(indices), "image/png")
+
+    def _picture(self, request: Request) -> Answer:
+        self._check_pictures()
+        return Answer(self._examples.picture(self._indices(request)[0]), "image/png")
+
+    def _values(self, request: Request) -> Answer:
+        if self._examples.kind == "picture":
+            raise ValueError("these are pictures")
+        indices = self._indices(request)
+        return json_answer([self._examples.values(index) for index in indices])
+
+    def _answers(self, request: Request) -> Answer:
+        """Answer with the likeliest classes of an example and their probabilities."""
+        row = self._analysis.probabilities[self._indices(request)[0]]
+        likeliest = np.argsort(-row, kind="stable")[:_MOST_ANSWERS]
+        return json_answer([[int(i), round(float(row[i]), 6)] for i in likeliest])
+
+    def _check_pictures(self) -> None:
+        if self._examples.kind != "picture":
+            raise ValueError("these are no pictures")
+
+    def _indices(self, request: Request) -> list[int]:
+        """Return the examples of an address such as ``?i=3.17``."""
+        indices = [int(text) for text in request.fields["i"].split(".", _MOST_PICTURES)]
+        if not all(0 <= index < len(self._examples) for index in indices):
+            raise ValueError("there is no such example")
+        return indices
+
+
+def _file(name: str) -> Route:
+    """Return a route that answers with a file of the page."""
+    content = resources.files(__package__).joinpath("static", name).read_bytes()
+    answer = Answer(content, _STATIC[name])
+    return lambda _: answer
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [round(value, 4) for value in values.tolist()]

@@ -1,0 +1,461 @@
+"""Which mistakes are worth an afternoon: look at them, tag them, count."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastdl import shapes
+from fastdl.errors import ArgumentError, DataError, ShapeError, suggest
+from fastdl.files import SMALL, parse_json, read_file, write_text
+from fastdl.strategy.tables import percent, table
+from fastdl.strategy.tags import CATEGORIES, Members, Tags, parse_tags
+from fastdl.train import FinishedRun, open_run
+from fastdl.train.fingerprint import describe_array
+
+PARTS = ("dev", "test", "train", "train_dev")
+ORDERS = ("loss", "confidence", "random", "index")
+_COLUMNS = ("index", "true", "predicted", "confidence", "loss")  # of the CSV file
+_FORMULA = ("=", "+", "-", "@", "\t")  # a spreadsheet would compute such a cell
+
+
+class Ceiling(NamedTuple):
+    """What a category of mistakes costs at most.
+
+    Attributes
+    ----------
+    category : str
+    errors, right : int
+        The tagged examples, wrong and right ones.
+    share : float
+        Of the mistakes that were looked at.
+    due : float
+        The error (a fraction of all examples) that is due to it.
+    left : float
+        What the error would be if it were fixed.
+    """
+
+    category: str
+    errors: int
+    right: int
+    share: float
+    due: float
+    left: float
+
+
+class ErrorAnalysis:
+    """The examples of a set with their answers, and tags on them.
+
+    A mistake counts as looked at when it has a tag; what fits no category is "other".
+    The share of a category among those, times the error, is the most that fixing it can
+    gain: of an error of 10 %, 6 % wrong labels are 0.6 %, and 9.4 % are left (Ng,
+    "Machine Learning Yearning", chapters 14 to 19).
+
+    Parameters
+    ----------
+    x : array_like, (m, ...)
+        The examples: pictures, rows of a table, signals.
+    y_true : array_like of int, (m,)
+        The true labels.
+    probabilities : array_like, (m, classes)
+        The answers; of two classes, (m,) or (m, 1) for the second one.
+    classes : sequence of str
+        The name of each class.
+    tags : path, optional
+        The file that keeps the tags, each at once. Tags of other examples are refused;
+        a damaged file is kept aside, and a warning says so.
+    categories : iterable of str
+        Those to begin with. A tag may always be new.
+    columns : sequence of str, optional
+        The names of the columns of a table x (m, columns).
+
+    Attributes
+    ----------
+    x, y_true, probabilities : ndarray
+    y_pred : ndarray of int64, (m,)
+        The most probable class.
+    wrong : ndarray of bool, (m,)
+    loss, confidence : ndarray of float64, (m,)
+        The cross-entropy, in nats, at most 745; the probability of the answer.
+    tags : Tags
+        What is kept; see its methods ``undo``, ``redo``, ``rename``, ``forget``.
+
+    Raises
+    ------
+    ShapeError, DtypeError, ArgumentError
+        The arrays do not fit each other, are no labels or no probabilities.
+    DataError
+        There is no example; or the tags are of others.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y_true: Any,
+        probabilities: Any,
+        classes: Sequence[str],
+        *,
+        tags: str | os.PathLike[str] | None = None,
+        categories: Iterable[str] = CATEGORIES,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        self.x = np.asarray(x)
+        self.classes = tuple(classes)
+        self.probabilities = _probabilities(probabilities, self.x, self.classes)
+        m = len(self.x)
+        self.y_true = shapes.labels(y_true, m, len(self.classes), "ErrorAnalysis")
+        if self.y_true.ndim != 1:
+            raise ShapeError(
+                f"ErrorAnalysis: expected one label for each example, y_true ({m},), "
+                f"got {self.y_true.shape}; use y_true.argmax(axis=1)"
+            )
+        self.columns = None if columns is None else tuple(columns)
+        if self.columns is not None and self.x.shape != (m, len(self.columns)):
+            raise ShapeError(
+                f"ErrorAnalysis: {len(self.columns)} columns are named, but x has the "
+                f"shape {self.x.shape}"
+            )
+        self.y_pred = self.probabilities.argmax(axis=1)
+        self.wrong = self.y_pred != self.y_true
+        rows = np.arange(m)
+        smallest = np.nextafter(0.0, 1.0)  # its logarithm is -745
+        of_truth = self.probabilities[rows, self.y_true].clip(smallest, 1)
+        self.loss = np.abs(np.log(of_truth))
+        self.confidence = self.probabilities[rows, self.y_pred]
+        examples = {"count": m, **describe_array(self.x)}
+        self.tags = Tags(examples, tags, categories)
+
+    @classmethod
+    def of_run(
+        cls,
+        run: FinishedRun | str | os.PathLike[str],
+        part: str = "dev",
+        categories: Iterable[str] = CATEGORIES,
+    ) -> ErrorAnalysis:
+        """Ask a finished run about a part of its data.
+
+        The tags of the dev set are kept in ``tags.json`` of the run folder, those of
+        another part in ``tags-test.json`` and so on.
+
+        Parameters
+        ----------
+        run : FinishedRun or path
+            What `fastdl train` left behind.
+        part : str
+            ``"dev"``, ``"test"``, ``"train"`` or, where there is one, ``"train_dev"``.
+        categories : iterable of str
+            Those to begin with.
+
+        Raises
+        ------
+        ArgumentError, DataError
+            There is no such part; or as `fastdl.train.open_run`.
+        """
+        if not isinstance(run, FinishedRun):
+            run = open_run(run)
+        if part not in PARTS:
+            raise ArgumentError(
+                f"ErrorAnalysis: unknown part {part!r}{suggest(part, PARTS)}"
+            )
+        dataset = getattr(run.parts, part)
+        if dataset is None:
+            raise DataError(
+                f"the run {run.folder.path} has no {part} set: its training data are "
+                f"of the distribution of the dev set"
+            )
+        x = dataset.x
+        path = run.folder.tags
+        if part != "dev":
+            path = path.with_name(f"{path.stem}-{part}{path.suffix}")
+        return cls(
+            x,
+            dataset.y,
+            run.trainer.predict(x, probabilities=True),
+            run.classes,
+            tags=path,
+            categories=categories,
+        )
+
+    @property
+    def error(self) -> float:
+        """The fraction of all examples that is answered wrongly."""
+        return int(self.wrong.sum()) / len(self.x)
+
+    @property
+    def examined(self) -> int:
+        """How many mistakes have a tag."""
+        return self._count_wrong(self.tags.tagged())
+
+    def order(
+        self, by: str = "loss", which: str = "wrong", seed: int = 0
+    ) -> np.ndarray:
+        """Return the indices of the mistakes, the worst first.
+
+        Parameters
+        ----------
+        by : str
+            ``"loss"``, ``"confidence"`` (the surest first), ``"random"`` (the first n
+            are a fair sample), or ``"index"``.
+        which : str
+            ``"wrong"`` or ``"all"``.
+        seed : int
+            Of the random order.
+        """
+        if by not in ORDERS:
+            raise ArgumentError(
+                f"ErrorAnalysis.order: unknown order {by!r}{suggest(by, ORDERS)}"
+            )
+        if which not in ("wrong", "all"):
+            raise ArgumentError(
+                f"ErrorAnalysis.order: which must be 'wrong' or 'all', got {which!r}"
+            )
+        rank = {
+            "loss": -self.loss,
+            "confidence": -self.confidence,
+            "random": np.random.default_rng(seed).random(len(self.x)),
+            "index": np.arange(len(self.x)),
+        }[by]
+        order = np.argsort(rank, kind="stable")
+        return order if which == "all" else order[self.wrong[order]]
+
+    def tag(self, examples: int | Iterable[int], *categories: str) -> None:
+        """Put an example, or several, into categories; saved when it returns.
+
+        Raises as `Tags.set` does, and then changes nothing.
+        """
+        self._set(examples, categories, True)
+
+    def untag(self, examples: int | Iterable[int], *categories: str) -> None:
+        """Take an example, or several, out of categories."""
+        for category in categories:
+            self.tags.members(category)  # a misspelt one is told
+        self._set(examples, categories, False)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many mistakes each category has."""
+        return {
+            name: self._count_wrong(self.tags.members(name))
+            for name in self.tags.categories
+        }
+
+    def ceilings(self) -> list[Ceiling]:
+        """Return what each category costs, the most expensive first.
+
+        While only some mistakes have tags these are estimates, fair ones when the
+        mistakes were taken in random order.
+        """
+        wrong, examined, m = int(self.wrong.sum()), self.examined, len(self.x)
+        rows = []
+        for category, errors in self.counts().items():
+            right = len(self.tags.members(category)) - errors
+            looked = examined or 1
+            due = errors * wrong / (looked * m)
+            left = (looked - errors) * wrong / (looked * m)
+            rows.append(Ceiling(category, errors, right, errors / looked, due, left))
+        return sorted(rows, key=lambda row: -row.errors)
+
+    def __str__(self) -> str:
+        """Return the table of ceilings as text."""
+        wrong, examined = int(self.wrong.sum()), self.examined
+        rows = [
+            [row.category, f"{row.errors:,}", *map(percent, row[3:])]
+            for row in self.ceilings()
+        ]
+        lines = [
+            f"error {percent(self.error)}: {wrong:,} of {len(self.x):,} wrong, "
+            f"{examined:,} of them looked at",
+            "",
+            *table([["category", "errors", "share", "due", "left"], *rows]),
+            "share: of the mistakes looked at; due: the error that it causes;",
+            "left: the error if it were fixed",
+        ]
+        if examined < wrong:
+            lines.append(
+                f"estimates from {examined:,} of {wrong:,} mistakes; fair when these "
+                f"were taken in random order"
+            )
+        return "\n".join(lines)
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the mistakes and all tagged examples as ``.csv`` or ``.json``.
+
+        A CSV file has a row for each example, and a column for each category with 1 in
+        the rows of its examples.
+        """
+        write_text(path, self.to_csv() if _is_csv(path) else self.to_json())
+
+    def restore(self, path: str | os.PathLike[str]) -> int:
+        """Take the tags of a file of `export`, as one change that can be undone.
+
+        The examples that it names get its tags in place of theirs; others keep what
+        they have.
+
+        Returns
+        -------
+        int
+            How many examples changed.
+
+        Raises
+        ------
+        DataError
+            It is damaged, or of other examples. Nothing is changed.
+        """
+        return len(self.take(read_file(path, SMALL), _is_csv(path), path))
+
+    def to_csv(self) -> str:
+        """Return what `export` writes as CSV."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        names = self.tags.categories
+        members = [self.tags.members(name) for name in names]
+        writer.writerow([*_COLUMNS, *map(_harmless, names)])
+        for row in self._rows():
+            marks = ("1" if row["index"] in has else "" for has in members)
+            cells = [row[name] for name in _COLUMNS]
+            writer.writerow([*map(_harmless, cells), *marks])
+        return text.getvalue()
+
+    def to_json(self) -> str:
+        """Return what `export` writes as JSON."""
+        content = {
+            **self.tags.to_dict(),
+            "error": self.error,
+            "ceilings": [row._asdict() for row in self.ceilings()],
+            "rows": [
+                {**row, "tags": list(self.tags.of(row["index"]))}
+                for row in self._rows()
+            ],
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+    def take(self, content: bytes, is_csv: bool, source: object) -> list[int]:
+        """Take the tags of an exported text; return the examples that changed.
+
+        See `restore`.
+        """
+        if is_csv:
+            rows, members = self._parse_csv(content, source)
+        else:
+            exported = parse_json(content, source)
+            examples, members = parse_tags(exported, source)
+            self.tags.check_same_examples(examples, source)
+            rows = set(np.flatnonzero(self.wrong).tolist()).union(*members.values())
+        known = dict.fromkeys([*self.tags.categories, *members])
+        return self.tags.set(
+            {
+                name: {index: index in members.get(name, ()) for index in rows}
+                for name in known
+            }
+        )
+
+    def _set(
+        self, examples: int | Iterable[int], categories: Sequence[str], inside: bool
+    ) -> None:
+        several = examples if isinstance(examples, Iterable) else [examples]
+        indices = [i.item() if isinstance(i, np.integer) else i for i in several]
+        self.tags.set({name: dict.fromkeys(indices, inside) for name in categories})
+
+    def _count_wrong(self, members: frozenset[int]) -> int:
+        return int(self.wrong[list(members)].sum()) if members else 0
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """Return what is exported of each example that is wrong or tagged."""
+        tagged = np.zeros(len(self.x), bool)
+        tagged[list(self.tags.tagged())] = True
+        return [
+            {
+                "index": int(index),
+                "true": self.classes[self.y_true[index]],
+                "predicted": self.classes[self.y_pred[index]],
+                "confidence": round(float(self.confidence[index]), 6),
+                "loss": round(float(self.loss[index]), 6),
+            }
+            for index in np.flatnonzero(self.wrong | tagged)
+        ]
+
+    def _parse_csv(self, content: bytes, source: object) -> tuple[set[int], Members]:
+        """Return the examples of a CSV file, and those in each category."""
+        rows: set[int] = set()
+        try:
+            lines = csv.reader(io.StringIO(content.decode("utf-8-sig")), strict=True)
+            header = next(lines, [])
+            if tuple(header[: len(_COLUMNS)]) != _COLUMNS:
+                raise ValueError(f"its first columns must be {', '.join(_COLUMNS)}")
+            names = [_as_it_was(cell) for cell in header[len(_COLUMNS) :]]
+            members: Members = {name: set() for name in names}
+            for row in filter(None, lines):
+                where = f"line {lines.line_num}"
+                if len(row) != len(header) or not row[0].isdecimal():
+                    raise ValueError(
+                        f"{where} needs an index and {len(header)} columns"
+                    )
+                index = int(row[0])
+                if index >= len(self.x):
+                    raise ValueError(f"{where}: there is no example {index}")
+                if _as_it_was(row[1]) != (true := self.classes[self.y_true[index]]):
+                    raise ValueError(
+                        f"{where}: example {index} is {row[1]!r} there and {true!r} "
+                        f"here; is it of other data?"
+                    )
+                rows.add(index)
+                for name, mark in zip(names, row[len(_COLUMNS) :], strict=True):
+                    if mark.strip() not in ("", "0"):
+                        members[name].add(index)
+        except (ValueError, csv.Error) as error:
+            raise DataError(f"{source} cannot be read as CSV: {error}") from error
+        return rows, members
+
+
+def _probabilities(given: Any, x: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Return the answers as float64 (m, classes), checked against the examples."""
+    if x.ndim == 0 or len(x) == 0:
+        raise DataError(f"ErrorAnalysis: there is no example in x {x.shape}")
+    array = np.asarray(given)
+    m = len(x)
+    if len(classes) == 2 and array.shape in ((m,), (m, 1)):
+        second = array.reshape(m).astype(np.float64)
+        array = np.stack([1 - second, second], axis=1)
+    if array.shape != (m, len(classes)) or not len(classes):
+        raise ShapeError(
+            f"ErrorAnalysis: for {m} examples and {len(classes)} classes expected "
+            f"probabilities ({m}, {len(classes)}), got {array.shape}"
+        )
+    if array.dtype.kind not in "fiub":
+        raise ShapeError(
+            f"ErrorAnalysis: expected probabilities, got the type {array.dtype}"
+        )
+    shapes.check_probabilities(array, "ErrorAnalysis", missing=False)
+    array = array.astype(np.float64)
+    sums = array.sum(axis=1)
+    off = int(np.argmax(np.abs(sums - 1)))
+    if abs(sums[off] - 1) > 1e-2:  # float16 errs by less
+        raise ArgumentError(
+            f"ErrorAnalysis: the probabilities of an example must sum to 1, those of "
+            f"example {off} sum to {sums[off]:g}"
+        )
+    return array
+
+
+def _is_csv(path: str | os.PathLike[str]) -> bool:
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".csv", ".json"):
+        raise ArgumentError(
+            f"ErrorAnalysis: the file must be called .csv or .json, got {path}"
+        )
+    return suffix == ".csv"
+
+
+def _harmless(cell: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if str(cell).startswith((*_FORMULA, "'")) else cell
+
+
+def _as_it_was(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") else cell

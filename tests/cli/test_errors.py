@@ -1,0 +1,193 @@
+"""``fastdl errors`` (S29): what it prints, how it ends, what it refuses."""
+
+import http.client
+import json
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from fastdl import train
+from fastdl.cli import main
+from fastdl.strategy import ErrorAnalysis
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run that makes mistakes; its tags are those of one test at a time."""
+    path = tmp_path_factory.mktemp("runs") / "digits"
+    job = train.Job("digits", train.recipe("digits")).replace(model="mlp", epochs=1)
+    parts = job.load()
+    folder = train.RunFolder(path)
+    model = job.fit(parts).model
+    shape = list(parts.input_shape)
+    folder.write_config(
+        job.to_dict() | {"classes": parts.classes, "input_shape": shape}
+    )
+    folder.save_model(model)
+    return path
+
+
+@pytest.fixture
+def run_folder(trained):
+    yield trained
+    for file in trained.glob("*tags*"):
+        file.unlink()
+
+
+@contextmanager
+def command(*argv):
+    """Run the command until it prints the address; give both."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fastdl", "errors", *map(str, argv), "--no-browser"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    printed = ""
+    try:
+        while "Ctrl-C ends it" not in printed:
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            printed += line
+        yield process, printed
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def tag(printed, **wanted):
+    """Send a tag to the printed address."""
+    host, token = re.search(r"http://(\S+)/\?token=(\S+)", printed).groups()
+    connection = http.client.HTTPConnection(host, timeout=10)
+    cookie = f"fastdl-{host.partition(':')[2]}={token}"
+    connection.request("POST", "/tag", json.dumps(wanted), {"Cookie": cookie})
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    return answer
+
+
+def test_it_ends_cleanly_with_the_table(run_folder):
+    with command(run_folder) as (process, printed):
+        assert re.search(
+            r"dev: \d+ of 382 wrong \(error [\d.]+ %\), 0 of them", printed
+        )
+        assert f"tags are kept in {run_folder / 'tags.json'}" in printed
+        assert "http://127.0.0.1:" in printed
+        wrong = ErrorAnalysis.of_run(run_folder).order()[0].item()
+        assert (
+            tag(printed, examples=[wrong], category="a", inside=True)["examined"] == 1
+        )
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert re.search(r"^a +1 +100 %", out, re.M)
+    assert ErrorAnalysis.of_run(run_folder).tags.of(wrong) == ("a",)
+    assert not list(run_folder.glob(".*"))  # no lock stays behind
+
+
+def test_two_servers_on_one_run(run_folder, capsys):
+    """S29: the second one is refused, until the first is dead."""
+    with command(run_folder) as (process, printed):
+        assert main(["errors", str(run_folder), "--no-browser"]) == 2
+        assert "another process" in capsys.readouterr().err
+        tag(printed, examples=[3], category="a", inside=True)
+        process.kill()
+        process.wait()
+    with command(run_folder) as (_, printed):
+        answer = tag(printed, examples=[4], category="a", inside=True)
+        assert answer["tags"] == {"4": ["a"]}
+    assert ErrorAnalysis.of_run(run_folder).tags.members("a") == {3, 4}
+
+
+def test_a_damaged_tag_file_is_kept_aside_and_told(run_folder):
+    """S29: never overwritten."""
+    (run_folder / "tags.json").write_text("{damaged")
+    with command(run_folder) as (process, printed):
+        assert "It is kept as tags.json.damaged-1." in printed
+        tag(printed, examples=[3], category="a", inside=True)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[1] == ""
+    assert (run_folder / "tags.json.damaged-1").read_text() == "{damaged"
+    assert ErrorAnalysis.of_run(run_folder).tags.of(3) == ("a",)
+
+
+def test_parts_have_their_own_tags(run_folder):
+    with command(run_folder, "--part", "test", "--all") as (_, printed):
+        assert "of 1,797 wrong" in printed
+        tag(printed, examples=[1700], category="a", inside=True)
+    assert ErrorAnalysis.of_run(run_folder, "test").tags.of(1700) == ("a",)
+    assert not ErrorAnalysis.of_run(run_folder, "dev").tags.tagged()
+    assert (run_folder / "tags-test.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--part", "dve"], "invalid choice: 'dve'"),
+        (["--part", "train_dev"], "has no train_dev set"),
+        (["--port", "-1"], "expected a number from 0 to 65535"),
+        (["--port", "70000"], "expected a number from 0 to 65535"),
+    ],
+)
+def test_bad_options(run_folder, capsys, options, message):
+    assert main(["errors", str(run_folder), "--no-browser", *options]) == 2
+    out, err = capsys.readouterr()
+    assert message in err
+    assert err.count("\n") == 1
+    assert out == ""
+
+
+def test_a_port_that_is_taken(run_folder, tmp_path, capsys):
+    with command(run_folder) as (_, printed):
+        port = re.search(r"127\.0\.0\.1:(\d+)", printed)[1]
+        other = tmp_path / "run"
+        other.mkdir()
+        for name in ("config.json", "model.safetensors"):
+            (other / name).write_bytes((run_folder / name).read_bytes())
+        assert main(["errors", str(other), "--no-browser", "--port", port]) == 2
+        assert f"port {port}: Address already in use" in capsys.readouterr().err
+
+
+def test_tags_of_other_data_are_refused(run_folder, capsys):
+    """S29: such as those of another seed, whose dev set is another."""
+    ErrorAnalysis.of_run(run_folder).tag(1, "a")
+    config = json.loads((run_folder / "config.json").read_text())
+    changed = json.dumps(config | {"seed": 7})
+    (run_folder / "config.json").write_text(changed)
+    try:
+        assert main(["errors", str(run_folder), "--no-browser"]) == 2
+        assert "which are not these 382 examples" in capsys.readouterr().err
+    finally:
+        (run_folder / "config.json").write_text(json.dumps(config))
+    assert ErrorAnalysis.of_run(run_folder).tags.of(1) == ("a",)
+
+
+def test_runs_that_are_none(run_folder, tmp_path, capsys):
+    for folder, message in (
+        (tmp_path / "nowhere", "there is no run folder"),
+        (tmp_path, "is no run folder"),
+    ):
+        assert main(["errors", str(folder), "--no-browser"]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_run_of_an_older_version(run_folder, tmp_path, capsys):
+    """S29: its config.json has no examples, patience or folder of data."""
+    old = tmp_path / "run"
+    old.mkdir()
+    (old / "model.safetensors").write_bytes(
+        (run_folder / "model.safetensors").read_bytes()
+    )
+    config = json.loads((run_folder / "config.json").read_text())
+    kept = ("dataset", "classes", "input_shape", "model", "epochs", "seed")
+    (old / "config.json").write_text(json.dumps({name: config[name] for name in kept}))
+    with command(old) as (_, printed):
+        assert "of 382 wrong" in printed
+    del config["classes"]
+    (old / "config.json").write_text(json.dumps(config))
+    assert main(["errors", str(old), "--no-browser"]) == 2
+    assert "has no classes and input_shape" in capsys.readouterr().err
