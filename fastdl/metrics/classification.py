@@ -11,33 +11,37 @@ from typing import Any
 import numpy as np
 
 from fastdl.metrics.confusion import F1, ConfusionMatrix, Precision, Recall
-from fastdl.metrics.metric import Metric
+from fastdl.metrics.metric import after_all
 from fastdl.metrics.share import Accuracy, ErrorRate, TopKAccuracy
 
 
-def accuracy(y_true: Any, y_pred: Any) -> float:
+def accuracy(y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
     """Return the share of right answers, in [0, 1].
 
     Parameters
     ----------
     y_true, y_pred : array_like
         Labels (m,) or rows (m, classes), m >= 1.
+    sample_weight : array_like, (m,), optional
+        How much each example counts, >= 0; one of weight 0 counts as absent.
 
     Raises
     ------
     ShapeError, DtypeError, DataError, NonFiniteError
-        For arrays that do not fit, labels that are not integers, no example, or
-        NaN among the scores.
+        For arrays that do not fit, labels that are not integers, no example (or
+        none of a weight above 0), a negative weight, or NaN among the scores.
     """
-    return _after_all(Accuracy(), y_true, y_pred)
+    return after_all(Accuracy(), y_true, y_pred, sample_weight)
 
 
-def error_rate(y_true: Any, y_pred: Any) -> float:
+def error_rate(y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
     """Return the share of wrong answers, 1 - `accuracy`, in [0, 1]."""
-    return _after_all(ErrorRate(), y_true, y_pred)
+    return after_all(ErrorRate(), y_true, y_pred, sample_weight)
 
 
-def top_k_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> float:
+def top_k_accuracy(
+    y_true: Any, y_pred: Any, k: int = 5, sample_weight: Any = None
+) -> float:
     """Return the share of examples whose class is among the k highest scores.
 
     Of equal scores the one of the lower class counts as the higher, so that k = 1
@@ -51,6 +55,8 @@ def top_k_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> float:
         Scores.
     k : int
         From 1 to the number of classes.
+    sample_weight : array_like, (m,), optional
+        As in `accuracy`.
 
     Raises
     ------
@@ -59,11 +65,11 @@ def top_k_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> float:
     ShapeError, DtypeError, DataError, NonFiniteError
         As `accuracy`.
     """
-    return _after_all(TopKAccuracy(k), y_true, y_pred)
+    return after_all(TopKAccuracy(k), y_true, y_pred, sample_weight)
 
 
 def confusion_matrix(
-    y_true: Any, y_pred: Any, classes: int | None = None
+    y_true: Any, y_pred: Any, classes: int | None = None, sample_weight: Any = None
 ) -> np.ndarray:
     """Count how often class i was taken for class j.
 
@@ -75,11 +81,14 @@ def confusion_matrix(
     classes : int, optional
         The number of classes; by default the width of the rows when there are
         any, else the largest label + 1.
+    sample_weight : array_like, (m,), optional
+        As in `accuracy`.
 
     Returns
     -------
     ndarray of int64, (classes, classes)
-        Row: the true class. Column: the predicted class.
+        Row: the true class. Column: the predicted class. With weights their sums,
+        float64.
 
     Raises
     ------
@@ -88,10 +97,12 @@ def confusion_matrix(
     ShapeError, DtypeError, NonFiniteError
         As `accuracy`.
     """
-    return _after_all(ConfusionMatrix(classes), y_true, y_pred)
+    return after_all(ConfusionMatrix(classes), y_true, y_pred, sample_weight)
 
 
-def precision(y_true: Any, y_pred: Any, average: str | None = None) -> Any:
+def precision(
+    y_true: Any, y_pred: Any, average: str | None = None, sample_weight: Any = None
+) -> Any:
     """Return the share of right answers among the predictions of a class.
 
     tp / (tp + fp).
@@ -106,6 +117,8 @@ def precision(y_true: Any, y_pred: Any, average: str | None = None) -> Any:
         of examples. "micro": from the counts of all classes together, which with
         one label per example equals the accuracy. "binary": of class 1, when the
         labels are 0 and 1.
+    sample_weight : array_like, (m,), optional
+        As in `accuracy`.
 
     Returns
     -------
@@ -119,27 +132,26 @@ def precision(y_true: Any, y_pred: Any, average: str | None = None) -> Any:
     ShapeError, DtypeError, DataError, NonFiniteError
         As `accuracy`.
     """
-    return _after_all(Precision(average), y_true, y_pred)
+    return after_all(Precision(average), y_true, y_pred, sample_weight)
 
 
-def recall(y_true: Any, y_pred: Any, average: str | None = None) -> Any:
+def recall(
+    y_true: Any, y_pred: Any, average: str | None = None, sample_weight: Any = None
+) -> Any:
     """Return the share of the examples of a class that were found.
 
     tp / (tp + fn). Parameters, result and errors as `precision`; 0 for a class
     without examples.
     """
-    return _after_all(Recall(average), y_true, y_pred)
+    return after_all(Recall(average), y_true, y_pred, sample_weight)
 
 
-def f1(y_true: Any, y_pred: Any, average: str | None = None) -> Any:
+def f1(
+    y_true: Any, y_pred: Any, average: str | None = None, sample_weight: Any = None
+) -> Any:
     """Return the harmonic mean of precision and recall.
 
     2 / (1 / precision + 1 / recall) = 2 tp / (2 tp + fp + fn). Parameters, result
     and errors as `precision`; 0 for a class neither predicted nor present.
     """
-    return _after_all(F1(average), y_true, y_pred)
-
-
-def _after_all(metric: Metric, y_true: Any, y_pred: Any) -> Any:
-    metric.update(y_true, y_pred)
-    return metric.result()
+    return after_all(F1(average), y_true, y_pred, sample_weight)

@@ -8,97 +8,17 @@ predicted, the recall of a class without examples, the F1 of a class with neithe
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from fastdl.errors import ArgumentError, DataError, ShapeError, suggest
-from fastdl.metrics.labels import as_labels, check_range
-from fastdl.metrics.metric import Metric
+from fastdl.errors import DataError, ShapeError
+from fastdl.metrics.by_class import ByClass, check_average, count_pairs
+from fastdl.metrics.metric import check_examples
 from fastdl.shapes import integer
 
-_AVERAGES = ("macro", "micro", "weighted", "binary")
 
-
-class _ByClass(Metric):
-    """Counts by class, in an array that grows with the largest label so far.
-
-    Parameters
-    ----------
-    classes : int, optional
-        As `ConfusionMatrix` takes it.
-    """
-
-    _axes: ClassVar[int]  # of the array that have the length of the classes
-    _most: ClassVar[int]  # classes that there is memory for
-
-    def __init__(self, classes: int | None = None) -> None:
-        self._given = classes
-        self.reset()
-
-    @abstractmethod
-    def _count(self, true: np.ndarray, pred: np.ndarray, size: int) -> np.ndarray:
-        """Count labels (b,) of `size` classes."""
-
-    def update(self, y_true: Any, y_pred: Any) -> None:
-        """Add a batch: labels (b,) or rows (b, classes)."""
-        true, pred, classes = as_labels(y_true, y_pred, self._known)
-        seen = self._size
-        if classes is None and len(true):
-            seen = max(seen, int(true.max()) + 1, int(pred.max()) + 1)
-            check_range(true, seen, "y_true")  # a negative label
-            check_range(pred, seen, "y_pred")
-        self._make_room(seen, classes)
-        self._counts += self._count(true, pred, self._size)
-
-    def merge(self, other: Any) -> None:
-        """Add all examples that another metric of the same kind has seen.
-
-        Raises
-        ------
-        ShapeError, DataError
-            The other one has another number of classes, or a label beyond it.
-        """
-        self._check_kind(other)
-        known = self._known or other._known
-        if other._known not in (None, known):
-            raise ShapeError(
-                f"{self.name}: merge needs one of {known} classes, got {other._known}"
-            )
-        self._make_room(max(self._size, other._size), known)
-        self._counts[tuple(map(slice, other._counts.shape))] += other._counts
-
-    def reset(self) -> None:
-        """Forget all."""
-        self._known: int | None = None
-        self._counts = np.zeros((0,) * self._axes + (3,) * (2 - self._axes), np.int64)
-        self._make_room(0, self._given)
-
-    @property
-    def _size(self) -> int:
-        return len(self._counts)
-
-    def _make_room(self, seen: int, known: int | None) -> None:
-        """Make the array as large as what was seen, or what is known, needs."""
-        if known is not None and seen > known:
-            raise DataError(
-                f"{self.name}: there was a label {seen - 1}; with {known} classes "
-                f"labels are 0 to {known - 1}"
-            )
-        size = known or seen
-        if size > self._most:
-            what = f"label {seen - 1}" if known is None else f"{known} classes"
-            raise DataError(
-                f"{self.name}: {what} is more than there is memory for, at most "
-                f"{self._most:,} classes; number labels from 0, such as by "
-                f"np.unique(labels, return_inverse=True)"
-            )
-        self._known = known
-        more = [(0, size - self._size)] * self._axes + [(0, 0)] * (2 - self._axes)
-        self._counts = np.pad(self._counts, more)
-
-
-class ConfusionMatrix(_ByClass):
+class ConfusionMatrix(ByClass):
     """`fastdl.metrics.confusion_matrix` over batches, with what derives from it.
 
     Parameters
@@ -122,12 +42,15 @@ class ConfusionMatrix(_ByClass):
         """The number of classes; as far as they are known."""
         return self._size
 
-    def _count(self, true: np.ndarray, pred: np.ndarray, size: int) -> np.ndarray:
-        counts = np.bincount(true * size + pred, minlength=size * size)
-        return counts.reshape(size, size)
+    def _count(
+        self, true: np.ndarray, pred: np.ndarray, size: int, weight: np.ndarray | None
+    ) -> np.ndarray:
+        return count_pairs(true, pred, size, weight)
 
     def result(self) -> np.ndarray:
-        """Return the counts so far, int64 (classes, classes), rows the true class.
+        """Return the counts so far, (classes, classes), rows the true class.
+
+        int64; with weights of examples their sums, float64.
 
         Raises
         ------
@@ -140,8 +63,7 @@ class ConfusionMatrix(_ByClass):
 
     def accuracy(self) -> float:
         """Return the share of right answers."""
-        if not self._counts.any():
-            raise DataError("accuracy: no examples yet")
+        check_examples(self._counts.any(), "accuracy")
         return float(np.trace(self._counts) / self._counts.sum())
 
     def precision(self, average: str | None = None) -> Any:
@@ -164,7 +86,7 @@ class ConfusionMatrix(_ByClass):
         return metric.result()
 
 
-class _Ratio(_ByClass):
+class _Ratio(ByClass):
     """A ratio of counts by class; exact, since it keeps these."""
 
     _axes = 1  # the columns: right answers, predictions, examples
@@ -188,9 +110,13 @@ class _Ratio(_ByClass):
     def _parts(right: Any, predicted: Any, actual: Any) -> tuple[Any, Any]:
         """Return the numerator and the denominator, (classes,)."""
 
-    def _count(self, true: np.ndarray, pred: np.ndarray, size: int) -> np.ndarray:
-        columns = (true[true == pred], pred, true)
-        return np.stack([np.bincount(c, minlength=size) for c in columns], axis=1)
+    def _count(
+        self, true: np.ndarray, pred: np.ndarray, size: int, weight: np.ndarray | None
+    ) -> np.ndarray:
+        right = true == pred
+        of_right = None if weight is None else weight[right]
+        columns = ((true[right], of_right), (pred, weight), (true, weight))
+        return np.stack([np.bincount(*c, size) for c in columns], axis=1)
 
     def _take(self, counts: np.ndarray, known: int | None) -> None:
         """Take over the counts (classes, 3) of others."""
@@ -200,12 +126,11 @@ class _Ratio(_ByClass):
                 f"{len(counts)}; use 'macro', 'micro' or 'weighted'"
             )
         self._make_room(len(counts), self._known or known)
-        self._counts[: len(counts)] = counts
+        self._add(counts)
 
     def result(self) -> Any:
         """Return the value, per class or averaged; DataError without examples."""
-        if not self._counts.any():
-            raise DataError(f"{self._word}: no examples yet")
+        check_examples(self._counts.any(), self._word)
         right, predicted, actual = self._counts.T
         numerator, denominator = self._parts(right, predicted, actual)
         if self.average == "micro":
@@ -259,12 +184,3 @@ class F1(_Ratio):
     @staticmethod
     def _parts(right: Any, predicted: Any, actual: Any) -> tuple[Any, Any]:
         return 2 * right, predicted + actual
-
-
-def check_average(average: str | None, operation: str) -> None:
-    """Raise ArgumentError unless ``average`` is None or one of the known words."""
-    if average is not None and average not in _AVERAGES:
-        raise ArgumentError(
-            f"{operation}: unknown average {average!r}"
-            + suggest(str(average), _AVERAGES)
-        )

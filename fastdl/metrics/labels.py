@@ -86,3 +86,30 @@ def check_range(labels: np.ndarray, classes: int, name: str) -> None:
             f"{name} has label {wrong[0]}; with {classes} classes labels are "
             f"0 to {classes - 1}"
         )
+
+
+def weights_of(sample_weight: Any, m: int, operation: str) -> np.ndarray | None:
+    """Return the weights of m examples as float64 (m,); None when there are none.
+
+    An example of weight 0 counts as if it were not there.
+
+    Raises
+    ------
+    ShapeError, DtypeError, DataError
+        They are no list of m numbers, or one is negative, NaN or infinite.
+    """
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight)
+    if weight.shape != (m,):
+        raise ShapeError(
+            f"{operation}: sample_weight needs shape ({m},), got {weight.shape}"
+        )
+    if weight.dtype.kind not in "biuf":
+        raise DtypeError(
+            f"{operation}: sample_weight needs numbers, got dtype {weight.dtype}"
+        )
+    weight = weight.astype(np.float64)
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise DataError(f"{operation}: sample_weight must be finite and not negative")
+    return weight

@@ -77,6 +77,20 @@ class Metric(ABC):
             )
 
 
+def after_all(
+    metric: Metric, y_true: Any, y_pred: Any, sample_weight: Any = None
+) -> Any:
+    """Return the result of a metric that takes weights after a single batch."""
+    metric.update(y_true, y_pred, sample_weight)  # type: ignore[call-arg]
+    return metric.result()
+
+
+def check_examples(total: float, name: str) -> None:
+    """Raise DataError when the number of examples, or of their weights, is 0."""
+    if not total:
+        raise DataError(f"{name}: no examples yet, or none of a weight above 0")
+
+
 class Mean:
     """The mean over all examples of a value known per batch, such as the loss."""
 

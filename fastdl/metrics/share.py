@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from fastdl.errors import ArgumentError, DataError, ShapeError
-from fastdl.metrics.labels import as_labels
-from fastdl.metrics.metric import Metric
+from fastdl.errors import ArgumentError, ShapeError
+from fastdl.metrics.labels import as_labels, weights_of
+from fastdl.metrics.metric import Metric, check_examples
 from fastdl.shapes import integer
 
 
 class _Share(Metric):
-    """The share of the examples that count; exact, since it keeps two integers."""
+    """The share of the examples that count; exact, since it keeps two integers.
+
+    With weights of examples it is their sums that are kept.
+    """
 
     def __init__(self) -> None:
         self.reset()
@@ -23,11 +26,19 @@ class _Share(Metric):
     def _counted(self, y_true: Any, y_pred: Any) -> np.ndarray:
         """Return which examples of a batch count, bool (b,)."""
 
-    def update(self, y_true: Any, y_pred: Any) -> None:
-        """Add a batch: labels (b,) or rows (b, classes). An empty one adds nothing."""
+    def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch: labels (b,) or rows (b, classes), and weights (b,).
+
+        An empty one adds nothing.
+        """
         counted = self._counted(y_true, y_pred)
-        self._count += int(np.count_nonzero(counted))
-        self._total += len(counted)
+        weight = weights_of(sample_weight, len(counted), self.name)
+        if weight is None:
+            self._count += int(np.count_nonzero(counted))
+            self._total += len(counted)
+        else:
+            self._count += float(weight[counted].sum())
+            self._total += float(weight.sum())
 
     def merge(self, other: _Share) -> None:
         """Add all examples that another metric of the same kind has seen."""
@@ -37,13 +48,13 @@ class _Share(Metric):
 
     def result(self) -> float:
         """Return the share, in [0, 1]; DataError before the first example."""
-        if self._total == 0:
-            raise DataError(f"{self.name}: no examples yet")
+        check_examples(self._total, self.name)
         return self._count / self._total
 
     def reset(self) -> None:
         """Forget all."""
-        self._count = self._total = 0
+        self._count: float = 0
+        self._total: float = 0
 
 
 class Accuracy(_Share):

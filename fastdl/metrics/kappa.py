@@ -1,0 +1,101 @@
+"""Cohen's kappa: how far two sets of labels agree beyond chance (S27)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastdl.errors import ArgumentError, suggest
+from fastdl.metrics.by_class import ByClass, count_pairs
+from fastdl.metrics.metric import after_all, check_examples
+
+_WEIGHTS = ("linear", "quadratic")
+
+
+class CohenKappa(ByClass):
+    """`fastdl.metrics.cohen_kappa` over batches; exact, since it keeps counts.
+
+    Parameters
+    ----------
+    weights : {None, "linear", "quadratic"}
+        As in `fastdl.metrics.cohen_kappa`.
+    """
+
+    _axes = 2
+    _most = 1 << 13
+
+    def __init__(self, weights: str | None = None) -> None:
+        if weights is not None and weights not in _WEIGHTS:
+            raise ArgumentError(
+                f"cohen_kappa: unknown weights {weights!r}"
+                f"{suggest(str(weights), _WEIGHTS)}"
+            )
+        self.weights = weights
+        super().__init__()
+
+    @property
+    def name(self) -> str:
+        """Such as "cohen_kappa" or "quadratic_cohen_kappa"."""
+        return f"{self.weights}_cohen_kappa" if self.weights else "cohen_kappa"
+
+    def _settings(self) -> tuple:
+        return (self.weights,)
+
+    def _count(
+        self, true: np.ndarray, pred: np.ndarray, size: int, weight: np.ndarray | None
+    ) -> np.ndarray:
+        return count_pairs(true, pred, size, weight)
+
+    def result(self) -> float:
+        """Return kappa; NaN where it is not defined; DataError without examples."""
+        counts = self._counts
+        check_examples(counts.any(), self.name)
+        label = np.arange(self._size, dtype=np.float64)
+        apart = np.abs(label[:, np.newaxis] - label)
+        if self.weights is None:
+            apart = np.minimum(apart, 1)
+        elif self.weights == "quadratic":
+            apart = apart**2
+        # Sums of terms that are not negative: 0 only where each of them is.
+        by_chance = counts.sum(axis=1) @ apart @ counts.sum(axis=0) / counts.sum()
+        if by_chance == 0:
+            return math.nan
+        return float(1 - np.sum(apart * counts) / by_chance)
+
+
+def cohen_kappa(
+    y_true: Any, y_pred: Any, weights: str | None = None, sample_weight: Any = None
+) -> float:
+    r"""Return how far labels agree beyond what chance would give.
+
+    .. math:: \kappa = 1 - \frac{\sum_{ij} d_{ij} n_{ij}}{\sum_{ij} d_{ij} e_{ij}}
+
+    with :math:`n_{ij}` the confusion matrix, :math:`e_{ij}` what it would be if both
+    were independent, and :math:`d_{ij}` how bad it is to take i for j. 1 is agreement,
+    0 is chance; below 0 is worse than chance. Where both give one and the same label
+    throughout it is not defined: NaN.
+
+    Source: Cohen (1960, "A coefficient of agreement for nominal scales"), and for
+    weights Cohen (1968, "Weighted kappa").
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like
+        Labels (m,) or rows (m, classes), m >= 1.
+    weights : {None, "linear", "quadratic"}
+        None: all mistakes are alike. "linear", "quadratic": by \|i - j\| or its square,
+        for labels that are grades. The distance is that of the labels themselves, so
+        that a grade nobody gives counts too.
+    sample_weight : array_like, (m,), optional
+        As in `fastdl.metrics.accuracy`.
+
+    Raises
+    ------
+    ArgumentError
+        The weights are unknown.
+    ShapeError, DtypeError, DataError, NonFiniteError
+        As `fastdl.metrics.accuracy`.
+    """
+    return after_all(CohenKappa(weights), y_true, y_pred, sample_weight)
