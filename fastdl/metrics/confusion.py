@@ -63,7 +63,7 @@ class ConfusionMatrix(ByClass):
 
     def accuracy(self) -> float:
         """Return the share of right answers."""
-        check_examples(self._counts.any(), "accuracy")
+        check_examples(self._counts.sum(), "accuracy")
         return float(np.trace(self._counts) / self._counts.sum())
 
     def precision(self, average: str | None = None) -> Any:
@@ -130,20 +130,15 @@ class _Ratio(ByClass):
 
     def result(self) -> Any:
         """Return the value, per class or averaged; DataError without examples."""
-        check_examples(self._counts.any(), self._word)
+        check_examples(self._counts.sum(), self._word)
         right, predicted, actual = self._counts.T
-        numerator, denominator = self._parts(right, predicted, actual)
-        if self.average == "micro":
-            return float(numerator.sum() / denominator.sum())
-        each = np.zeros(self._size)
-        np.divide(numerator, denominator, out=each, where=denominator > 0)
-        if self.average is None:
-            return each
+        parts = self._parts(right, predicted, actual)
         if self.average == "binary":
-            return float(each[1])
-        if self.average == "weighted":
-            return float(np.average(each, weights=actual))
-        return float(each[predicted + actual > 0].mean())
+            return float(divided(*parts)[1])
+        occurs = predicted + actual > 0
+        if self.average == "macro":
+            parts = parts[0][occurs], parts[1][occurs]
+        return averaged(parts, actual, self.average)
 
     def _settings(self) -> tuple:
         return (self.average,)
@@ -184,3 +179,35 @@ class F1(_Ratio):
     @staticmethod
     def _parts(right: Any, predicted: Any, actual: Any) -> tuple[Any, Any]:
         return 2 * right, predicted + actual
+
+
+def averaged(
+    parts: tuple[np.ndarray, np.ndarray], actual: np.ndarray, average: str | None
+) -> Any:
+    """Return ratios (classes,), or one of their averages; 0 / 0 counts as 0.
+
+    Parameters
+    ----------
+    parts : pair of ndarray, (classes,)
+        The numerator and the denominator of each class.
+    actual : ndarray, (classes,)
+        The number of examples, for "weighted".
+    average : {"macro", "micro", "weighted", None}
+        Which.
+    """
+    numerator, denominator = parts
+    if average == "micro":
+        return float(divided(numerator.sum(), denominator.sum()))
+    each = divided(numerator, denominator)
+    if average is None:
+        return each
+    if average == "weighted":
+        return float(divided(each @ actual, actual.sum()))
+    return float(each.mean())
+
+
+def divided(numerator: Any, denominator: Any) -> np.ndarray:
+    """Return numerator / denominator in float64, 0 where both are 0."""
+    return np.divide(
+        numerator, denominator, out=np.zeros(np.shape(numerator)), where=denominator > 0
+    )

@@ -51,7 +51,7 @@ class CohenKappa(ByClass):
     def result(self) -> float:
         """Return kappa; NaN where it is not defined; DataError without examples."""
         counts = self._counts
-        check_examples(counts.any(), self.name)
+        check_examples(counts.sum(), self.name)
         label = np.arange(self._size, dtype=np.float64)
         apart = np.abs(label[:, np.newaxis] - label)
         if self.weights is None:

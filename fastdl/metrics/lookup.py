@@ -7,18 +7,40 @@ from functools import partial
 from typing import Any
 
 from fastdl.errors import ArgumentError, suggest
-from fastdl.metrics import classification
+from fastdl.metrics import (
+    calibration,
+    classification,
+    kappa,
+    multilabel,
+    ranking,
+    regression,
+)
 from fastdl.metrics.confusion import F1, Precision, Recall
 from fastdl.metrics.metric import MeanOf, Metric
 from fastdl.metrics.share import Accuracy, ErrorRate, TopKAccuracy
 
-_OF_FUNCTION: dict[Callable, type[Metric]] = {
+_OF_FUNCTION: dict[Callable, Callable[..., Metric]] = {
     classification.accuracy: Accuracy,
     classification.error_rate: ErrorRate,
     classification.top_k_accuracy: TopKAccuracy,
     classification.precision: Precision,
     classification.recall: Recall,
     classification.f1: F1,
+    kappa.cohen_kappa: kappa.CohenKappa,
+    regression.mean_absolute_error: regression.MeanAbsoluteError,
+    regression.mean_squared_error: regression.MeanSquaredError,
+    regression.r2_score: regression.R2Score,
+    # Models give logits.
+    ranking.roc_auc: partial(ranking.RocAuc, logits=True),
+    ranking.average_precision: partial(ranking.AveragePrecision, logits=True),
+    calibration.calibration_error: partial(calibration.CalibrationError, logits=True),
+    multilabel.multilabel_precision: partial(
+        multilabel.MultilabelPrecision, threshold=0.0
+    ),
+    multilabel.multilabel_recall: partial(multilabel.MultilabelRecall, threshold=0.0),
+    multilabel.multilabel_f1: partial(multilabel.MultilabelF1, threshold=0.0),
+    multilabel.subset_accuracy: partial(multilabel.SubsetAccuracy, threshold=0.0),
+    multilabel.hamming_loss: partial(multilabel.HammingLoss, threshold=0.0),
 }
 _BY_NAME = {function.__name__: made for function, made in _OF_FUNCTION.items()}
 
@@ -31,7 +53,9 @@ def as_metric(given: str | Metric | Callable[[Any, Any], float]) -> Metric:
     given : str, Metric or callable
         A name; a metric, which is copied; a function of `fastdl.metrics`, or a
         ``functools.partial`` of it, which becomes the metric of that name; any other
-        function of (y_true, y_pred), which becomes a `MeanOf`.
+        function of (y_true, y_pred), which becomes a `MeanOf`. By name or function
+        y_pred are taken for logits where that matters, since models give them;
+        ``partial(metrics.calibration_error, logits=False)`` says otherwise.
 
     Raises
     ------

@@ -203,7 +203,7 @@ def mean_absolute_error(
     average: str | None = "uniform",
     sample_weight: Any = None,
 ) -> Any:
-    """Return the mean of \\|y_true - y_pred\\|, in the unit of y.
+    """Return the mean distance of y_true and y_pred, in the unit of y.
 
     Parameters, result and errors as `mean_squared_error`.
     """

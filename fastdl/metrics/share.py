@@ -13,7 +13,7 @@ from fastdl.metrics.metric import Metric, check_examples
 from fastdl.shapes import integer
 
 
-class _Share(Metric):
+class Share(Metric):
     """The share of the examples that count; exact, since it keeps two integers.
 
     With weights of examples it is their sums that are kept.
@@ -40,7 +40,7 @@ class _Share(Metric):
             self._count += float(weight[counted].sum())
             self._total += float(weight.sum())
 
-    def merge(self, other: _Share) -> None:
+    def merge(self, other: Share) -> None:
         """Add all examples that another metric of the same kind has seen."""
         self._check_kind(other)
         self._count += other._count
@@ -57,7 +57,7 @@ class _Share(Metric):
         self._total: float = 0
 
 
-class Accuracy(_Share):
+class Accuracy(Share):
     """The share of right answers: `fastdl.metrics.accuracy` over batches."""
 
     name = "accuracy"
@@ -67,7 +67,7 @@ class Accuracy(_Share):
         return true == pred
 
 
-class ErrorRate(_Share):
+class ErrorRate(Share):
     """The share of wrong answers: `fastdl.metrics.error_rate` over batches."""
 
     name = "error_rate"
@@ -77,7 +77,7 @@ class ErrorRate(_Share):
         return true != pred
 
 
-class TopKAccuracy(_Share):
+class TopKAccuracy(Share):
     """`fastdl.metrics.top_k_accuracy` over batches.
 
     Parameters

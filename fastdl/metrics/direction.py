@@ -1,0 +1,34 @@
+"""Whether more or less of a measure is better, told by its name."""
+
+from __future__ import annotations
+
+import re
+
+_LESS = {
+    *("error", "errors", "loss", "cost", "mae", "mse", "rmse", "ece", "perplexity"),
+    *("alarms", "false", "misses", "missed", "wrong"),
+    *("latency", "time", "us", "ms", "s", "seconds", "minutes", "hours"),
+    *("size", "memory", "bytes", "kb", "mb", "gb", "parameters", "params", "weights"),
+    *("multiply", "adds", "macs", "flops"),
+}
+_MORE = {
+    *("accuracy", "precision", "recall", "sensitivity", "specificity", "f1"),
+    *("auc", "kappa", "r2", "iou", "dice", "throughput"),
+}
+
+
+def lower_is_better(name: str) -> bool | None:
+    """Return whether less of it is better; None when the name does not tell.
+
+    By the words of the name, however it is written: "val_loss", "error_rate",
+    "latency_ms", "false_alarms_per_day" and "mean_squared_error" are better lower;
+    "top_5_accuracy", "macro f1", "roc_auc" and "examples_per_second" higher.
+    """
+    words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
+    if words[-2:] in (["per", "second"], ["per", "s"]):
+        return False
+    if _LESS.intersection(words):
+        return True
+    if _MORE.intersection(words):
+        return False
+    return None

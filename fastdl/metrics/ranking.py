@@ -1,0 +1,252 @@
+"""How well scores separate yes from no, at all thresholds at once (S27).
+
+The ROC curve, precision against recall, and the areas under them. Examples of equal
+scores are on the same side of any threshold. See `fastdl.metrics.scores` for the forms
+of the arguments.
+
+Sources: Fawcett (2006, "An introduction to ROC analysis"); Manning, Raghavan & Schütze,
+*Introduction to Information Retrieval*, chapter 8, for average precision.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastdl.errors import DataError, ShapeError
+from fastdl.metrics.labels import weights_of
+from fastdl.metrics.metric import after_all
+from fastdl.metrics.scores import Scored, as_scores
+
+
+class RocCurve(NamedTuple):
+    """What a threshold lets through; each (points,), from (0, 0) to (1, 1).
+
+    Attributes
+    ----------
+    false_positive_rate, true_positive_rate : ndarray of float64
+        Of the examples with a score of at least the threshold.
+    thresholds : ndarray of float64
+        Infinity, then each score once, falling.
+    """
+
+    false_positive_rate: np.ndarray
+    true_positive_rate: np.ndarray
+    thresholds: np.ndarray
+
+
+class PrecisionRecallCurve(NamedTuple):
+    """Precision and recall by threshold.
+
+    Attributes
+    ----------
+    precision, recall : ndarray of float64, (thresholds + 1,)
+        Of the examples with a score of at least the threshold; at the end 1 and 0, for
+        a threshold above all scores.
+    thresholds : ndarray of float64, (thresholds,)
+        Each score once, rising.
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+    thresholds: np.ndarray
+
+
+class RocAuc(Scored):
+    """`fastdl.metrics.roc_auc` over batches; keeps all scores.
+
+    Parameters
+    ----------
+    average : {"macro", "micro", "weighted", None}
+        As in `fastdl.metrics.roc_auc`.
+    logits : bool
+        Whether rows of classes are logits, as models give them, or probabilities.
+    """
+
+    _word = "roc_auc"
+
+    def _value(
+        self, yes: np.ndarray, scores: np.ndarray, weight: np.ndarray | None
+    ) -> float:
+        true, false, _ = _let_through(yes, scores, weight)
+        if not (true[-1] and false[-1]):
+            return math.nan
+        wide = np.diff(false, prepend=0)
+        high = true + np.concatenate([[0], true[:-1]])  # twice that in the middle
+        return float(wide @ high / (2 * true[-1] * false[-1]))
+
+
+class AveragePrecision(Scored):
+    """`fastdl.metrics.average_precision` over batches; keeps all scores.
+
+    Parameters
+    ----------
+    average : {"macro", "micro", "weighted", None}
+        As in `fastdl.metrics.roc_auc`.
+    logits : bool
+        Whether rows of classes are logits, as models give them, or probabilities.
+    """
+
+    _word = "average_precision"
+
+    def _value(
+        self, yes: np.ndarray, scores: np.ndarray, weight: np.ndarray | None
+    ) -> float:
+        true, false, _ = _let_through(yes, scores, weight)
+        if not true[-1]:
+            return math.nan
+        return float(np.diff(true, prepend=0) @ (true / (true + false)) / true[-1])
+
+
+def roc_auc(
+    y_true: Any,
+    y_pred: Any,
+    average: str | None = "macro",
+    logits: bool = False,
+    sample_weight: Any = None,
+) -> Any:
+    """Return the area under the ROC curve, in [0, 1].
+
+    The probability that an example of yes has a higher score than one of no; equal
+    scores count half. 0.5 is chance.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like
+        Labels and scores, see `fastdl.metrics.scores`; m >= 1.
+    average : {"macro", "micro", "weighted", None}
+        With several labels or classes: the mean of their values; the value of all
+        answers taken together; the mean weighted by how often each label holds; or
+        None, one value for each.
+    logits : bool
+        Whether rows of classes are logits.
+    sample_weight : array_like, (m,), optional
+        As in `fastdl.metrics.accuracy`.
+
+    Returns
+    -------
+    float, or ndarray of float64 (labels,)
+        NaN where there is no yes, or no no; and so is a macro average of such.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown average.
+    ShapeError, DtypeError, DataError, NonFiniteError
+        For arrays that do not fit, labels other than 0 and 1, no example (or none of a
+        weight above 0), a negative weight, or NaN among the scores.
+    """
+    return after_all(RocAuc(average, logits), y_true, y_pred, sample_weight)
+
+
+def average_precision(
+    y_true: Any,
+    y_pred: Any,
+    average: str | None = "macro",
+    logits: bool = False,
+    sample_weight: Any = None,
+) -> Any:
+    """Return the mean of the precision at each example of yes, in [0, 1].
+
+    The precision at each threshold, weighted by the gain in recall: the area under the
+    steps of precision against recall, without interpolation. NaN where there is no yes.
+    Parameters, result and errors as `roc_auc`.
+    """
+    return after_all(AveragePrecision(average, logits), y_true, y_pred, sample_weight)
+
+
+def roc_curve(y_true: Any, y_pred: Any, sample_weight: Any = None) -> RocCurve:
+    """Return the rates of true and false positives at all thresholds.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like
+        Labels 0 and 1, both of them, with scores (m,), or rows (m, 2).
+    sample_weight : array_like, (m,), optional
+        As in `fastdl.metrics.accuracy`.
+
+    Raises
+    ------
+    DataError
+        There is one class only: there is no curve.
+    ShapeError, DtypeError, NonFiniteError
+        As `roc_auc`.
+    """
+    true, false, thresholds = _of_one(y_true, y_pred, sample_weight, "roc_curve")
+    if not (true[-1] and false[-1]):
+        raise DataError("roc_curve: needs examples of both classes, there is one")
+    return RocCurve(
+        np.concatenate([[0], false / false[-1]]),
+        np.concatenate([[0], true / true[-1]]),
+        np.concatenate([[math.inf], thresholds]),
+    )
+
+
+def precision_recall_curve(
+    y_true: Any, y_pred: Any, sample_weight: Any = None
+) -> PrecisionRecallCurve:
+    """Return precision and recall at all thresholds.
+
+    Parameters as `roc_curve`.
+
+    Raises
+    ------
+    DataError
+        There is no example of class 1, so no recall.
+    ShapeError, DtypeError, NonFiniteError
+        As `roc_auc`.
+    """
+    operation = "precision_recall_curve"
+    true, false, thresholds = _of_one(y_true, y_pred, sample_weight, operation)
+    if not true[-1]:
+        raise DataError(f"{operation}: needs examples of class 1, there is none")
+    return PrecisionRecallCurve(
+        np.concatenate([(true / (true + false))[::-1], [1]]),
+        np.concatenate([(true / true[-1])[::-1], [0]]),
+        thresholds[::-1],
+    )
+
+
+def _of_one(
+    y_true: Any, y_pred: Any, sample_weight: Any, operation: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what `_let_through` does for the only label there is."""
+    yes, scores = as_scores(y_true, y_pred, operation)
+    if yes.shape[1] != 1:
+        raise ShapeError(
+            f"{operation}: needs labels 0 and 1, there are {yes.shape[1]}; give one "
+            f"column, such as (y == 3).astype(int) with scores[:, 3]"
+        )
+    weight = weights_of(sample_weight, len(yes), operation)
+    if weight is not None:
+        counted = weight > 0
+        yes, scores, weight = yes[counted], scores[counted], weight[counted]
+    if not len(yes):
+        raise DataError(f"{operation}: no examples, or none of a weight above 0")
+    return _let_through(yes[:, 0], scores[:, 0], weight)
+
+
+def _let_through(
+    yes: np.ndarray, scores: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Count how many of yes and of no have at least each score, the highest first.
+
+    Returns
+    -------
+    true, false, thresholds : ndarray, (distinct scores,)
+        Sums of weights are taken in one order, however the examples came.
+    """
+    scores = scores.astype(np.float64)
+    if weight is None:
+        order = np.argsort(-scores)
+        true = np.cumsum(yes[order])
+        false = np.arange(1, len(yes) + 1) - true
+    else:
+        order = np.lexsort((weight, yes, -scores))
+        true = np.cumsum(np.where(yes, weight, 0)[order])
+        false = np.cumsum(np.where(yes, 0, weight)[order])
+    scores = scores[order]
+    last = np.append(scores[1:] != scores[:-1], True)  # of equal scores
+    return true[last], false[last], scores[last]

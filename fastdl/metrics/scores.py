@@ -1,0 +1,187 @@
+"""Scores of answers that are yes or no, kept as they came.
+
+Whatever depends on the order of all scores needs all of them: no sum of fixed size
+would do. An example takes 4 or 8 bytes a score, and 1 a label.
+
+Everywhere, ``y_true`` and ``y_pred`` are one of
+
+- labels 0 or 1, (m,) or (m, 1), with one score each, of the same shape, or with rows
+  (m, 2), the probabilities of both classes;
+- labels of three classes or more, (m,), with rows (m, classes), the probabilities:
+  each class against all others;
+- rows of 0 and 1, (m, labels), of which several may hold, with scores (m, labels).
+
+A higher score means yes. It may be any number, such as a probability or a logit; the
+rows of classes are compared between examples, so logits of them have to be made
+probabilities: ``logits=True``.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+
+from fastdl.errors import DataError, DtypeError, NonFiniteError, ShapeError
+from fastdl.metrics.by_class import check_average
+from fastdl.metrics.labels import as_labels, weights_of
+from fastdl.metrics.metric import Metric, check_examples
+
+_AVERAGES = ("macro", "micro", "weighted")
+
+
+def as_scores(
+    y_true: Any, y_pred: Any, operation: str, logits: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which answers are yes, and their scores, both (m, labels).
+
+    Raises
+    ------
+    ShapeError, DtypeError, DataError, NonFiniteError
+        Arrays that do not fit, labels that are neither, or NaN among the scores.
+    """
+    true, scores = np.asarray(y_true), np.asarray(y_pred)
+    check_scores(scores, operation)
+    if true.ndim == 1 and scores.ndim == 2 and scores.shape[1] > 1:
+        labels, _, classes = as_labels(true, scores)
+        return _of_classes(labels, scores, classes or 0, logits)
+    if true.shape != scores.shape or true.ndim not in (1, 2):
+        raise ShapeError(
+            f"{operation}: expected labels (m,) with scores (m,) or (m, classes), or "
+            f"rows (m, labels) of both, got {true.shape} and {scores.shape}"
+        )
+    yes = as_yes(true, f"{operation}: y_true")
+    if yes.ndim == 1:
+        return yes[:, np.newaxis], scores[:, np.newaxis]
+    return yes, scores
+
+
+def check_scores(scores: np.ndarray, operation: str) -> None:
+    """Raise DtypeError or NonFiniteError unless all scores are numbers."""
+    if scores.dtype.kind not in "biuf":
+        raise DtypeError(f"{operation}: scores need numbers, got dtype {scores.dtype}")
+    if np.isnan(scores).any():
+        raise NonFiniteError(f"{operation}: y_pred has NaN among its scores")
+
+
+def as_yes(labels: np.ndarray, name: str) -> np.ndarray:
+    """Return which labels are 1, bool; DataError unless all are 0 or 1."""
+    if labels.dtype.kind not in "biuf":
+        raise DtypeError(f"{name} needs labels 0 and 1, got dtype {labels.dtype}")
+    wrong = (labels != 0) & (labels != 1)
+    if wrong.any():
+        raise DataError(f"{name} needs labels 0 and 1, got {labels[wrong][0]}")
+    return labels == 1
+
+
+def _of_classes(
+    labels: np.ndarray, scores: np.ndarray, classes: int, logits: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    if classes == 2:  # the same order as that of its probability, without rounding
+        score = scores[:, 1] - scores[:, 0] if logits else scores[:, 1]
+        return (labels == 1)[:, np.newaxis], score[:, np.newaxis]
+    yes = labels[:, np.newaxis] == np.arange(classes)
+    return yes, softmax(scores) if logits else scores
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the probabilities (m, classes) of logits, in float64."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+class Scored(Metric):
+    """What is computed from all scores, for each label by itself.
+
+    Parameters
+    ----------
+    average : {"macro", "micro", "weighted", None}
+        As in `fastdl.metrics.roc_auc`.
+    logits : bool
+        Whether rows of classes are logits.
+    """
+
+    _word = ""
+
+    def __init__(self, average: str | None = "macro", logits: bool = False) -> None:
+        check_average(average, self._word, _AVERAGES)
+        self.average, self.logits = average, logits
+        self.reset()
+
+    @property
+    def name(self) -> str:
+        """Such as "roc_auc"; with another average than "macro", "micro_roc_auc"."""
+        if self.average in ("macro", None):
+            return self._word
+        return f"{self.average}_{self._word}"
+
+    def _settings(self) -> tuple:
+        return (self.average, self.logits)
+
+    def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch of b examples, and weights (b,)."""
+        yes, scores = as_scores(y_true, y_pred, self.name, self.logits)
+        weight = weights_of(sample_weight, len(yes), self.name)
+        self._check_width(yes.shape[1])
+        if weight is not None:
+            counted = weight > 0
+            yes, scores, weight = yes[counted], scores[counted], weight[counted]
+        # Copies: a model may write its next outputs into the same array.
+        self._kept.append((yes.copy(), scores.copy(), weight))
+
+    def merge(self, other: Any) -> None:
+        """Add all examples that another metric of the same kind has seen."""
+        self._check_kind(other)
+        for yes, _, _ in other._kept[:1]:
+            self._check_width(yes.shape[1])
+        self._kept += other._kept
+
+    def reset(self) -> None:
+        """Forget all."""
+        self._kept: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
+
+    def _check_width(self, labels: int) -> None:
+        if self._kept and self._kept[0][0].shape[1] != labels:
+            raise ShapeError(
+                f"{self.name}: there were {self._kept[0][0].shape[1]} labels, now "
+                f"{labels}"
+            )
+
+    def result(self) -> Any:
+        """Return the value, averaged or by label; DataError without examples.
+
+        NaN where it is not defined for one of the labels.
+        """
+        check_examples(sum(len(yes) for yes, _, _ in self._kept), self.name)
+        yes = np.concatenate([yes for yes, _, _ in self._kept])
+        scores = np.concatenate([scores for _, scores, _ in self._kept])
+        weight = None
+        if any(weight is not None for _, _, weight in self._kept):
+            weight = np.concatenate(
+                [np.ones(len(y)) if w is None else w for y, _, w in self._kept]
+            )
+        labels = yes.shape[1]
+        if self.average == "micro":
+            weight = None if weight is None else weight.repeat(labels)
+            return self._value(yes.reshape(-1), scores.reshape(-1), weight)
+        columns = zip(yes.T, scores.T, strict=True)
+        each = np.array([self._value(*column, weight) for column in columns])
+        if labels == 1:
+            return float(each[0])
+        if self.average is None:
+            return each
+        if self.average == "macro":
+            return float(each.mean())
+        positive = yes.sum(axis=0) if weight is None else weight @ yes
+        # Labels without weight do not count, though their value is not defined.
+        occurs = positive > 0
+        if not occurs.any():
+            return float("nan")
+        return float(np.average(each[occurs], weights=positive[occurs]))
+
+    @abstractmethod
+    def _value(
+        self, yes: np.ndarray, scores: np.ndarray, weight: np.ndarray | None
+    ) -> float:
+        """Return the value of one label, from arrays (m,)."""

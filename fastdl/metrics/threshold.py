@@ -1,0 +1,89 @@
+"""The threshold from which a score means yes (S27)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastdl.errors import ArgumentError, DataError
+from fastdl.metrics.ranking import precision_recall_curve
+
+
+class Threshold(NamedTuple):
+    """A decision: yes where ``scores >= threshold``.
+
+    Attributes
+    ----------
+    threshold : float
+        One of the scores it was chosen on.
+    precision, recall : float
+        On these examples.
+    """
+
+    threshold: float
+    precision: float
+    recall: float
+
+    def __str__(self) -> str:
+        return (
+            f"yes from {self.threshold:.6g}: precision {self.precision:.2%}, recall "
+            f"{self.recall:.2%}"
+        )
+
+
+def choose_threshold(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    precision: float | None = None,
+    recall: float | None = None,
+    sample_weight: Any = None,
+) -> Threshold:
+    """Choose from which score on the answer is yes, for a wanted precision or recall.
+
+    Of all thresholds that reach what is wanted the one where the other of the two is
+    highest (of equal ones the highest, which says yes least often). To be called with
+    examples of the dev set: those it is chosen on flatter it.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like
+        Labels 0 and 1 with scores (m,), or rows (m, 2).
+    precision, recall : float
+        One of them, in (0, 1].
+    sample_weight : array_like, (m,), optional
+        As in `fastdl.metrics.accuracy`.
+
+    Raises
+    ------
+    ArgumentError
+        Neither or both are wanted, or the one is out of range.
+    DataError
+        No threshold reaches the precision, the message names the best; or there is no
+        example of class 1.
+    ShapeError, DtypeError, NonFiniteError
+        As `fastdl.metrics.roc_auc`.
+    """
+    if (precision is None) == (recall is None):
+        raise ArgumentError("choose_threshold: give precision= or recall=, one of them")
+    name = "recall" if precision is None else "precision"
+    wanted = recall if precision is None else precision
+    if not isinstance(wanted, (int, float)) or not 0 < wanted <= 1:
+        raise ArgumentError(
+            f"choose_threshold: {name} must be in (0, 1], got {wanted!r}"
+        )
+    curve = precision_recall_curve(y_true, y_pred, sample_weight)
+    given, other = curve.precision[:-1], curve.recall[:-1]
+    if precision is None:
+        given, other = other, given
+    reached = given >= wanted
+    if not reached.any():
+        best = np.flatnonzero(given == given.max())[-1]
+        raise DataError(
+            f"choose_threshold: no threshold has a {name} of {wanted:g}; the best is "
+            f"{given[best]:.4g}, from {curve.thresholds[best]:.6g} on"
+        )
+    best = np.flatnonzero(reached & (other == other[reached].max()))[-1]
+    chosen = (curve.thresholds[best], curve.precision[best], curve.recall[best])
+    return Threshold(*map(float, chosen))
