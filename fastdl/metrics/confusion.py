@@ -116,7 +116,8 @@ class _Ratio(ByClass):
         right = true == pred
         of_right = None if weight is None else weight[right]
         columns = ((true[right], of_right), (pred, weight), (true, weight))
-        return np.stack([np.bincount(*c, size) for c in columns], axis=1)
+        counts = [np.bincount(labels, weights, size) for labels, weights in columns]
+        return np.stack(counts, axis=1)
 
     def _take(self, counts: np.ndarray, known: int | None) -> None:
         """Take over the counts (classes, 3) of others."""

@@ -62,8 +62,9 @@ class _Regression(Metric):
         counted = weight > 0
         if counted.any():
             weight = weight[counted]
-            rows = (array[counted].reshape(len(weight), -1) for array in (true, pred))
-            self._add(len(weight), weight.sum(), *self._sums(*rows, weight))
+            true = true[counted].reshape(len(weight), -1)
+            pred = pred[counted].reshape(len(weight), -1)
+            self._add(len(weight), weight.sum(), *self._sums(true, pred, weight))
 
     def merge(self, other: Any) -> None:
         """Add all examples that another metric of the same kind has seen."""
@@ -167,23 +168,29 @@ class R2Score(_Regression):
     def _sums(
         self, true: np.ndarray, pred: np.ndarray, weight: np.ndarray
     ) -> tuple[np.ndarray, ...]:
-        # From the first target on, so that equal ones have it as their mean exactly.
-        mean = true[0] + weight @ (true - true[0]) / weight.sum()
-        return weight @ (true - pred) ** 2, mean, weight @ (true - mean) ** 2
+        # The mean is kept as its distance from a target: rounded to the accuracy of
+        # the spread, not of the targets, and exact where they are all equal.
+        origin = true[0]
+        offset = weight @ (true - origin) / weight.sum()
+        apart = (true - origin) - offset
+        return weight @ (true - pred) ** 2, origin, offset, weight @ apart**2
 
     def _together(
         self, weight: float, parts: tuple, more: float, others: tuple
     ) -> tuple[np.ndarray, ...]:
-        apart = others[1] - parts[1]
+        residual, origin, offset, total = parts
+        residual2, origin2, offset2, total2 = others
+        apart = (origin2 - origin) + (offset2 - offset)
         share = more / (weight + more)
         return (
-            parts[0] + others[0],
-            parts[1] + apart * share,
-            parts[2] + others[2] + apart**2 * weight * share,
+            residual + residual2,
+            origin,
+            offset + apart * share,
+            total + total2 + apart**2 * weight * share,
         )
 
     def _each(self) -> np.ndarray:
-        residual, _, total = self._parts
+        residual, _, _, total = self._parts
         if self._count < 2:
             return np.full_like(total, np.nan)
         each = np.where(residual == 0, 1.0, 0.0)  # of targets that do not vary
@@ -191,7 +198,7 @@ class R2Score(_Regression):
         return np.where(total > 0, 1 - ratio, each)
 
     def _averaged(self, each: np.ndarray) -> float:
-        total = self._parts[2]
+        total = self._parts[-1]
         if self.average == "variance" and total.any():
             return float(np.average(each, weights=total))
         return float(each.mean())
