@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastdl.errors import ArgumentError, suggest
+from fastdl.metrics import lower_is_better
 from fastdl.optim.optimizer import is_in
 from fastdl.train.state import number
 
@@ -27,8 +28,9 @@ class Monitor:
     min_delta : float
         By how much a value must be better than the best to count, >= 0.
     mode : str, optional
-        "min" or "max". By default "min" for losses and error rates, "max" for
-        accuracies, precision, recall and F1.
+        "min" or "max". By default what the name tells, see
+        `fastdl.metrics.lower_is_better`: "min" for losses and errors, "max" for
+        accuracies, precision, recall, F1, R2, ...
     who : str
         For the messages.
 
@@ -99,8 +101,7 @@ class Monitor:
 
 
 def _usual_mode(name: str, who: str) -> str:
-    if name.endswith(("loss", "error_rate")):
-        return "min"
-    if name.endswith(("accuracy", "f1", "precision", "recall")):
-        return "max"
-    raise ArgumentError(f"{who}: is more or less of {name!r} better? Give mode=")
+    lower = lower_is_better(name)
+    if lower is None:
+        raise ArgumentError(f"{who}: is more or less of {name!r} better? Give mode=")
+    return "min" if lower else "max"

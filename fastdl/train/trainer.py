@@ -72,8 +72,8 @@ class Trainer:
         as ``functools.partial(optim.SGD, lr=0.1)``. By default Adam with lr 0.001.
     metrics : sequence of str, Metric or callable, optional
         What to measure besides the loss. Right over the whole set are the metrics of
-        `fastdl.metrics`, by name ("accuracy", "error_rate", "top_k_accuracy",
-        "precision", "recall", "f1": the last three the "macro" average), as functions
+        `fastdl.metrics`, by the name of their function ("accuracy", "f1", "roc_auc",
+        "r2_score", ...: of logits, and the "macro" average), as functions
         (``metrics.f1``, or ``partial(metrics.f1, average="micro")``) or as they are
         (``metrics.F1("micro")``), and each `fastdl.metrics.Metric` of your own. Other
         functions ``(y, outputs) -> float`` are taken for a mean over examples. Weights

@@ -83,6 +83,157 @@ def test_of_two_classes(average, seed):
         )
 
 
+def of_numbers(rng):
+    true = 1e3 + rng.normal(size=(40, 2))
+    return true, true + rng.normal(size=(40, 2))
+
+
+def of_one_label(rng):
+    true = np.r_[0, 1, rng.integers(0, 2, 38)]
+    return true, (rng.random(40) / 2 + true / 2).round(2)
+
+
+def of_probabilities(rng):
+    true, scores = of_classes(rng)
+    powers = np.exp(scores)
+    return true, powers / powers.sum(axis=1, keepdims=True)
+
+
+def of_classes(rng):
+    return np.r_[:5, rng.integers(0, 5, 35)], rng.normal(size=(40, 5)).round(1)
+
+
+def of_labels(rng):
+    return rng.integers(0, 2, (40, 3)), rng.normal(size=(40, 3)).round(1)
+
+
+WEIGHTED = {
+    "accuracy": (metrics.Accuracy, metrics.accuracy, of_classes),
+    "error_rate": (metrics.ErrorRate, metrics.error_rate, of_classes),
+    "top_k_accuracy": (metrics.TopKAccuracy, metrics.top_k_accuracy, of_classes),
+    "confusion_matrix": (
+        metrics.ConfusionMatrix,
+        metrics.confusion_matrix,
+        of_classes,
+    ),
+    "f1": (metrics.F1, partial(metrics.f1, average="macro"), of_classes),
+    "cohen_kappa": (metrics.CohenKappa, metrics.cohen_kappa, of_classes),
+    "quadratic_cohen_kappa": (
+        partial(metrics.CohenKappa, "quadratic"),
+        partial(metrics.cohen_kappa, weights="quadratic"),
+        of_classes,
+    ),
+    "mean_absolute_error": (
+        metrics.MeanAbsoluteError,
+        metrics.mean_absolute_error,
+        of_numbers,
+    ),
+    "mean_squared_error": (
+        metrics.MeanSquaredError,
+        metrics.mean_squared_error,
+        of_numbers,
+    ),
+    **{
+        f"r2_score {average}": (
+            partial(metrics.R2Score, average),
+            partial(metrics.r2_score, average=average),
+            of_numbers,
+        )
+        for average in ("uniform", "variance", None)
+    },
+    "roc_auc": (metrics.RocAuc, metrics.roc_auc, of_one_label),
+    "roc_auc of classes": (metrics.RocAuc, metrics.roc_auc, of_classes),
+    "roc_auc of labels": (metrics.RocAuc, metrics.roc_auc, of_labels),
+    "average_precision": (
+        metrics.AveragePrecision,
+        metrics.average_precision,
+        of_one_label,
+    ),
+    "micro_average_precision": (
+        partial(metrics.AveragePrecision, "micro"),
+        partial(metrics.average_precision, average="micro"),
+        of_labels,
+    ),
+    **{
+        f"calibration_error {equal} {make.__name__}": (
+            partial(metrics.CalibrationError, 7, equal),
+            partial(metrics.calibration_error, bins=7, equal=equal),
+            make,
+        )
+        for equal in ("width", "count")
+        for make in (of_one_label, of_probabilities)
+    },
+    **{
+        function.__name__: (
+            partial(made, threshold=0.0),
+            partial(function, threshold=0.0, **options),
+            of_labels,
+        )
+        for made, function, options in (
+            (
+                metrics.MultilabelPrecision,
+                metrics.multilabel_precision,
+                {"average": "macro"},
+            ),
+            (metrics.MultilabelRecall, metrics.multilabel_recall, {"average": "macro"}),
+            (metrics.MultilabelF1, metrics.multilabel_f1, {"average": "macro"}),
+            (metrics.SubsetAccuracy, metrics.subset_accuracy, {}),
+            (metrics.HammingLoss, metrics.hamming_loss, {}),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+@pytest.mark.parametrize("case", WEIGHTED)
+def test_with_weights_as_well(case, weighted, seed):
+    """S27: in any batches, merged in any order, but for the rounding of sums."""
+    make, function, example = WEIGHTED[case]
+    rng = np.random.default_rng(seed)
+    arrays = example(rng)
+    if weighted:
+        arrays = (*arrays, np.r_[np.ones(5), rng.integers(0, 3, 35) * 0.37])
+    whole = function(*arrays[:2], sample_weight=arrays[2] if weighted else None)
+    near = {"rtol": 1e-12, "atol": 1e-14}
+    parts = parts_of(rng, *arrays)
+    np.testing.assert_allclose(merged(make, parts, rng), whole, **near)
+    streamed = make()
+    for part in parts_of(rng, *arrays):
+        streamed.update(*part)
+    np.testing.assert_allclose(streamed.result(), whole, **near)
+    again = streamed.fresh()
+    with pytest.raises(DataError, match="no examples"):
+        again.result()
+    again.update(*arrays)
+    np.testing.assert_allclose(again.result(), whole, **near)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("made", [metrics.RocAuc, metrics.AveragePrecision])
+def test_ranks_are_exact_in_any_order_of_merging(made, seed):
+    """S27: to the bit, with weights too: they are added up in one order."""
+    rng = np.random.default_rng(seed)
+    true, scores = of_one_label(rng)
+    weight = rng.random(40)
+    whole = made()
+    whole.update(true, scores, weight)
+    parts = parts_of(rng, true, scores, weight)
+    assert merged(made, parts, rng) == whole.result()
+
+
+def test_some_batches_with_weights_and_some_without():
+    rng = np.random.default_rng(0)
+    ones = np.ones(40)
+    for make, _, example in WEIGHTED.values():
+        arrays = example(rng)
+        one, both = make(), make()
+        one.update(*arrays, ones)
+        both.update(*(array[:20] for array in (*arrays, ones)))
+        both.update(*(array[20:] for array in arrays))
+        np.testing.assert_allclose(both.result(), one.result(), rtol=1e-12)
+
+
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_top_k(k):
     rng = np.random.default_rng(k)
@@ -128,6 +279,14 @@ def test_the_binary_matrix_of_one_class_so_far():
         (metrics.ConfusionMatrix(), metrics.F1()),
         (metrics.MeanOf(min), metrics.MeanOf(max)),
         (metrics.Accuracy(), 0.5),
+        (metrics.CohenKappa(), metrics.CohenKappa("linear")),
+        (metrics.R2Score(), metrics.R2Score("variance")),
+        (metrics.RocAuc(), metrics.AveragePrecision()),
+        (metrics.RocAuc(), metrics.RocAuc(logits=True)),
+        (metrics.CalibrationError(10), metrics.CalibrationError(15)),
+        (metrics.HammingLoss(0.5), metrics.HammingLoss(0.0)),
+        (metrics.SubsetAccuracy([0, 1]), metrics.SubsetAccuracy(0)),
+        (metrics.MultilabelF1(), metrics.MultilabelF1("micro")),
     ],
 )
 def test_another_kind_is_not_merged(one, other):

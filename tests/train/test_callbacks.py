@@ -98,7 +98,7 @@ def test_early_stopping_learns_with_real_validation():
         ({"patience": 0}, "EarlyStopping: patience must be an integer >= 1"),
         ({"min_delta": -1}, "EarlyStopping: min_delta must be a number >= 0"),
         ({"mode": "mim"}, "'mim'; did you mean 'min'"),
-        ({"monitor": "val_auc"}, "is more or less of 'val_auc' better"),
+        ({"monitor": "val_score"}, "is more or less of 'val_score' better"),
     ],
     ids=str,
 )
