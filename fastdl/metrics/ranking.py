@@ -36,6 +36,13 @@ class RocCurve(NamedTuple):
     true_positive_rate: np.ndarray
     thresholds: np.ndarray
 
+    @property
+    def area(self) -> float:
+        """The area under the curve, as `roc_auc`."""
+        wide = np.diff(self.false_positive_rate)
+        high = self.true_positive_rate[1:] + self.true_positive_rate[:-1]
+        return float(wide @ high / 2)
+
 
 class PrecisionRecallCurve(NamedTuple):
     """Precision and recall by threshold.

@@ -10,6 +10,8 @@ from fastdl.report.filters import feature_maps, filters
 from fastdl.report.learning_rate import learning_rate_curve
 from fastdl.report.mistakes import mistakes
 from fastdl.report.paths import optimizer_paths
+from fastdl.report.reliability import reliability_diagram
+from fastdl.report.roc import roc_curve
 from fastdl.report.style import save_figure
 
 __all__ = [
@@ -24,5 +26,7 @@ __all__ = [
     "learning_rate_curve",
     "mistakes",
     "optimizer_paths",
+    "reliability_diagram",
+    "roc_curve",
     "save_figure",
 ]
