@@ -16,6 +16,7 @@ examples:
   fastdl train digits                        train the default network, keep the run
   fastdl evaluate runs/digits digits         measure it again
   fastdl diagnose runs/digits                what to do next
+  fastdl compare runs/a runs/b               which of them to ship
   fastdl predict runs/digits picture.png     ask it about a picture
   fastdl summary convnet --input 28,28,1     look at a network
   fastdl gradcheck convnet                   check its gradients
@@ -62,7 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     # Imported here: a wrong environment variable makes these fail, in one line.
-    from fastdl.cli import diagnose, evaluate, gradcheck, info, predict, summary, train
+    from fastdl.cli import (
+        compare,
+        diagnose,
+        evaluate,
+        gradcheck,
+        info,
+        predict,
+        summary,
+        train,
+    )
 
     parser = _Parser(
         prog="fastdl",
@@ -74,7 +84,16 @@ def _parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"fastdl {fastdl.__version__}"
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (train, evaluate, diagnose, predict, summary, gradcheck, info):
+    for command in (
+        train,
+        evaluate,
+        diagnose,
+        compare,
+        predict,
+        summary,
+        gradcheck,
+        info,
+    ):
         own = commands.add_parser(
             command.__name__.rpartition(".")[2],
             help=command.HELP,

@@ -45,15 +45,16 @@ def summary(model: Module, input_shape: Sequence[int] | None = None) -> str:
     ShapeError
         The shape does not fit, or none is known.
     """
-    shape = model.input_shape if input_shape is None else tuple(input_shape)
-    if shape is None:
-        raise ShapeError("summary: give input_shape, the shape of one example")
-    rows = [Row("input", shape, 0, 0), *_rows(model, shape)]
-    return _table(model, rows)
+    shape = _shape(model, input_shape)
+    return _table(model, [Row("input", shape, 0, 0), *layers(model, shape)])
 
 
-def _rows(model: Module, input_shape: tuple[int, ...]) -> list[Row]:
-    """Run one example through the model and note each layer that it meets."""
+def layers(model: Module, input_shape: Sequence[int] | None = None) -> list[Row]:
+    """Run one example through the model and note each layer that it meets.
+
+    Parameters and errors as `summary`.
+    """
+    shape = _shape(model, input_shape)
     names = {id(module): name for name, module in model.named_modules()}
     rows: list[Row] = []
     counted: set[int] = set()
@@ -68,13 +69,13 @@ def _rows(model: Module, input_shape: tuple[int, ...]) -> list[Row]:
             if id(parameter) not in counted
         ]
         counted.update(map(id, own))
-        shape = tuple(output.shape[1:])
+        made = tuple(output.shape[1:])
         rows.append(
             Row(
                 f"{names[id(module)]} {_heading(module)}".strip(),
-                shape,
+                made,
                 sum(parameter.size for parameter in own),
-                module.multiply_adds(shape),
+                module.multiply_adds(made),
             )
         )
 
@@ -83,8 +84,15 @@ def _rows(model: Module, input_shape: tuple[int, ...]) -> list[Row]:
             is_leaf = not _holds_any(module.children())
             if is_leaf or module._pending or _holds_any(module._own_parameters()):
                 stack.callback(module.register_forward_hook(note).remove)
-        model.build(input_shape)
+        model.build(shape)
     return rows
+
+
+def _shape(model: Module, given: Sequence[int] | None) -> tuple[int, ...]:
+    shape = model.input_shape if given is None else tuple(given)
+    if shape is None:
+        raise ShapeError("summary: give input_shape, the shape of one example")
+    return shape
 
 
 def _holds_any(things: Iterator[Any]) -> bool:

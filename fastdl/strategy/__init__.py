@@ -1,8 +1,17 @@
 """What to do next: splits, diagnosis, choice, error analysis, labels, synthesis."""
 
+from fastdl.strategy.choice import Candidate, Choice, choose
 from fastdl.strategy.diagnosis import Diagnosis, Gap, diagnose
+from fastdl.strategy.formula import Formula
+from fastdl.strategy.inference import (
+    InferenceCost,
+    inference_cost,
+    inference_costs,
+    measure_runs,
+)
 from fastdl.strategy.knobs import KNOBS, Knob, Remedy
 from fastdl.strategy.learning_curve import DataCurve, learning_curve
+from fastdl.strategy.limits import Limit
 from fastdl.strategy.measure import Measured, measure
 from fastdl.strategy.optimisation import Symptom, symptoms
 from fastdl.strategy.runs import keep, kept, learning_curve_run, measure_run
@@ -12,23 +21,32 @@ from fastdl.strategy.splits import Split, split_sources, train_dev_test
 
 __all__ = [
     "KNOBS",
+    "Candidate",
+    "Choice",
     "DataCurve",
     "Diagnosis",
+    "Formula",
     "Gap",
+    "InferenceCost",
     "Knob",
+    "Limit",
     "Measured",
     "Remedy",
     "Split",
     "SplitReport",
     "Symptom",
+    "choose",
     "diagnose",
     "examples_needed",
+    "inference_cost",
+    "inference_costs",
     "keep",
     "kept",
     "learning_curve",
     "learning_curve_run",
     "measure",
     "measure_run",
+    "measure_runs",
     "rule_of_thumb",
     "split_sources",
     "standard_error",

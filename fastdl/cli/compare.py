@@ -1,0 +1,267 @@
+"""``fastdl compare``: which of several runs to ship."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from fastdl import strategy
+from fastdl.cli import arguments
+from fastdl.errors import ArgumentError, DataError
+from fastdl.files import write_text
+from fastdl.strategy import Choice
+from fastdl.strategy.candidates import Measures, read_csv
+from fastdl.strategy.limits import shown
+from fastdl.train import FinishedRun, open_run
+
+HELP = "compare runs, and choose one"
+DESCRIPTION = """\
+Show where the settings of runs differ, what they reach on the dev set, and what they
+cost: milliseconds for one example and for a batch (the median, and what 95 % of the
+calls keep), parameters, multiply-adds for one example, bytes of the saved model. Then
+choose the one that is best at one thing (--optimise) among those that are good enough
+at the others (--limit).
+
+The test set is not looked at: it tells how good the chosen one is, by
+`fastdl evaluate`.
+"""
+EXAMPLES = """\
+examples:
+  fastdl compare runs/small runs/large
+  fastdl compare runs/* --limit latency_ms=2 --limit "accuracy>=0.97"
+  fastdl compare runs/* --optimise latency_ms --limit "accuracy>=0.97"
+  fastdl compare runs/* --formula "accuracy - 0.01 * latency_ms"
+  fastdl compare runs/* --save runs.csv        keep what was measured
+  fastdl compare --csv runs.csv --limit file_bytes=100000
+"""
+
+# Of config.json, what is not a setting.
+_REMARKS = ("fastdl", "classes", "input_shape", "backend", "data_dir")
+# What decides which examples the dev set has.
+_OF_DATA = ("dataset", "seed", "size")
+_LIMIT = re.compile(r"\s*([^<>=]+?)\s*(<=|>=|=)\s*(\S+)\s*")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "run_folders",
+        nargs="*",
+        type=Path,
+        metavar="RUN",
+        help="folders that `fastdl train` wrote",
+    )
+    parser.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="choose among the rows of a table instead of runs",
+    )
+    parser.add_argument(
+        "--optimise",
+        metavar="NAME",
+        default="accuracy",
+        help="what should be best; default: accuracy",
+    )
+    parser.add_argument(
+        "--limit",
+        type=limit,
+        action="append",
+        metavar="NAME=X",
+        default=[],
+        help="what is good enough: latency_ms=100 (at most, of what is better lower), "
+        "'NAME<=X' or 'NAME>=X'; may be given several times",
+    )
+    direction = parser.add_mutually_exclusive_group()
+    direction.add_argument(
+        "--minimise",
+        action="store_true",
+        default=None,
+        help="less of --optimise is better, where its name does not tell",
+    )
+    direction.add_argument(
+        "--maximise",
+        action="store_false",
+        dest="minimise",
+        default=None,
+        help="more of it is better",
+    )
+    parser.add_argument(
+        "--formula",
+        metavar="TEXT",
+        help="show beside it what a single number would choose, such as "
+        "'accuracy - 0.5 * latency_ms / 1000'",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=arguments.count,
+        metavar="N",
+        default=64,
+        help="the examples of a batch; default: 64",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=arguments.rate,
+        metavar="X",
+        default=1.0,
+        help="how long to measure the times of each run; default: 1",
+    )
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="keep what was measured as CSV"
+    )
+    arguments.add_data_dir(parser)
+
+
+def limit(text: str) -> tuple[str, str, float]:
+    """Read a limit such as latency_ms=100, recall>=0.9 or seconds<=2."""
+    match = _LIMIT.fullmatch(text)
+    try:
+        name, sign, number = match.groups()  # type: ignore[union-attr]
+        return name, sign, float(number)
+    except (AttributeError, ValueError):
+        raise ArgumentTypeError(
+            f"expected a limit such as latency_ms=100, 'recall>=0.9' or "
+            f"'seconds<=2', got {text!r}"
+        ) from None
+
+
+def run(options: Namespace) -> None:
+    """Run the command."""
+    limits = _limits(options.limit)
+    if (options.csv is None) == (not options.run_folders):
+        raise ArgumentError("compare: give folders of runs, or --csv FILE, one of them")
+    if options.csv is not None:
+        measures = read_csv(options.csv)
+    else:
+        runs = [open_run(path, options.data_dir) for path in options.run_folders]
+        measures = strategy.measure_runs(
+            runs, batch_size=options.batch_size, seconds=options.seconds
+        )
+        if len(runs) > 1:
+            named = dict(zip(measures, runs, strict=True))
+            print("\n".join(_settings(named)), end="\n\n")
+        print("\n".join(_table("measured", measures)), end="\n\n")
+    choice = strategy.choose(
+        measures,
+        options.optimise,
+        limits,
+        minimise=options.minimise,
+        formula=options.formula,
+    )
+    print("\n".join([str(choice), *_doubt(choice)]))
+    if options.save is not None:
+        _save(measures, options.save)
+        print(f"saved in {options.save}")
+    if choice.best is None:
+        raise DataError(f"no run fits: {choice.nearest}")
+
+
+def _limits(given: Sequence[tuple[str, str, float]]) -> dict[str, Any]:
+    """Return limits as `strategy.choose` takes them; two of a name are both ends."""
+    limits: dict[str, Any] = {}
+    for name, sign, number in given:
+        if sign == "=" or name not in limits:
+            if name in limits:
+                raise ArgumentError(f"compare: two limits of {name!r}")
+            ends = {"=": number, "<=": (None, number), ">=": (number, None)}
+            limits[name] = ends[sign]
+            continue
+        place = 1 if sign == "<=" else 0
+        if not isinstance(limits[name], tuple) or limits[name][place] is not None:
+            raise ArgumentError(f"compare: two limits of {name!r} on the same side")
+        limits[name] = (limits[name][0], number) if place else (number, limits[name][1])
+    return limits
+
+
+def _settings(runs: dict[str, FinishedRun]) -> list[str]:
+    """Return a table of the settings that differ, and what follows from them."""
+    settings = {name: _flat(run.config) for name, run in runs.items()}
+    names = dict.fromkeys(key for each in settings.values() for key in each)
+    pairs = list(pairwise(settings.values()))
+    differ = [
+        key for key in names if any(one.get(key) != two.get(key) for one, two in pairs)
+    ]
+    if not differ:
+        return ["the settings are the same"]
+    rows = {
+        name: {key: each.get(key) for key in differ} for name, each in settings.items()
+    }
+    lines = _table("settings", rows)
+    of_data = [key for key in _OF_DATA if key in differ]
+    if of_data:
+        lines.append(
+            f"note: the dev sets are not the same ({', '.join(of_data)}), which is "
+            f"part of what differs below"
+        )
+    return lines
+
+
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """Return settings without remarks, those of augmentations one by one."""
+    flat = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": each for key, each in value.items()}
+        elif name not in _REMARKS:
+            flat[name] = value
+    return flat
+
+
+def _table(title: str, rows: dict[str, Any]) -> list[str]:
+    """Return a table that has a column for each run, for there are many measures."""
+    names = dict.fromkeys(key for each in rows.values() for key in each)
+    lines = [[title, *rows]]
+    lines += [[key, *(_cell(each.get(key)) for each in rows.values())] for key in names]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return shown(value)
+    return str(value)
+
+
+def _doubt(choice: Choice) -> list[str]:
+    """Tell who may be as good as the chosen one, as far as the dev set can say."""
+    if choice.best is None or choice.optimise != "accuracy":
+        return []
+    p, m = choice.measures["accuracy"], choice.measures.get("examples", 0)
+    if not (m > 0 and 0 <= p <= 1):
+        return []
+    error = math.sqrt(p * (1 - p) / m)
+    near = [
+        each.name
+        for each in choice.candidates[1:]
+        if each.fits and p - each.measures["accuracy"] < 2 * error
+    ]
+    if not near:
+        return []
+    return [
+        f"note: {', '.join(near)} may be as good: with {shown(m)} examples the standard "
+        f"error of the accuracy is {shown(error)}"
+    ]
+
+
+def _save(measures: dict[str, Measures], path: Path) -> None:
+    names = dict.fromkeys(key for each in measures.values() for key in each)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["name", *names], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({"name": name, **each} for name, each in measures.items())
+    write_text(path, text.getvalue())

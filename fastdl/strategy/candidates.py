@@ -1,0 +1,141 @@
+"""What can be chosen from: measures by name, of dicts, runs, or a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+from fastdl.errors import ArgumentError, DataError
+from fastdl.files import SMALL, read_file
+from fastdl.strategy.inference import measure_runs
+from fastdl.train import FinishedRun
+
+_NAMES = ("name", "run", "model", "candidate")  # columns that name a row
+
+Measures = dict[str, float]
+
+
+def as_candidates(given: Any) -> dict[str, Measures]:
+    """Return measures by candidate, from whatever `fastdl.strategy.choose` takes.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        There is none, two have the same name, or a file cannot be read.
+    """
+    if isinstance(given, FinishedRun):
+        given = [given]
+    if isinstance(given, (str, os.PathLike)):
+        path = Path(given)
+        found = read_csv(path) if path.suffix.lower() == ".csv" else _runs([path])
+    elif isinstance(given, Mapping):
+        found = {str(name): _measures(str(name), each) for name, each in given.items()}
+    elif isinstance(given, Iterable):
+        found = _listed(list(given))
+    else:
+        raise ArgumentError(
+            f"choose: candidates are dicts of measures, runs, or a CSV file, got "
+            f"{given!r:.60}"
+        )
+    if not found:
+        raise ArgumentError("choose: there are no candidates")
+    return found
+
+
+def read_csv(path: str | os.PathLike[str]) -> dict[str, Measures]:
+    """Return the candidates of a CSV file, one a row, with a line of names above.
+
+    The name of a candidate stands in the column "name", "run", "model" or "candidate",
+    else in the first one. Cells that hold no number, such as settings, are left out.
+
+    Raises
+    ------
+    DataError
+        The file is no such table, or names a candidate twice.
+    OSError
+        It may not be read.
+    """
+    try:
+        text = read_file(path, SMALL).decode("utf-8-sig")
+        header, *rows = [row for row in csv.reader(io.StringIO(text)) if any(row)]
+    except (UnicodeDecodeError, csv.Error, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} is no CSV file with a line of names") from None
+    columns = [column.strip() for column in header]
+    if len(set(columns)) < len(columns):
+        raise DataError(f"{path}: two columns have the same name: {', '.join(columns)}")
+    lower = [column.lower() for column in columns]
+    place = next((lower.index(name) for name in _NAMES if name in lower), 0)
+    pairs = []
+    for number, row in enumerate(rows, 2):
+        if len(row) > len(columns) or len(row) <= place:
+            raise DataError(
+                f"{path}, row {number}: expected {len(columns)} cells, got {len(row)}"
+            )
+        cells = zip(columns, row, strict=False)
+        measures = {name: float(cell) for name, cell in cells if _is_float(cell)}
+        measures.pop(columns[place], None)
+        pairs.append((row[place].strip(), measures))
+    return _by_name(pairs)
+
+
+def _is_float(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _listed(given: list[Any]) -> dict[str, Measures]:
+    dicts = [isinstance(each, Mapping) for each in given]
+    if not any(dicts):
+        return _runs(given)
+    if not all(dicts):
+        raise ArgumentError("choose: candidates are all dicts, or all runs")
+    pairs = []
+    for number, each in enumerate(given, 1):
+        measures = dict(each)
+        name = str(measures.pop("name", number))
+        pairs.append((name, _measures(name, measures)))
+    return _by_name(pairs)
+
+
+def _runs(given: list[Any]) -> dict[str, Measures]:
+    for each in given:
+        if not isinstance(each, (str, os.PathLike, FinishedRun)):
+            raise ArgumentError(
+                f"choose: a candidate is a dict of measures, or a run or its folder, "
+                f"got {each!r:.60}"
+            )
+    return measure_runs(given)
+
+
+def _by_name(pairs: list[tuple[str, Measures]]) -> dict[str, Measures]:
+    found: dict[str, Measures] = {}
+    for name, measures in pairs:
+        if name in found:
+            raise DataError(f"choose: two candidates are called {name!r}")
+        found[name] = measures
+    return found
+
+
+def _measures(name: str, given: Any) -> Measures:
+    """Return the numbers of a dict; None is a missing one, texts are left out."""
+    if not isinstance(given, Mapping):
+        raise ArgumentError(
+            f"choose: the measures of {name!r} are a dict such as "
+            f"{{'accuracy': 0.9}}, got {given!r:.60}"
+        )
+    return {
+        str(measure): math.nan if value is None else float(value)
+        for measure, value in given.items()
+        if value is None or (isinstance(value, Real) and not isinstance(value, bool))
+    }

@@ -1,0 +1,312 @@
+"""Which model to ship: one measure to optimise, and limits for the others (S28).
+
+Source: Ng, *Machine Learning Yearning*, chapter 9, "Optimizing and satisficing
+metrics".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastdl.errors import ArgumentError, suggest
+from fastdl.metrics import lower_is_better
+from fastdl.strategy.candidates import Measures, as_candidates
+from fastdl.strategy.formula import Formula
+from fastdl.strategy.limits import Limit, as_limits, shown
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of those that were to choose from.
+
+    Attributes
+    ----------
+    name : str
+    measures : dict of str to float
+    fits : bool
+        Whether it keeps all limits, and the measure to optimise is known.
+    why_not : str
+        Why it is not the chosen one; empty for that.
+    value : float, optional
+        That of the formula; None when there is no formula, or a measure of it is
+        missing.
+    """
+
+    name: str
+    measures: Measures
+    fits: bool
+    why_not: str
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What `choose` found; printed it is a table with the reasons.
+
+    Attributes
+    ----------
+    best : str or None
+        The name of the chosen one; None when none fits.
+    candidates : tuple of Candidate
+        The best first, those that do not fit last.
+    optimise : str
+        The measure.
+    minimise : bool
+        Whether less of it is better.
+    limits : tuple of Limit
+    nearest : str
+        When none fits: which is nearest to its limits, and what it misses.
+    by_formula : str or None
+        The name of the one that the formula alone would choose.
+    formula : str or None
+    """
+
+    best: str | None
+    candidates: tuple[Candidate, ...]
+    optimise: str
+    minimise: bool
+    limits: tuple[Limit, ...]
+    nearest: str = ""
+    by_formula: str | None = None
+    formula: str | None = None
+
+    @property
+    def measures(self) -> Measures:
+        """Those of the chosen one; ArgumentError when none was chosen."""
+        if self.best is None:
+            raise ArgumentError(f"choose: {self.nearest}")
+        return self.candidates[0].measures
+
+    def __str__(self) -> str:
+        rules: dict[str, list[str]] = {self.optimise: [self._most]}
+        for limit in self.limits:
+            rules.setdefault(limit.name, []).append(limit.rule)
+        last = ["formula"] if self.formula else []
+        lines = [
+            ["", *rules, *last, ""],
+            ["", *map(", ".join, rules.values()), *("" for _ in last), ""],
+        ]
+        for each in self.candidates:
+            cells = [shown(each.measures.get(name)) for name in rules]
+            cells += [shown(each.value) for _ in last]
+            lines.append([each.name, *cells, each.why_not or "<- chosen"])
+        return "\n".join([*_aligned(lines), "", *self._ending()])
+
+    @property
+    def _most(self) -> str:
+        return "lowest" if self.minimise else "highest"
+
+    def _ending(self) -> list[str]:
+        if self.best is None:
+            ending = [f"none fits: {self.nearest}"]
+        else:
+            kept = ", ".join(map(str, self.limits))
+            where = f" of those with {kept}" if kept else ""
+            ending = [f"chosen: {self.best}, the {self._most} {self.optimise}{where}"]
+        if self.formula:
+            ending.append(
+                f"by the formula {self.formula} alone: {self.by_formula or 'none'}"
+            )
+        return ending
+
+
+def choose(
+    candidates: Any,
+    optimise: str = "accuracy",
+    limits: Mapping[str, Any] | None = None,
+    *,
+    minimise: bool | None = None,
+    formula: str | Callable[[Measures], float] | None = None,
+) -> Choice:
+    """Choose the model that is best at one thing, and good enough at the others.
+
+    ::
+
+        classifiers = {
+            "A": {"accuracy": 0.90, "latency_ms": 80},
+            "B": {"accuracy": 0.92, "latency_ms": 95},
+            "C": {"accuracy": 0.95, "latency_ms": 1500},
+        }
+        choice = strategy.choose(classifiers, "accuracy", {"latency_ms": 100})
+        choice.best  # "B"
+        print(choice)  # a table, with why the others fell out
+
+    Parameters
+    ----------
+    candidates : dict, sequence or path
+        Measures by name, of each candidate by name; or a list of such dicts, with the
+        candidate's own "name" among them; or runs, as `fastdl.train.FinishedRun` or
+        folders, which are measured, see `fastdl.strategy.measure_runs`; or a CSV file,
+        one candidate a row.
+    optimise : str
+        The measure of which more is better; or less, where its name tells: losses,
+        errors, latencies, sizes, ... (see `fastdl.metrics.lower_is_better`).
+    limits : dict of str to number or pair, optional
+        What is good enough. A number is the most of what is better lower ("latency_ms":
+        100) and the least of what is better higher ("recall": 0.9). A pair (low, high)
+        says both ends, None for an end without limit: (None, 100), (0.9, None),
+        (20, 25). The limits themselves are good enough.
+    minimise : bool, optional
+        Whether less of `optimise` is better, where its name tells nothing, or wrong.
+    formula : str or callable, optional
+        The other way to choose, shown for comparison: one number of all measures, the
+        most of which is best, such as "accuracy - 0.5 * latency_ms / 1000" (see
+        `fastdl.strategy.Formula`) or a function of the dict. It decides nothing.
+
+    Returns
+    -------
+    Choice
+        Of equal ones the first is chosen that is farther from a limit, in the order of
+        the limits; then the first that was given. Whoever lacks a measure, or has NaN
+        for it, is not chosen.
+
+    Raises
+    ------
+    ArgumentError
+        There are no candidates; a measure is unknown to all of them; a limit is none,
+        or its side or the direction of `optimise` is not known; the formula cannot be
+        read.
+    DataError
+        A file or a run cannot be read, or two candidates have the same name.
+    """
+    found = as_candidates(candidates)
+    chosen_limits = as_limits(limits)
+    calculated = Formula(formula) if isinstance(formula, str) else formula
+    known = list({name: None for each in found.values() for name in each})
+    wanted = [optimise, *(limit.name for limit in chosen_limits)]
+    wanted += calculated.names if isinstance(calculated, Formula) else ()
+    for name in wanted:
+        if name not in known:
+            hint = suggest(name, known) if known else ": none has a measure"
+            raise ArgumentError(f"choose: no candidate has {name!r}{hint}")
+    if minimise is None:
+        minimise = lower_is_better(optimise)
+        if minimise is None:
+            raise ArgumentError(
+                f"choose: is more or less of {optimise!r} better? Give minimise=True "
+                f"or False"
+            )
+    sign = -1.0 if minimise else 1.0
+    faults = {name: _faults(m, optimise, chosen_limits) for name, m in found.items()}
+    fitting = [name for name, why in faults.items() if not why]
+
+    def rank(name: str) -> tuple[float, ...]:
+        slack = (limit.slack(found[name][limit.name]) for limit in chosen_limits)
+        return sign * found[name][optimise], *slack
+
+    # Stable: of equal ones the first given stays first, whichever way round.
+    fitting.sort(key=rank, reverse=True)
+    order = fitting + [name for name in found if faults[name]]
+    best = fitting[0] if fitting else None
+    values = {name: _of_formula(calculated, m) for name, m in found.items()}
+    listed = []
+    for name in order:
+        why = faults[name]
+        if best is not None and name != best and not why:
+            why = _behind(found[name], found[best], optimise, chosen_limits, minimise)
+        listed.append(Candidate(name, found[name], not faults[name], why, values[name]))
+    return Choice(
+        best,
+        tuple(listed),
+        optimise,
+        minimise,
+        tuple(chosen_limits),
+        "" if fitting else _nearest(found, optimise, chosen_limits),
+        _highest(values),
+        None if calculated is None else _text(calculated),
+    )
+
+
+def _faults(measures: Measures, optimise: str, limits: list[Limit]) -> str:
+    """Tell why a candidate does not fit; an empty text when it does."""
+    faults = []
+    for name in dict.fromkeys([*(limit.name for limit in limits), optimise]):
+        value = measures.get(name)
+        if value is None or math.isnan(value):
+            faults.append(f"no {name}" if value is None else f"{name} is NaN")
+        elif name == optimise and math.isinf(value):
+            faults.append(f"{name} is {value}")
+    for limit in limits:
+        value = measures.get(limit.name, math.nan)
+        if limit.missed_by(value) > 0:
+            faults.append(f"not {limit}")
+    return ", ".join(faults)
+
+
+def _behind(
+    own: Measures, best: Measures, optimise: str, limits: list[Limit], minimise: bool
+) -> str:
+    """Tell why one that fits is not the best."""
+    behind = abs(own[optimise] - best[optimise])
+    if behind:
+        return f"{optimise} is {'higher' if minimise else 'lower'} by {shown(behind)}"
+    for limit in limits:
+        if limit.slack(own[limit.name]) != limit.slack(best[limit.name]):
+            return f"equal {optimise}, but {limit.name} is nearer to its limit"
+    return f"equal {optimise}, and named later"
+
+
+def _nearest(found: Mapping[str, Measures], optimise: str, limits: list[Limit]) -> str:
+    """Tell which candidate misses its limits by the smallest share."""
+    near = []
+    for name, measures in found.items():
+        needed = [measures.get(limit.name, math.nan) for limit in limits]
+        known = math.isfinite(measures.get(optimise, math.nan))
+        if known and not any(map(math.isnan, needed)):
+            shares = [limit.missed_share(measures[limit.name]) for limit in limits]
+            near.append((max(shares, default=math.inf), name))
+    if not near:
+        return "every candidate lacks a measure"
+    _, name = min(near, key=lambda pair: pair[0])
+    missed = [
+        f"{limit} by {shown(limit.missed_by(found[name][limit.name]))} "
+        f"({limit.missed_share(found[name][limit.name]):.1%})"
+        for limit in limits
+        if limit.missed_by(found[name][limit.name]) > 0
+    ]
+    return f"nearest is {name}, which misses {' and '.join(missed)}"
+
+
+def _of_formula(
+    formula: Callable[[Measures], float] | None, measures: Measures
+) -> float | None:
+    """Return the value of a formula; None when a measure is missing."""
+    if formula is None:
+        return None
+    try:
+        value = formula(dict(measures))
+    except KeyError:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"choose: the formula must give one number, got {value!r:.60}"
+        ) from None
+
+
+def _highest(values: Mapping[str, float | None]) -> str | None:
+    known = {n: v for n, v in values.items() if v is not None and not math.isnan(v)}
+    return max(known, key=lambda name: known[name]) if known else None
+
+
+def _text(formula: Callable) -> str:
+    if isinstance(formula, Formula):
+        return str(formula)
+    return getattr(formula, "__name__", type(formula).__name__)
+
+
+def _aligned(lines: list[list[str]]) -> list[str]:
+    """Return rows of cells as lines, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = [
+        "  ".join(
+            cell.rjust(width) if 0 < i < len(row) - 1 else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in lines
+    ]
+    return [*rows[:2], "-" * max(map(len, rows)), *rows[2:]]

@@ -1,0 +1,228 @@
+"""What a trained model costs: time to answer, size, work."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastdl.autograd import no_grad
+from fastdl.errors import ArgumentError
+from fastdl.nn import Module
+from fastdl.nn.summary import layers
+from fastdl.shapes import integer
+from fastdl.train import FinishedRun, open_run
+
+_ROUNDS = 5
+_WARM_UP = 3  # calls, of which none is counted
+_FEWEST = 3  # calls of one round, however long they take
+
+
+class InferenceCost(NamedTuple):
+    """What it costs to ask a model.
+
+    Attributes
+    ----------
+    latency_ms, latency_p95_ms : float
+        Milliseconds for one example: the median, and what 95 % of the calls keep.
+    batch_ms, batch_p95_ms : float
+        Likewise for a batch.
+    batch_size : int
+        The examples of such a batch.
+    parameters : int
+        All of them.
+    multiply_adds : int
+        For one example.
+    """
+
+    latency_ms: float
+    latency_p95_ms: float
+    batch_ms: float
+    batch_p95_ms: float
+    batch_size: int
+    parameters: int
+    multiply_adds: int
+
+
+def inference_cost(
+    model: Module,
+    input_shape: Sequence[int] | None = None,
+    batch_size: int = 64,
+    seconds: float = 1.0,
+) -> InferenceCost:
+    """Measure what it costs to ask one model; see `inference_costs`.
+
+    Parameters
+    ----------
+    model : Module
+        Any.
+    input_shape : sequence of int, optional
+        The shape of one example, for a model that does not know it, such as a loaded
+        one.
+    batch_size, seconds
+        As in `inference_costs`.
+    """
+    if input_shape is not None:
+        model.build(input_shape)
+    return inference_costs({"": model}, batch_size, seconds)[""]
+
+
+def inference_costs(
+    models: Mapping[str, Module], batch_size: int = 64, seconds: float = 1.0
+) -> dict[str, InferenceCost]:
+    """Measure what it costs to ask models, in evaluation mode, with all threads.
+
+    They take turns, in a few rounds, so that a busy moment of the machine does not hit
+    one of them alone. The first calls are not counted.
+
+    Parameters
+    ----------
+    models : dict of str to Module
+        Each knows the shape of its input, as after training or `Module.build`.
+    batch_size : int
+        The examples of a batch.
+    seconds : float
+        How long to measure each model, about; longer when a few calls take longer.
+
+    Raises
+    ------
+    ShapeError
+        The shape of the input of a model is not known, or the batch size is none.
+    ArgumentError
+        seconds is not above 0.
+    """
+    batch_size = integer(batch_size, "inference_cost: batch_size")
+    if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise ArgumentError(f"inference_cost: seconds must be above 0, got {seconds!r}")
+    work = {
+        name: sum(layer.multiply_adds for layer in layers(model))
+        for name, model in models.items()
+    }
+    single = _milliseconds(models, 1, seconds / 2)
+    batch = _milliseconds(models, batch_size, seconds / 2)
+    return {
+        name: InferenceCost(
+            *_median_and_p95(single[name]),
+            *_median_and_p95(batch[name]),
+            batch_size,
+            sum(parameter.size for parameter in model.parameters()),
+            work[name],
+        )
+        for name, model in models.items()
+    }
+
+
+def measure_runs(
+    runs: Sequence[str | os.PathLike[str] | FinishedRun],
+    data_dir: str | os.PathLike[str] | None = None,
+    batch_size: int = 64,
+    seconds: float = 1.0,
+) -> dict[str, dict[str, float]]:
+    """Measure finished runs, to choose between them.
+
+    Parameters
+    ----------
+    runs : sequence of path or FinishedRun
+        Folders that `fastdl train` wrote, or these opened.
+    data_dir : path, optional
+        Where the data are now, see `fastdl.train.open_run`.
+    batch_size, seconds
+        As in `inference_costs`.
+
+    Returns
+    -------
+    dict
+        By the name of each run, the last part of its path (or the path, where two have
+        the same): "accuracy" and "loss" on the dev set, and its "examples"; "epochs"
+        and "training_seconds", as far as its history tells; the fields of
+        `InferenceCost`; "file_bytes", of the saved model.
+
+    Raises
+    ------
+    DataError
+        A folder is no run, or its data cannot be loaded.
+    """
+    from tqdm import tqdm
+
+    opened = [
+        run if isinstance(run, FinishedRun) else open_run(run, data_dir) for run in runs
+    ]
+    named = dict(zip(_names(opened), opened, strict=True))
+    for run in opened:
+        run.model.build(run.input_shape)  # which a loaded model does not know
+    costs = inference_costs(
+        {name: run.model for name, run in named.items()}, batch_size, seconds
+    )
+    measures = {}
+    # None: no bar unless somebody watches.
+    for name, run in tqdm(named.items(), "dev sets", leave=False, disable=None):
+        measures[name] = {
+            **_accuracy(run),
+            **_training(run),
+            **costs[name]._asdict(),
+            "file_bytes": os.path.getsize(run.folder.model),
+        }
+    return measures
+
+
+def _names(runs: Sequence[FinishedRun]) -> list[str]:
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        names = [str(run.folder.path) for run in runs]
+    if len(set(names)) < len(names):
+        raise ArgumentError(f"the same run twice: {', '.join(names)}")
+    return names
+
+
+def _accuracy(run: FinishedRun) -> dict[str, float]:
+    dev = run.parts.dev
+    measured = run.trainer.evaluate(dev)
+    accuracy = {"accuracy": measured["accuracy"], "loss": measured["loss"]}
+    return {**accuracy, "examples": len(dev)}
+
+
+def _training(run: FinishedRun) -> dict[str, float]:
+    history = run.history
+    if "seconds" not in history.columns:
+        return {}
+    return {"epochs": len(history), "training_seconds": sum(history["seconds"])}
+
+
+def _milliseconds(
+    models: Mapping[str, Module], examples: int, seconds: float
+) -> dict[str, list[float]]:
+    """Time calls of each model with so many examples."""
+    rng = np.random.default_rng(0)
+    calls = {}
+    for name, model in models.items():
+        x = rng.random((examples, *(model.input_shape or ()))).astype(model._dtype())
+        calls[name] = _asking(model, x)
+        for _ in range(_WARM_UP):
+            calls[name]()
+    times: dict[str, list[float]] = {name: [] for name in models}
+    for _ in range(_ROUNDS):
+        for name, call in calls.items():
+            end = time.perf_counter() + seconds / _ROUNDS
+            fewest = len(times[name]) + _FEWEST
+            while len(times[name]) < fewest or time.perf_counter() < end:
+                start = time.perf_counter()
+                call()
+                times[name].append(1e3 * (time.perf_counter() - start))
+    return times
+
+
+def _asking(model: Module, x: np.ndarray) -> Callable[[], Any]:
+    def ask() -> None:
+        with no_grad(), model.mode(training=False):
+            model(x)
+
+    return ask
+
+
+def _median_and_p95(milliseconds: list[float]) -> tuple[float, float]:
+    median, p95 = np.percentile(milliseconds, (50, 95))
+    return float(median), float(p95)

@@ -1,0 +1,120 @@
+"""Limits that a model must keep, whatever else it is good at: satisficing metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, NamedTuple
+
+from fastdl.errors import ArgumentError
+from fastdl.metrics import lower_is_better
+
+
+class Limit(NamedTuple):
+    """What values of a measure are good enough.
+
+    Attributes
+    ----------
+    name : str
+        Of the measure.
+    low, high : float
+        Both are good enough themselves; infinite where there is no limit.
+    """
+
+    name: str
+    low: float
+    high: float
+
+    @property
+    def rule(self) -> str:
+        """Such as "<= 100"."""
+        if self.low == -math.inf:
+            return f"<= {shown(self.high)}"
+        if self.high == math.inf:
+            return f">= {shown(self.low)}"
+        return f"{shown(self.low)} to {shown(self.high)}"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.rule}"
+
+    def missed_by(self, value: float) -> float:
+        """Return by how much a value is outside, 0 when it is not."""
+        return max(self.low - value, value - self.high, 0.0)
+
+    def missed_share(self, value: float) -> float:
+        """Return `missed_by` relative to the limit that is missed."""
+        bound = abs(self.low if value < self.low else self.high)
+        return self.missed_by(value) / (bound or 1.0)
+
+    def slack(self, value: float) -> float:
+        """Return how far a value is on the good side; 0 for limits on both sides."""
+        if self.low == -math.inf:
+            return self.high - value
+        return value - self.low if self.high == math.inf else 0.0
+
+
+def as_limits(given: Mapping[str, Any] | None) -> list[Limit]:
+    """Return limits as `fastdl.strategy.choose` takes them.
+
+    Raises
+    ------
+    ArgumentError
+        One is neither a number nor a pair, is empty, or its name tells no side.
+    """
+    if given is None:
+        return []
+    if not isinstance(given, Mapping):
+        raise ArgumentError(
+            f"choose: limits are a dict such as {{'latency_ms': 100}}, got "
+            f"{given!r:.60}"
+        )
+    return [_limit(str(name), value) for name, value in given.items()]
+
+
+def _limit(name: str, given: Any) -> Limit:
+    if _is_number(given):
+        lower = lower_is_better(name)
+        if lower is None:
+            raise ArgumentError(
+                f"choose: {name!r} may be at most or at least {given}? Its name does "
+                f"not tell; give (None, {given}) or ({given}, None)"
+            )
+        given = (None, given) if lower else (given, None)
+    try:
+        low, high = given
+    except (TypeError, ValueError):
+        low = high = given = f"{given!r:.60}"
+    if not all(side is None or _is_number(side) for side in (low, high)):
+        raise ArgumentError(
+            f"choose: the limit of {name!r} must be a number, or a pair (low, high) "
+            f"with None for no limit, got {given}"
+        )
+    limit = Limit(
+        name,
+        -math.inf if low is None else float(low),
+        math.inf if high is None else float(high),
+    )
+    if (low is None and high is None) or limit.low > limit.high:
+        raise ArgumentError(
+            f"choose: the limit of {name!r} must have a low end below a high end, or "
+            f"one of them, got ({low}, {high})"
+        )
+    return limit
+
+
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, Real)
+        and not isinstance(value, bool)
+        and not math.isnan(value)
+    )
+
+
+def shown(value: float | None) -> str:
+    """Return a number for people, in a table."""
+    if value is None:
+        return "-"
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:,.5g}"
