@@ -205,7 +205,7 @@ def _settings(runs: dict[str, FinishedRun]) -> list[str]:
 
 def _flat(config: dict[str, Any]) -> dict[str, Any]:
     """Return settings without remarks, those of augmentations one by one."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in config.items():
         if isinstance(value, dict):
             flat |= {f"{name}.{key}": each for key, each in value.items()}
@@ -253,8 +253,8 @@ def _doubt(choice: Choice) -> list[str]:
     if not near:
         return []
     return [
-        f"note: {', '.join(near)} may be as good: with {shown(m)} examples the standard "
-        f"error of the accuracy is {shown(error)}"
+        f"note: {', '.join(near)} may be as good; with {shown(m)} examples the "
+        f"standard error of the accuracy is {shown(error)}"
     ]
 
 
