@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from fastdl.files import write_text
 from fastdl.strategy import Choice
 from fastdl.strategy.candidates import Measures, read_csv
 from fastdl.strategy.limits import shown
+from fastdl.strategy.tables import table
 from fastdl.train import FinishedRun, open_run
 
 HELP = "compare runs, and choose one"
@@ -219,14 +219,7 @@ def _table(title: str, rows: dict[str, Any]) -> list[str]:
     names = dict.fromkeys(key for each in rows.values() for key in each)
     lines = [[title, *rows]]
     lines += [[key, *(_cell(each.get(key)) for each in rows.values())] for key in names]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    ]
+    return table(lines)
 
 
 def _cell(value: Any) -> str:
@@ -242,9 +235,9 @@ def _doubt(choice: Choice) -> list[str]:
     if choice.best is None or choice.optimise != "accuracy":
         return []
     p, m = choice.measures["accuracy"], choice.measures.get("examples", 0)
-    if not (m > 0 and 0 <= p <= 1):
+    if not (m >= 1 and 0 <= p <= 1):
         return []
-    error = math.sqrt(p * (1 - p) / m)
+    error = strategy.standard_error(1 - p, int(m))
     near = [
         each.name
         for each in choice.candidates[1:]

@@ -15,11 +15,10 @@ from fastdl.errors import ArgumentError, FastdlError
 _EXAMPLES = """\
 examples:
   fastdl train digits                        train the default network, keep the run
-  fastdl evaluate runs/digits digits         measure it again
   fastdl diagnose runs/digits                what to do next
+  fastdl errors runs/digits                  look at its mistakes, and tag them
+  fastdl compare runs/digits runs/other      choose one of several runs
   fastdl predict runs/digits picture.png     ask it about a picture
-  fastdl summary convnet --input 28,28,1     look at a network
-  fastdl gradcheck convnet                   check its gradients
   fastdl COMMAND --help                      the options of a command, with examples
 """
 

@@ -16,6 +16,7 @@ from fastdl.metrics import lower_is_better
 from fastdl.strategy.candidates import Measures, as_candidates
 from fastdl.strategy.formula import Formula
 from fastdl.strategy.limits import Limit, as_limits, shown
+from fastdl.strategy.tables import table
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Choice:
             cells = [shown(each.measures.get(name)) for name in rules]
             cells += [shown(each.value) for _ in last]
             lines.append([each.name, *cells, each.why_not or "<- chosen"])
-        return "\n".join([*_aligned(lines), "", *self._ending()])
+        return "\n".join([*table(lines, heads=2, remarks=True), *self._ending()])
 
     @property
     def _most(self) -> str:
@@ -297,16 +298,3 @@ def _text(formula: Callable) -> str:
     if isinstance(formula, Formula):
         return str(formula)
     return getattr(formula, "__name__", type(formula).__name__)
-
-
-def _aligned(lines: list[list[str]]) -> list[str]:
-    """Return rows of cells as lines, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows = [
-        "  ".join(
-            cell.rjust(width) if 0 < i < len(row) - 1 else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in lines
-    ]
-    return [*rows[:2], "-" * max(map(len, rows)), *rows[2:]]

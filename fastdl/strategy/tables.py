@@ -5,20 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of cells as aligned lines, with a rule below the first and the last.
+def table(
+    rows: Sequence[Sequence[str]], heads: int = 1, remarks: bool = False
+) -> list[str]:
+    """Return rows of cells as aligned lines, with a rule below the heads and the last.
 
     The first column stands to the left, the others to the right.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of str
+        All of the same length.
+    heads : int
+        How many rows are names of columns.
+    remarks : bool
+        Whether the last column is text, which stands to the left.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lefts = (0, len(widths) - 1) if remarks else (0,)
     lines = [
         "  ".join(
-            [first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]
+            cell.ljust(width) if place in lefts else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
-        for first, *others in rows
+        for row in rows
     ]
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return [lines[0], rule, *lines[1:], rule]
+    return [*lines[:heads], rule, *lines[heads:], rule]
 
 
 def percent(fraction: float, digits: int = 4) -> str:

@@ -38,8 +38,8 @@ def compare(capsys):
 
 
 def rows(out):
-    """Return the cells behind the first cell of each line."""
-    lines = (line.split() for line in out.splitlines() if line.strip())
+    """Return the cells behind the first cell of each line; rules left out."""
+    lines = (line.split() for line in out.splitlines() if line.strip("-"))
     return {first: cells for first, *cells in lines}
 
 

@@ -75,7 +75,7 @@ def test_the_table():
         "B      0.92          95   0.8725  <- chosen",
         "A       0.9          80     0.86  accuracy is lower by 0.02",
         "C      0.95       1,500      0.2  not latency_ms <= 100",
-        "",
+        "-----------------------------------------------------------",
         "chosen: B, the highest accuracy of those with latency_ms <= 100",
         "by the formula accuracy - 0.5 * latency_ms / 1000 alone: B",
     ]
