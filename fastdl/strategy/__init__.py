@@ -1,6 +1,7 @@
 """What to do next: splits, diagnosis, choice, error analysis, labels, synthesis."""
 
 from fastdl.strategy.choice import Candidate, Choice, choose
+from fastdl.strategy.coverage import Coverage
 from fastdl.strategy.diagnosis import Diagnosis, Gap, diagnose
 from fastdl.strategy.error_analysis import Ceiling, ErrorAnalysis
 from fastdl.strategy.formula import Formula
@@ -19,12 +20,14 @@ from fastdl.strategy.runs import keep, kept, learning_curve_run, measure_run
 from fastdl.strategy.sizes import examples_needed, rule_of_thumb, standard_error
 from fastdl.strategy.split_report import SplitReport
 from fastdl.strategy.splits import Split, split_sources, train_dev_test
+from fastdl.strategy.synthesis import Mix, mix
 
 __all__ = [
     "KNOBS",
     "Candidate",
     "Ceiling",
     "Choice",
+    "Coverage",
     "DataCurve",
     "Diagnosis",
     "ErrorAnalysis",
@@ -34,6 +37,7 @@ __all__ = [
     "Knob",
     "Limit",
     "Measured",
+    "Mix",
     "Remedy",
     "Split",
     "SplitReport",
@@ -50,6 +54,7 @@ __all__ = [
     "measure",
     "measure_run",
     "measure_runs",
+    "mix",
     "rule_of_thumb",
     "split_sources",
     "standard_error",

@@ -1,0 +1,337 @@
+"""Data made of two: a clean signal and noise, at a given level (SPEC S31).
+
+Speech with the noise of cars is cheaper to make than to record. But an hour of noise
+under ten thousand hours of speech is still one hour: to people it sounds right, and the
+network learns that hour by heart. So `Mix` counts how often its noise is heard.
+
+The level is the signal-to-noise ratio in decibel, 10 log10 of the ratio of the powers;
+a power is the mean square over all of a signal. 0 dB is as loud as the signal, 20 dB a
+tenth of its amplitude.
+
+Sources: Ng, *Machine Learning Yearning*, 2018, chapter 43 (artificial data synthesis);
+Ko et al., "A study on data augmentation of reverberant speech", 2017 (noise of many
+sources at levels drawn from a range).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from fastdl.data import as_dataset, as_float, uniform
+from fastdl.data.dataset import Batch, take_real
+from fastdl.errors import ArgumentError, DataError, DtypeError, ShapeError
+from fastdl.shapes import holds_pictures, integer
+from fastdl.strategy.coverage import (
+    REPEATS,
+    Coverage,
+    amount,
+    counted,
+    coverage_of,
+    lengths,
+)
+
+_LOUDEST = 200.0  # dB either way; beyond, one of the two is lost in rounding
+_PLACE = 3  # random numbers that decide a piece
+
+
+def mix(signal: Any, noise: Any, snr_db: float, seed: int = 0) -> np.ndarray:
+    """Return a signal with noise, at a signal-to-noise ratio that is met exactly.
+
+    Of noise that is longer a piece is taken, at a place that the seed decides, but not
+    a silent one. Other noise is repeated, from a place on that the seed decides. The
+    ratio is that to the piece.
+
+    Parameters
+    ----------
+    signal : array_like, (n,), (n, channels) or (h, w, c)
+        Sound, several channels of it, or a picture.
+    noise : array_like
+        As many axes and channels, any length (height, width); or one channel, which
+        all channels get.
+    snr_db : float
+        The ratio in decibel, from -200 to 200; what is below 0 is louder than the
+        signal.
+    seed : int
+        From 0.
+
+    Returns
+    -------
+    ndarray
+        The shape of the signal, float32 or float64: integers become what holds them,
+        and pictures of uint8 lie in [0, 1] before the noise. Nothing is clipped, which
+        would change the ratio.
+
+    Raises
+    ------
+    DataError
+        The signal or the noise is silent (its power is 0) or not finite.
+    ShapeError, DtypeError, ArgumentError
+        The shapes do not fit each other, there are no real numbers, or an option is
+        out of its range.
+    """
+    signal, noise = _real("mix: signal", signal), _real("mix: noise", noise)
+    snr = _decibel("mix: snr_db", snr_db)
+    noise = _like_signal("mix", noise, signal.shape)
+    if not noise.any():
+        raise DataError("mix: the noise is silent, its power is 0")
+    rng = np.random.default_rng(integer(seed, "mix: seed", minimum=0))
+    piece = _piece(noise, signal.shape, rng.random(_PLACE))
+    return _mixed("mix", signal, piece, snr)
+
+
+class Mix:
+    """Mixes noise into the examples of a loader, anew each time that one is used.
+
+    ::
+
+        mix = strategy.Mix(noises, snr_db=(0, 20), probability=0.8)
+        print(mix.coverage(train, epochs=10, rate=16_000))
+        loader = DataLoader(train, 64, shuffle=True, transform=mix)
+
+    Each example gets a source of its own, a piece of it (see `mix`) and a level. They
+    depend on the seed of the loader, the epoch and the number of the example, not on
+    its batch.
+
+    A UserWarning says, once, when all of the noise has been heard 20 times: the network
+    may learn it by heart.
+
+    Parameters
+    ----------
+    noise : sequence of array_like, or array (sources, ...)
+        The sources, each of the axes of an example, of any length, or with one channel
+        less axes. All are drawn equally often.
+    snr_db : float or pair of float
+        The level in decibel, or the range from which it is drawn uniformly.
+    probability : float
+        How many of the examples get noise, from 0 to 1.
+
+    Raises
+    ------
+    DataError
+        There is no source, or one is silent or not finite.
+    ShapeError, DtypeError, ArgumentError
+        The sources differ in their axes, hold no real numbers, or an option is out of
+        its range.
+    """
+
+    def __init__(
+        self,
+        noise: Sequence[Any] | np.ndarray,
+        snr_db: float | tuple[float, float] = (0.0, 20.0),
+        probability: float = 1.0,
+    ) -> None:
+        self.noise = tuple(_real("Mix: a source", source) for source in noise)
+        if not self.noise:
+            raise DataError("Mix: there is no source of noise")
+        for number, source in enumerate(self.noise):
+            if source.ndim != self.noise[0].ndim:
+                raise ShapeError(
+                    f"Mix: source {number} has shape {source.shape}, other axes than "
+                    f"source 0, {self.noise[0].shape}; noise is a list of sources, or "
+                    f"an array whose rows are sources"
+                )
+            if not source.any():
+                raise DataError(f"Mix: source {number} is silent, its power is 0")
+        self.snr_db = _range(snr_db)
+        number = isinstance(probability, Real) and not isinstance(probability, bool)
+        if not number or not 0 <= probability <= 1:
+            raise ArgumentError(
+                f"Mix: probability must be from 0 to 1, got {probability!r}"
+            )
+        self.probability = float(probability)
+        self._heard = 0  # samples of noise, since it was made
+        self._warned = False
+
+    def __call__(self, x: np.ndarray, y: np.ndarray | None, seeds: np.ndarray) -> Batch:
+        """Return new signals, and `y` as it is.
+
+        Parameters
+        ----------
+        x : ndarray, (b, n), (b, n, channels) or (b, h, w, c)
+            Real numbers; integers become what holds them.
+        y : ndarray or None
+            Labels.
+        seeds : ndarray of uint64, (b,)
+            From the loader: one for each example.
+
+        Raises
+        ------
+        DataError
+            An example is silent, so that it has no signal-to-noise ratio.
+        ShapeError, DtypeError
+            The examples do not fit the noise, or are no real numbers.
+        """
+        x = _real("Mix: x", x, batch=True)
+        shape = x.shape[1:]
+        low, high = self.snr_db
+        whether, which, level, *places = uniform(seeds, 3 + _PLACE).T
+        rows = np.flatnonzero(whether < self.probability)
+        mixed = x.copy()
+        for row, place in zip(rows, np.transpose(places)[rows], strict=True):
+            number = int(which[row] * len(self.noise))
+            noise = _like_signal(f"Mix: source {number}", self.noise[number], shape)
+            snr = low + (high - low) * level[row]
+            mixed[row] = _mixed("Mix", x[row], _piece(noise, shape, place), snr)
+        self._count(len(rows), shape)
+        return mixed, y
+
+    def coverage(
+        self, data: Any, epochs: int = 1, rate: float | None = None
+    ) -> Coverage:
+        """Return how much of the noise is heard in a training, and how often.
+
+        Parameters
+        ----------
+        data : Dataset, array x or tuple (x, y)
+            The clean signals.
+        epochs : int
+            Of the training, from 1.
+        rate : float, optional
+            Samples per second, so that amounts are told in hours.
+
+        Raises
+        ------
+        DataError, ShapeError, ArgumentError
+            There are no data, they do not fit the noise, or an option is out of its
+            range.
+        """
+        dataset = as_dataset(data)
+        epochs = integer(epochs, "coverage: epochs")
+        if rate is not None and not (isinstance(rate, Real) and 0 < rate < math.inf):
+            raise ArgumentError(f"coverage: rate must be positive, got {rate!r}")
+        if len(dataset) == 0:
+            raise DataError("coverage: the data set is empty")
+        shape = take_real(dataset, np.arange(1))[0].shape[1:]
+        for number, source in enumerate(self.noise):
+            _like_signal(f"Mix: source {number}", source, shape)
+        return coverage_of(
+            [source.shape for source in self.noise],
+            shape,
+            len(dataset),
+            epochs,
+            self.probability,
+            rate,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Mix({len(self.noise)} sources, snr_db={self.snr_db}, "
+            f"probability={self.probability})"
+        )
+
+    def _count(self, examples: int, shape: tuple[int, ...]) -> None:
+        """Count what was heard, by examples of a shape; warn once when it is much."""
+        self._heard += examples * amount(shape, shape)
+        noise = sum(amount(source.shape, shape) for source in self.noise)
+        if self._heard > REPEATS * noise and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"Mix: {counted(len(self.noise))} so far heard {REPEATS} times, all of "
+                f"it: the network may learn it by heart. Add sources; Mix.coverage "
+                f"says how much there is",
+                stacklevel=3,
+            )
+
+
+def _mixed(
+    operation: str, signal: np.ndarray, piece: np.ndarray, snr: float
+) -> np.ndarray:
+    """Return the sum, in the type of the signal."""
+    power = _power(signal)
+    if power == 0:
+        raise DataError(
+            f"{operation}: the signal is silent, so that there is no signal-to-noise "
+            f"ratio; leave such examples out"
+        )
+    gain = math.sqrt(power / _power(piece)) * 10 ** (-snr / 20)
+    return (signal + gain * piece.astype(np.float64)).astype(signal.dtype)
+
+
+def _power(signal: np.ndarray) -> float:
+    return float(np.mean(np.square(signal, dtype=np.float64)))
+
+
+def _piece(noise: np.ndarray, shape: tuple[int, ...], place: np.ndarray) -> np.ndarray:
+    """Return noise of the length of a signal, from a place that three numbers decide.
+
+    Longer noise gives one piece; other noise starts anew at its end. `place` has
+    numbers in [0, 1): one for each axis of time or space, and the last for silence.
+    """
+    axes = lengths(shape)
+    spare = np.subtract(noise.shape[:axes], shape[:axes])
+    places = np.where(spare > 0, spare + 1, noise.shape[:axes])
+    piece = _from(noise, shape, (place[:axes] * places).astype(int))
+    if piece.any():
+        return piece
+    # A random one of the samples that can be heard, and what follows it.
+    heard = np.flatnonzero(noise)
+    first = np.unravel_index(heard[int(place[-1] * len(heard))], noise.shape)
+    return _from(noise, shape, np.minimum(first[:axes], np.maximum(spare, 0)))
+
+
+def _from(noise: np.ndarray, shape: tuple[int, ...], starts: np.ndarray) -> np.ndarray:
+    for axis, start in enumerate(starts.tolist()):
+        noise = noise.take(range(start, start + shape[axis]), axis, mode="wrap")
+    return noise
+
+
+def _like_signal(
+    operation: str, noise: np.ndarray, signal: tuple[int, ...]
+) -> np.ndarray:
+    """Return noise with an axis of channels where the signal has one."""
+    axes = lengths(signal)
+    if len(signal) not in (1, 2, 3):
+        raise ShapeError(
+            f"{operation}: a signal has shape (n,), (n, channels) or (h, w, c), got "
+            f"{signal}"
+        )
+    if noise.ndim == axes < len(signal):
+        noise = noise[..., np.newaxis]
+    channels = noise.shape[axes:]
+    if noise.ndim != len(signal) or (channels != (1,) and channels != signal[axes:]):
+        raise ShapeError(
+            f"{operation}: noise of shape {noise.shape} does not fit a signal of shape "
+            f"{signal}: it needs as many axes and channels, or one channel"
+        )
+    return noise
+
+
+def _real(name: str, values: Any, batch: bool = False) -> np.ndarray:
+    """Return finite real numbers, pictures of bytes in [0, 1]."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf":
+        raise DtypeError(f"{name} needs real numbers, got {array.dtype}")
+    if array.ndim == 0 or (array.size == 0 and not batch):
+        raise ShapeError(f"{name} is empty or a single number, shape {array.shape}")
+    if holds_pictures(array) and not batch:
+        array = as_float(array)
+    array = array.astype(np.result_type(array.dtype, np.float32), copy=False)
+    if not np.isfinite(array).all():
+        raise DataError(f"{name} has values that are not finite")
+    return array
+
+
+def _decibel(name: str, value: Any) -> float:
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not abs(value) <= _LOUDEST:
+        raise ArgumentError(
+            f"{name} must be decibel from -{_LOUDEST:g} to {_LOUDEST:g}, got {value!r}"
+        )
+    return float(value)
+
+
+def _range(snr_db: Any) -> tuple[float, float]:
+    pair = snr_db if isinstance(snr_db, (tuple, list)) else (snr_db, snr_db)
+    if len(pair) != 2 or not _decibel("Mix: snr_db", pair[0]) <= _decibel(
+        "Mix: snr_db", pair[1]
+    ):
+        raise ArgumentError(
+            f"Mix: snr_db must be a number or a pair low <= high, got {snr_db!r}"
+        )
+    return float(pair[0]), float(pair[1])
