@@ -64,8 +64,9 @@ class Coverage:
         lines = [
             f"{counted(self.sources)}, {self._told(self.noise)}, for "
             f"{self._told(self.clean)} of clean signal ({percent(self.ratio, 3)})",
-            f"in {epochs} each sample of the noise is heard {_number(self.repeats)} times, "
-            f"and {percent(self.seen, 3)} of it at least once",
+            f"in {epochs} each sample of the noise is heard "
+            f"{_number(self.repeats)} times, and {percent(self.seen, 3)} of it at "
+            f"least once",
         ]
         return "\n".join([*lines, self.problem] if self.problem else lines)
 
