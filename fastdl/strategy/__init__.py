@@ -16,6 +16,7 @@ from fastdl.strategy.learning_curve import DataCurve, learning_curve
 from fastdl.strategy.limits import Limit
 from fastdl.strategy.measure import Measured, measure
 from fastdl.strategy.optimisation import Symptom, symptoms
+from fastdl.strategy.pipeline import Pipeline, PipelineReport, StageScore
 from fastdl.strategy.runs import keep, kept, learning_curve_run, measure_run
 from fastdl.strategy.sizes import examples_needed, rule_of_thumb, standard_error
 from fastdl.strategy.split_report import SplitReport
@@ -38,9 +39,12 @@ __all__ = [
     "Limit",
     "Measured",
     "Mix",
+    "Pipeline",
+    "PipelineReport",
     "Remedy",
     "Split",
     "SplitReport",
+    "StageScore",
     "Symptom",
     "choose",
     "diagnose",
