@@ -6,9 +6,9 @@ from fastdl.strategy.error_analysis import Ceiling, ErrorAnalysis
 from fastdl.strategy.formula import Formula
 from fastdl.strategy.inference import (
     InferenceCost,
+    compare_runs,
     inference_cost,
     inference_costs,
-    measure_runs,
 )
 from fastdl.strategy.knobs import KNOBS, Knob, Remedy
 from fastdl.strategy.learning_curve import DataCurve, learning_curve
@@ -39,6 +39,7 @@ __all__ = [
     "SplitReport",
     "Symptom",
     "choose",
+    "compare_runs",
     "diagnose",
     "examples_needed",
     "inference_cost",
@@ -49,7 +50,6 @@ __all__ = [
     "learning_curve_run",
     "measure",
     "measure_run",
-    "measure_runs",
     "rule_of_thumb",
     "split_sources",
     "standard_error",
