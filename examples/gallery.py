@@ -72,6 +72,28 @@ def mistakes():
     return report.mistakes(test.x, test.y, answers, digits().classes, count=12)
 
 
+def reliability():
+    """Return how right the network is on the test set, by how sure it is."""
+    test = digits().test
+    answers = trained().predict(test, probabilities=True)
+    return report.reliability_diagram(metrics.calibration_curve(test.y, answers, 10))
+
+
+def roc():
+    """Return how well softmax regression finds three of the digits."""
+    fastdl.manual_seed(0)
+    trainer = fastdl.Trainer(models.create("logistic"))
+    trainer.fit(digits().train, epochs=2, batch_size=64)
+    test = digits().test
+    scores = trainer.predict(test, probabilities=True)
+    return report.roc_curve(
+        {
+            digit: metrics.roc_curve(test.y == int(digit), scores[:, int(digit)])
+            for digit in "018"
+        }
+    )
+
+
 def variants():
     """Return what each augmentation does to digits."""
     changes = {
@@ -97,6 +119,8 @@ FIGURES = {
     ),
     "confusion": confusion,
     "mistakes": mistakes,
+    "reliability": reliability,
+    "roc": roc,
     "augmentations": variants,
 }
 # Each takes the path of its picture; the optimisers have three, in a folder.

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import fastdl
 from fastdl import strategy
 from fastdl.cli import arguments
 from fastdl.errors import ArgumentError, DataError
@@ -114,6 +115,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="how long to measure the times of each run; default: 1",
     )
     parser.add_argument(
+        "--threads", type=arguments.count, metavar="N", help="default: all cores"
+    )
+    parser.add_argument(
         "--save", type=Path, metavar="FILE", help="keep what was measured as CSV"
     )
     arguments.add_data_dir(parser)
@@ -134,6 +138,8 @@ def limit(text: str) -> tuple[str, str, float]:
 
 def run(options: Namespace) -> None:
     """Run the command."""
+    if options.threads is not None:
+        fastdl.set_num_threads(options.threads)
     limits = _limits(options.limit)
     if (options.csv is None) == (not options.run_folders):
         raise ArgumentError("compare: give folders of runs, or --csv FILE, one of them")
@@ -141,7 +147,7 @@ def run(options: Namespace) -> None:
         measures = read_csv(options.csv)
     else:
         runs = [open_run(path, options.data_dir) for path in options.run_folders]
-        measures = strategy.measure_runs(
+        measures = strategy.compare_runs(
             runs, batch_size=options.batch_size, seconds=options.seconds
         )
         if len(runs) > 1:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+_TIMES = {"us", "ms", "s", "second", "seconds", "minute", "minutes", "hour", "hours"}
 _LESS = {
     *("error", "errors", "loss", "cost", "mae", "mse", "rmse", "ece", "perplexity"),
     *("alarms", "false", "misses", "missed", "wrong"),
-    *("latency", "time", "us", "ms", "s", "seconds", "minutes", "hours"),
+    *("latency", "time", *_TIMES),
     *("size", "memory", "bytes", "kb", "mb", "gb", "parameters", "params", "weights"),
     *("multiply", "adds", "macs", "flops"),
 }
@@ -22,13 +23,13 @@ def lower_is_better(name: str) -> bool | None:
 
     By the words of the name, however it is written: "val_loss", "error_rate",
     "latency_ms", "false_alarms_per_day" and "mean_squared_error" are better lower;
-    "top_5_accuracy", "macro f1", "roc_auc" and "examples_per_second" higher.
+    "top_5_accuracy", "macro f1", "roc_auc" and "examples_per_second" higher. What
+    stands behind "per" only says of what.
     """
     words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
-    if words[-2:] in (["per", "second"], ["per", "s"]):
-        return False
-    if _LESS.intersection(words):
+    place = words.index("per") if "per" in words else len(words)
+    if _LESS.intersection(words[:place]):
         return True
-    if _MORE.intersection(words):
+    if _MORE.intersection(words[:place]) or _TIMES.intersection(words[place:]):
         return False
     return None

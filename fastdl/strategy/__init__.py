@@ -7,6 +7,7 @@ from fastdl.strategy.error_analysis import Ceiling, ErrorAnalysis
 from fastdl.strategy.formula import Formula
 from fastdl.strategy.inference import (
     InferenceCost,
+    compare_runs,
     inference_cost,
     inference_costs,
     measure_runs,
@@ -47,6 +48,7 @@ __all__ = [
     "StageScore",
     "Symptom",
     "choose",
+    "compare_runs",
     "diagnose",
     "examples_needed",
     "inference_cost",

@@ -13,7 +13,7 @@ from typing import Any
 
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import SMALL, read_file
-from fastdl.strategy.inference import measure_runs
+from fastdl.strategy.inference import compare_runs
 from fastdl.train import FinishedRun
 
 _NAMES = ("name", "run", "model", "candidate")  # columns that name a row
@@ -115,7 +115,7 @@ def _runs(given: list[Any]) -> dict[str, Measures]:
                 f"choose: a candidate is a dict of measures, or a run or its folder, "
                 f"got {each!r:.60}"
             )
-    return measure_runs(given)
+    return compare_runs(given)
 
 
 def _by_name(pairs: list[tuple[str, Measures]]) -> dict[str, Measures]:

@@ -140,7 +140,7 @@ def choose(
     candidates : dict, sequence or path
         Measures by name, of each candidate by name; or a list of such dicts, with the
         candidate's own "name" among them; or runs, as `fastdl.train.FinishedRun` or
-        folders, which are measured, see `fastdl.strategy.measure_runs`; or a CSV file,
+        folders, which are measured, see `fastdl.strategy.compare_runs`; or a CSV file,
         one candidate a row.
     optimise : str
         The measure of which more is better; or less, where its name tells: losses,

@@ -15,6 +15,7 @@ from fastdl.errors import ArgumentError
 from fastdl.nn import Module
 from fastdl.nn.summary import layers
 from fastdl.shapes import integer
+from fastdl.threads import get_num_threads
 from fastdl.train import FinishedRun, open_run
 
 _ROUNDS = 5
@@ -33,6 +34,8 @@ class InferenceCost(NamedTuple):
         Likewise for a batch.
     batch_size : int
         The examples of such a batch.
+    threads : int
+        With so many.
     parameters : int
         All of them.
     multiply_adds : int
@@ -44,6 +47,7 @@ class InferenceCost(NamedTuple):
     batch_ms: float
     batch_p95_ms: float
     batch_size: int
+    threads: int
     parameters: int
     multiply_adds: int
 
@@ -74,7 +78,7 @@ def inference_cost(
 def inference_costs(
     models: Mapping[str, Module], batch_size: int = 64, seconds: float = 1.0
 ) -> dict[str, InferenceCost]:
-    """Measure what it costs to ask models, in evaluation mode, with all threads.
+    """Measure what it costs to ask models, in evaluation mode.
 
     They take turns, in a few rounds, so that a busy moment of the machine does not hit
     one of them alone. The first calls are not counted.
@@ -109,6 +113,7 @@ def inference_costs(
             *_median_and_p95(single[name]),
             *_median_and_p95(batch[name]),
             batch_size,
+            get_num_threads(),
             sum(parameter.size for parameter in model.parameters()),
             work[name],
         )
@@ -116,7 +121,7 @@ def inference_costs(
     }
 
 
-def measure_runs(
+def compare_runs(
     runs: Sequence[str | os.PathLike[str] | FinishedRun],
     data_dir: str | os.PathLike[str] | None = None,
     batch_size: int = 64,
@@ -158,7 +163,6 @@ def measure_runs(
         {name: run.model for name, run in named.items()}, batch_size, seconds
     )
     measures = {}
-    # None: no bar unless somebody watches.
     for name, run in tqdm(named.items(), "dev sets", leave=False, disable=None):
         measures[name] = {
             **_accuracy(run),
@@ -196,6 +200,8 @@ def _milliseconds(
     models: Mapping[str, Module], examples: int, seconds: float
 ) -> dict[str, list[float]]:
     """Time calls of each model with so many examples."""
+    from tqdm import tqdm
+
     rng = np.random.default_rng(0)
     calls = {}
     for name, model in models.items():
@@ -204,8 +210,10 @@ def _milliseconds(
         for _ in range(_WARM_UP):
             calls[name]()
     times: dict[str, list[float]] = {name: [] for name in models}
-    for _ in range(_ROUNDS):
-        for name, call in calls.items():
+    rounds = [each for _ in range(_ROUNDS) for each in calls.items()]
+    # None: no bar unless somebody watches.
+    with tqdm(rounds, f"asking for {examples}", leave=False, disable=None) as bar:
+        for name, call in bar:
             end = time.perf_counter() + seconds / _ROUNDS
             fewest = len(times[name]) + _FEWEST
             while len(times[name]) < fewest or time.perf_counter() < end:

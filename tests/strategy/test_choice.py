@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fastdl import strategy
 from fastdl.errors import ArgumentError, DataError
@@ -141,6 +143,46 @@ def test_of_equal_ones_the_farther_from_a_limit_then_the_first():
     assert strategy.choose(models).best == "a"
 
 
+NUMBERS = st.sampled_from([0.0, 0.25, 0.5, 1.0, math.nan])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["accuracy", "latency_ms", "recall"]), NUMBERS),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from([0.0, 0.3, 0.5]),
+    st.sampled_from([(0.25, None), (None, 0.5), (0.2, 0.6)]),
+)
+def test_none_that_fits_is_better(models, latency, recall):
+    """S28: against all candidates, one by one."""
+    known = {name for each in models for name in each}
+    if known != {"accuracy", "latency_ms", "recall"}:
+        return
+    limits = {"latency_ms": latency, "recall": recall}
+    choice = strategy.choose(models, limits=limits)
+    low = -math.inf if recall[0] is None else recall[0]
+    high = math.inf if recall[1] is None else recall[1]
+    fitting = {
+        str(number): each["accuracy"]
+        for number, each in enumerate(models, 1)
+        if not math.isnan(each.get("accuracy", math.nan))
+        and each.get("latency_ms", math.nan) <= latency
+        and low <= each.get("recall", math.nan) <= high
+    }
+    assert {each.name for each in choice.candidates if each.fits} == set(fitting)
+    assert len(choice.candidates) == len(models)
+    if fitting:
+        assert fitting[choice.best] == max(fitting.values())
+        assert not choice.nearest
+    else:
+        assert choice.best is None
+        assert choice.nearest
+    assert str(choice)
+
+
 def test_none_fits():
     """S28: which is nearest to its limits, and what it misses."""
     choice = strategy.choose(CLASSIFIERS, limits={"latency_ms": 50, "accuracy": 0.91})
@@ -262,8 +304,8 @@ def test_a_csv_file(tmp_path):
         b"\xef\xbb\xbfoptimizer, accuracy ,latency_ms,Name\r\n"
         b"adam,0.9,80,A\r\nsgd,0.92,95,B\r\n\r\nadam,0.95,1500,C\r\nsgd,,1,D\r\n"
     )
-    for given in (path, str(path)):
-        choice = strategy.choose(given, limits=LIMIT)
+    for table in (path, str(path)):
+        choice = strategy.choose(table, limits=LIMIT)
         assert choice.best == "B"
         assert reasons(choice)["D"] == "no accuracy"
     with pytest.raises(ArgumentError, match="no candidate has 'optimizer'"):

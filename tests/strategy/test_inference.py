@@ -32,6 +32,7 @@ def test_cost_of_a_model():
     assert cost.parameters == 12 * 5 + 5 + 5 * 2 + 2
     assert cost.multiply_adds == 12 * 5 + 5 * 2
     assert cost.batch_size == 8
+    assert cost.threads == fastdl.get_num_threads()
     assert 0 < cost.latency_ms <= cost.latency_p95_ms
     assert 0 < cost.batch_ms <= cost.batch_p95_ms
 
@@ -60,7 +61,7 @@ def test_measuring_leaves_no_trace():
 
 def test_measured_runs(runs):
     """S28: measured accuracy and cost of trained runs as inputs."""
-    measured = strategy.measure_runs(list(runs.values()), seconds=0.02)
+    measured = strategy.compare_runs(list(runs.values()), seconds=0.02)
     assert list(measured) == ["logistic", "mlp"]
     for name, path in runs.items():
         run = open_run(path)
@@ -90,10 +91,10 @@ def test_choose_between_runs(runs):
 def test_names_of_runs(runs, tmp_path):
     twin = tmp_path / "mlp"
     twin.symlink_to(runs["mlp"])
-    both = strategy.measure_runs([runs["mlp"], twin], seconds=0.01)
+    both = strategy.compare_runs([runs["mlp"], twin], seconds=0.01)
     assert list(both) == [str(runs["mlp"]), str(twin)]
     with pytest.raises(ArgumentError, match="the same run twice"):
-        strategy.measure_runs([runs["mlp"], runs["mlp"]], seconds=0.01)
+        strategy.compare_runs([runs["mlp"], runs["mlp"]], seconds=0.01)
 
 
 def test_errors(tmp_path):
