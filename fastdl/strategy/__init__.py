@@ -11,10 +11,19 @@ from fastdl.strategy.inference import (
     measure_runs,
 )
 from fastdl.strategy.knobs import KNOBS, Knob, Remedy
+from fastdl.strategy.label_review import (
+    LabelReview,
+    Suspect,
+    quick_recipe,
+    read_suspects,
+    review_labels,
+)
+from fastdl.strategy.labels import SuspectLabels, WrongPair, suspect_labels
 from fastdl.strategy.learning_curve import DataCurve, learning_curve
 from fastdl.strategy.limits import Limit
 from fastdl.strategy.measure import Measured, measure
 from fastdl.strategy.optimisation import Symptom, symptoms
+from fastdl.strategy.out_of_fold import out_of_fold
 from fastdl.strategy.runs import keep, kept, learning_curve_run, measure_run
 from fastdl.strategy.sizes import examples_needed, rule_of_thumb, standard_error
 from fastdl.strategy.split_report import SplitReport
@@ -32,12 +41,16 @@ __all__ = [
     "Gap",
     "InferenceCost",
     "Knob",
+    "LabelReview",
     "Limit",
     "Measured",
     "Remedy",
     "Split",
     "SplitReport",
+    "Suspect",
+    "SuspectLabels",
     "Symptom",
+    "WrongPair",
     "choose",
     "diagnose",
     "examples_needed",
@@ -50,9 +63,14 @@ __all__ = [
     "measure",
     "measure_run",
     "measure_runs",
+    "out_of_fold",
+    "quick_recipe",
+    "read_suspects",
+    "review_labels",
     "rule_of_thumb",
     "split_sources",
     "standard_error",
+    "suspect_labels",
     "symptoms",
     "train_dev_test",
 ]
