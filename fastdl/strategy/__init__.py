@@ -1,6 +1,7 @@
 """What to do next: splits, diagnosis, choice, error analysis, labels, synthesis."""
 
 from fastdl.strategy.choice import Candidate, Choice, choose
+from fastdl.strategy.corrections import Correction, Corrections
 from fastdl.strategy.diagnosis import Diagnosis, Gap, diagnose
 from fastdl.strategy.error_analysis import Ceiling, ErrorAnalysis
 from fastdl.strategy.formula import Formula
@@ -34,6 +35,8 @@ __all__ = [
     "Candidate",
     "Ceiling",
     "Choice",
+    "Correction",
+    "Corrections",
     "DataCurve",
     "Diagnosis",
     "ErrorAnalysis",

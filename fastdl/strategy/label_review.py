@@ -14,16 +14,20 @@ from pathlib import Path
 
 import numpy as np
 
+from fastdl.data import Concat
+from fastdl.data.strata import class_labels
 from fastdl.errors import ArgumentError, DataError, suggest
 from fastdl.files import read_json, reading, write_text
 from fastdl.shapes import integer
 from fastdl.strategy.labels import SuspectLabels, WrongPair, suspect_labels
 from fastdl.strategy.out_of_fold import out_of_fold
+from fastdl.strategy.tables import table
 from fastdl.train import Parts, Recipe
 
 PARTS = ("train", "dev", "test", "train_dev")
 FILE = "labels.json"
 _FORMAT = 1
+_SHOWN = 10  # suspects that are printed
 _SEEN = 60_000  # examples that a small data set is trained with, all epochs together
 
 
@@ -90,6 +94,20 @@ class LabelReview:
         """Return "systematic" when a pair stands out, else "random"."""
         return "systematic" if self.pairs else "random"
 
+    def __str__(self) -> str:
+        rows = [
+            [
+                each.part,
+                str(each.index),
+                self.classes[each.given],
+                self.classes[each.suggested],
+                f"{each.score:.3f}",
+            ]
+            for each in self.suspects[:_SHOWN]
+        ]
+        head = ["part", "index", "given label", "suggested", "score"]
+        return "\n".join(table([head, *rows]))
+
     def of_part(self, part: str) -> tuple[Suspect, ...]:
         """Return the suspects of one part, the most suspect first."""
         _check_part(part, PARTS)
@@ -133,19 +151,26 @@ def read_suspects(folder: str | os.PathLike[str]) -> LabelReview | None:
         version = content.pop("format")
         if type(version) is int and version > _FORMAT:
             raise DataError(f"{path} was written by a newer fastdl")
+        if version != _FORMAT:
+            raise ValueError(f"the format {version!r:.40} is unknown")
         del content["kind"]
         content["classes"] = tuple(map(str, content["classes"]))
         content["pairs"] = tuple(WrongPair(**each) for each in content["pairs"])
         for name in ("suspects", "sample"):
             content[name] = tuple(Suspect(**each) for each in content[name])
-        review = LabelReview(**content)
-        for each in (*review.suspects, *review.sample):
-            integer(each.index, f"{path}: index", 0)
-            for label in (each.given, each.suggested):
-                review.classes[integer(label, f"{path}: label", 0)]
-            if each.part not in PARTS or not 0 <= each.score <= 1:
-                raise ValueError(f"{each.part!r:.40} with the score {each.score!r:.40}")
-    return review
+            for each in content[name]:
+                _check(each, len(content["classes"]))
+        return LabelReview(**content)
+
+
+def _check(suspect: Suspect, classes: int) -> None:
+    """Raise ValueError or TypeError unless it is what it says."""
+    numbers = suspect.index, suspect.given, suspect.suggested
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise ValueError(f"{suspect!r:.200} needs integers from 0")
+    known = suspect.part in PARTS and max(numbers[1:]) < classes
+    if not (known and 0 <= suspect.score <= 1):
+        raise ValueError(f"{suspect!r:.200} has no such part, label or score")
 
 
 def review_labels(
@@ -194,12 +219,12 @@ def review_labels(
     there = {name: each for name in PARTS if (each := getattr(parts, name)) is not None}
     _check_part(part, ("all", *there))
     integer(sample, "review_labels: sample", 0)
-    x = np.concatenate([each.x for each in there.values()])
-    y = np.concatenate([each.y for each in there.values()])
+    together = Concat(*there.values())
+    y = class_labels(together, "review_labels")
     if recipe is None:
         recipe = quick_recipe(len(y))
     answers = out_of_fold(
-        recipe, (x, y), k, seed, classes=len(parts.classes), progress=progress
+        recipe, together, k, seed, classes=len(parts.classes), progress=progress
     )
     found = suspect_labels(y, answers, parts.classes)
     part_of = np.repeat(list(there), [len(each) for each in there.values()])

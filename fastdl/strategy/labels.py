@@ -11,6 +11,7 @@ import numpy as np
 from fastdl import shapes
 from fastdl.errors import ArgumentError, DataError, ShapeError, suggest
 from fastdl.strategy import noise
+from fastdl.strategy.tables import percent, table
 
 RANKINGS = ("posterior", "margin", "self_confidence")
 _SIGNIFICANT = 0.01  # of the p-value, after the correction for many pairs
@@ -94,51 +95,57 @@ class SuspectLabels:
         return len(self.indices)
 
     def __str__(self) -> str:
-        return "\n".join([self._sentence(), "", *self._table(), "", *self._first()])
+        rows = [
+            [
+                str(self.indices[i]),
+                self.classes[self.given[i]],
+                self.classes[self.suggested[i]],
+                f"{self.score[i]:.3f}",
+            ]
+            for i in range(min(_SHOWN, len(self)))
+        ]
+        top = table([["index", "given label", "suggested", "score"], *rows])
+        return "\n".join([self.summary(), "", *top])
 
-    def _sentence(self) -> str:
-        lines = (
+    def summary(self) -> str:
+        """Return how many are wrong, whether at random, and the most frequent ones."""
+        joint = self._joint_table()
+        return "\n".join([*self._sentences(), *([""] if joint else []), *joint])
+
+    def _sentences(self) -> list[str]:
+        first = (
             f"{len(self):,} suspect labels among {self.examples:,}; about "
-            f"{self.noise_rate:.1%} of all labels are wrong\n"
+            f"{percent(self.noise_rate, 2)} of all labels are wrong"
         )
         if not self.pairs:
-            return (
-                f"{lines}random: no class is labelled as one other far more often than "
-                f"chance and natural confusion explain (p = {self.p_value:.2g})"
-            )
-        found = "; ".join(
-            f"{pair.share:.0%} of {self.classes[pair.true]!r} are labelled "
-            f"{self.classes[pair.given]!r}"
+            return [
+                first,
+                "random: no class is labelled as one other far more often than chance "
+                f"and natural confusion explain (p = {self.p_value:.2g})",
+            ]
+        found = (
+            f"{percent(pair.share, 2)} of {self.classes[pair.true]!r} are labelled "
+            f"{self.classes[pair.given]!r} (p = {pair.p_value:.1g})"
             for pair in self.pairs
         )
-        return f"{lines}systematic: {found} (p = {self.p_value:.2g})"
+        return [first, f"systematic: {', '.join(found)}"]
 
-    def _table(self) -> list[str]:
+    def _joint_table(self) -> list[str]:
         """Return the most frequent wrong labels as lines."""
-        wrong = self.joint * ~np.eye(len(self.joint), dtype=bool)
-        order = np.argsort(-wrong, axis=None, kind="stable")[:_SHOWN]
-        cells = [divmod(int(cell), len(wrong)) for cell in order]
-        wide = max(map(len, (*self.classes, "given label")))
-        head = f"{'given label':{wide}}  {'true class':{wide}}   share  examples"
-        return [head] + [
-            f"{self.classes[given]:{wide}}  {self.classes[true]:{wide}}  "
-            f"{wrong[given, true]:6.2%}  {wrong[given, true] * self.examples:8,.0f}"
-            for given, true in cells
-            if wrong[given, true] * self.examples >= 0.5
+        examples = self.joint * ~np.eye(len(self.joint), dtype=bool) * self.examples
+        order = np.argsort(-examples, axis=None, kind="stable")[:_SHOWN]
+        rows = [
+            [
+                self.classes[given],
+                self.classes[true],
+                percent(self.joint[given, true], 2),
+                f"{examples[given, true]:,.0f}",
+            ]
+            for given, true in (divmod(int(cell), len(examples)) for cell in order)
+            if examples[given, true] >= 0.5
         ]
-
-    def _first(self) -> list[str]:
-        """Return the first suspects as lines."""
-        wide = max(map(len, (*self.classes, "given label")))
-        head = f"   index  {'given label':{wide}}  {'suggested':{wide}}   score"
-        rows = zip(self.indices, self.given, self.suggested, self.score, strict=True)
-        return [head] + [
-            f"{index:8}  {self.classes[given]:{wide}}  "
-            f"{self.classes[suggested]:{wide}}  {score:6.3f}"
-            for (index, given, suggested, score), _ in zip(
-                rows, range(_SHOWN), strict=False
-            )
-        ]
+        head = ["given label", "true class", "of all", "about"]
+        return table([head, *rows]) if rows else []
 
 
 def suspect_labels(
