@@ -19,8 +19,8 @@ from fastdl.data.dataset import weights
 from fastdl.data.strata import class_labels
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import (
+    keep_aside,
     locked,
-    new_file,
     parse_json,
     read_file,
     reading,
@@ -281,7 +281,7 @@ class Corrections:
         except _Refused:
             raise
         except DataError as damage:
-            kept = _keep_aside(self.path)
+            kept = keep_aside(self.path)
             raise DataError(f"{damage}; it is kept as {kept}") from damage
         if data != self._data:
             raise DataError(
@@ -317,17 +317,3 @@ class Corrections:
 
 class _Refused(DataError):
     """A file that is not damaged, but cannot be used here."""
-
-
-def _keep_aside(path: Path) -> Path:
-    """Rename a damaged file to a name that no other file has, and return that."""
-    number = 1
-    while True:
-        kept = path.with_name(f"{path.name}.damaged-{number}")
-        try:
-            new_file(kept).close()  # so that nobody else takes the name meanwhile
-        except FileExistsError:
-            number += 1
-        else:
-            os.replace(path, kept)
-            return kept
