@@ -69,7 +69,7 @@ class Corrections:
 
     ::
 
-        corrections = strategy.Corrections(parts.dev, "runs/digits/dev_labels.json")
+        corrections = strategy.Corrections(parts.dev, "dev_corrections.json")
         corrections.correct(17, 3, who="ann", why="a 3 with a long tail")
         better = corrections.apply()
 

@@ -113,6 +113,19 @@ class LabelReview:
         _check_part(part, PARTS)
         return tuple(suspect for suspect in self.suspects if suspect.part == part)
 
+    def fits(self, parts: Parts) -> bool:
+        """Whether these are parts in which all examples have the labels given here.
+
+        They are others when a run was trained again with another seed.
+        """
+        sets = {name: getattr(parts, name) for name in PARTS}
+        labels = {name: [] if each is None else each.y for name, each in sets.items()}
+        for each in (*self.suspects, *self.sample):
+            of_part = labels[each.part]
+            if each.index >= len(of_part) or of_part[each.index] != each.given:
+                return False
+        return parts.classes == self.classes
+
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write ``labels.json`` and ``labels.csv``; the folder is made.
 

@@ -60,7 +60,7 @@ def p_values(counts: np.ndarray, given: np.ndarray) -> np.ndarray:
     classes = len(counts)
     totals, shares = counts.sum(axis=1), rates(counts)
     adjusted = np.ones((classes, classes))
-    for true, label in zip(*np.nonzero(counts), strict=True):
+    for true, label in zip(*np.nonzero(shares > ALLOWANCE), strict=True):
         if true == label:
             continue
         others = np.delete(np.arange(classes), [true, label])

@@ -23,7 +23,7 @@ def data():
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "folder" / "labels.json"
+    return tmp_path / "folder" / "corrections.json"
 
 
 def test_a_correction_is_kept_with_who_and_why(data, path):
@@ -153,7 +153,7 @@ def test_a_damaged_log_is_kept_aside_and_refused(damage, data, path):
     text = path.read_text()[:40] if content is None else json.dumps(content)
     for number in (1, 2):
         path.write_text(text)
-        kept = path.with_name(f"labels.json.damaged-{number}")
+        kept = path.with_name(f"corrections.json.damaged-{number}")
         with pytest.raises(DataError, match=f"it is kept as .*{kept.name}"):
             Corrections(data, path)
         assert kept.read_text() == text
@@ -204,7 +204,7 @@ def test_three_processes_lose_nothing(path):
 
 def test_what_cannot_be_written_is_no_correction(data, tmp_path):
     (tmp_path / "file").touch()
-    corrections = Corrections(data, tmp_path / "file" / "labels.json")
+    corrections = Corrections(data, tmp_path / "file" / "corrections.json")
     with pytest.raises(OSError, match="file"):
         corrections.correct(0, 1, "ann")
     assert corrections.log == ()

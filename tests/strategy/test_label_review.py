@@ -97,6 +97,16 @@ def test_saved_and_read(systematic, tmp_path):
     ] * 100
 
 
+def test_parts_of_another_seed_are_others(systematic, digits):
+    found, _, _, parts = systematic
+    assert found.fits(parts)
+    assert not found.fits(digits)  # whose labels are right
+    assert not found.fits(parts._replace(classes=tuple("abcdefghij")))
+    assert not found.fits(parts._replace(dev=ArrayDataset(np.zeros(1), [0])))
+    dev = review(small_parts(train_dev=small_parts().dev), recipe=RECIPE)[0]
+    assert not dev.fits(small_parts())
+
+
 def test_nothing_to_read(tmp_path):
     assert strategy.read_suspects(tmp_path) is None
     assert strategy.read_suspects(tmp_path / "none") is None
