@@ -17,6 +17,7 @@ examples:
   fastdl train digits                        train the default network, keep the run
   fastdl diagnose runs/digits                what to do next
   fastdl errors runs/digits                  look at its mistakes, and tag them
+  fastdl labels digits                       find labels that are likely wrong
   fastdl compare runs/digits runs/other      choose one of several runs
   fastdl predict runs/digits picture.png     ask it about a picture
   fastdl COMMAND --help                      the options of a command, with examples
@@ -29,6 +30,7 @@ COMMANDS = (
     "compare",
     "diagnose",
     "errors",
+    "labels",
     "predict",
     "summary",
     "gradcheck",

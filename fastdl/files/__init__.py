@@ -11,7 +11,13 @@ from fastdl.files.damage import (
     reading,
 )
 from fastdl.files.lock import locked
-from fastdl.files.replace import check_writable, new_file, replaced, write_text
+from fastdl.files.replace import (
+    check_writable,
+    keep_aside,
+    new_file,
+    replaced,
+    write_text,
+)
 from fastdl.files.tensors import read_tensors, write_tensors
 
 __all__ = [
@@ -19,6 +25,7 @@ __all__ = [
     "Readable",
     "check_writable",
     "inflated_limit",
+    "keep_aside",
     "locked",
     "new_file",
     "parse_json",

@@ -94,6 +94,23 @@ def new_file(path: str | os.PathLike[str]) -> BinaryIO:
     return io.BufferedRandom(_Raw(descriptor, path))
 
 
+def keep_aside(path: str | os.PathLike[str]) -> str:
+    """Rename a damaged file to a name that no other has, and return that.
+
+    It is the name with ``.damaged-1`` (2, ...) behind it.
+    """
+    number = 1
+    while True:
+        kept = f"{os.fspath(path)}.damaged-{number}"
+        try:
+            new_file(kept).close()  # so that nobody else takes the name meanwhile
+        except FileExistsError:
+            number += 1
+        else:
+            os.replace(path, kept)
+            return kept
+
+
 class _Raw(io.FileIO):
     """A file without a buffer whose errors name the path that the user knows."""
 

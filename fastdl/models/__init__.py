@@ -4,7 +4,7 @@ Each is a function that returns a `fastdl.nn.Module` with its input size open.
 """
 
 from fastdl.models.blocks import conv_block, dense_block
-from fastdl.models.convnet import convnet, deep_convnet, s41
+from fastdl.models.convnet import convnet, deep_convnet, s41, strided_convnet
 from fastdl.models.dense import logistic, mlp
 from fastdl.models.digits_convnet import digits_convnet
 from fastdl.models.lenet5 import lenet5
@@ -37,4 +37,5 @@ __all__ = [
     "resnet34",
     "s41",
     "signs_convnet",
+    "strided_convnet",
 ]

@@ -1,6 +1,7 @@
 """What to do next: splits, diagnosis, choice, error analysis, labels, synthesis."""
 
 from fastdl.strategy.choice import Candidate, Choice, choose
+from fastdl.strategy.corrections import Correction, Corrections
 from fastdl.strategy.coverage import Coverage
 from fastdl.strategy.diagnosis import Diagnosis, Gap, diagnose
 from fastdl.strategy.error_analysis import Ceiling, ErrorAnalysis
@@ -13,10 +14,19 @@ from fastdl.strategy.inference import (
     measure_runs,
 )
 from fastdl.strategy.knobs import KNOBS, Knob, Remedy
+from fastdl.strategy.label_review import (
+    LabelReview,
+    Suspect,
+    quick_recipe,
+    read_suspects,
+    review_labels,
+)
+from fastdl.strategy.labels import SuspectLabels, WrongPair, suspect_labels
 from fastdl.strategy.learning_curve import DataCurve, learning_curve
 from fastdl.strategy.limits import Limit
 from fastdl.strategy.measure import Measured, measure
 from fastdl.strategy.optimisation import Symptom, symptoms
+from fastdl.strategy.out_of_fold import out_of_fold
 from fastdl.strategy.pipeline import Pipeline, PipelineReport, StageScore
 from fastdl.strategy.runs import keep, kept, learning_curve_run, measure_run
 from fastdl.strategy.sizes import examples_needed, rule_of_thumb, standard_error
@@ -29,6 +39,8 @@ __all__ = [
     "Candidate",
     "Ceiling",
     "Choice",
+    "Correction",
+    "Corrections",
     "Coverage",
     "DataCurve",
     "Diagnosis",
@@ -37,6 +49,7 @@ __all__ = [
     "Gap",
     "InferenceCost",
     "Knob",
+    "LabelReview",
     "Limit",
     "Measured",
     "Mix",
@@ -46,7 +59,10 @@ __all__ = [
     "Split",
     "SplitReport",
     "StageScore",
+    "Suspect",
+    "SuspectLabels",
     "Symptom",
+    "WrongPair",
     "choose",
     "compare_runs",
     "diagnose",
@@ -61,9 +77,14 @@ __all__ = [
     "measure_run",
     "measure_runs",
     "mix",
+    "out_of_fold",
+    "quick_recipe",
+    "read_suspects",
+    "review_labels",
     "rule_of_thumb",
     "split_sources",
     "standard_error",
+    "suspect_labels",
     "symptoms",
     "train_dev_test",
 ]

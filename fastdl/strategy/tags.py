@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fastdl.errors import ArgumentError, DataError, suggest
-from fastdl.files import check_writable, new_file, read_json, write_text
+from fastdl.files import check_writable, keep_aside, read_json, write_text
 
 CATEGORIES = (
     "incorrectly labelled",
@@ -234,7 +234,7 @@ class Tags:
         except _Newer:
             raise
         except DataError as damage:
-            self.notice = f"{damage}. It is kept as {_keep_aside(path).name}."
+            self.notice = f"{damage}. It is kept as {Path(keep_aside(path)).name}."
             warnings.warn(self.notice, stacklevel=4)
             return {}
         self.check_same_examples(examples, path)
@@ -299,20 +299,6 @@ def check_examples(indices: Iterable[Any], count: int) -> None:
                 f"tags: an example is an integer from 0 to {count - 1}, got "
                 f"{index!r:.60}"
             )
-
-
-def _keep_aside(path: Path) -> Path:
-    """Rename a damaged file to a name that no other file has, and return that."""
-    number = 1
-    while True:
-        kept = path.with_name(f"{path.name}.damaged-{number}")
-        try:
-            new_file(kept).close()  # so that nobody else takes the name meanwhile
-        except FileExistsError:
-            number += 1
-        else:
-            os.replace(path, kept)
-            return kept
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

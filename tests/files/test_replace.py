@@ -15,7 +15,7 @@ import pytest
 
 import fastdl
 from fastdl import nn
-from fastdl.files import check_writable, replaced, write_text
+from fastdl.files import check_writable, keep_aside, replaced, write_text
 from fastdl.train import RunFolder
 from fastdl.train.history import History
 
@@ -270,3 +270,13 @@ def test_folders_are_made_and_read_back(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file/c"):
         write_text(tmp_path / "file" / "c", "text")
+
+
+def test_damaged_files_are_kept_aside_under_names_of_their_own(tmp_path):
+    path = tmp_path / "tags.json"
+    for number, text in enumerate(("first", "second"), 1):
+        path.write_text(text)
+        kept = keep_aside(path)
+        assert kept == f"{path}.damaged-{number}"
+        assert not path.exists()
+    assert {file.read_text() for file in tmp_path.iterdir()} == {"first", "second"}

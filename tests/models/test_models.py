@@ -15,6 +15,7 @@ SHAPES = {  # the smallest sensible pictures
     "mlp": (8, 8, 1),
     "s41": (39, 39, 3),
     "signs_convnet": (64, 64, 3),
+    "strided_convnet": (8, 8, 1),
 }
 
 

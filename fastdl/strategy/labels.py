@@ -1,0 +1,308 @@
+"""Which labels are wrong, and whether by chance or by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastdl import shapes
+from fastdl.errors import ArgumentError, DataError, ShapeError, suggest
+from fastdl.strategy import noise
+from fastdl.strategy.tables import percent, table
+
+RANKINGS = ("posterior", "margin", "self_confidence")
+_SIGNIFICANT = 0.01  # of the p-value, after the correction for many pairs
+_LIKELY = 0.1  # a tenth of such suspects is wrong at least: worth a look
+_SHOWN = 10  # pairs and suspects in the table
+
+
+class WrongPair(NamedTuple):
+    """Examples of one class that have the label of another.
+
+    Attributes
+    ----------
+    true, given : int
+        The classes.
+    share : float
+        Of the examples of the true class.
+    examples : float
+        How many these are, about.
+    p_value : float
+        Of chance and natural confusion, corrected for the number of pairs.
+    """
+
+    true: int
+    given: int
+    share: float
+    examples: float
+    p_value: float
+
+
+@dataclass(frozen=True, eq=False)
+class SuspectLabels:
+    """Labels that are likely wrong, the most suspect first; `print` shows a table.
+
+    Attributes
+    ----------
+    indices, given, suggested : ndarray of int64, (n,)
+        The examples, their labels, and the most likely true classes.
+    score : ndarray of float64, (n,)
+        How likely the label is wrong; by which they are ranked.
+    scores : ndarray of float64, (m,)
+        That of every example.
+    joint : ndarray of float64, (classes, classes)
+        Estimated share of all examples by given label (row) and true class (column).
+    confident_joint : ndarray of int64, (classes, classes)
+        Confident answers by given label (row) and answer (column), as in Northcutt et
+        al.; what the network confuses by nature counts too.
+    pairs : tuple of WrongPair
+        Those that stand out, the most frequent first. None when labels are wrong at
+        random.
+    p_value : float
+        The smallest one of a pair.
+    classes : tuple of str
+        The name of each label.
+    examples : int
+        How many were looked at.
+    """
+
+    indices: np.ndarray
+    given: np.ndarray
+    suggested: np.ndarray
+    score: np.ndarray
+    scores: np.ndarray
+    joint: np.ndarray
+    confident_joint: np.ndarray
+    pairs: tuple[WrongPair, ...]
+    p_value: float
+    classes: tuple[str, ...]
+    examples: int
+
+    @property
+    def noise_rate(self) -> float:
+        """The estimated share of labels that are wrong."""
+        return float(1 - np.trace(self.joint))
+
+    @property
+    def kind(self) -> str:
+        """Return "systematic" when a pair stands out, else "random"."""
+        return "systematic" if self.pairs else "random"
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __str__(self) -> str:
+        rows = [
+            [
+                str(self.indices[i]),
+                self.classes[self.given[i]],
+                self.classes[self.suggested[i]],
+                f"{self.score[i]:.3f}",
+            ]
+            for i in range(min(_SHOWN, len(self)))
+        ]
+        top = table([["index", "given label", "suggested", "score"], *rows])
+        return "\n".join([self.summary(), "", *top])
+
+    def summary(self) -> str:
+        """Return how many are wrong, whether at random, and the most frequent ones."""
+        joint = self._joint_table()
+        return "\n".join([*self._sentences(), *([""] if joint else []), *joint])
+
+    def _sentences(self) -> list[str]:
+        first = (
+            f"{len(self):,} suspect labels among {self.examples:,}; about "
+            f"{percent(self.noise_rate, 2)} of all labels are wrong"
+        )
+        if not self.pairs:
+            return [
+                first,
+                "random: no class is labelled as one other far more often than chance "
+                f"and natural confusion explain (p = {self.p_value:.2g})",
+            ]
+        found = (
+            f"{percent(pair.share, 2)} of {self.classes[pair.true]!r} are labelled "
+            f"{self.classes[pair.given]!r} (p = {pair.p_value:.1g})"
+            for pair in self.pairs
+        )
+        return [first, f"systematic: {', '.join(found)}"]
+
+    def _joint_table(self) -> list[str]:
+        """Return the most frequent wrong labels as lines."""
+        examples = self.joint * ~np.eye(len(self.joint), dtype=bool) * self.examples
+        order = np.argsort(-examples, axis=None, kind="stable")[:_SHOWN]
+        rows = [
+            [
+                self.classes[given],
+                self.classes[true],
+                percent(self.joint[given, true], 2),
+                f"{examples[given, true]:,.0f}",
+            ]
+            for given, true in (divmod(int(cell), len(examples)) for cell in order)
+            if examples[given, true] >= 0.5
+        ]
+        head = ["given label", "true class", "of all", "about"]
+        return table([head, *rows]) if rows else []
+
+
+def suspect_labels(
+    labels: Any,
+    probabilities: Any,
+    classes: Sequence[str] | None = None,
+    by: str = "posterior",
+) -> SuspectLabels:
+    """Find labels that are likely wrong by out-of-fold answers.
+
+    ::
+
+        probabilities = strategy.out_of_fold(train.recipe("digits"), digits.train)
+        print(strategy.suspect_labels(digits.train.y, probabilities))
+
+    Suspects disagree confidently with networks that have not seen their labels
+    (Northcutt, Jiang, Chuang 2021, "Confident Learning: Estimating Uncertainty in
+    Dataset Labels"). Confident Learning itself ranks by what the networks say; but
+    these have learned the noise too. When a fifth of the eights are labelled 6, the
+    answer to an eight is "6" with a probability of 0.2, which is more than for many an
+    ugly six that is labelled rightly. So the rate of the noise is estimated first, by
+    examples whose class is certain, and taken out of the answers; the score is then the
+    probability that the label is wrong, given the picture and the label.
+
+    Labels are wrong by rule ("systematic") where far more examples of one class have
+    the label of one other than chance explains, and than go the other way. Errors that
+    go both ways alike cannot be told from natural confusion so.
+
+    Parameters
+    ----------
+    labels : array_like of int, (m,)
+        The given labels, from 0.
+    probabilities : array_like, (m, classes)
+        Of networks that were trained without the example, see `out_of_fold`.
+    classes : sequence of str, optional
+        The name of each label; by default its number.
+    by : str
+        "posterior"; or, as in Confident Learning, the confident disagreements, ranked
+        by the "margin" (probability of the best other class minus that of the label) or
+        the "self_confidence" (1 minus the probability of the label).
+
+    Returns
+    -------
+    SuspectLabels
+        By "posterior" those that are wrong with a probability above 0.1.
+
+    Raises
+    ------
+    ShapeError, DtypeError, ArgumentError
+        The arrays do not fit each other, or are no labels or no probabilities.
+    DataError
+        There are no examples.
+    """
+    if by not in RANKINGS:
+        raise ArgumentError(
+            f"suspect_labels: unknown ranking {by!r}{suggest(str(by), RANKINGS)}"
+        )
+    labels, p = _checked(labels, probabilities)
+    m, count = p.shape
+    names = tuple(map(str, range(count) if classes is None else classes))
+    if len(names) != count:
+        raise ShapeError(
+            f"suspect_labels: {len(names)} names of classes, but the probabilities "
+            f"are of {count}"
+        )
+    anchors = noise.labels_of_anchors(labels, p)
+    p_values = noise.p_values(anchors, np.bincount(labels, minlength=count))
+    shares, systematic = noise.rates(anchors), p_values < _SIGNIFICANT
+    answers = np.bincount(p.argmax(axis=1), minlength=count)
+    joint, answered = _confident_joint(labels, p)
+    rows = np.arange(m)
+    if by == "posterior":
+        matrix = noise.noise_matrix(shares, systematic, m)
+        true = noise.true_classes(p, matrix)
+        wrong = true * matrix[:, labels].T  # p(true class, this label)
+        right = wrong[rows, labels]
+        wrong[rows, labels] = 0
+        score = 1 - right / (right + wrong.sum(axis=1))
+        suggested, chosen = wrong.argmax(axis=1), np.flatnonzero(score > _LIKELY)
+    else:
+        others = p.copy()
+        others[rows, labels] = -1
+        suggested, chosen = (
+            answered,
+            np.flatnonzero((answered != labels) & (answered >= 0)),
+        )
+        best = others.max(axis=1) if by == "margin" else 1
+        score = best - p[rows, labels]
+    chosen = chosen[np.argsort(-score[chosen], kind="stable")]
+    pairs = [
+        WrongPair(
+            int(a),
+            int(b),
+            float(shares[a, b]),
+            float(shares[a, b] * answers[a]),
+            float(p_values[a, b]),
+        )
+        for a, b in zip(*np.nonzero(systematic), strict=True)
+    ]
+    return SuspectLabels(
+        chosen,
+        labels[chosen],
+        suggested[chosen],
+        score[chosen],
+        score,
+        (shares * answers[:, np.newaxis]).T / m,
+        joint,
+        tuple(sorted(pairs, key=lambda pair: -pair.examples)),
+        float(p_values.min()),
+        names,
+        m,
+    )
+
+
+def _checked(labels: Any, probabilities: Any) -> tuple[np.ndarray, np.ndarray]:
+    p = np.asarray(probabilities)
+    if p.ndim != 2 or p.shape[1] < 2:
+        raise ShapeError(
+            f"suspect_labels: expected probabilities (m, classes) of two classes at "
+            f"least, got shape {p.shape}"
+        )
+    if not len(p):
+        raise DataError("suspect_labels: there are no examples")
+    shapes.check_probabilities(p, "suspect_labels", missing=False)
+    p = p.astype(np.float64)
+    off = np.abs(p.sum(axis=1) - 1)
+    if off.max() > 1e-3:
+        raise ArgumentError(
+            f"suspect_labels: row {off.argmax()} of the probabilities sums to "
+            f"{p[off.argmax()].sum():.4g}, expected 1"
+        )
+    m, count = p.shape
+    given = shapes.labels(labels, m, count, "suspect_labels")
+    if given.ndim != 1:
+        raise ShapeError(
+            f"suspect_labels: expected labels ({m},), got {given.shape}; use "
+            f"labels.argmax(axis=1)"
+        )
+    return given, p
+
+
+def _confident_joint(
+    labels: np.ndarray, p: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the confident joint, and the confident answers, -1 where there is none.
+
+    An answer is confident when its probability reaches the mean one that the examples
+    with that label get (Northcutt et al., equation 2).
+    """
+    count = p.shape[1]
+    of_label = p[np.arange(len(p)), labels]
+    examples = np.bincount(labels, minlength=count)
+    sums = np.bincount(labels, weights=of_label, minlength=count)
+    thresholds = np.where(examples, sums / np.maximum(examples, 1), np.inf)
+    confident = p >= thresholds
+    answered = np.where(confident, p, -1).argmax(axis=1)
+    answered[~confident.any(axis=1)] = -1
+    told = answered >= 0
+    cells = np.bincount(labels[told] * count + answered[told], minlength=count**2)
+    return cells.reshape(count, count), answered

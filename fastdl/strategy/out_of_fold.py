@@ -1,0 +1,159 @@
+"""Answers of networks that were trained without the example."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fastdl import data, random
+from fastdl.data import Subset, as_dataset
+from fastdl.data.strata import class_labels
+from fastdl.errors import ArgumentError, DataError, ShapeError
+from fastdl.shapes import integer
+from fastdl.train import Callback, Recipe, Step, Trainer
+
+Fit = Callable[[Subset, Sequence[Callback]], Trainer]
+
+
+def out_of_fold(
+    fit: Recipe | Fit,
+    dataset: Any,
+    k: int = 4,
+    seed: int = 0,
+    *,
+    classes: int | None = None,
+    groups: Any = None,
+    progress: bool | None = None,
+) -> np.ndarray:
+    """Return the answers to all examples, each by a network that has not seen it.
+
+    The data are divided into k folds, see `fastdl.data.folds`; k networks are trained,
+    each on all folds but one, and asked about that one.
+
+    Parameters
+    ----------
+    fit : Recipe, or callable ``fit(train, callbacks) -> Trainer``
+        How to train on a part of the data. The trainer that it returns must give
+        probabilities, see `fastdl.Trainer.predict`; the callbacks, to be given to its
+        ``fit``, show the progress.
+    dataset : Dataset or tuple (x, y)
+        The examples with their labels, integers from 0.
+    k : int
+        How many folds, from 2.
+    seed : int
+        From 0: decides the folds and, with a recipe, weights and order of the examples.
+    classes : int, optional
+        How many there are; by default as the labels tell.
+    groups : array_like, (m,), optional
+        Examples of one group are held out together: pictures of one writer, say.
+    progress : bool, optional
+        Whether to show a bar on the standard error stream. By default only when it is a
+        terminal.
+
+    Returns
+    -------
+    ndarray of float32 or float64, (m, classes)
+        Probabilities.
+
+    Raises
+    ------
+    DataError
+        There are no labels, or they do not begin at 0.
+    ArgumentError, ShapeError
+        There are fewer examples than folds, or arguments do not fit.
+    """
+    whole = as_dataset(dataset)
+    labels = class_labels(whole, "out_of_fold")
+    integer(seed, "out_of_fold: seed", 0)
+    if len(labels) and labels.min() < 0:
+        raise DataError(f"out_of_fold: labels begin at 0, got {labels.min()}")
+    pairs = data.folds(whole, k, seed, stratify=True, groups=groups)
+    found = max(2, int(labels.max()) + 1)
+    classes = found if classes is None else integer(classes, "out_of_fold: classes", 2)
+    if classes < found:
+        raise DataError(
+            f"out_of_fold: label {found - 1}, but there are {classes} classes"
+        )
+    if isinstance(fit, Recipe):
+        random.seed(seed)
+        fit = partial(_by_recipe, fit, classes, seed)
+    elif not callable(fit):
+        raise ArgumentError(
+            f"out_of_fold: fit must be a Recipe or fit(train, callbacks), got "
+            f"{fit!r:.60}"
+        )
+    answers: np.ndarray | None = None
+    with _Bar(k, sys.stderr.isatty() if progress is None else progress) as bar:
+        for train, held_out in pairs:
+            trainer = fit(train, [bar])
+            of_fold = trainer.predict(held_out, probabilities=True)
+            if of_fold.shape != (len(held_out), classes):
+                raise ShapeError(
+                    f"out_of_fold: expected probabilities of {classes} classes, the "
+                    f"network gives {of_fold.shape[1:]} numbers for an example"
+                )
+            if answers is None:
+                answers = np.empty((len(whole), classes), of_fold.dtype)
+            answers[held_out.indices] = of_fold
+            bar.next_fold()
+    assert answers is not None
+    return answers
+
+
+def _by_recipe(
+    recipe: Recipe,
+    classes: int,
+    seed: int,
+    train: Subset,
+    callbacks: Sequence[Callback],
+) -> Trainer:
+    trainer = recipe.trainer(recipe.create_model(classes))
+    trainer.fit(
+        recipe.loader(train, seed),
+        epochs=recipe.epochs,
+        callbacks=[recipe.create_schedule(), *callbacks],
+        progress=False,
+    )
+    return trainer
+
+
+class _Bar(Callback):
+    """Shows how many folds are done, and the share of the one that is trained."""
+
+    def __init__(self, k: int, shown: bool) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            desc="out of fold",
+            total=k,
+            bar_format="{l_bar}{bar}| {n:.1f} of {total} [{elapsed}<{remaining}]",
+            leave=False,
+            disable=not shown,
+        )
+        self._done = 0
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def decides(self) -> None:
+        """Nothing: it only shows."""
+
+    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+        """Note how much there is to do in this fold."""
+        self._step = 1 / (epochs * batches)
+
+    def on_batch_end(self, trainer: Trainer, step: Step) -> None:
+        """Move the bar."""
+        self._bar.update(self._step)
+
+    def next_fold(self) -> None:
+        """Note that a fold is done, stopped early or not."""
+        self._done += 1
+        self._bar.update(self._done - self._bar.n)
