@@ -16,6 +16,7 @@ _EXAMPLES = """\
 examples:
   fastdl train digits                        train the default network, keep the run
   fastdl diagnose runs/digits                what to do next
+  fastdl report runs/digits                  a page about it, for a browser
   fastdl errors runs/digits                  look at its mistakes, and tag them
   fastdl compare runs/digits runs/other      choose one of several runs
   fastdl predict runs/digits picture.png     ask it about a picture
@@ -28,6 +29,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "diagnose",
+    "report",
     "errors",
     "predict",
     "summary",
