@@ -195,7 +195,7 @@ def test_run_without_a_record_of_its_epochs(digits_run, tmp_path):
     (run / "metrics.csv").unlink()
     page = check(report.page([run]))
     assert "no record of its epochs" in page.text
-    assert "timing" not in page.ids
+    assert "Training, without validation" not in page.text
 
 
 def test_run_without_validation(digits_run, tmp_path):
@@ -208,6 +208,45 @@ def test_run_without_validation(digits_run, tmp_path):
     assert "Nothing was measured on validation data" in page.text
 
 
+# What the run has from other commands
+
+
+def test_kinds_of_mistakes(digits_run, tmp_path):
+    """S29: the tags of `fastdl errors`, with what fixing each would leave."""
+    run = copy_of(digits_run, tmp_path)
+    assert "tags" not in check(report.page([run])).ids
+    analysis = strategy.ErrorAnalysis.of_run(run)
+    first, *others = analysis.order().tolist()
+    analysis.tag(first, "ambiguous", "<b>six</b>")
+    page = check(report.page([run]))
+    assert "tags" in page.ids
+    assert f"1 of its {1 + len(others)} mistakes have tags" in page.text
+    assert f"<b>six</b> 1 100.0% {analysis.error:.2%} 0.00%" in page.text
+    assert "poor quality" not in page.text
+
+
+def test_tags_of_other_data_are_left_out(digits_run, tmp_path):
+    run = copy_of(digits_run, tmp_path)
+    few = strategy.ErrorAnalysis(
+        np.zeros((2, 3)), [0, 1], np.eye(2), "ab", tags=run / "tags.json"
+    )
+    few.tag(0, "other")
+    assert "tags" not in check(report.page([run])).ids
+
+
+def test_curve_over_the_data(digits_run, tmp_path):
+    run = copy_of(digits_run, tmp_path)
+    curve = strategy.DataCurve([100, 200, 400, 800], [0] * 4, [0.4, 0.3, 0.2, 0.1], 500)
+    numbers = {
+        name: getattr(curve, name).tolist() for name in ("sizes", "train", "dev")
+    }
+    folder = open_run(run).folder
+    strategy.keep(folder, "data_curve", {**numbers, "dev_examples": 500, "seed": 0})
+    page = check(report.page([run]))
+    assert "data" in page.ids
+    assert curve.summary() in page.text
+
+
 # Answers
 
 
@@ -217,7 +256,7 @@ def answers_of(y, predicted, classes, sure=0.9):
     probabilities = np.full((len(y), count), (1 - sure) / (count - 1))
     probabilities[np.arange(len(y)), predicted] = sure
     x = np.zeros((len(y), 4, 4, 1), np.uint8)
-    return Answers("dev", x, np.asarray(y), probabilities, classes)
+    return Answers(x, y, probabilities, classes)
 
 
 def html_of(content):
@@ -231,8 +270,9 @@ def test_no_mistake():
 
 
 def test_worst_mistake_is_first():
-    answers = answers_of([0, 0, 0], [1, 1, 1], ["a", "b"])
-    answers.probabilities[:, 0] = [0.3, 0.01, 0.2]
+    truth = np.array([0.3, 0.01, 0.2])
+    probabilities = np.stack([truth, 1 - truth], axis=1)
+    answers = Answers(np.zeros((3, 4, 4, 1)), [0, 0, 0], probabilities, "ab")
     assert answers.mistakes.tolist() == [1, 2, 0]
     assert re.findall(r"#(\d)", html_of(mistakes(answers, 1)).text) == ["1", "2", "0"]
 
@@ -250,13 +290,13 @@ def test_large_pictures_are_fewer():
     x = np.random.default_rng(0).integers(0, 256, (400, 200, 200, 3), np.uint8)
     y = np.zeros(400, int)
     probabilities = np.tile([0.1, 0.9], (400, 1))
-    answers = Answers("test", x, y, probabilities, ["a", "b"])
+    answers = Answers(x, y, probabilities, ["a", "b"])
     size = sum(len(str(each)) for each in mistakes(answers, 1))
     assert 400_000 < size < 1_500_000
 
 
 def test_rows_of_a_table_have_no_picture():
-    answers = Answers("dev", np.zeros((2, 5)), np.array([0, 1]), np.eye(2)[::-1], "ab")
+    answers = Answers(np.zeros((2, 5)), [0, 1], np.eye(2)[::-1], "ab")
     page = html_of(mistakes(answers, 1))
     assert "img" not in page.tags
     assert "example 1" in page.text

@@ -14,17 +14,19 @@ import fastdl
 from fastdl.errors import ArgumentError, suggest
 from fastdl.files import write_text
 from fastdl.report.page.html import Markup, tag
-from fastdl.report.page.results import PARTS, Results, examine, run_names
+from fastdl.report.page.results import PARTS, Results, examine
 from fastdl.report.page.sections.calibration import calibration
 from fastdl.report.page.sections.classes import classes
 from fastdl.report.page.sections.comparison import comparison
 from fastdl.report.page.sections.confusion import confusion
 from fastdl.report.page.sections.curves import curves
+from fastdl.report.page.sections.data_curve import data_curve
 from fastdl.report.page.sections.diagnosis import diagnosis
 from fastdl.report.page.sections.layers import layers
 from fastdl.report.page.sections.mistakes import mistakes
 from fastdl.report.page.sections.overview import overview
 from fastdl.report.page.sections.settings import settings
+from fastdl.report.page.sections.tags import tags
 from fastdl.report.page.sections.timing import timing
 from fastdl.train import FinishedRun, open_run
 
@@ -70,17 +72,14 @@ def page(
     opened = [run if isinstance(run, FinishedRun) else open_run(run) for run in runs]
     if not opened:
         raise ArgumentError("report: give one run at least")
-    names = run_names([run.folder.path for run in opened])
-    results = [
-        examine(run, name, part, human) for run, name in zip(opened, names, strict=True)
-    ]
+    results = examine(opened, part, human)
     if len(results) == 1:
-        return _document(names[0], [_chapter(results[0], "", 1)])
+        return _document(results[0].name, [_chapter(results[0], "", 1)])
     chapters = [_comparison(results)]
     chapters += [
         _chapter(each, f"run{i}-", len(results)) for i, each in enumerate(results, 1)
     ]
-    return _document(" · ".join(names), chapters)
+    return _document(" · ".join(each.name for each in results), chapters)
 
 
 def write_page(
@@ -112,23 +111,33 @@ def _comparison(results: Sequence[Results]) -> _Chapter:
 
 
 def _chapter(results: Results, prefix: str, runs: int) -> _Chapter:
-    answers, history, model = results.answers, results.run.history, results.run.model
+    """Return what is known of a run, the most important first."""
+    run, answers = results.run, results.answers
     found: list[tuple[str, str, Iterable[Any]]] = []
     if results.diagnosis is not None:
         found.append(("diagnosis", "Diagnosis", diagnosis(results.diagnosis)))
-    found.append(("curves", "Learning curves", curves(history)))
+    if results.data_curve is not None:
+        heading = "Would more data help?"
+        found.append(("data", heading, data_curve(results.data_curve)))
+    found.append(("curves", "Learning curves", curves(run.history)))
     if answers is not None:
         found += [
             ("confusion", "Confusion matrix", confusion(answers, prefix)),
             ("mistakes", "Worst mistakes", mistakes(answers, runs)),
+        ]
+    if results.tagged is not None:
+        found.append(("tags", "Kinds of mistakes", tags(results.tagged)))
+    if answers is not None:
+        found += [
             ("classes", "Classes", classes(answers)),
             ("calibration", "Calibration", calibration(answers)),
         ]
     example = None if answers is None else answers.x[0]
-    found.append(("layers", "First convolution", layers(model, example)))
-    if len(history):
-        found.append(("timing", "Time and throughput", timing(results.run)))
-    found.append(("settings", "What was run", settings(results.run)))
+    found += [
+        ("layers", "First convolution", layers(run.model, example)),
+        ("timing", "Time and cost", timing(results)),
+        ("settings", "What was run", settings(run)),
+    ]
     sections = [_Section(*each) for each in found]
     return _Chapter(results.name, prefix, overview(results), sections)
 

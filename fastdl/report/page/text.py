@@ -39,3 +39,11 @@ def plural(count: int, thing: str) -> str:
 def shortened(name: str, most: int = 12) -> str:
     """Return a name of so many letters at most."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def file_size(count: int) -> str:
+    """Return 450 bytes, 445 kB, 9.3 MB."""
+    for limit, unit in ((1e6, "MB"), (1e3, "kB")):
+        if count >= limit:
+            return f"{count / limit:.3g} {unit}"
+    return f"{count} bytes"

@@ -14,7 +14,7 @@ from fastdl.report.page.results import Answers
 
 def classes(answers: Answers) -> Iterator[Any]:
     """Show the table, its weakest classes named before."""
-    y, answer, names = answers.y, answers.probabilities, answers.classes
+    y, answer, names = answers.y_true, answers.probabilities, answers.classes
     columns = [f(y, answer) for f in (metrics.precision, metrics.recall, metrics.f1)]
     support = np.bincount(y, minlength=len(names))
     weakest = [i for i in np.argsort(columns[2], kind="stable")[:3] if support[i]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from fastdl.report.page.results import Answers, Results, sign_test
 from fastdl.report.page.sections.curves import curve_figure
 from fastdl.report.page.sections.settings import in_words, machine_of
 from fastdl.report.page.text import duration
+from fastdl.strategy import InferenceCost
 
 _ABSENT = "-"
 
@@ -55,10 +55,14 @@ def _error(part: str) -> Callable[[Results], float]:
     )
 
 
-def _column(name: str, measure: Callable[[Any], float]) -> Callable[[Results], float]:
-    return lambda each: (
-        measure(each.run.history[name]) if len(each.run.history) else math.nan
-    )
+def _seconds(each: Results) -> float:
+    return sum(each.run.history["seconds"]) if each.times_known else math.nan
+
+
+def _cost(
+    name: str, measure: Callable[[InferenceCost], float], text: Callable[[float], str]
+) -> _Row:
+    return _Row(name, lambda each: measure(each.cost), text, min, of_data=False)
 
 
 _calibration = _of_answers(lambda each: each.calibration.error)
@@ -68,28 +72,25 @@ _ROWS = (
     _Row("accuracy", _of_answers(lambda each: 1 - each.error), _percent, max),
     _Row(
         "mean F1",
-        _of_answers(lambda each: metrics.f1(each.y, each.probabilities, "macro")),
+        _of_answers(lambda each: metrics.f1(each.y_true, each.probabilities, "macro")),
         "{:.4f}".format,
         max,
     ),
     _Row("calibration error", _calibration, _percent, min),
-    _Row("examples", _of_answers(lambda each: len(each.y)), _count),
+    _Row("examples", _of_answers(lambda each: len(each.y_true)), _count),
     _Row("error on train", _error("train"), _percent),
     _Row("error on dev", _error("dev"), _percent, min),
+    _Row("epochs", lambda each: len(each.run.history), _count),
+    _Row("training", _seconds, duration, min, of_data=False),
+    _cost("one example, ms", lambda cost: cost.latency_ms, "{:.3g}".format),
+    _cost("a batch, ms", lambda cost: cost.batch_ms, "{:.3g}".format),
+    _cost("parameters", lambda cost: cost.parameters, _count),
+    _cost("multiply-adds", lambda cost: cost.multiply_adds, _count),
     _Row(
-        "parameters",
-        lambda each: sum(part.size for part in each.run.model.parameters()),
+        "file, bytes",
+        lambda each: each.run.folder.model.stat().st_size,
         _count,
         min,
-        of_data=False,
-    ),
-    _Row("epochs", lambda each: len(each.run.history), _count),
-    _Row("training", _column("seconds", sum), duration, min, of_data=False),
-    _Row(
-        "throughput, examples/s",
-        _column("examples_per_second", median),
-        _count,
-        max,
         of_data=False,
     ),
 )
@@ -98,7 +99,7 @@ _ROWS = (
 def _results(results: Sequence[Results]) -> Iterator[Markup]:
     answers = [each.answers for each in results if each.answers is not None]
     same = len(answers) == len(results) and all(
-        np.array_equal(each.y, answers[0].y) for each in answers
+        np.array_equal(each.y_true, answers[0].y_true) for each in answers
     )
     rows = [[row.name, *_cells(row, results, same)] for row in _ROWS]
     rows.append(["first problem", *(_problem(each) for each in results)])
@@ -130,7 +131,7 @@ def _problem(each: Results) -> str:
 def _against_best(results: Sequence[Results], answers: Sequence[Answers]) -> Markup:
     """Say of each run whether the best is better by more than chance."""
     best = min(range(len(answers)), key=lambda i: answers[i].error)
-    right = [each.predicted == each.y for each in answers]
+    right = [~each.wrong for each in answers]
     items = []
     for i, each in enumerate(results):
         if i != best:

@@ -20,7 +20,9 @@ def mistakes(answers: Answers, runs: int) -> Iterator[Any]:
     """Show mistakes, fewer when several runs share the page; `script.js` filters."""
     total = len(answers.mistakes)
     if not total:
-        yield tag("p", f"All {len(answers.y):,} {answers.part} examples are right.")
+        yield tag(
+            "p", f"All {len(answers.y_true):,} {answers.part} examples are right."
+        )
         return
     chosen = answers.spread_mistakes(_room(answers.x.shape[1:]) // runs)
     part = (
@@ -54,7 +56,7 @@ def _room(shape: tuple[int, ...]) -> int:
 
 def _mistake(answers: Answers, index: int) -> Markup:
     classes = answers.classes
-    true, answer = int(answers.y[index]), int(answers.predicted[index])
+    true, answer = int(answers.y_true[index]), int(answers.y_pred[index])
     chances = answers.probabilities[index]
     pixels = small_picture(answers.x[index])
     alt = f"{answers.part} example {index}"

@@ -26,8 +26,8 @@ def overview(results: Results) -> Iterator[Any]:
             class_="alert",
         )
     else:
-        right, total = len(answers.y) - len(answers.mistakes), len(answers.y)
-        f1 = metrics.f1(answers.y, answers.probabilities, "macro")
+        right, total = len(answers.y_true) - len(answers.mistakes), len(answers.y_true)
+        f1 = metrics.f1(answers.y_true, answers.probabilities, "macro")
         cards += [
             _card(
                 f"{answers.part} accuracy",
@@ -41,13 +41,13 @@ def overview(results: Results) -> Iterator[Any]:
                 "of its probabilities",
             ),
         ]
-    parameters = sum(each.size for each in run.model.parameters())
-    cards.append(_card("parameters", f"{parameters:,}", run.config.get("model", "")))
-    if len(run.history):
+    cost = results.cost
+    work = f"{cost.multiply_adds:,} multiply-adds"
+    cards.append(_card("parameters", f"{cost.parameters:,}", work))
+    if results.times_known:
         seconds = sum(run.history["seconds"])
-        cards.append(
-            _card("training", duration(seconds), plural(len(run.history), "epoch"))
-        )
+        epochs = plural(len(run.history), "epoch")
+        cards.append(_card("training", duration(seconds), epochs))
     yield tag("dl", cards, class_="cards")
 
 
