@@ -16,6 +16,7 @@ _EXAMPLES = """\
 examples:
   fastdl train digits                        train the default network, keep the run
   fastdl diagnose runs/digits                what to do next
+  fastdl report runs/digits                  a page about it, for a browser
   fastdl errors runs/digits                  look at its mistakes, and tag them
   fastdl labels digits                       find labels that are likely wrong
   fastdl compare runs/digits runs/other      choose one of several runs
@@ -29,6 +30,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "diagnose",
+    "report",
     "errors",
     "labels",
     "predict",

@@ -10,6 +10,7 @@ import fastdl
 from fastdl import backend, datasets, models, report
 from fastdl.cli import arguments
 from fastdl.cli.outcome import Outcome, examine
+from fastdl.cli.report import write_report
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import check_writable, read_json
 from fastdl.train import (
@@ -26,12 +27,14 @@ from fastdl.train import (
     RunFolder,
     TensorBoardLog,
     Trainer,
+    open_run,
 )
 
 HELP = "train a network on a data set"
 DESCRIPTION = """\
 Train a network on a data set, test it, and keep the run: config.json, metrics.csv,
-model.safetensors, and the pictures curves.png, confusion.png, mistakes.png.
+model.safetensors, the pictures curves.png, confusion.png, mistakes.png, and a page
+about it all, report.html, which says what to do next.
 
 A tenth of the training data is held out, and measured after each epoch (validation).
 Of a folder without test/, a fifth of the pictures is held out first, as the test set.
@@ -163,6 +166,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="write curves for TensorBoard into the run folder",
     )
     parser.add_argument(
+        "--no-report",
+        action="store_true",
+        help="neither measure the errors at the end nor write report.html",
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="go on with the run that was interrupted, given the same options",
@@ -230,6 +238,11 @@ def run(options: Namespace) -> None:
         f"  fastdl train --help\n"
         f"      other data sets, networks, optimisers, learning rates"
     )
+    if not options.no_report:
+        finished = open_run(folder.path)
+        finished.parts = parts  # they are loaded already
+        print()
+        write_report([finished], folder.report)
 
 
 def _job(options: Namespace) -> Job:

@@ -1,4 +1,8 @@
-"""Pictures of data, models and training. Each function returns a matplotlib Figure."""
+"""What people look at: pictures of data, models and training, and pages about runs.
+
+`page` returns HTML that needs nothing besides itself; each other function returns a
+matplotlib Figure.
+"""
 
 from fastdl.report.activations import activation_histograms
 from fastdl.report.augmentations import augmentations
@@ -9,6 +13,7 @@ from fastdl.report.data_curve import data_curve
 from fastdl.report.filters import feature_maps, filters
 from fastdl.report.learning_rate import learning_rate_curve
 from fastdl.report.mistakes import mistakes
+from fastdl.report.page import page, write_page
 from fastdl.report.paths import optimizer_paths
 from fastdl.report.reliability import reliability_diagram
 from fastdl.report.roc import roc_curve
@@ -26,7 +31,9 @@ __all__ = [
     "learning_rate_curve",
     "mistakes",
     "optimizer_paths",
+    "page",
     "reliability_diagram",
     "roc_curve",
     "save_figure",
+    "write_page",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _DOTS = 30  # epochs; with more, a mark at each is clutter
 _COLUMNS = 3
 _NOT_SHOWN = ("epoch", "examples_per_second", "seconds")
-_RATE = "learning_rate"
+RATE = "learning_rate"
 _FALLS = 8  # a rate that is mostly so much below its top needs a logarithmic scale
 
 
@@ -47,12 +48,7 @@ def learning_curves(history: History) -> Figure:
     """
     if not len(history):
         raise DataError("learning_curves: the history has no epoch yet")
-    measures = [
-        name
-        for name in history.columns
-        if name not in _NOT_SHOWN and not name.startswith("val_")
-    ]
-    measures.sort(key=lambda name: name == _RATE)  # the last
+    measures = panel_names(history)
     columns = min(_COLUMNS, len(measures))
     rows = math.ceil(len(measures) / columns)
     with new_figure(4.6 * columns, 3.3 * rows + 0.5, "Learning curves") as figure:
@@ -64,15 +60,30 @@ def learning_curves(history: History) -> Figure:
     return figure
 
 
+def panel_names(history: History) -> list[str]:
+    """Return the columns that have a panel of their own, the learning rate last."""
+    measures = [
+        name
+        for name in history.columns
+        if name not in _NOT_SHOWN and not name.startswith("val_")
+    ]
+    return sorted(measures, key=lambda name: name == RATE)
+
+
+def spread_over_decades(rates: Sequence[float]) -> bool:
+    """Return whether learning rates need a logarithmic scale."""
+    return min(rates) > 0 and max(rates) > _FALLS * median(rates)
+
+
 def _panel(axes: Axes, history: History, name: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     epochs = history["epoch"]
     mark = "" if len(history) > _DOTS else "o"
-    if name == _RATE:
-        rates = history[_RATE]
+    if name == RATE:
+        rates = history[RATE]
         axes.plot(epochs, rates, f"{mark}-", color=INK, markersize=4)
-        if min(rates) > 0 and max(rates) > _FALLS * median(rates):
+        if spread_over_decades(rates):
             axes.set_yscale("log")
     else:
         axes.plot(

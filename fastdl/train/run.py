@@ -20,7 +20,8 @@ class RunFolder:
     ``model.safetensors``; the pictures of `fastdl.report` stand beside them, and while
     the run lasts ``checkpoint.safetensors``. A user may put ``control.json`` there, see
     `ManualRate`. What was found out about a finished run stands in ``measures.json``
-    (see `fastdl.strategy.measure`) and ``tags.json`` (`fastdl.strategy.ErrorAnalysis`).
+    (see `fastdl.strategy.measure`), ``tags.json`` (`fastdl.strategy.ErrorAnalysis`) and
+    ``report.html`` (`fastdl.report.write_page`).
 
     Parameters
     ----------
@@ -36,6 +37,7 @@ class RunFolder:
         self.metrics = self.path / "metrics.csv"
         self.model = self.path / "model.safetensors"
         self.measures = self.path / "measures.json"
+        self.report = self.path / "report.html"
         self.tags = self.path / "tags.json"
 
     def lock(self, purpose: str = "train") -> AbstractContextManager[None]:

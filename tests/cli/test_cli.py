@@ -69,7 +69,9 @@ def without_matplotlib(monkeypatch):
 def test_train_leaves_a_run_folder(digits_run):
     assert {file.name for file in digits_run.iterdir()} == {
         "config.json",
+        "measures.json",
         "metrics.csv",
+        "report.html",
         "curves.png",
         "confusion.png",
         "mistakes.png",

@@ -1,0 +1,54 @@
+"""Arrays as pixels: pictures of data, and signed numbers in two colours."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastdl.report.style import visible
+
+MOST_PIXELS = 96  # along a side; a larger picture is shrunk, to keep the page small
+# White is zero, blue above, vermilion below; the ends are dark.
+_PLACES = (-1.0, -0.6, 0.0, 0.6, 1.0)
+_SHADES = ((34, 34, 34), (213, 94, 0), (255, 255, 255), (0, 114, 178), (34, 34, 34))
+
+
+def small_picture(x: np.ndarray) -> np.ndarray | None:
+    """Return an example as uint8 pixels (h, w) or (h, w, 3); None if it is no picture.
+
+    A large one is shrunk.
+    """
+    if x.ndim != 3 or x.shape[-1] not in (1, 3) or not x.size:
+        return None
+    return _bytes(shrunk(visible(x[np.newaxis])[0]))
+
+
+def shrunk(pixels: np.ndarray) -> np.ndarray:
+    """Make a large picture (h, w, ...) smaller: a pixel is the mean of a square."""
+    factor = math.ceil(max(pixels.shape[:2]) / MOST_PIXELS)
+    if factor == 1 or min(pixels.shape[:2]) < factor:
+        return pixels
+    height, width = (size // factor for size in pixels.shape[:2])
+    squares = pixels[: height * factor, : width * factor].reshape(
+        height, factor, width, factor, *pixels.shape[2:]
+    )
+    return squares.mean(axis=(1, 3))
+
+
+def signed(values: np.ndarray, limit: float) -> np.ndarray:
+    """Return numbers (h, w) as uint8 colours (h, w, 3), from -limit to limit."""
+    channels = [
+        np.interp(values / limit, _PLACES, [shade[i] for shade in _SHADES])
+        for i in range(3)
+    ]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)
+
+
+def coloured(values: np.ndarray, limit: float) -> np.ndarray:
+    """Return three channels (h, w, 3) as uint8 colours: grey is 0."""
+    return _bytes(0.5 + 0.5 * values / limit)
+
+
+def _bytes(values: np.ndarray) -> np.ndarray:
+    return (255 * values.clip(0, 1)).round().astype(np.uint8)

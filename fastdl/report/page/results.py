@@ -1,0 +1,190 @@
+"""What a page says of a run, computed; nothing here draws."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from fastdl import metrics
+from fastdl.errors import DataError, FastdlError
+from fastdl.strategy import (
+    DataCurve,
+    Diagnosis,
+    ErrorAnalysis,
+    InferenceCost,
+    inference_costs,
+    kept,
+    measure_run,
+)
+from fastdl.strategy.error_analysis import PARTS
+from fastdl.train import FinishedRun
+
+__all__ = ["PARTS", "Answers", "Results", "examine", "run_names", "sign_test"]
+
+_SECONDS = 0.3  # to measure what it costs to ask one network
+
+
+class Answers(ErrorAnalysis):
+    """What a classifier says about a part of the data, counted.
+
+    Attributes
+    ----------
+    part : str
+        A name of `PARTS`.
+    """
+
+    part = "dev"
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """The confusion matrix, rows the true class."""
+        return metrics.confusion_matrix(self.y_true, self.probabilities)
+
+    @cached_property
+    def calibration(self) -> metrics.CalibrationCurve:
+        """How far the probabilities can be trusted."""
+        return metrics.calibration_curve(self.y_true, self.probabilities)
+
+    @cached_property
+    def mistakes(self) -> np.ndarray:
+        """The indices of the wrong answers, the highest loss first."""
+        return self.order("loss")
+
+    def spread_mistakes(self, most: int) -> np.ndarray:
+        """Return so many mistakes at most, every confused pair having its worst.
+
+        First the worst of each pair (true class, answer), then the second of each, and
+        so on; sorted by loss in the end.
+        """
+        seen: Counter[tuple[int, int]] = Counter()
+        ranks = []
+        for index in self.mistakes:
+            pair = int(self.y_true[index]), int(self.y_pred[index])
+            ranks.append(seen[pair])
+            seen[pair] += 1
+        chosen = np.argsort(ranks, kind="stable")[:most]
+        return self.mistakes[np.sort(chosen)]
+
+
+@dataclass(frozen=True)
+class Results:
+    """One run, and what is known of it; None stands for what is not.
+
+    Attributes
+    ----------
+    name : str
+        How the page calls it.
+    run : FinishedRun
+    cost : InferenceCost
+        What it costs to ask the network, measured on this machine.
+    diagnosis : Diagnosis or None
+    answers : Answers or None
+    tagged : ErrorAnalysis or None
+        The dev set, when examples of it have tags.
+    data_curve : DataCurve or None
+        When it was measured before.
+    missing : str
+        Why the data are not to be had, or empty.
+    """
+
+    name: str
+    run: FinishedRun
+    cost: InferenceCost
+    diagnosis: Diagnosis | None = None
+    answers: Answers | None = None
+    tagged: ErrorAnalysis | None = None
+    data_curve: DataCurve | None = None
+    missing: str = ""
+
+    @property
+    def times_known(self) -> bool:
+        """Whether the run has a record of how long its epochs took."""
+        return "seconds" in self.run.history.columns
+
+
+def examine(runs: Sequence[FinishedRun], part: str, human: float) -> list[Results]:
+    """Ask the networks of runs about a part of their data, and measure their errors.
+
+    The errors are kept in the folders of the runs; where the data are not to be had,
+    they may be known from an earlier time.
+    """
+    names = run_names([run.folder.path for run in runs])
+    for run in runs:
+        run.model.build(run.input_shape)  # which a loaded model does not know
+    models = {name: run.model for name, run in zip(names, runs, strict=True)}
+    costs = inference_costs(models, seconds=_SECONDS)
+    return [
+        _examine(name, run, costs[name], part, human)
+        for name, run in zip(names, runs, strict=True)
+    ]
+
+
+def _examine(
+    name: str, run: FinishedRun, cost: InferenceCost, part: str, human: float
+) -> Results:
+    known = Results(name, run, cost, _diagnosis(run, human))
+    known = replace(known, data_curve=_data_curve(run))
+    try:
+        data = getattr(run.parts, part)
+    except (FastdlError, OSError) as error:
+        return replace(known, missing=str(error))
+    if data is None:
+        return replace(known, missing=f"the run has no {part} set")
+    probabilities = run.trainer.predict(data.x, probabilities=True)
+    answers = Answers(data.x, data.y, probabilities, run.classes)
+    answers.part = part
+    return replace(known, answers=answers, tagged=_tagged(run))
+
+
+def _diagnosis(run: FinishedRun, human: float) -> Diagnosis | None:
+    try:
+        measured = measure_run(run)
+    except (DataError, OSError):
+        return None
+    return measured.diagnose(human, settings=run.config, run=run.folder.path)
+
+
+def _data_curve(run: FinishedRun) -> DataCurve | None:
+    """Return the curve that `fastdl diagnose --data-curve` kept."""
+    content = kept(run.folder, "data_curve")
+    with suppress(FastdlError, TypeError):  # of another version
+        return None if content is None else DataCurve(**content)
+    return None
+
+
+def _tagged(run: FinishedRun) -> ErrorAnalysis | None:
+    if not run.folder.tags.is_file():
+        return None
+    with suppress(DataError):  # tags of other data
+        analysis = ErrorAnalysis.of_run(run)
+        return analysis if analysis.examined else None
+    return None
+
+
+def sign_test(won: int, lost: int) -> float:
+    """Return how probable it is that equally good classifiers differ so much.
+
+    From the examples that one of them alone gets right (McNemar 1947, with the
+    correction of Edwards 1948); two-sided.
+    """
+    if won == lost:
+        return 1.0
+    distance = (abs(won - lost) - 1) / math.sqrt(won + lost)
+    return math.erfc(distance / math.sqrt(2))
+
+
+def run_names(paths: Sequence[Path]) -> list[str]:
+    """Return short names, each only once: the last folders of the paths."""
+    parts = [path.resolve().parts for path in paths]
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(each[-length:]) for each in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{path} ({i})" for i, path in enumerate(paths, 1)]

@@ -1,0 +1,1 @@
+"""The sections of a page, a file each: results in, HTML out."""

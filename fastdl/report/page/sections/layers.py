@@ -1,0 +1,74 @@
+"""What the first convolution looks for, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastdl.nn import Conv2d, Module
+from fastdl.report.layers import layer_outputs
+from fastdl.report.page.html import Markup, note, picture, tag
+from fastdl.report.page.pixels import coloured, shrunk, signed, small_picture
+
+_MOST = 32  # filters or maps
+
+
+def layers(model: Module, x: np.ndarray | None) -> Iterator[Any]:
+    """Show the filters of the first convolution, and its maps of one example."""
+    found = next(
+        (pair for pair in model.named_modules() if isinstance(pair[1], Conv2d)), None
+    )
+    if found is None:
+        yield note("The network has no convolution.")
+        return
+    name, convolution = found
+    yield from _filters(name, dict(convolution.named_parameters())["weight"].numpy())
+    if x is not None:
+        yield from _maps(name, model, x)
+
+
+def _filters(name: str, weight: np.ndarray) -> Iterator[Any]:
+    height, width, channels, count = weight.shape
+    if channels not in (1, 3):
+        yield note(
+            f"The filters of layer {name} see {channels} channels and have no colours."
+        )
+        return
+    limit = float(np.abs(weight).max()) or 1.0
+    filters = weight.transpose(3, 0, 1, 2)[:_MOST]
+    if channels == 1:
+        drawn = [signed(each[..., 0], limit) for each in filters]
+        scale = f"white is 0, blue positive, vermilion negative, up to {limit:.2g}"
+    else:
+        drawn = [coloured(each, limit) for each in filters]
+        scale = f"the colours that they answer to, grey is 0, up to {limit:.2g}"
+    yield tag(
+        "h4",
+        f"{_some(len(filters), count)} filters of {height} x {width}, layer {name}",
+    )
+    yield note(f"One scale for all: {scale}.")
+    yield _tiles(drawn, "filter")
+
+
+def _maps(name: str, model: Module, x: np.ndarray) -> Iterator[Any]:
+    output = layer_outputs(model, x[np.newaxis], [name], "report")[name][0]
+    maps = output.transpose(2, 0, 1)[:_MOST]
+    limit = float(np.abs(maps).max()) or 1.0
+    height, width = maps.shape[1:]
+    yield tag("h4", f"{_some(len(maps), output.shape[-1])} maps of {height} x {width}")
+    yield note("What the filters make of the picture on the left, one scale for all.")
+    pixels = small_picture(x)
+    source = None if pixels is None else picture(pixels, "the picture", class_="source")
+    tiles = _tiles([signed(shrunk(each), limit) for each in maps], "map")
+    yield tag("div", source, tiles, class_="maps")
+
+
+def _tiles(pictures: list[np.ndarray], kind: str) -> Markup:
+    images = [picture(each, f"{kind} {i}") for i, each in enumerate(pictures, 1)]
+    return tag("div", images, class_="tiles")
+
+
+def _some(shown: int, total: int) -> str:
+    return f"{total}" if shown == total else f"{shown} of {total}"

@@ -1,0 +1,332 @@
+"""Charts as SVG inside the page: colours, type and dark mode come from its CSS.
+
+A chart is drawn in 360 x 220 units, which is about its size on a phone, and grows with
+its place. Colours are classes (``c0``, ``c1``, ...), each with a dash pattern of its
+own, so that lines differ without colours too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastdl.report.page.html import Markup, tag
+from fastdl.report.page.text import shortened
+
+Numbers = Sequence[float] | np.ndarray
+
+COLOURS = 6  # that style.css has
+_WIDTH, _HEIGHT = 360, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 350, 10, 182
+_MOST_POINTS = 400  # of a line; more than a screen shows
+_MOST_DOTS = 30
+_MOST_LABELS = 20  # beside a heat map
+
+
+class Line(NamedTuple):
+    """A line of a chart.
+
+    Attributes
+    ----------
+    name : str
+    x, y : sequence of float
+        Equally long; where one is not finite, the line has a gap.
+    """
+
+    name: str
+    x: Numbers
+    y: Numbers
+
+
+class Axis(NamedTuple):
+    """One direction of a chart: what it measures, from where to where."""
+
+    label: str
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False  # ticks are integers
+
+    def place(self, value: float, start: float, end: float) -> float:
+        """Return where a value lies between two coordinates."""
+        low, high = self.low, self.high
+        if self.log:
+            low, high, value = math.log10(low), math.log10(high), math.log10(value)
+        return start + (value - low) / (high - low) * (end - start)
+
+    def ticks(self, most: int = 5) -> list[float]:
+        """Return round numbers within."""
+        if self.log:
+            return _powers(self.low, self.high)
+        rough = (self.high - self.low) / most
+        if self.whole:
+            rough = max(rough, 1.0)
+        unit = 10.0 ** math.floor(math.log10(rough))
+        step = next(unit * k for k in (1, 2, 5, 10) if unit * k >= rough * 0.999)
+        first = math.ceil(self.low / step - 1e-9)
+        last = math.floor(self.high / step + 1e-9)
+        return [k * step for k in range(first, last + 1)]
+
+
+def axis(label: str, values: Any, *, log: bool = False, zero: bool = False) -> Axis:
+    """Return the axis that shows all finite values, with 0 if it is asked for."""
+    values = np.asarray(values, np.float64)
+    values = values[np.isfinite(values) & ((values > 0) | (not log))]
+    low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
+    if log:
+        low, high = (low, high) if values.size else (0.1, 1.0)
+        return Axis(label, float(low) / 1.3, float(high) * 1.3, log=True)
+    if zero:
+        low, high = min(low, 0.0), max(high, 0.0)
+    margin = 0.05 * (high - low) or 0.1 * abs(high) or 1.0
+    keep_zero = zero and low == 0
+    return Axis(label, float(low if keep_zero else low - margin), float(high + margin))
+
+
+def line_chart(
+    lines: Sequence[Line],
+    x: Axis,
+    y: Axis,
+    title: str,
+    describe: Callable[[float], str] = lambda value: f"{value:.4g}",
+) -> Markup:
+    """Draw lines over each other.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+        The first is of the first colour, and so on.
+    x, y : Axis
+    title : str
+        What a screen reader says, and the heading of the tooltips.
+    describe : callable
+        Writes a value of y in a tooltip.
+    """
+    shapes = []
+    for index, line in enumerate(lines):
+        points = [(a, b) for a, b in _thinned(line) if not y.log or not b <= 0]
+        path = _path([(_x(x, a), _y(y, b)) for a, b in points])
+        shapes.append(tag("path", d=path, class_=f"line {_colour(index)}"))
+        if len(points) <= _MOST_DOTS:
+            shapes += [
+                tag(
+                    "circle",
+                    tag("title", f"{line.name}, {x.label} {a:g}: {describe(b)}"),
+                    cx=f"{_x(x, a):.1f}",
+                    cy=f"{_y(y, b):.1f}",
+                    r=3,
+                    class_=f"dot {_colour(index)}",
+                )
+                for a, b in points
+                if math.isfinite(b)
+            ]
+    return _chart(title, [_frame(x, y), shapes])
+
+
+def bar_chart(
+    heights: Numbers,
+    edges: Numbers,
+    x: Axis,
+    y: Axis,
+    title: str,
+    labels: Sequence[str],
+    diagonal: bool = False,
+) -> Markup:
+    """Draw upright bars between edges; with the line of equal x and y if asked for.
+
+    Parameters
+    ----------
+    heights : sequence of float, (n,)
+        NaN: no bar.
+    edges : sequence of float, (n + 1,)
+    x, y : Axis
+    title : str
+        What a screen reader says.
+    labels : sequence of str, (n,)
+        The tooltips.
+    diagonal : bool
+        Whether to draw the line.
+    """
+    bars = []
+    for i, (height, label) in enumerate(zip(heights, labels, strict=True)):
+        if not math.isfinite(height):
+            continue
+        left, right = _x(x, edges[i]) + 0.75, _x(x, edges[i + 1]) - 0.75
+        top = _y(y, height)
+        bars.append(
+            tag(
+                "rect",
+                tag("title", label),
+                x=f"{left:.1f}",
+                y=f"{top:.1f}",
+                width=f"{right - left:.1f}",
+                height=f"{_BOTTOM - top:.1f}",
+                class_="bar",
+            )
+        )
+    corners = [(_x(x, each), _y(y, each)) for each in (x.low, x.high)]
+    line = tag("path", d=_path(corners), class_="ideal") if diagonal else None
+    return _chart(title, [_frame(x, y), bars, line])
+
+
+def heat_map(
+    strength: np.ndarray,
+    names: Sequence[str],
+    describe: Callable[[int, int], str],
+    title: str,
+) -> Markup:
+    """Draw the cells of a square matrix; those of the diagonal have another colour.
+
+    Parameters
+    ----------
+    strength : ndarray, (n, n)
+        0 (nothing is drawn) to 1. Rows run down.
+    names : sequence of str, (n,)
+        Of the rows; some of them are written.
+    describe : callable
+        ``describe(row, column)``, the tooltip of a cell.
+    title : str
+        What a screen reader says.
+    """
+    n = len(strength)
+    cells = [
+        tag(
+            "rect",
+            tag("title", describe(row, column)),
+            x=int(column),
+            y=int(row),
+            width=1,
+            height=1,
+            class_="right" if row == column else "wrong",
+            fill_opacity=f"{0.12 + 0.88 * strength[row, column]:.2f}",
+            data_cell=None if row == column else f"{row}-{column}",
+        )
+        for row, column in np.argwhere(strength > 0)
+    ]
+    margin = 0.17 * n
+    labels = [
+        tag(
+            "text",
+            shortened(names[row]),
+            x=f"{-0.01 * n:.2f}",
+            y=row + 0.5,
+            dy="0.35em",
+            font_size=f"{0.024 * n:.2f}",
+        )
+        for row in range(0, n, -(-n // _MOST_LABELS))
+    ]
+    return tag(
+        "svg",
+        tag("title", title),
+        tag("rect", width=n, height=n, class_="field"),
+        cells,
+        tag("g", labels, aria_hidden="true"),
+        viewBox=f"{-margin:.2f} {-0.01 * n:.2f} {n + margin:.2f} {1.02 * n:.2f}",
+        role="img",
+        class_="heat",
+    )
+
+
+def figure(heading: str, drawing: Markup, legend: Sequence[str] = ()) -> Markup:
+    """Return a chart under its heading, with the names of its lines."""
+    names = [
+        tag("span", _swatch(index), name, class_="key")
+        for index, name in enumerate(legend)
+    ]
+    caption = tag("figcaption", tag("strong", heading), names)
+    return tag("figure", caption, drawing)
+
+
+def _swatch(index: int) -> Markup:
+    """Return the sign of a line for a legend."""
+    return tag(
+        "svg",
+        tag("path", d="M1 6H27", class_=f"line {_colour(index)}"),
+        viewBox="0 0 28 12",
+        aria_hidden="true",
+        class_="swatch",
+    )
+
+
+def _colour(index: int) -> str:
+    """Return the class of a colour; after the last one they begin anew."""
+    return f"c{index % COLOURS}"
+
+
+def _chart(title: str, content: Any) -> Markup:
+    """Return a drawing of the usual size."""
+    return tag(
+        "svg",
+        tag("title", title),
+        content,
+        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
+        role="img",
+        class_="chart",
+    )
+
+
+def _frame(x: Axis, y: Axis) -> Markup:
+    """Return grid, ticks and labels."""
+    parts = []
+    for value in y.ticks():
+        at = f"{_y(y, value):.1f}"
+        parts.append(tag("path", d=f"M{_LEFT} {at}H{_RIGHT}", class_="grid"))
+        parts.append(
+            tag("text", _short(value), x=_LEFT - 6, y=at, dy="0.35em", class_="tick y")
+        )
+    for value in x.ticks(7):
+        at = f"{_x(x, value):.1f}"
+        parts.append(tag("text", _short(value), x=at, y=_BOTTOM + 15, class_="tick x"))
+    middle = (_LEFT + _RIGHT) // 2
+    parts.append(tag("text", x.label, x=middle, y=_HEIGHT - 6, class_="tick x label"))
+    return tag("g", parts, aria_hidden="true")
+
+
+def _x(x: Axis, value: float) -> float:
+    return x.place(value, _LEFT, _RIGHT)
+
+
+def _y(y: Axis, value: float) -> float:
+    return y.place(value, _BOTTOM, _TOP) if math.isfinite(value) else math.nan
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    """Return a line through points, with a gap where there is none."""
+    pieces, pen = [], "M"
+    for x, y in points:
+        if math.isfinite(y):
+            pieces.append(f"{pen}{x:.1f} {y:.1f}")
+        pen = "L" if math.isfinite(y) else "M"
+    return "".join(pieces)
+
+
+def _thinned(line: Line) -> list[tuple[float, float]]:
+    """Return the points, of a long line every so many and the last."""
+    step = -(-len(line.x) // _MOST_POINTS) or 1
+    points = list(zip(line.x, line.y, strict=True))
+    return points[::step] + (points[-1:] if (len(points) - 1) % step else [])
+
+
+def _powers(low: float, high: float) -> list[float]:
+    """Return powers of ten within, and numbers between them when there are few."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1,), (1, 3), (1, 2, 5)):
+        ticks = [f * 10.0**d for d in decades for f in factors]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) > 2:
+            break
+    return ticks[:: -(-len(ticks) // 6)] if ticks else []
+
+
+def _short(value: float) -> str:
+    """Return the text of a tick: 0.25, 1500 as 1.5k, 0.00003 as 3e-5."""
+    if value and abs(value) < 1e-4:
+        digits, _, exponent = f"{value:.1e}".partition("e")
+        return f"{digits.removesuffix('.0')}e{int(exponent)}"
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.4g}{unit}"
+    return f"{value:.4g}"

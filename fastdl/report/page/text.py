@@ -1,0 +1,49 @@
+"""Numbers for people."""
+
+from __future__ import annotations
+
+import math
+
+
+def number(value: float) -> str:
+    """Return a measure for people: 0.0123, 1.5e-05, 12,345."""
+    if not math.isfinite(value):
+        return "-" if math.isnan(value) else "∞"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def percent(share: float) -> str:
+    """Return a probability: 98%, 0.3%, <0.1%."""
+    if 0 < share < 0.0005:
+        return "<0.1%"
+    return f"{share:.{0 if share > 0.1 else 1}%}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time: 0.25 s, 12 s, 3 min 20 s, 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def plural(count: int, thing: str) -> str:
+    """Return "1 epoch", "1,000 epochs"."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def shortened(name: str, most: int = 12) -> str:
+    """Return a name of so many letters at most."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def file_size(count: int) -> str:
+    """Return 450 bytes, 445 kB, 9.3 MB."""
+    for limit, unit in ((1e6, "MB"), (1e3, "kB")):
+        if count >= limit:
+            return f"{count / limit:.3g} {unit}"
+    return f"{count} bytes"
