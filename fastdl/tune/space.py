@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from fastdl.shapes import integer
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-Box = Mapping[str, tuple[float, float]]
+_MARGIN = 0.25  # of the width of what is good, on each side of it when zooming
+_LEAST_MARGIN = 0.05  # of the whole scale
 
 
 class Scale:
@@ -52,6 +53,10 @@ class Scale:
     def most(self) -> float:
         """Return how many different values there are; infinity for real numbers."""
         return math.inf
+
+    def zoomed(self, values: Iterable[Any]) -> Scale:
+        """Return a part of the scale, around values that were good."""
+        raise NotImplementedError
 
     def to_json(self) -> dict[str, list[Any]]:
         """Return the form that TOML files have, such as ``{"log": [1e-4, 1.0]}``."""
@@ -100,6 +105,18 @@ class _Range(Scale):
 
     def _clipped(self, value: float) -> float:
         return min(max(value, self.low), self.high)
+
+    def zoomed(self, values: Iterable[Any]) -> _Range:
+        """Return the part around these values, with a margin along the scale.
+
+        A quarter of its width on each side, at least a twentieth of the scale.
+        """
+        positions = [self.position(value) for value in values]
+        low, high = min(positions), max(positions)
+        margin = max(_MARGIN * (high - low), _LEAST_MARGIN)
+        return type(self)(
+            self.value(max(low - margin, 0.0)), self.value(min(high + margin, 1.0))
+        )
 
     def to_json(self) -> dict[str, list[Any]]:
         return {self.kind: [self.low, self.high]}
@@ -165,6 +182,14 @@ class Integer(_Range):
     def position(self, value: int) -> float:
         """Return the middle of a value's share of [0, 1]."""
         return (value - self.low + 0.5) / self.most()
+
+    def zoomed(self, values: Iterable[Any]) -> Integer:
+        """Return the part around these values: a quarter more on each side, or 1."""
+        values = list(values)
+        margin = max(round(_MARGIN * (max(values) - min(values))), 1)
+        return Integer(
+            max(min(values) - margin, self.low), min(max(values) + margin, self.high)
+        )
 
     def most(self) -> int:
         """Return how many different values there are."""
@@ -317,6 +342,11 @@ class Choice(Scale):
         """Return all options."""
         return list(self.options)
 
+    def zoomed(self, values: Iterable[Any]) -> Choice:
+        """Return the options that are among these values."""
+        values = list(values)
+        return Choice(*(option for option in self.options if option in values))
+
     def most(self) -> int:
         """Return how many options there are."""
         return len(self.options)
@@ -386,21 +416,16 @@ class Space(Mapping[str, Scale]):
                     f"unknown hyperparameter {name!r}{suggest(name, known)}"
                 )
 
-    def draw(self, rng: np.random.Generator, box: Box | None = None) -> dict[str, Any]:
+    def draw(self, rng: np.random.Generator) -> dict[str, Any]:
         """Return random values, each uniform along its scale.
 
-        Parameters
-        ----------
-        rng : Generator
-            What draws one number for each name, in order.
-        box : mapping of str to (float, float), optional
-            Positions between which to draw; [0, 1] for names that it has not.
+        One number of `rng` is used for each name, in their order.
         """
-        params = {}
-        for name, scale in self.items():
-            low, high = (box or {}).get(name, (0.0, 1.0))
-            params[name] = scale.value(low + float(rng.random()) * (high - low))
-        return params
+        return {n: scale.value(float(rng.random())) for n, scale in self.items()}
+
+    def zoomed(self, good: Sequence[Mapping[str, Any]]) -> Space:
+        """Return the part around values that were good, see `Scale.zoomed`."""
+        return Space({n: scale.zoomed(p[n] for p in good) for n, scale in self.items()})
 
     def grid(self, most: int) -> list[dict[str, Any]]:
         """Return the largest full grid of at most so many points.

@@ -124,15 +124,42 @@ def test_scales_compare_and_print():
 # Space --------------------------------------------------------------------------------
 
 
-def test_draws_within_a_box():
+def test_fixed_values_are_drawn_too():
     space = Space({"lr": Log(1e-4, 1), "units": Integer(1, 8), "fixed": 3})
-    rng = np.random.default_rng(0)
-    box = {"lr": (0.25, 0.5), "units": (0.5, 0.75)}
-    params = [space.draw(rng, box) for _ in range(100)]
-    assert all(1e-3 <= p["lr"] <= 1e-2 for p in params)
-    assert {p["units"] for p in params} == {5, 6}
-    assert {p["fixed"] for p in params} == {3}
+    params = space.draw(np.random.default_rng(0))
+    assert list(params) == ["lr", "units", "fixed"]
+    assert params["fixed"] == 3
     assert space.searched == ["lr", "units"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "good", "part"),
+    [
+        (Linear(0, 1), [0.4, 0.6], Linear(0.35, 0.65)),
+        (Linear(0, 1), [0.5], Linear(0.45, 0.55)),
+        (Linear(0, 1), [0.0, 1.0], Linear(0, 1)),
+        (Integer(0, 100), [40, 60, 50], Integer(35, 65)),
+        (Integer(1, 4), [2], Integer(1, 3)),
+        (Integer(1, 2), [2], Integer(1, 2)),
+        (Choice("a", "b", "c"), ["c", "a", "c"], Choice("a", "c")),
+        (Choice("a"), ["a"], Choice("a")),
+    ],
+)
+def test_zoom(scale, good, part):
+    zoomed = scale.zoomed(good)
+    if isinstance(part, Linear):
+        assert (zoomed.low, zoomed.high) == pytest.approx((part.low, part.high))
+    else:
+        assert zoomed == part
+
+
+def test_zoom_on_logarithmic_scales():
+    zoomed = Log(1e-4, 1).zoomed([1e-3, 1e-2])
+    assert math.log10(zoomed.low) == pytest.approx(-3.25)
+    assert math.log10(zoomed.high) == pytest.approx(-1.75)
+    zoomed = OneMinusLog(0.9, 0.999).zoomed([0.99])
+    assert math.log10(1 - zoomed.low) == pytest.approx(-1.9)
+    assert math.log10(1 - zoomed.high) == pytest.approx(-2.1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,115 @@
+"""Several workers of one study on this machine: started, watched, replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from fastdl.errors import FastdlError
+from fastdl.tune.lease import Watch, forget, new_name
+from fastdl.tune.study import Study
+
+# Each a process of one thread: as many trials as cores is faster than one trial on all.
+_ONE_THREAD = dict.fromkeys(
+    ("FASTDL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
+)
+_MOST_STILLBORN = 3
+
+
+class Crew:
+    """Processes that run the trials of a study; they end with the ``with`` block.
+
+    They are new interpreters and no forks, so nothing of this process is theirs.
+
+    Parameters
+    ----------
+    study : Study
+        What they work on.
+    storage : str
+        Where it is.
+    folder : path, optional
+        Where the locks of workers are.
+    jobs : int
+        How many processes.
+    patience : float, optional
+        How many seconds the storage may be down.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        storage: str,
+        folder: Path | None,
+        jobs: int,
+        patience: float | None,
+    ) -> None:
+        self._study, self._watch = study, Watch(study, folder)
+        self._task = {
+            "storage": storage,
+            "name": study.name,
+            "folder": None if folder is None else str(folder),
+            "patience": patience,
+        }
+        self._jobs, self._folder = jobs, folder
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._stillborn = 0
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        for process in self._workers.values():
+            if kind is not None:
+                process.kill()
+            assert process.stdin is not None
+            with suppress(OSError):
+                process.stdin.close()  # it ends now, if it has not yet
+        for name, process in self._workers.items():
+            process.wait()
+            forget(name, self._folder)
+            if kind is KeyboardInterrupt:
+                self._study.release(name)
+
+    def look(self) -> None:
+        """Replace workers that died, and free what they, or other dead ones, had.
+
+        Raises
+        ------
+        FastdlError
+            A worker ended with an error, or none comes to life.
+        """
+        self._watch.look()
+        for name, process in list(self._workers.items()):
+            if process.poll() is None:
+                continue
+            del self._workers[name]
+            freed = self._study.release(name, killed=process.returncode < 0)
+            if process.returncode > 0:
+                raise FastdlError("search: a worker ended with an error, see above")
+            self._stillborn = 0 if freed else self._stillborn + 1
+            if self._stillborn > _MOST_STILLBORN and process.returncode < 0:
+                raise FastdlError(
+                    f"search: workers die before they have a trial, of signal "
+                    f"{-process.returncode}"
+                )
+        while len(self._workers) < self._jobs:
+            self._start()
+
+    def _start(self) -> None:
+        name = new_name()
+        path = os.pathsep.join(folder or os.getcwd() for folder in sys.path)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fastdl.tune"],
+            stdin=subprocess.PIPE,
+            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
+        )
+        self._workers[name] = process
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # it died already
+            process.stdin.write(json.dumps(self._task | {"worker": name}).encode())
+            process.stdin.write(b"\n")
+            process.stdin.flush()

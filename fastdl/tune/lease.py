@@ -1,0 +1,161 @@
+"""Who is dead: workers show that they live, others take over what dead ones left.
+
+A worker renews its lease on a trial: it counts up an attribute of the try. Whoever sees
+no change for a minute, by a clock of its own, declares the try void; the clocks of
+several machines need not agree. On one machine no minute is waited: a worker holds a
+lock on a file, which ends with it. Storages have no such thing (a journal), or one that
+leaves a gap between the birth of a trial and its first sign of life (Optuna's
+databases), so this is used for all.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from fastdl.errors import DataError
+from fastdl.tune.study import BEAT, WORKER, LostError, Study
+
+try:
+    import fcntl
+except ImportError:  # Windows: leases end by the clock only
+    fcntl = None  # type: ignore[assignment]
+
+INTERVAL = 10.0  # seconds between two signs of life
+GRACE = 60.0  # without one
+
+
+def new_name() -> str:
+    """Return a name for a worker of this machine."""
+    return f"{platform.node()}-{os.urandom(6).hex()}"
+
+
+class Presence:
+    """The lock that shows that the process of a worker lives.
+
+    Parameters
+    ----------
+    worker : str
+        Its name.
+    folder : path, optional
+        Where the lock is; without one the lease alone counts.
+    """
+
+    def __init__(self, worker: str, folder: Path | None) -> None:
+        self._path: Path | None = None
+        if folder is not None and fcntl is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._path = _lock_of(folder, worker)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._file)
+
+
+def forget(worker: str, folder: Path | None) -> None:
+    """Remove the lock of a worker that was ended."""
+    if folder is not None:
+        _lock_of(folder, worker).unlink(missing_ok=True)
+
+
+def _lock_of(folder: Path, worker: str) -> Path:
+    return folder / f".{worker}.lock"
+
+
+class Lease:
+    """Renews the lease of a try while a ``with`` block runs.
+
+    Attributes
+    ----------
+    lost : bool
+        Whether the try was taken for dead nevertheless.
+    """
+
+    def __init__(self, study: Study, own: int) -> None:
+        self._study, self._own = study, own
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._renew, daemon=True)
+        self.lost = False
+
+    def __enter__(self) -> Lease:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _renew(self) -> None:
+        count = 0
+        while not self._end.wait(INTERVAL):
+            count += 1
+            try:
+                self._study.beat(self._own, count)
+            except LostError:
+                self.lost = True
+                return
+            except DataError:  # the storage is down, the trial goes on
+                continue
+
+
+class Watch:
+    """Voids the tries of dead workers.
+
+    Parameters
+    ----------
+    study : Study
+        What is watched.
+    folder : path, optional
+        Where the locks of workers are.
+    """
+
+    def __init__(self, study: Study, folder: Path | None) -> None:
+        self._study, self._folder = study, folder
+        self._seen: dict[int, tuple[object, float]] = {}
+
+    def look(self) -> None:
+        """Look once; call it again and again."""
+        now = time.monotonic()
+        for each in self._study.running():
+            own, beat = each._trial_id, each.user_attrs.get(BEAT)
+            seen, since = self._seen.setdefault(own, (beat, now))
+            if beat != seen:
+                self._seen[own] = (beat, now)
+            elif now - since > GRACE or self._has_no_lock(each.user_attrs[WORKER]):
+                self._study.void(own)
+
+    def _has_no_lock(self, worker: str) -> bool:
+        """Whether a worker of this machine has let go of its lock: it is dead."""
+        if self._folder is None or fcntl is None:
+            return False
+        if not worker.startswith(f"{platform.node()}-"):
+            return False  # locks of other machines may not be seen
+        path = _lock_of(self._folder, worker)
+        try:
+            file = os.open(path, os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        else:
+            path.unlink(missing_ok=True)
+            return True
+        finally:
+            os.close(file)

@@ -1,0 +1,137 @@
+"""What a search found."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from fastdl.errors import DataError
+from fastdl.files import write_text
+from fastdl.tune.plan import Plan
+from fastdl.tune.storage import import_optuna
+from fastdl.tune.study import ERROR, Study
+
+
+class Outcome(NamedTuple):
+    """One finished trial.
+
+    Attributes
+    ----------
+    number : int
+        From 0.
+    state : str
+        "complete", "pruned" or "failed".
+    score : float or None
+        On the dev set, of a complete one.
+    params : dict
+        Its values.
+    curve : dict of int to float
+        The score after each step that was reported.
+    seconds : float
+        How long it took.
+    why : str
+        Why it has no score.
+    """
+
+    number: int
+    state: str
+    score: float | None
+    params: dict[str, Any]
+    curve: dict[int, float]
+    seconds: float
+    why: str
+
+
+class SearchResult:
+    """The finished trials of a search.
+
+    Attributes
+    ----------
+    plan : Plan
+        What was searched, and how.
+    trials : list of Outcome
+        Those that are finished, by number.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self.plan: Plan = study.plan
+        self.trials = [
+            Outcome(
+                number,
+                study.state(each),
+                study.score(each),
+                study.params(each),
+                dict(sorted(each.intermediate_values.items())),
+                float(each.user_attrs.get("seconds", math.nan)),
+                str(each.user_attrs.get(ERROR, each.user_attrs.get("why", ""))),
+            )
+            for number, each in sorted(study.finished().items())
+        ]
+
+    def ranked(self) -> list[Outcome]:
+        """Return the trials that have a score, the best first."""
+        sign = -1 if self.plan.mode == "max" else 1
+        scored = [trial for trial in self.trials if trial.score is not None]
+        return sorted(scored, key=lambda trial: sign * (trial.score or 0.0))
+
+    @property
+    def best(self) -> Outcome:
+        """The trial with the best score, the first of equal ones.
+
+        Raises
+        ------
+        DataError
+            None has a score.
+        """
+        ranked = self.ranked()
+        if not ranked:
+            reasons = [trial.why for trial in self.trials if trial.why]
+            why = f"; the first: {reasons[0]}" if reasons else ""
+            raise DataError(f"search: no trial of {len(self.trials)} has a score{why}")
+        return ranked[0]
+
+    @property
+    def best_config(self) -> dict[str, Any]:
+        """The settings of the best trial: all of a job, or the values alone."""
+        return {**self.plan.objective.get("job", {}), **self.best.params}
+
+    def save_best(self, path: str | os.PathLike[str]) -> None:
+        """Write `best_config` as JSON; of a job it is for ``fastdl train --config``."""
+        write_text(path, json.dumps(self.best_config, indent=2) + "\n")
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """All trials as rows: number, state, score, each value, seconds, why."""
+        return [
+            {"trial": t.number, "state": t.state, "score": t.score}
+            | t.params
+            | {"seconds": t.seconds, "why": t.why}
+            for t in self.trials
+        ]
+
+    def write_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write `table` as CSV; numbers keep all their digits."""
+        text = io.StringIO()
+        names = ["trial", "state", "score", *self.plan.space, "seconds", "why"]
+        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.table)
+        write_text(path, text.getvalue())
+
+    def importance(self) -> Mapping[str, float]:
+        """Return how much each hyperparameter has to do with good scores; sum 1.
+
+        By PED-ANOVA (Watanabe et al. 2023), as Optuna computes it, of the trials that
+        have a score. Empty when there are fewer than ten of them, or all are equal.
+        """
+        scores = [trial.score for trial in self.ranked()]
+        if len(scores) < 10 or scores[0] == scores[-1]:
+            return {}
+        import_optuna()
+        return self._study.importance()

@@ -1,0 +1,192 @@
+"""Search of hyperparameters: one process, several, or several machines."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastdl.errors import ArgumentError, FastdlError
+from fastdl.shapes import integer
+from fastdl.tune import objective as objectives
+from fastdl.tune.crew import Crew
+from fastdl.tune.objective import Objective
+from fastdl.tune.plan import Plan
+from fastdl.tune.result import SearchResult
+from fastdl.tune.space import Scale, Space
+from fastdl.tune.storage import open_storage
+from fastdl.tune.study import Study
+from fastdl.tune.worker import work
+
+JOURNAL = "study.journal"  # in the output folder
+_POLL = 0.25  # seconds
+
+
+def search(
+    objective: Objective,
+    space: Mapping[str, Scale | Any],
+    *,
+    trials: int = 20,
+    method: str = "random",
+    pruner: str | None = "median",
+    seed: int = 0,
+    mode: str | None = None,
+    jobs: int = 1,
+    out: str | os.PathLike[str] | None = None,
+    storage: str | None = None,
+    name: str | None = None,
+    resume: bool = False,
+    patience: float | None = None,
+    progress: bool | None = None,
+) -> SearchResult:
+    """Try values of hyperparameters, and find those with the best score.
+
+    ::
+
+        def objective(trial):
+            trainer = make_trainer(lr=trial["lr"], momentum=trial["momentum"])
+            trainer.fit(train, epochs=5, validation=dev, callbacks=[trial.callback()])
+            return trainer.history["val_accuracy"][-1]
+
+
+        space = {"lr": tune.Log(1e-4, 1), "momentum": tune.OneMinusLog(0.9, 0.999)}
+        result = tune.search(objective, space, trials=30)
+        result.best.params
+
+    The score must be that of the dev set: the test set has no part in any choice.
+
+    Parameters
+    ----------
+    objective : callable
+        ``objective(trial) -> score``, see `fastdl.tune.Trial`. One that raises fails
+        its trial; a loss that is not finite ends it as hopeless. With several jobs or
+        a storage of several machines it must be a function of a module.
+    space : mapping of str to Scale
+        What is searched; other values are fixed.
+    trials : int
+        How many, from 1; a grid takes at most so many.
+    method : str
+        "random"; "grid"; "coarse_to_fine": a third of the trials in the whole space,
+        then twice a third within the part that the best quarter of all trials spans
+        (see `fastdl.tune.Space.zoomed`); or "tpe", Optuna's sampler.
+    pruner : str, optional
+        What stops a trial early that is behind others after the same step: "median"
+        (after five trials, those below the median), "halving" (successive halving, the
+        best third goes on after steps 1, 3, 9, ...), or None.
+    seed : int
+        The values of a trial depend on it, the number of the trial, and, but for
+        random search and grids, on earlier scores.
+    mode : str, optional
+        Whether the "max" (the default) or the "min" of the score is best.
+    jobs : int
+        Trials at a time: with more than one, processes of one thread each.
+    out : path, optional
+        A folder for the study. With several jobs it or a storage is needed; with
+        neither the study lives in this process only.
+    storage : str, optional
+        Where the study is kept: a path or a URL, see `fastdl.tune.open_storage`;
+        several machines share one. By default a journal in `out`.
+    name : str, optional
+        Of the study in the storage; by default that of the folder.
+    resume : bool
+        Go on with the study of this name, or help others that do; made with the same
+        arguments, but `trials` of a random search and TPE may grow.
+    patience : float, optional
+        How many seconds the storage may be down; 300 by default.
+    progress : bool, optional
+        Whether to show a bar; by default only on a terminal.
+
+    Returns
+    -------
+    SearchResult
+
+    Raises
+    ------
+    ArgumentError
+        An argument is wrong; there is such a study already, or none to go on with, or
+        one with other arguments.
+    FastdlError
+        No trial succeeded; a worker failed; Optuna is missing.
+    StorageDown
+        The storage did not answer for too long. What is finished is kept.
+    """
+    space = space if isinstance(space, Space) else Space(space)
+    integer(jobs, "search: jobs")
+    description = objectives.describe(objective)
+    plan = Plan(description, space, trials, method, pruner, seed, mode or "max")
+    folder = None if out is None else Path(out)
+    if storage is None and folder is not None:
+        storage = str(folder / JOURNAL)
+    if storage is None and (jobs > 1 or resume):
+        raise ArgumentError(
+            f"search: {'several jobs' if jobs > 1 else 'resume'} needs a study that is "
+            f"kept; give out=, a folder"
+        )
+    if jobs > 1:
+        objectives.find(description)  # here, where the error is seen at once
+    name = name or (folder.resolve().name if folder is not None else "search")
+    study = _open(open_storage(storage, patience), name, plan, resume)
+    with _Progress(study, progress) as bar:
+        if jobs == 1:
+            work(study, objective, folder, bar.update)
+        else:
+            assert storage is not None
+            with Crew(study, storage, folder, jobs, patience) as crew:
+                while not (study.is_done() or study.hopeless()):
+                    crew.look()
+                    bar.update()
+                    time.sleep(_POLL)
+        bar.update()
+    if error := study.hopeless():
+        raise FastdlError(f"search: no trial succeeded; the first: {error}")
+    return SearchResult(study)
+
+
+def _open(storage: Any, name: str, plan: Plan, resume: bool) -> Study:
+    if not resume:
+        return Study(storage, name, plan)
+    if not Study.exists(storage, name):
+        raise ArgumentError(f"there is no study {name!r} to go on with")
+    study = Study(storage, name)
+    known = study.plan.to_json()
+    changed = [key for key, value in plan.to_json().items() if value != known[key]]
+    if changed == ["trials"] and plan.method in ("random", "tpe"):
+        study.extend(plan.trials)
+    elif changed:
+        raise ArgumentError(
+            f"the study {name!r} was made with other {' and '.join(changed)}: "
+            + "; ".join(f"{key} {known[key]!r:.200}" for key in changed)
+        )
+    return study
+
+
+class _Progress:
+    """A bar of the finished trials, with the best score so far."""
+
+    def __init__(self, study: Study, progress: bool | None) -> None:
+        from tqdm import tqdm
+
+        self._study = study
+        disable = None if progress is None else not progress
+        self._bar: Any = tqdm(total=study.plan.size, unit=" trials", disable=disable)
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def update(self) -> None:
+        """Look at the study, when there is somebody to tell."""
+        if self._bar.disable:
+            return
+        result = SearchResult(self._study)
+        if ranked := result.ranked():
+            best = ranked[0]
+            self._bar.set_postfix_str(
+                f"best {best.score:.4g} (trial {best.number})", refresh=False
+            )
+        self._bar.n = len(result.trials)
+        self._bar.refresh()

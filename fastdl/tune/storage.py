@@ -1,0 +1,244 @@
+"""Where studies are kept: Optuna's storages, with patience.
+
+A journal is a file that several processes append to; any other storage is a database
+by its URL. Each call that fails since the storage is down is made again, after waits
+that double, before it becomes an error: a database that restarts costs no trial.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastdl.errors import ArgumentError, DataError, FastdlError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+PATIENCE = 300.0  # seconds that a storage may be down
+_OPENING = 5.0  # of a new one, whose address may be wrong
+_FIRST_WAIT, _LONGEST_WAIT = 0.25, 15.0
+
+
+class StorageDown(DataError):
+    """A storage that did not answer, however often it was asked."""
+
+
+def import_optuna() -> Any:
+    """Return Optuna, which is silent from then on.
+
+    Raises
+    ------
+    FastdlError
+        It is missing.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise FastdlError(
+            'a search needs Optuna: pip install "fastdl-cpu[tune]"'
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+def open_storage(where: str | None, patience: float | None = None) -> BaseStorage:
+    """Open a storage, or make it.
+
+    Parameters
+    ----------
+    where : str, optional
+        The path of a journal file; or a URL such as
+        ``postgresql://user@host/database``, of any database that SQLAlchemy knows. By
+        default the memory of this process.
+    patience : float, optional
+        How many seconds it may be down later; while it is opened 5 at most.
+
+    Raises
+    ------
+    StorageDown
+        It does not answer.
+    ArgumentError
+        The URL is none.
+    FastdlError
+        A package is missing.
+    OSError
+        The journal cannot be written.
+    """
+    optuna = import_optuna()
+    patience = PATIENCE if patience is None else patience
+    if where is None:
+        return optuna.storages.InMemoryStorage()
+    if "://" in where:
+        make: Callable[[], Any] = partial(_open_database, optuna, where)
+        name = hidden_password(where)
+        opened = _persist(make, name, min(patience, _OPENING))
+    else:
+        name = where
+        opened = _open_journal(optuna, where)
+    return _patient(opened, name, patience)
+
+
+def hidden_password(where: str) -> str:
+    """Return a URL without its password, for messages; a path as it is."""
+    if "://" not in where:
+        return where
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError as BadURL
+
+    try:
+        return make_url(where).render_as_string(hide_password=True)
+    except (BadURL, ValueError):
+        return f"{where.partition('://')[0]}://..."
+
+
+def _open_database(optuna: Any, url: str) -> Any:
+    from sqlalchemy.exc import ArgumentError as BadURL
+    from sqlalchemy.exc import NoSuchModuleError
+
+    for scheme in ("postgres://", "postgresql://"):
+        if url.startswith(scheme):  # SQLAlchemy's default is an older driver
+            url = "postgresql+psycopg://" + url.removeprefix(scheme)
+    try:
+        storage = optuna.storages.RDBStorage(url, {"pool_pre_ping": True})
+    except (BadURL, NoSuchModuleError, ValueError) as error:
+        raise ArgumentError(
+            f"storage {hidden_password(url)}: {error}; expected a path, or a URL such "
+            f"as postgresql://user@host/database"
+        ) from None
+    except ImportError:
+        hint = '; pip install "psycopg[binary]"' if "psycopg" in url else ""
+        raise FastdlError(
+            f"storage {hidden_password(url)}: the package of this database is "
+            f"missing{hint}"
+        ) from None
+    return optuna.storages.get_storage(storage)  # with its cache of finished trials
+
+
+# Journal ------------------------------------------------------------------------------
+
+
+def _open_journal(optuna: Any, path: str) -> Any:
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    path = os.path.abspath(path)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    lock = None if fcntl is None else _JournalLock(path)
+    if lock is not None:
+        _mend(path, lock)
+    try:
+        return JournalStorage(JournalFileBackend(path, cast(Any, lock)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} is damaged, or no journal of Optuna: {error}"
+        ) from None
+
+
+class _JournalLock:
+    """Lets one process write at a time; the system releases it when that dies.
+
+    Optuna's own lock is a link: a writer that is killed leaves it behind, and the
+    others wait for half a minute.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = f"{path}.lock"
+
+    def acquire(self) -> bool:
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        os.close(self._file)
+
+
+def _mend(path: str, lock: _JournalLock) -> None:
+    """Cut off a last line that a crash left incomplete; it was never acknowledged."""
+    if not os.path.exists(path):
+        return
+    lock.acquire()
+    try:
+        with open(path, "rb+") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 2**20, 0))
+            tail = file.read()
+            if tail and not tail.endswith(b"\n"):
+                file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+    finally:
+        lock.release()
+
+
+# Patience -----------------------------------------------------------------------------
+
+
+def _patient(storage: Any, name: str, patience: float) -> BaseStorage:
+    """Return a storage that asks another one, again when that is down."""
+    from optuna.storages import BaseStorage
+
+    def method(attribute: str) -> Callable[..., Any]:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            ask = partial(getattr(storage, attribute), *args, **kwargs)
+            return _persist(ask, name, patience)
+
+        return call
+
+    methods = {
+        attribute: method(attribute)
+        for attribute, value in vars(BaseStorage).items()
+        if callable(value) and not attribute.startswith("_")
+    }
+    return type("PatientStorage", (BaseStorage,), methods)()
+
+
+def _persist(ask: Callable[[], Any], name: str, patience: float) -> Any:
+    """Call until the storage answers.
+
+    A call that came through, but whose answer was lost, is made twice: its users must
+    bear that.
+    """
+    end = time.monotonic() + patience
+    wait = _FIRST_WAIT
+    while True:
+        try:
+            return ask()
+        except Exception as error:
+            reason = _why_down(error)
+            if reason is None:
+                raise
+            if time.monotonic() + wait > end:
+                raise StorageDown(
+                    f"the storage {name} does not answer: {reason}; what is finished "
+                    f"is kept there"
+                ) from None
+            print(
+                f"the storage {name} does not answer ({reason}); trying again in "
+                f"{wait:.1f} s",
+                file=sys.stderr,
+            )
+        time.sleep(wait * random.uniform(0.8, 1.0))  # not all workers at once
+        wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def _why_down(error: Exception) -> str | None:
+    """Return why a storage did not answer; None when the error is another one."""
+    if isinstance(error, OSError):
+        return str(error)
+    from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
+
+    for cause in (error, error.__cause__):
+        if isinstance(cause, InterfaceError | OperationalError | PendingRollbackError):
+            origin = getattr(cause, "orig", None) or cause
+            return " ".join(str(origin).split())
+    return None

@@ -1,0 +1,346 @@
+"""A search in its storage: which trials are done, under way, and to do.
+
+The trials of a plan are numbered; each try of one is a trial of Optuna that carries the
+number. A worker that wants trial 7 adds a try of it, and owns it when no earlier try of
+7 is alive: of two that come at the same time the first wins, by the order that the
+storage gives. A try whose worker has died is marked as failed, and trial 7 is free
+again. So no trial is lost, and none counts twice, whoever is killed at whatever moment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastdl.errors import ArgumentError, DataError
+from fastdl.tune.plan import Plan, Tried
+from fastdl.tune.storage import import_optuna
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+_PLAN = "fastdl_plan"  # an attribute of a study
+# Attributes of a try.
+NUMBER, WORKER, BEAT, ERROR = "number", "worker", "beat", "error"
+_KILLED = "killed"
+_MOST_KILLED = 3  # tries of a trial that died with their processes
+
+
+class Claim(NamedTuple):
+    """A trial that a worker owns.
+
+    Attributes
+    ----------
+    number : int
+        Of the trial, from 0.
+    id : int
+        Of the try, in the storage.
+    params : dict
+        The values.
+    """
+
+    number: int
+    id: int
+    params: dict[str, Any]
+
+
+class LostError(Exception):
+    """The try was taken for dead, the trial may be another worker's by now."""
+
+
+class Study:
+    """The tries of one search.
+
+    Parameters
+    ----------
+    storage : optuna.storages.BaseStorage
+        Where they are kept.
+    name : str
+        Of the study there.
+    plan : Plan, optional
+        Of a new study; without it the study must exist.
+
+    Raises
+    ------
+    ArgumentError
+        There is a study of this name already.
+    DataError
+        There is none, or it is no search of fastdl.
+    """
+
+    def __init__(
+        self, storage: BaseStorage, name: str, plan: Plan | None = None
+    ) -> None:
+        self._optuna = optuna = import_optuna()
+        self._storage, self.name = storage, name
+        if plan is not None:
+            self._create(plan)
+        try:
+            self._study_id = storage.get_study_id_from_name(name)
+        except KeyError:
+            raise DataError(f"the storage has no study {name!r}") from None
+        attributes = storage.get_study_user_attrs(self._study_id)
+        self.plan = Plan.from_json(attributes.get(_PLAN), f"the study {name!r}")
+        self._pruner = {
+            None: optuna.pruners.NopPruner,
+            "median": optuna.pruners.MedianPruner,
+            "halving": lambda: optuna.pruners.SuccessiveHalvingPruner(
+                min_resource=1, reduction_factor=3
+            ),
+        }[self.plan.pruner]()
+        self._study = optuna.load_study(
+            study_name=name,
+            storage=storage,
+            sampler=optuna.samplers.RandomSampler(),
+            pruner=self._pruner,
+        )
+
+    def _create(self, plan: Plan) -> None:
+        storage, directions = self._storage, self._optuna.study.StudyDirection
+        best = directions.MAXIMIZE if plan.mode == "max" else directions.MINIMIZE
+        if self.exists(storage, self.name):
+            raise ArgumentError(
+                f"there is a study {self.name!r} already; go on with it (--resume, "
+                f"resume=True), or choose another folder or name"
+            )
+        try:
+            study_id = storage.create_new_study([best], self.name)
+        except self._optuna.exceptions.DuplicatedStudyError:
+            study_id = storage.get_study_id_from_name(self.name)
+        storage.set_study_user_attr(study_id, _PLAN, plan.to_json())
+
+    @staticmethod
+    def exists(storage: BaseStorage, name: str) -> bool:
+        """Whether the storage has a study of this name that was begun."""
+        try:
+            study_id = storage.get_study_id_from_name(name)
+        except KeyError:
+            return False
+        # A name alone is left by a process that was killed right after taking it.
+        attributes = storage.get_study_user_attrs(study_id)
+        return bool(attributes or storage.get_all_trials(study_id, deepcopy=False))
+
+    # What there is
+
+    def tries(self) -> list[FrozenTrial]:
+        """Return all tries, in the order of the storage."""
+        tries = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        ours = (each for each in tries if NUMBER in each.user_attrs)
+        return sorted(ours, key=lambda each: each.number)
+
+    def owners(self) -> dict[int, FrozenTrial]:
+        """Return of each trial, by its number, the try that counts."""
+        owners: dict[int, FrozenTrial] = {}
+        for each in self.tries():
+            if not self._is_void(each):
+                owners.setdefault(each.user_attrs[NUMBER], each)
+        return owners
+
+    def _is_void(self, each: FrozenTrial) -> bool:
+        failed = each.state == self._optuna.trial.TrialState.FAIL
+        return failed and ERROR not in each.user_attrs
+
+    def finished(self) -> dict[int, FrozenTrial]:
+        """Return the tries that have an outcome, by the number of the trial."""
+        return {n: t for n, t in self.owners().items() if t.state.is_finished()}
+
+    def tried(self, finished: dict[int, FrozenTrial]) -> dict[int, Tried]:
+        """Return values and scores of finished tries."""
+        return {
+            number: Tried(self.params(each), self.score(each))
+            for number, each in finished.items()
+        }
+
+    def score(self, each: FrozenTrial) -> float | None:
+        """Return the score of a try that ran to its end, else None."""
+        complete = each.state == self._optuna.trial.TrialState.COMPLETE
+        return each.value if complete else None
+
+    def state(self, each: FrozenTrial) -> str:
+        """Return "complete", "pruned", "failed" or "running"."""
+        name = each.state.name.lower()
+        return {"fail": "failed"}.get(name, name)
+
+    def params(self, each: FrozenTrial) -> dict[str, Any]:
+        """Return the values of a try by name, in the order of the space."""
+        return {
+            name: scale.stored(each.params[scale.stored_name(name)])
+            for name, scale in self.plan.space.items()
+            if scale.stored_name(name) in each.params
+        }
+
+    def is_done(self) -> bool:
+        """Whether all trials have an outcome."""
+        finished = self.finished()
+        return all(number in finished for number in range(self.plan.size))
+
+    def extend(self, trials: int) -> None:
+        """Plan another number of trials."""
+        self.plan = dataclasses.replace(self.plan, trials=trials)
+        self._storage.set_study_user_attr(self._study_id, _PLAN, self.plan.to_json())
+
+    def importance(self) -> dict[str, float]:
+        """Return the importance of each hyperparameter, see `SearchResult`."""
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+        names = {self.plan.space[n].stored_name(n): n for n in self.plan.space.searched}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # experimental, say versions before 5
+            found = get_param_importances(
+                self._study,
+                evaluator=PedAnovaImportanceEvaluator(),
+                params=list(names),
+            )
+        return {names[stored]: share for stored, share in found.items()}
+
+    def hopeless(self) -> str | None:
+        """Return the first error when trials fail and none succeeds, else None."""
+        finished = [each for _, each in sorted(self.finished().items())]
+        errors = [t.user_attrs[ERROR] for t in finished if ERROR in t.user_attrs]
+        if len(errors) == len(finished) and len(errors) >= min(3, self.plan.size):
+            return errors[0]
+        return None
+
+    # What a worker does
+
+    def claim(self, worker: str) -> Claim | None:
+        """Return the next trial for a worker, None when there is nothing to do now.
+
+        All may be done or under way, or those under way decide what comes next.
+        """
+        while True:
+            owners = self.owners()
+            free = (n for n in range(self.plan.size) if n not in owners)
+            number = next(free, None)
+            if number is None:
+                return None
+            finished = {n: t for n, t in owners.items() if t.state.is_finished()}
+            params = self.plan.params(number, self.tried(finished))
+            if params is None:
+                return None
+            attributes = {NUMBER: number, WORKER: worker}
+            known = {} if self.plan.is_sampled else params
+            template = self._optuna.create_trial(
+                state=self._optuna.trial.TrialState.RUNNING,
+                params=self._stored(known),
+                distributions=self._distributions(known),
+                user_attrs=attributes,
+            )
+            own = self._storage.create_new_trial(self._study_id, template)
+            owner = self.owners().get(number)
+            if owner is not None and owner._trial_id == own:
+                return Claim(number, own, known or self._sample(own, number))
+            self.void(own)  # another worker was first
+
+    def _stored(self, params: dict[str, Any]) -> dict[str, Any]:
+        space = self.plan.space
+        return {
+            space[name].stored_name(name): space[name].stored(value)
+            for name, value in params.items()
+        }
+
+    def _distributions(self, names: Any) -> dict[str, Any]:
+        space = self.plan.space
+        return {space[n].stored_name(n): space[n].distribution() for n in names}
+
+    def _sample(self, own: int, number: int) -> dict[str, Any]:
+        """Let Optuna find the values of a try."""
+        rng = np.random.default_rng([self.plan.seed, number])
+        sampler = self._optuna.samplers.TPESampler(seed=int(rng.integers(2**32)))
+        study, storage = self._study, self._storage
+        frozen = storage.get_trial(own)
+        sampler.before_trial(study, frozen)
+        together = sampler.infer_relative_search_space(study, frozen)
+        values = sampler.sample_relative(study, frozen, together)
+        only = self._stored(self.plan.space.draw(rng))
+        for name, distribution in self._distributions(self.plan.space).items():
+            if distribution.single():
+                values[name] = only[name]
+            elif name not in values:
+                values[name] = sampler.sample_independent(
+                    study, frozen, name, distribution
+                )
+            internal = distribution.to_internal_repr(values[name])
+            storage.set_trial_param(own, name, internal, distribution)
+        return self.params(storage.get_trial(own))
+
+    def beat(self, own: int, count: int) -> None:
+        """Show that the worker of a try lives; LostError when it is too late."""
+        self._update(own, "set_trial_user_attr", BEAT, count)
+
+    def report(self, own: int, step: int, score: float) -> bool:
+        """Keep the score after a step; return whether the try is hopeless.
+
+        Raises
+        ------
+        LostError
+            The try was taken for dead.
+        """
+        self._update(own, "set_trial_intermediate_value", step, score)
+        return self._pruner.prune(self._study, self._storage.get_trial(own))
+
+    def finish(
+        self, own: int, state: str, score: float | None = None, **attributes: Any
+    ) -> None:
+        """Keep the outcome of a try: "complete" with its score, "pruned" or "failed".
+
+        Raises
+        ------
+        LostError
+            The try was taken for dead.
+        """
+        states = self._optuna.trial.TrialState
+        for name, value in attributes.items():
+            self._update(own, "set_trial_user_attr", name, value)
+        kept = {"complete": states.COMPLETE, "pruned": states.PRUNED}
+        values = None if score is None else [score]
+        self._update(
+            own, "set_trial_state_values", kept.get(state, states.FAIL), values
+        )
+
+    def void(self, own: int) -> None:
+        """Mark a try as one that does not count; its trial is free again."""
+        with suppress(LostError):
+            self._update(
+                own, "set_trial_state_values", self._optuna.trial.TrialState.FAIL
+            )
+
+    def release(self, worker: str, killed: bool = False) -> int:
+        """Free the trial of a worker that is dead; return how many it had.
+
+        One whose worker was `killed` while everything else lived, as systems do when
+        memory runs out, is tried three times.
+        """
+        own = [t for t in self.running() if t.user_attrs.get(WORKER) == worker]
+        for each in own:
+            with suppress(LostError):
+                if killed:
+                    self._count_killed(each)
+                self.void(each._trial_id)
+        return len(own)
+
+    def _count_killed(self, each: FrozenTrial) -> None:
+        number = each.user_attrs[NUMBER]
+        times = 1 + sum(
+            t.user_attrs[NUMBER] == number and _KILLED in t.user_attrs
+            for t in self.tries()
+        )
+        self._update(each._trial_id, "set_trial_user_attr", _KILLED, times)
+        if times >= _MOST_KILLED:
+            error = f"its process died {times} times; is there too little memory?"
+            self._update(each._trial_id, "set_trial_user_attr", ERROR, error)
+
+    def running(self) -> list[FrozenTrial]:
+        """Return the tries that are under way, or whose workers are dead."""
+        return [each for each in self.tries() if not each.state.is_finished()]
+
+    def _update(self, own: int, method: str, *arguments: Any) -> None:
+        try:
+            getattr(self._storage, method)(own, *arguments)
+        except self._optuna.exceptions.UpdateFinishedTrialError:
+            raise LostError from None

@@ -1,0 +1,119 @@
+"""Runs trials of a study until none is left: in this process, or as one of several.
+
+``python -m fastdl.tune`` is started by `fastdl.tune.search`. It reads what to do
+from its standard input, and ends when that is closed: its parent is dead.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from fastdl.errors import FastdlError, NonFiniteError
+from fastdl.tune.lease import Lease, Presence, Watch, new_name
+from fastdl.tune.objective import Objective, find
+from fastdl.tune.storage import StorageDown, open_storage
+from fastdl.tune.study import Claim, LostError, Study
+from fastdl.tune.trial import Trial
+
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.02, 1.0
+
+
+def work(
+    study: Study,
+    objective: Objective,
+    folder: Path | None = None,
+    after_trial: Callable[[], None] = lambda: None,
+    name: str | None = None,
+) -> None:
+    """Run trials until all have an outcome, whoever runs the others.
+
+    Parameters
+    ----------
+    study : Study
+        What is to do.
+    objective : callable
+        ``objective(trial) -> score``.
+    folder : path, optional
+        Where the locks of the workers are.
+    after_trial : callable
+        Called after each trial.
+    name : str, optional
+        Of this worker.
+    """
+    name = name or new_name()
+    presence, watch = Presence(name, folder), Watch(study, folder)
+    wait = _SHORTEST_WAIT
+    try:
+        while not (study.is_done() or study.hopeless()):
+            watch.look()
+            claim = study.claim(name)
+            if claim is None:
+                time.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+                continue
+            wait = _SHORTEST_WAIT
+            run(study, claim, objective)
+            after_trial()
+    finally:
+        presence.close()
+
+
+def run(study: Study, claim: Claim, objective: Objective) -> None:
+    """Run one trial and keep its outcome."""
+    start = time.perf_counter()
+    state, score, error = "failed", None, None
+    try:
+        with Lease(study, claim.id) as lease:
+            trial = Trial(study, claim, lease)
+            try:
+                score = float(objective(trial))
+                if not math.isfinite(score):
+                    trial.give_up(f"the score is {score}")
+            except NonFiniteError as diverged:
+                trial.give_up(str(diverged))
+            except StorageDown:
+                raise
+            except Exception as failure:
+                error = f"{type(failure).__name__}: {failure}"
+    except BaseException:  # Ctrl-C among others: somebody will try it again
+        study.void(claim.id)
+        raise
+    attributes: dict[str, Any] = {"seconds": time.perf_counter() - start}
+    if error is not None:
+        attributes |= {"error": error}
+    elif trial.why is not None:
+        state, score = "pruned", None
+        attributes |= {"why": trial.why}
+    else:
+        state = "complete"
+    with suppress(LostError):  # another worker has it
+        study.finish(claim.id, state, score, **attributes)
+
+
+def main() -> None:
+    """Run as a process of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and acts
+    orders = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
+    task = json.loads(orders.readline())
+    threading.Thread(target=_end_with_parent, args=(orders,), daemon=True).start()
+    folder = None if task["folder"] is None else Path(task["folder"])
+    try:
+        study = Study(open_storage(task["storage"], task["patience"]), task["name"])
+        work(study, find(study.plan.objective), folder, name=task["worker"])
+    except FastdlError as error:
+        sys.exit(f"{error}")
+
+
+def _end_with_parent(orders: IO[bytes]) -> None:
+    orders.read()
+    os._exit(1)
