@@ -7,13 +7,12 @@ import io
 import json
 import math
 import os
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fastdl.errors import DataError
 from fastdl.files import write_text
+from fastdl.tune.objective import Training, find
 from fastdl.tune.plan import Plan
-from fastdl.tune.storage import import_optuna
 from fastdl.tune.study import ERROR, Study
 
 
@@ -99,7 +98,11 @@ class SearchResult:
     @property
     def best_config(self) -> dict[str, Any]:
         """The settings of the best trial: all of a job, or the values alone."""
-        return {**self.plan.objective.get("job", {}), **self.best.params}
+        if "job" not in self.plan.objective:
+            return self.best.params
+        training = find(self.plan.objective)
+        assert isinstance(training, Training)
+        return training.with_values(self.best.params).to_dict()
 
     def save_best(self, path: str | os.PathLike[str]) -> None:
         """Write `best_config` as JSON; of a job it is for ``fastdl train --config``."""
@@ -124,7 +127,7 @@ class SearchResult:
         writer.writerows(self.table)
         write_text(path, text.getvalue())
 
-    def importance(self) -> Mapping[str, float]:
+    def importance(self) -> dict[str, float]:
         """Return how much each hyperparameter has to do with good scores; sum 1.
 
         By PED-ANOVA (Watanabe et al. 2023), as Optuna computes it, of the trials that
@@ -133,5 +136,4 @@ class SearchResult:
         scores = [trial.score for trial in self.ranked()]
         if len(scores) < 10 or scores[0] == scores[-1]:
             return {}
-        import_optuna()
         return self._study.importance()

@@ -10,9 +10,11 @@ from typing import Any
 
 from fastdl.errors import ArgumentError, FastdlError
 from fastdl.shapes import integer
+from fastdl.train import Job
+from fastdl.train.monitor import Monitor
 from fastdl.tune import objective as objectives
 from fastdl.tune.crew import Crew
-from fastdl.tune.objective import Objective
+from fastdl.tune.objective import Objective, Training
 from fastdl.tune.plan import Plan
 from fastdl.tune.result import SearchResult
 from fastdl.tune.space import Scale, Space
@@ -25,13 +27,14 @@ _POLL = 0.25  # seconds
 
 
 def search(
-    objective: Objective,
+    objective: Objective | Job,
     space: Mapping[str, Scale | Any],
     *,
     trials: int = 20,
     method: str = "random",
     pruner: str | None = "median",
     seed: int = 0,
+    monitor: str = "val_accuracy",
     mode: str | None = None,
     jobs: int = 1,
     out: str | os.PathLike[str] | None = None,
@@ -55,14 +58,16 @@ def search(
         result = tune.search(objective, space, trials=30)
         result.best.params
 
+    or ``tune.search(train.Job("digits"), space, trials=60, jobs=2, out="runs/lr")``.
     The score must be that of the dev set: the test set has no part in any choice.
 
     Parameters
     ----------
-    objective : callable
+    objective : Job or callable
+        A training, whose settings the names of the space are; or
         ``objective(trial) -> score``, see `fastdl.tune.Trial`. One that raises fails
-        its trial; a loss that is not finite ends it as hopeless. With several jobs or
-        a storage of several machines it must be a function of a module.
+        its trial; a loss that is not finite ends it as hopeless. With several jobs it
+        must be a function of a module, and each process imports it.
     space : mapping of str to Scale
         What is searched; other values are fixed.
     trials : int
@@ -78,8 +83,12 @@ def search(
     seed : int
         The values of a trial depend on it, the number of the trial, and, but for
         random search and grids, on earlier scores.
+    monitor : str
+        Of a job: the column of the history that is the score, one of the dev set. It is
+        that of the last epoch or, with patience, of the one whose weights are kept.
     mode : str, optional
-        Whether the "max" (the default) or the "min" of the score is best.
+        Whether the "max" or the "min" of the score is best. By default "max", for a job
+        what `monitor` needs.
     jobs : int
         Trials at a time: with more than one, processes of one thread each.
     out : path, optional
@@ -114,6 +123,10 @@ def search(
     """
     space = space if isinstance(space, Space) else Space(space)
     integer(jobs, "search: jobs")
+    if isinstance(objective, Job):
+        mode = Monitor(monitor, 0.0, mode, "search").decides()["mode"]
+        objective = Training(objective, monitor)
+        objective.check(space)
     description = objectives.describe(objective)
     plan = Plan(description, space, trials, method, pruner, seed, mode or "max")
     folder = None if out is None else Path(out)
