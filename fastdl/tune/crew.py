@@ -65,9 +65,7 @@ class Crew:
         for process in self._workers.values():
             if kind is not None:
                 process.kill()
-            assert process.stdin is not None
-            with suppress(OSError):
-                process.stdin.close()  # it ends now, if it has not yet
+            _close_input(process)  # it ends now, if it has not yet
         for name, process in self._workers.items():
             process.wait()
             forget(name, self._folder)
@@ -82,22 +80,27 @@ class Crew:
         FastdlError
             A worker ended with an error, or none comes to life.
         """
-        self._watch.look()
         for name, process in list(self._workers.items()):
-            if process.poll() is None:
-                continue
-            del self._workers[name]
-            freed = self._study.release(name, killed=process.returncode < 0)
-            if process.returncode > 0:
-                raise FastdlError("search: a worker ended with an error, see above")
-            self._stillborn = 0 if freed else self._stillborn + 1
-            if self._stillborn > _MOST_STILLBORN and process.returncode < 0:
-                raise FastdlError(
-                    f"search: workers die before they have a trial, of signal "
-                    f"{-process.returncode}"
-                )
+            if process.poll() is not None:
+                del self._workers[name]
+                self._bury(name, process)
+        self._watch.look()
         while len(self._workers) < self._jobs:
             self._start()
+
+    def _bury(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        _close_input(process)
+        died = process.returncode < 0
+        freed = self._study.release(name, killed=died)
+        forget(name, self._folder)
+        if process.returncode > 0:
+            raise FastdlError("search: a worker ended with an error, see above")
+        self._stillborn = self._stillborn + 1 if died and not freed else 0
+        if self._stillborn > _MOST_STILLBORN:
+            raise FastdlError(
+                f"search: workers die before they have a trial, of signal "
+                f"{-process.returncode}"
+            )
 
     def _start(self) -> None:
         name = new_name()
@@ -113,3 +116,9 @@ class Crew:
             process.stdin.write(json.dumps(self._task | {"worker": name}).encode())
             process.stdin.write(b"\n")
             process.stdin.flush()
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    with suppress(OSError):  # something was not read
+        process.stdin.close()

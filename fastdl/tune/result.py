@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from fastdl.errors import DataError
@@ -136,4 +137,5 @@ class SearchResult:
         scores = [trial.score for trial in self.ranked()]
         if len(scores) < 10 or scores[0] == scores[-1]:
             return {}
-        return self._study.importance()
+        with closing(self._study):
+            return self._study.importance()

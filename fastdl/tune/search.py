@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def search(
         objectives.find(description)  # here, where the error is seen at once
     name = name or (folder.resolve().name if folder is not None else "search")
     study = _open(open_storage(storage, patience), name, plan, resume)
-    with _Progress(study, progress) as bar:
+    with closing(study), _Progress(study, progress) as bar:
         if jobs == 1:
             work(study, objective, folder, bar.update)
         else:
@@ -152,9 +153,9 @@ def search(
                     bar.update()
                     time.sleep(_POLL)
         bar.update()
-    if error := study.hopeless():
-        raise FastdlError(f"search: no trial succeeded; the first: {error}")
-    return SearchResult(study)
+        if error := study.hopeless():
+            raise FastdlError(f"search: no trial succeeded; the first: {error}")
+        return SearchResult(study)
 
 
 def _open(storage: Any, name: str, plan: Plan, resume: bool) -> Study:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from fastdl.errors import ArgumentError, DataError, FastdlError
+from fastdl.files import SMALL, parse_json, reading
 
 try:
     import fcntl
@@ -54,7 +55,7 @@ def import_optuna() -> Any:
 
 
 def open_storage(where: str | None, patience: float | None = None) -> BaseStorage:
-    """Open a storage, or make it.
+    """Open a storage, or make it; its ``remove_session()`` closes connections.
 
     Parameters
     ----------
@@ -80,14 +81,13 @@ def open_storage(where: str | None, patience: float | None = None) -> BaseStorag
     patience = PATIENCE if patience is None else patience
     if where is None:
         return optuna.storages.InMemoryStorage()
+    name = hidden_password(where)
     if "://" in where:
-        make: Callable[[], Any] = partial(_open_database, optuna, where)
-        name = hidden_password(where)
-        opened = _persist(make, name, min(patience, _OPENING))
+        make = partial(_open_database, optuna, where)
+        opened, close = _persist(make, name, min(patience, _OPENING))
     else:
-        name = where
-        opened = _open_journal(optuna, where)
-    return _patient(opened, name, patience)
+        opened, close = _open_journal(optuna, where), lambda: None
+    return _patient(opened, close, name, patience)
 
 
 def hidden_password(where: str) -> str:
@@ -103,7 +103,7 @@ def hidden_password(where: str) -> str:
         return f"{where.partition('://')[0]}://..."
 
 
-def _open_database(optuna: Any, url: str) -> Any:
+def _open_database(optuna: Any, url: str) -> tuple[Any, Callable[[], None]]:
     from sqlalchemy.exc import ArgumentError as BadURL
     from sqlalchemy.exc import NoSuchModuleError
 
@@ -123,7 +123,8 @@ def _open_database(optuna: Any, url: str) -> Any:
             f"storage {hidden_password(url)}: the package of this database is "
             f"missing{hint}"
         ) from None
-    return optuna.storages.get_storage(storage)  # with its cache of finished trials
+    # With the cache of finished trials.
+    return optuna.storages.get_storage(storage), storage.engine.dispose
 
 
 # Journal ------------------------------------------------------------------------------
@@ -135,14 +136,10 @@ def _open_journal(optuna: Any, path: str) -> Any:
     path = os.path.abspath(path)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     lock = None if fcntl is None else _JournalLock(path)
-    if lock is not None:
-        _mend(path, lock)
-    try:
+    with reading(path, "as a journal of Optuna"):
+        if lock is not None:
+            _mend(path, lock)
         return JournalStorage(JournalFileBackend(path, cast(Any, lock)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{path} is damaged, or no journal of Optuna: {error}"
-        ) from None
 
 
 class _JournalLock:
@@ -172,18 +169,23 @@ def _mend(path: str, lock: _JournalLock) -> None:
     try:
         with open(path, "rb+") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - 2**20, 0))
+            file.seek(max(size - SMALL, 0))
             tail = file.read()
-            if tail and not tail.endswith(b"\n"):
-                file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+            end = tail.rfind(b"\n") + 1
+            if end < len(tail):
+                file.truncate(size - len(tail) + end)
     finally:
         lock.release()
+    if end:  # Optuna would find out with the line after it
+        parse_json(tail[:end].splitlines()[-1], path)
 
 
 # Patience -----------------------------------------------------------------------------
 
 
-def _patient(storage: Any, name: str, patience: float) -> BaseStorage:
+def _patient(
+    storage: Any, close: Callable[[], None], name: str, patience: float
+) -> BaseStorage:
     """Return a storage that asks another one, again when that is down."""
     from optuna.storages import BaseStorage
 
@@ -199,6 +201,7 @@ def _patient(storage: Any, name: str, patience: float) -> BaseStorage:
         for attribute, value in vars(BaseStorage).items()
         if callable(value) and not attribute.startswith("_")
     }
+    methods["remove_session"] = lambda self: close()
     return type("PatientStorage", (BaseStorage,), methods)()
 
 

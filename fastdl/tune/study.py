@@ -125,6 +125,10 @@ class Study:
         attributes = storage.get_study_user_attrs(study_id)
         return bool(attributes or storage.get_all_trials(study_id, deepcopy=False))
 
+    def close(self) -> None:
+        """Close connections to the storage; what is used later opens new ones."""
+        self._storage.remove_session()
+
     # What there is
 
     def tries(self) -> list[FrozenTrial]:

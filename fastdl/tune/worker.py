@@ -34,6 +34,7 @@ def work(
     folder: Path | None = None,
     after_trial: Callable[[], None] = lambda: None,
     name: str | None = None,
+    alone: bool = True,
 ) -> None:
     """Run trials until all have an outcome, whoever runs the others.
 
@@ -49,9 +50,11 @@ def work(
         Called after each trial.
     name : str, optional
         Of this worker.
+    alone : bool
+        Whether no parent looks at the locks, which knows its own children better.
     """
     name = name or new_name()
-    presence, watch = Presence(name, folder), Watch(study, folder)
+    presence, watch = Presence(name, folder), Watch(study, folder if alone else None)
     wait = _SHORTEST_WAIT
     try:
         while not (study.is_done() or study.hopeless()):
@@ -109,7 +112,8 @@ def main() -> None:
     folder = None if task["folder"] is None else Path(task["folder"])
     try:
         study = Study(open_storage(task["storage"], task["patience"]), task["name"])
-        work(study, find(study.plan.objective), folder, name=task["worker"])
+        objective = find(study.plan.objective)
+        work(study, objective, folder, name=task["worker"], alone=False)
     except FastdlError as error:
         sys.exit(f"{error}")
 

@@ -1,8 +1,10 @@
 """Objectives that workers can import, and a PostgreSQL server of our own."""
 
+import importlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -59,9 +61,8 @@ def objectives(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("TRIALS_LOG", str(tmp_path / "trials.log"))
     monkeypatch.setenv("KILLED", str(tmp_path / "killed"))
-    import search_objectives
-
-    return search_objectives
+    yield importlib.import_module("search_objectives")
+    del sys.modules["search_objectives"]  # the next test has a file of its own
 
 
 class Postgres:
