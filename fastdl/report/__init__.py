@@ -17,6 +17,12 @@ from fastdl.report.page import page, write_page
 from fastdl.report.paths import optimizer_paths
 from fastdl.report.reliability import reliability_diagram
 from fastdl.report.roc import roc_curve
+from fastdl.report.search import (
+    search_history,
+    search_importance,
+    search_parallel,
+    search_slices,
+)
 from fastdl.report.style import save_figure
 
 __all__ = [
@@ -36,4 +42,8 @@ __all__ = [
     "roc_curve",
     "save_figure",
     "write_page",
+    "search_history",
+    "search_importance",
+    "search_parallel",
+    "search_slices",
 ]
