@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import fastdl
-from bench import bench_augment, bench_gather, kernels, peer, steps
+from bench import bench_augment, bench_gather, kernels, peer, search, steps
 from bench.harness import REPEATS, Table, describe_load, describe_machine
 from bench.harness import __doc__ as method
 from bench.instructions import instructions
@@ -45,6 +45,8 @@ def tables(repeats: int, compiled: bool) -> dict[str, Callable[[], Table]]:
         "waiting": partial(bench_gather.waiting, repeats),
         "reference": partial(kernels.against_reference, repeats),
         "instructions": instructions,
+        "search": search.methods,
+        "caviar": search.caviar,
     }
 
 

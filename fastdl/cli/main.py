@@ -20,6 +20,7 @@ examples:
   fastdl errors runs/digits                  look at its mistakes, and tag them
   fastdl labels digits                       find labels that are likely wrong
   fastdl compare runs/digits runs/other      choose one of several runs
+  fastdl tune digits                         search better settings
   fastdl predict runs/digits picture.png     ask it about a picture
   fastdl COMMAND --help                      the options of a command, with examples
 """
@@ -27,6 +28,7 @@ examples:
 # Each is a module of this room, with HELP, DESCRIPTION, EXAMPLES, add_arguments, run.
 COMMANDS = (
     "train",
+    "tune",
     "evaluate",
     "compare",
     "diagnose",

@@ -99,7 +99,7 @@ def search(
         Where the study is kept: a path or a URL, see `fastdl.tune.open_storage`;
         several machines share one. By default a journal in `out`.
     name : str, optional
-        Of the study in the storage; by default that of the folder.
+        Of the study in a storage that is given; by default that of the folder.
     resume : bool
         Go on with the study of this name, or help others that do; made with the same
         arguments, but `trials` of a random search and TPE may grow.
@@ -131,6 +131,8 @@ def search(
     description = objectives.describe(objective)
     plan = Plan(description, space, trials, method, pruner, seed, mode or "max")
     folder = None if out is None else Path(out)
+    if name is None:  # a journal has one study, and its folder may be renamed
+        name = folder.resolve().name if folder is not None and storage else "search"
     if storage is None and folder is not None:
         storage = str(folder / JOURNAL)
     if storage is None and (jobs > 1 or resume):
@@ -140,7 +142,6 @@ def search(
         )
     if jobs > 1:
         objectives.find(description)  # here, where the error is seen at once
-    name = name or (folder.resolve().name if folder is not None else "search")
     study = _open(open_storage(storage, patience), name, plan, resume)
     with closing(study), _Progress(study, progress) as bar:
         if jobs == 1:

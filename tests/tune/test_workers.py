@@ -174,7 +174,7 @@ def test_s34_caviar_finds_what_one_process_finds(objectives, tmp_path):
     alone = tune.search(objectives.parabola, **arguments)
     for mine, other in zip(many.trials, alone.trials, strict=True):
         assert (mine.params, mine.score) == (other.params, other.score)
-    study = Study(open_storage(str(tmp_path / "many" / "study.journal")), "many")
+    study = Study(open_storage(str(tmp_path / "many" / "study.journal")), "search")
     assert len({each.user_attrs["worker"] for each in study.tries()}) == 2
     assert not list((tmp_path / "many").glob(".*.lock"))
 
@@ -233,15 +233,15 @@ def search_and_kill(folder, trials, kills, group):
         )
         target = len(states[-1]) + 1 if states else 1
         while kill < kills and process.poll() is None:
-            if journal.exists() and Study.exists(open_storage(str(journal)), "out"):
-                study = Study(open_storage(str(journal)), "out")
+            if journal.exists() and Study.exists(open_storage(str(journal)), "search"):
+                study = Study(open_storage(str(journal)), "search")
                 if len(study.finished()) >= target:
                     break
             time.sleep(0.02)
         if kill < kills:
             (os.killpg if group(kill) else os.kill)(process.pid, signal.SIGKILL)
         process.wait()
-        study = Study(open_storage(str(journal)), "out")
+        study = Study(open_storage(str(journal)), "search")
         states.append({n: t.value for n, t in study.finished().items()})
     assert process.returncode == 0
     return states, study
