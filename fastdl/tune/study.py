@@ -346,5 +346,5 @@ class Study:
     def _update(self, own: int, method: str, *arguments: Any) -> None:
         try:
             getattr(self._storage, method)(own, *arguments)
-        except self._optuna.exceptions.UpdateFinishedTrialError:
+        except RuntimeError:  # Optuna's for a trial that is finished already
             raise LostError from None
