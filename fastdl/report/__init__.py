@@ -41,9 +41,9 @@ __all__ = [
     "reliability_diagram",
     "roc_curve",
     "save_figure",
-    "write_page",
     "search_history",
     "search_importance",
     "search_parallel",
     "search_slices",
+    "write_page",
 ]
