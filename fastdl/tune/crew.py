@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fastdl.errors import FastdlError
 from fastdl.tune.lease import Watch, forget, new_name
+from fastdl.tune.storage import StorageDown
 from fastdl.tune.study import Study
 
 # Each a process of one thread: as many trials as cores is faster than one trial on all.
@@ -69,7 +70,7 @@ class Crew:
         for name, process in self._workers.items():
             process.wait()
             forget(name, self._folder)
-            if kind is KeyboardInterrupt:
+            if kind is not StorageDown:
                 self._study.release(name)
 
     def look(self) -> None:

@@ -14,6 +14,7 @@ from fastdl.shapes import integer
 from fastdl.train import Job
 from fastdl.train.monitor import Monitor
 from fastdl.tune import objective as objectives
+from fastdl.tune import unsent
 from fastdl.tune.crew import Crew
 from fastdl.tune.objective import Objective, Training
 from fastdl.tune.plan import Plan
@@ -144,6 +145,8 @@ def search(
         objectives.find(description)  # here, where the error is seen at once
     study = _open(open_storage(storage, patience), name, plan, resume)
     with closing(study), _Progress(study, progress) as bar:
+        if folder is not None:
+            unsent.deliver(study, folder)
         if jobs == 1:
             work(study, objective, folder, bar.update)
         else:

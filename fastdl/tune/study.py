@@ -103,14 +103,14 @@ class Study:
     def _create(self, plan: Plan) -> None:
         storage, directions = self._storage, self._optuna.study.StudyDirection
         best = directions.MAXIMIZE if plan.mode == "max" else directions.MINIMIZE
-        if self.exists(storage, self.name):
-            raise ArgumentError(
-                f"there is a study {self.name!r} already; go on with it (--resume, "
-                f"resume=True), or choose another folder or name"
-            )
         try:
             study_id = storage.create_new_study([best], self.name)
         except self._optuna.exceptions.DuplicatedStudyError:
+            if self.exists(storage, self.name):
+                raise ArgumentError(
+                    f"there is a study {self.name!r} already; go on with it (--resume, "
+                    f"resume=True), or choose another folder or name"
+                ) from None
             study_id = storage.get_study_id_from_name(self.name)
         storage.set_study_user_attr(study_id, _PLAN, plan.to_json())
 

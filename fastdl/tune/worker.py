@@ -14,11 +14,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from fastdl.errors import FastdlError, NonFiniteError
+from fastdl.tune import unsent
 from fastdl.tune.lease import Lease, Presence, Watch, new_name
 from fastdl.tune.objective import Objective, find
 from fastdl.tune.storage import StorageDown, open_storage
@@ -65,14 +65,16 @@ def work(
                 wait = min(2 * wait, _LONGEST_WAIT)
                 continue
             wait = _SHORTEST_WAIT
-            run(study, claim, objective)
+            run(study, claim, objective, folder)
             after_trial()
     finally:
         presence.close()
 
 
-def run(study: Study, claim: Claim, objective: Objective) -> None:
-    """Run one trial and keep its outcome."""
+def run(
+    study: Study, claim: Claim, objective: Objective, folder: Path | None = None
+) -> None:
+    """Run one trial and keep its outcome, in the folder if the storage is down."""
     start = time.perf_counter()
     state, score, error = "failed", None, None
     try:
@@ -88,19 +90,28 @@ def run(study: Study, claim: Claim, objective: Objective) -> None:
                 raise
             except Exception as failure:
                 error = f"{type(failure).__name__}: {failure}"
+    except StorageDown:
+        raise
     except BaseException:  # Ctrl-C among others: somebody will try it again
         study.void(claim.id)
         raise
-    attributes: dict[str, Any] = {"seconds": time.perf_counter() - start}
+    outcome: dict[str, Any] = {"seconds": time.perf_counter() - start}
     if error is not None:
-        attributes |= {"error": error}
+        outcome |= {"error": error}
     elif trial.why is not None:
         state, score = "pruned", None
-        attributes |= {"why": trial.why}
+        outcome |= {"why": trial.why}
     else:
         state = "complete"
-    with suppress(LostError):  # another worker has it
-        study.finish(claim.id, state, score, **attributes)
+    outcome |= {"state": state, "score": score}
+    try:
+        study.finish(claim.id, **outcome)
+    except LostError:  # another worker has it
+        pass
+    except StorageDown:
+        if folder is not None:
+            unsent.keep(folder, claim.id, outcome)
+        raise
 
 
 def main() -> None:

@@ -320,6 +320,40 @@ def test_a_storage_that_stays_down_is_an_error(tmp_path, monkeypatch):
     assert len(result.trials) == 4
 
 
+def test_what_a_storage_did_not_take_is_delivered_later(tmp_path, monkeypatch):
+    """A training is not made again because its storage was down at its end."""
+    from optuna.storages.journal import JournalFileBackend
+
+    calls = []
+
+    def append(self, logs):
+        raise OSError(28, "No space left on device")
+
+    def objective(trial):
+        calls.append(trial.number)
+        if trial.number == 1 and len(calls) == 2:
+            monkeypatch.setattr(JournalFileBackend, "append_logs", append)
+        return 5.0 + trial.number
+
+    out = tmp_path / "out"
+    with monkeypatch.context(), pytest.raises(tune.StorageDown):
+        tune.search(objective, SPACE, trials=3, out=out, patience=0.1)
+    monkeypatch.undo()
+    assert len(list(out.glob("unsent-*.json"))) == 1
+    result = tune.search(objective, SPACE, trials=3, out=out, resume=True)
+    assert calls == [0, 1, 2]
+    assert [trial.score for trial in result.trials] == [5, 6, 7]
+    assert not list(out.glob("unsent-*.json"))
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"own": 0, "no": 1}'])
+def test_a_damaged_file_of_an_outcome(tmp_path, content):
+    (tmp_path / "unsent-0.json").write_text(content)
+    with pytest.raises(FastdlError, match=r"unsent-0\.json is damaged"):
+        tune.search(one, SPACE, trials=1, out=tmp_path)
+    assert (tmp_path / "unsent-0.json").read_text() == content
+
+
 def test_no_server_there(tmp_path):
     pytest.importorskip("psycopg")
     url = "postgresql://me:secret@127.0.0.1:1/searches"
