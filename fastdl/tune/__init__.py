@@ -2,17 +2,9 @@
 
 from fastdl.tune.plan import METHODS, PRUNERS
 from fastdl.tune.result import Outcome, SearchResult
+from fastdl.tune.scale import Choice, Integer, Linear, Log, OneMinusLog, Scale
 from fastdl.tune.search import search
-from fastdl.tune.space import (
-    Choice,
-    Integer,
-    Linear,
-    Log,
-    OneMinusLog,
-    Scale,
-    Space,
-    read_space,
-)
+from fastdl.tune.space import Space, read_space
 from fastdl.tune.storage import StorageDown, open_storage
 from fastdl.tune.trial import Trial
 

@@ -11,7 +11,8 @@ from typing import Any
 from fastdl.errors import ArgumentError
 from fastdl.train import OPTIMIZERS, Job, Parts
 from fastdl.train.job import recipe_fields
-from fastdl.tune.space import Choice, Space
+from fastdl.tune.scale import Choice
+from fastdl.tune.space import Space
 from fastdl.tune.trial import Trial
 
 Objective = Callable[[Trial], float]

@@ -19,7 +19,8 @@ from fastdl.tune.crew import Crew
 from fastdl.tune.objective import Objective, Training
 from fastdl.tune.plan import Plan
 from fastdl.tune.result import SearchResult
-from fastdl.tune.space import Scale, Space
+from fastdl.tune.scale import Scale
+from fastdl.tune.space import Space
 from fastdl.tune.storage import open_storage
 from fastdl.tune.study import Study
 from fastdl.tune.worker import work
