@@ -104,7 +104,8 @@ def run(options: Namespace) -> None:
     parts, folder = _parts(options)
     folder = options.out or folder
     check_writable(folder / FILE)
-    chosen = _recipe(options, sum(len(p) for p in parts[2:] if p is not None))
+    sets = [getattr(parts, name) for name in PARTS]
+    chosen = _recipe(options, sum(len(each) for each in sets if each is not None))
     print(
         f"{parts.name}: {options.folds} networks ({chosen.model}, {chosen.epochs} "
         f"epochs), each asked about examples that it has not seen",

@@ -17,7 +17,7 @@ import numpy as np
 from fastdl.data import Concat
 from fastdl.data.strata import class_labels
 from fastdl.errors import ArgumentError, DataError, suggest
-from fastdl.files import read_json, reading, write_text
+from fastdl.files import parse_json, read_file, reading, write_text
 from fastdl.shapes import integer
 from fastdl.strategy.labels import SuspectLabels, WrongPair, suspect_labels
 from fastdl.strategy.out_of_fold import out_of_fold
@@ -27,6 +27,7 @@ from fastdl.train import Parts, Recipe
 PARTS = ("train", "dev", "test", "train_dev")
 FILE = "labels.json"
 _FORMAT = 1
+_LARGEST = 2**27  # bytes; a million suspects
 _SHOWN = 10  # suspects that are printed
 _SEEN = 60_000  # examples that a small data set is trained with, all epochs together
 
@@ -137,15 +138,15 @@ class LabelReview:
         content = {"format": _FORMAT, "kind": self.kind, **dataclasses.asdict(self)}
         content["pairs"] = [pair._asdict() for pair in self.pairs]
         write_text(Path(folder, FILE), json.dumps(content, indent=1) + "\n")
-        table = io.StringIO()
-        writer = csv.writer(table, lineterminator="\n")
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["part", "index", "given", "suggested", "score", "suspect"])
         for entries, word in ((self.suspects, "yes"), (self.sample, "no")):
             for each in entries:
                 names = self.classes[each.given], self.classes[each.suggested]
                 score = f"{each.score:.4g}"
                 writer.writerow([each.part, each.index, *names, score, word])
-        write_text(Path(folder, "labels.csv"), table.getvalue())
+        write_text(Path(folder, "labels.csv"), text.getvalue())
 
 
 def read_suspects(folder: str | os.PathLike[str]) -> LabelReview | None:
@@ -159,7 +160,7 @@ def read_suspects(folder: str | os.PathLike[str]) -> LabelReview | None:
     path = Path(folder, FILE)
     if not path.is_file():
         return None
-    content = read_json(path)
+    content = parse_json(read_file(path, _LARGEST), path)
     with reading(path):
         version = content.pop("format")
         if type(version) is int and version > _FORMAT:
