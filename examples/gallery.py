@@ -2,8 +2,8 @@
 
     python examples/gallery.py
 
-Takes a minute on two cores. The pictures are small: few colours, at most 1,000 pixels
-wide.
+Takes two minutes on two cores. The pictures are small: few colours, at most 1,000
+pixels wide.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import initialisation
 import minibatches
 import numpy as np
 import optimisers
+import pipeline
 import regularisation
 from PIL import Image
 
@@ -130,6 +131,7 @@ EXAMPLES = {
     "minibatches": minibatches.main,
     "batch_norm": batch_norm.main,
     "augmentation": partial(augmentation.main, dataset="digits"),
+    "pipeline": pipeline.main,
 }
 OPTIMISERS = ("optimisers_saddle", "optimisers_moons", "optimisers_losses")
 NAMES = (*FIGURES, *EXAMPLES, *OPTIMISERS)

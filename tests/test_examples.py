@@ -138,6 +138,21 @@ def test_augmentation(run, tmp_path):
     assert 0.8 < accuracies["as they are"] < accuracies["augmented"]
 
 
+def test_pipeline(run, tmp_path):
+    """S36: find, crop and read a digit in a scene; end to end beside it."""
+    path = tmp_path / "pipeline.png"
+    result, printed = run("pipeline", epochs=2, path=str(path))
+    assert path.read_bytes().startswith(b"\x89PNG")
+    find, crop, read = result.stages
+    assert result.most == "find"
+    assert find.alone > 1  # pixels, after two epochs
+    assert 0.1 < result.score < 0.5 < find.perfect == read.alone < read.perfect == 1
+    assert crop.gain is None
+    assert result.score + find.gain + read.gain == pytest.approx(1)
+    assert 0.05 < result.end_to_end < find.perfect
+    assert "1,797 examples; a perfect 'find' would gain most" in printed
+
+
 def test_gallery(run, tmp_path):
     """Every picture of the page is there, small, and can be made."""
     made, _ = run("gallery", names=["learning_rate", "augmentations"], folder=tmp_path)

@@ -45,6 +45,11 @@ class Concat:
         self._columns = [_column(values) for values in zip(*firsts, strict=True)]
 
     @property
+    def x(self) -> np.ndarray:
+        """Inputs of all the examples, gathered anew at each use."""
+        return self.take(np.arange(len(self)))[0]
+
+    @property
     def y(self) -> np.ndarray | None:
         """Labels or targets of all the examples, or None."""
         if self._columns[1] is None:

@@ -243,18 +243,22 @@ def _mixed(
     operation: str, signal: np.ndarray, piece: np.ndarray, snr: float
 ) -> np.ndarray:
     """Return the sum, in the type of the signal."""
-    power = _power(signal)
-    if power == 0:
+    level = _rms(signal)
+    if level == 0:
         raise DataError(
             f"{operation}: the signal is silent, so that there is no signal-to-noise "
             f"ratio; leave such examples out"
         )
-    gain = math.sqrt(power / _power(piece)) * 10 ** (-snr / 20)
-    return (signal + gain * piece.astype(np.float64)).astype(signal.dtype)
+    level *= 10 ** (-snr / 20)
+    noise = piece.astype(np.float64) / _rms(piece) * level
+    return (signal + noise).astype(signal.dtype)
 
 
-def _power(signal: np.ndarray) -> float:
-    return float(np.mean(np.square(signal, dtype=np.float64)))
+def _rms(signal: np.ndarray) -> float:
+    """Return the square root of the power; squares may overflow, or become 0."""
+    signal = signal.astype(np.float64)
+    peak = float(np.abs(signal).max())
+    return peak * math.sqrt(np.mean(np.square(signal / peak))) if peak else 0.0
 
 
 def _piece(noise: np.ndarray, shape: tuple[int, ...], place: np.ndarray) -> np.ndarray:
@@ -277,7 +281,7 @@ def _piece(noise: np.ndarray, shape: tuple[int, ...], place: np.ndarray) -> np.n
 
 def _from(noise: np.ndarray, shape: tuple[int, ...], starts: np.ndarray) -> np.ndarray:
     for axis, start in enumerate(starts.tolist()):
-        noise = noise.take(range(start, start + shape[axis]), axis, mode="wrap")
+        noise = noise.take(np.arange(start, start + shape[axis]), axis, mode="wrap")
     return noise
 
 

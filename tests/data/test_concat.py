@@ -42,6 +42,7 @@ def test_examples_stand_one_after_the_other():
     np.testing.assert_array_equal(x[:, 0], order)
     assert (x.dtype, y.dtype) == (np.float32, np.int64)
     assert whole.weight is None
+    np.testing.assert_array_equal(whole.x[:, 1], np.arange(10))
     x, y = whole[7]
     assert (x.tolist(), y) == ([7.0] * 3, 7)
     assert whole[2:4][1].tolist() == [2, 3]

@@ -70,6 +70,16 @@ def test_decibel_as_everybody_counts_them():
     np.testing.assert_allclose(mix(signal, noise, -20), [11, 9])
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e-310, 1e200])
+def test_very_soft_and_very_loud_noise(scale):
+    signal = waves(50, dtype=float)
+    for mixed in (
+        mix(signal, scale * waves(50, seed=1, dtype=float), 3),
+        mix(scale * signal, waves(50, seed=1, dtype=float), 3) / scale,
+    ):
+        assert measured(mixed, signal) == pytest.approx(3, abs=1e-3)
+
+
 def pieces(noise, n, seed):
     """Return what was mixed in, up to its scale."""
     signal = np.ones((n, *noise.shape[1:])) if noise.ndim < 3 else np.ones(n)
