@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,6 +15,8 @@ from fastdl.report.page.results import Answers, run_names
 from fastdl.report.page.sections.calibration import calibration
 from fastdl.report.page.sections.confusion import confusion
 from fastdl.report.page.sections.mistakes import mistakes
+from fastdl.strategy.label_review import Suspect
+from fastdl.strategy.labels import WrongPair
 from fastdl.train import Job, open_run
 
 VOID = {"meta", "link", "img"}
@@ -232,6 +235,48 @@ def test_tags_of_other_data_are_left_out(digits_run, tmp_path):
     )
     few.tag(0, "other")
     assert "tags" not in check(report.page([run])).ids
+
+
+def review_of(run, pairs=()):
+    """Return two suspects in the parts of a run, one to train with and one to test."""
+    parts = open_run(run).parts
+    suspects = [
+        Suspect(part, 3, int(getattr(parts, part).y[3]), 8, score)
+        for part, score in (("train", 0.99), ("test", 0.0001))
+    ]
+    names = (parts.name, parts.classes, "all", 4, 0)
+    return strategy.LabelReview(*names, 0.042, 0.5, pairs, tuple(suspects), ())
+
+
+def test_suspect_labels(digits_run, tmp_path):
+    """S30"""
+    run = copy_of(digits_run, tmp_path)
+    assert "suspects" not in check(report.page([run])).ids
+    review_of(run).save(run)
+    page = check(report.page([run]))
+    assert "suspects" in page.ids
+    assert "2 labels are suspect; about 4.2% of all are wrong" in page.text
+    assert "99% train #3" in page.text
+    assert "<0.1% test #3" in page.text
+    assert "No class is labelled as another" in page.text
+
+
+def test_systematic_noise(digits_run, tmp_path):
+    """S30"""
+    run = copy_of(digits_run, tmp_path)
+    pair = WrongPair(true=4, given=9, share=0.2, examples=30.0, p_value=1e-9)
+    review_of(run, (pair,)).save(run)
+    text = check(report.page([run])).text
+    assert "The noise is systematic: 4 as 9 (20% of its examples)." in text
+
+
+def test_suspects_of_other_parts_are_left_out(digits_run, tmp_path):
+    """The run was trained again, with another seed."""
+    run = copy_of(digits_run, tmp_path)
+    review = review_of(run)
+    other = replace(review.suspects[0], given=(review.suspects[0].given + 1) % 10)
+    replace(review, suspects=(other,)).save(run)
+    assert "suspects" not in check(report.page([run])).ids
 
 
 def test_curve_over_the_data(digits_run, tmp_path):

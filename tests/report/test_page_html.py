@@ -9,7 +9,7 @@ import pytest
 from fastdl.report.page import svg
 from fastdl.report.page.html import Markup, join, picture, table, tag
 from fastdl.report.page.pixels import MOST_PIXELS, shrunk, signed, small_picture
-from fastdl.report.page.text import duration, number, percent
+from fastdl.report.page.text import duration, number, percent, short
 
 EVIL = "<script>alert('1')</script>&\""
 
@@ -45,6 +45,12 @@ def test_picture_stands_in_the_page():
 )  # fmt: skip
 def test_numbers(value, text):
     assert number(value) == text
+
+
+def test_short_numbers():
+    numbers = (0, 0.25, -0.5, 3e-5, 1.25e-7, 1000, 1536, 2398208, 5e9)
+    texts = "0 0.25 -0.5 3e-5 1.2e-7 1k 1.536k 2.398M 5G"
+    assert " ".join(map(short, numbers)) == texts
 
 
 def test_percents_and_durations():

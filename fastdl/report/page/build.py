@@ -26,6 +26,7 @@ from fastdl.report.page.sections.layers import layers
 from fastdl.report.page.sections.mistakes import mistakes
 from fastdl.report.page.sections.overview import overview
 from fastdl.report.page.sections.settings import settings
+from fastdl.report.page.sections.suspects import suspects
 from fastdl.report.page.sections.tags import tags
 from fastdl.report.page.sections.timing import timing
 from fastdl.train import FinishedRun, open_run
@@ -127,6 +128,9 @@ def _chapter(results: Results, prefix: str, runs: int) -> _Chapter:
         ]
     if results.tagged is not None:
         found.append(("tags", "Kinds of mistakes", tags(results.tagged)))
+    if results.review is not None:
+        content = suspects(results.review, run.parts, runs)
+        found.append(("suspects", "Suspect labels", content))
     if answers is not None:
         found += [
             ("classes", "Classes", classes(answers)),

@@ -57,7 +57,7 @@ def join(children: Any) -> Markup:
 
 
 def table(
-    head: Iterable[Any],
+    head: Iterable[Any] | None,
     rows: Iterable[Iterable[Any]],
     caption: str,
     class_: str | None = None,
@@ -71,11 +71,17 @@ def table(
     content = tag(
         "table",
         tag("caption", caption),
-        tag("thead", tag("tr", [tag("th", each, scope="col") for each in head])),
+        _head(head),
         tag("tbody", body),
         class_=class_,
     )
     return scrolling(content, caption, tall=len(rows) > _MOST_ROWS)
+
+
+def _head(names: Iterable[Any] | None) -> Markup | None:
+    if names is None:
+        return None
+    return tag("thead", tag("tr", [tag("th", each, scope="col") for each in names]))
 
 
 def note(*text: Any) -> Markup:

@@ -19,9 +19,11 @@ from fastdl.strategy import (
     Diagnosis,
     ErrorAnalysis,
     InferenceCost,
+    LabelReview,
     inference_costs,
     kept,
     measure_run,
+    read_suspects,
 )
 from fastdl.strategy.error_analysis import PARTS
 from fastdl.train import FinishedRun
@@ -88,6 +90,8 @@ class Results:
     answers : Answers or None
     tagged : ErrorAnalysis or None
         The dev set, when examples of it have tags.
+    review : LabelReview or None
+        The suspect labels, when they were looked for before.
     data_curve : DataCurve or None
         When it was measured before.
     missing : str
@@ -100,6 +104,7 @@ class Results:
     diagnosis: Diagnosis | None = None
     answers: Answers | None = None
     tagged: ErrorAnalysis | None = None
+    review: LabelReview | None = None
     data_curve: DataCurve | None = None
     missing: str = ""
 
@@ -140,7 +145,7 @@ def _examine(
     probabilities = run.trainer.predict(data.x, probabilities=True)
     answers = Answers(data.x, data.y, probabilities, run.classes)
     answers.part = part
-    return replace(known, answers=answers, tagged=_tagged(run))
+    return replace(known, answers=answers, tagged=_tagged(run), review=_review(run))
 
 
 def _diagnosis(run: FinishedRun, human: float) -> Diagnosis | None:
@@ -178,6 +183,11 @@ def sign_test(won: int, lost: int) -> float:
         return 1.0
     distance = (abs(won - lost) - 1) / math.sqrt(won + lost)
     return math.erfc(distance / math.sqrt(2))
+
+
+def _review(run: FinishedRun) -> LabelReview | None:
+    review = read_suspects(run.folder.path)
+    return review if review is not None and review.fits(run.parts) else None
 
 
 def run_names(paths: Sequence[Path]) -> list[str]:

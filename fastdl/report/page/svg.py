@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastdl.report.page.html import Markup, tag
-from fastdl.report.page.text import shortened
+from fastdl.report.page.text import short, shortened
 
 Numbers = Sequence[float] | np.ndarray
 
@@ -275,11 +275,11 @@ def _frame(x: Axis, y: Axis) -> Markup:
         at = f"{_y(y, value):.1f}"
         parts.append(tag("path", d=f"M{_LEFT} {at}H{_RIGHT}", class_="grid"))
         parts.append(
-            tag("text", _short(value), x=_LEFT - 6, y=at, dy="0.35em", class_="tick y")
+            tag("text", short(value), x=_LEFT - 6, y=at, dy="0.35em", class_="tick y")
         )
     for value in x.ticks(7):
         at = f"{_x(x, value):.1f}"
-        parts.append(tag("text", _short(value), x=at, y=_BOTTOM + 15, class_="tick x"))
+        parts.append(tag("text", short(value), x=at, y=_BOTTOM + 15, class_="tick x"))
     middle = (_LEFT + _RIGHT) // 2
     parts.append(tag("text", x.label, x=middle, y=_HEIGHT - 6, class_="tick x label"))
     return tag("g", parts, aria_hidden="true")
@@ -319,14 +319,3 @@ def _powers(low: float, high: float) -> list[float]:
         if len(ticks) > 2:
             break
     return ticks[:: -(-len(ticks) // 6)] if ticks else []
-
-
-def _short(value: float) -> str:
-    """Return the text of a tick: 0.25, 1500 as 1.5k, 0.00003 as 3e-5."""
-    if value and abs(value) < 1e-4:
-        digits, _, exponent = f"{value:.1e}".partition("e")
-        return f"{digits.removesuffix('.0')}e{int(exponent)}"
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= limit:
-            return f"{value / limit:.4g}{unit}"
-    return f"{value:.4g}"

@@ -14,6 +14,17 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def short(value: float) -> str:
+    """Return a number with few letters: 0.25, 3e-5, 1.5k, 2.398M."""
+    if value and abs(value) < 1e-4:
+        digits, _, exponent = f"{value:.1e}".partition("e")
+        return f"{digits.removesuffix('.0')}e{int(exponent)}"
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.4g}{unit}"
+    return f"{value:.4g}"
+
+
 def percent(share: float) -> str:
     """Return a probability: 98%, 0.3%, <0.1%."""
     if 0 < share < 0.0005:

@@ -9,7 +9,7 @@ from typing import Any
 from fastdl import metrics
 from fastdl.report.page.html import Markup, tag
 from fastdl.report.page.results import Results
-from fastdl.report.page.text import duration, plural
+from fastdl.report.page.text import duration, plural, short
 
 
 def overview(results: Results) -> Iterator[Any]:
@@ -42,7 +42,7 @@ def overview(results: Results) -> Iterator[Any]:
             ),
         ]
     cost = results.cost
-    work = f"{cost.multiply_adds:,} multiply-adds"
+    work = f"{short(cost.multiply_adds)} multiply-adds"
     cards.append(_card("parameters", f"{cost.parameters:,}", work))
     if results.times_known:
         seconds = sum(run.history["seconds"])

@@ -16,19 +16,20 @@ _MOST_NAMES = 30  # of classes
 
 def settings(run: FinishedRun) -> Iterator[Any]:
     """Show all settings, the machine, and the layers of the network."""
+    machine = machine_of(run.config)
     rows = [
         (name.replace("_", " "), in_words(value))
         for name, value in run.config.items()
-        if name not in _ELSEWHERE
+        if value is not None and name not in (*_ELSEWHERE, *machine)
     ]
     rows.append(("input", "x".join(map(str, run.input_shape))))
     names = ", ".join(run.classes[:_MOST_NAMES])
     more = ", ..." if len(run.classes) > _MOST_NAMES else ""
     rows.append((f"{len(run.classes)} classes", names + more))
-    tables = [table(["setting", "value"], rows, "Settings", "facts")]
-    if machine := machine_of(run.config):
+    tables = [table(None, rows, "Settings; all others are the usual ones", "facts")]
+    if machine:
         pairs = [(name, in_words(value)) for name, value in machine.items()]
-        tables.append(table(["", "is"], pairs, "Where it was trained", "facts"))
+        tables.append(table(None, pairs, "Where it was trained", "facts"))
     yield tag("div", tables, class_="charts")
     network = tag("pre", run.model.summary(run.input_shape), tabindex=0)
     yield tag("details", tag("summary", "The network, layer by layer"), network)

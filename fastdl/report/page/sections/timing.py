@@ -31,8 +31,8 @@ def timing(results: Results) -> Iterator[Any]:
     yield tag(
         "div",
         _training(results),
-        svg.figure("examples/s, training", drawing),
         _asking(results),
+        svg.figure("examples/s, training", drawing),
         class_="charts",
     )
 
@@ -49,20 +49,21 @@ def _training(results: Results) -> Markup:
     for name in ("instruction set", "machine"):
         if name in machine:
             rows.append((name, machine[name]))
-    return table(["", ""], rows, "Training, without validation", "facts")
+    return table(None, rows, "Training, without validation", "facts")
 
 
 def _asking(results: Results) -> Markup:
     cost = results.cost
     rows = [
-        ("one example", f"{cost.latency_ms:.3g} ms (95%: {cost.latency_p95_ms:.3g})"),
-        (
-            f"a batch of {cost.batch_size}",
-            f"{cost.batch_ms:.3g} ms (95%: {cost.batch_p95_ms:.3g})",
-        ),
+        ("one example", _times(cost.latency_ms, cost.latency_p95_ms)),
+        (f"a batch of {cost.batch_size}", _times(cost.batch_ms, cost.batch_p95_ms)),
         ("multiply-adds", f"{cost.multiply_adds:,} an example"),
         ("parameters", f"{cost.parameters:,}"),
         ("file", file_size(results.run.folder.model.stat().st_size)),
     ]
     caption = "Asking the network, measured where this page was made"
-    return table(["", ""], rows, caption, "facts")
+    return table(None, rows, caption, "facts")
+
+
+def _times(median_ms: float, p95_ms: float) -> str:
+    return f"{median_ms:.3g} ms (95% within {p95_ms:.3g} ms)"

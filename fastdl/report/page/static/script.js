@@ -1,7 +1,7 @@
 "use strict";
 // Links with data-cell ("true-answer") choose the mistakes that their run shows.
 for (const run of document.querySelectorAll("article")) {
-  const gallery = run.querySelector(".gallery");
+  const gallery = run.querySelector(".mistakes");
   if (!gallery) continue;
   const status = run.querySelector(".status");
   const all = run.querySelector(".all");

@@ -1,0 +1,61 @@
+"""Examples side by side, each with two labels under its picture."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastdl.report.page.html import Markup, picture, tag
+from fastdl.report.page.pixels import MOST_PIXELS, small_picture
+
+_MOST = 240  # pictures of a kind in a page
+_MOST_BYTES = 1_200_000  # so that of large pictures there are fewer
+
+
+def room(shape: tuple[int, ...]) -> int:
+    """Return how many examples a page may show, at 4/3 bytes for a number."""
+    size = math.prod(min(side, MOST_PIXELS) for side in shape)
+    return min(_MOST, 3 * _MOST_BYTES // (4 * size))
+
+
+def example(
+    x: np.ndarray,
+    name: str,
+    labels: tuple[str, str],
+    between: str,
+    remarks: tuple[str, ...],
+    **attributes: Any,
+) -> Markup:
+    """Return an example, its two labels, and what else there is to say.
+
+    Parameters
+    ----------
+    x : ndarray
+        One example; what is no picture is shown by its name.
+    name : str
+        What a screen reader says of the picture.
+    labels : (str, str)
+        The one that is given, and the one that a network gives.
+    between : str
+        What a screen reader says between them.
+    remarks : tuple of str
+        In small print.
+    **attributes
+        Of the figure.
+    """
+    pixels = small_picture(x)
+    shown = (
+        tag("span", name, class_="no-picture")
+        if pixels is None
+        else picture(pixels, name, loading="lazy")
+    )
+    caption = tag(
+        "figcaption",
+        tag("span", labels[0], class_="true"),
+        tag("span", f" {between} ", class_="hear"),
+        tag("span", labels[1], class_="answer"),
+        [tag("small", each) for each in remarks],
+    )
+    return tag("figure", shown, caption, **attributes)
