@@ -171,19 +171,16 @@ def run(options: Namespace) -> None:
 
 def _limits(given: Sequence[tuple[str, str, float]]) -> dict[str, Any]:
     """Return limits as `strategy.choose` takes them; two of a name are both ends."""
-    limits: dict[str, Any] = {}
+    limits: dict[str, dict[str, float]] = {}
     for name, sign, number in given:
-        if sign == "=" or name not in limits:
-            if name in limits:
-                raise ArgumentError(f"compare: two limits of {name!r}")
-            ends = {"=": number, "<=": (None, number), ">=": (number, None)}
-            limits[name] = ends[sign]
-            continue
-        place = 1 if sign == "<=" else 0
-        if not isinstance(limits[name], tuple) or limits[name][place] is not None:
-            raise ArgumentError(f"compare: two limits of {name!r} on the same side")
-        limits[name] = (limits[name][0], number) if place else (number, limits[name][1])
-    return limits
+        ends = limits.setdefault(name, {})
+        if sign in ends or (ends and "=" in {sign, *ends}):
+            raise ArgumentError(f"compare: two limits of {name!r} for the same side")
+        ends[sign] = number
+    return {
+        name: ends["="] if "=" in ends else (ends.get(">="), ends.get("<="))
+        for name, ends in limits.items()
+    }
 
 
 def _settings(runs: dict[str, FinishedRun]) -> list[str]:
