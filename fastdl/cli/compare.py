@@ -43,8 +43,6 @@ examples:
   fastdl compare --csv runs.csv --limit file_bytes=100000
 """
 
-# Of config.json, what is not a setting.
-_REMARKS = ("fastdl", "classes", "input_shape", "backend", "data_dir")
 # What decides which examples the dev set has.
 _OF_DATA = ("dataset", "seed", "size")
 _LIMIT = re.compile(r"\s*([^<>=]+?)\s*(<=|>=|=)\s*(\S+)\s*")
@@ -171,24 +169,21 @@ def run(options: Namespace) -> None:
 
 def _limits(given: Sequence[tuple[str, str, float]]) -> dict[str, Any]:
     """Return limits as `strategy.choose` takes them; two of a name are both ends."""
-    limits: dict[str, Any] = {}
+    limits: dict[str, dict[str, float]] = {}
     for name, sign, number in given:
-        if sign == "=" or name not in limits:
-            if name in limits:
-                raise ArgumentError(f"compare: two limits of {name!r}")
-            ends = {"=": number, "<=": (None, number), ">=": (number, None)}
-            limits[name] = ends[sign]
-            continue
-        place = 1 if sign == "<=" else 0
-        if not isinstance(limits[name], tuple) or limits[name][place] is not None:
-            raise ArgumentError(f"compare: two limits of {name!r} on the same side")
-        limits[name] = (limits[name][0], number) if place else (number, limits[name][1])
-    return limits
+        ends = limits.setdefault(name, {})
+        if sign in ends or (ends and "=" in {sign, *ends}):
+            raise ArgumentError(f"compare: two limits of {name!r} for the same side")
+        ends[sign] = number
+    return {
+        name: ends["="] if "=" in ends else (ends.get(">="), ends.get("<="))
+        for name, ends in limits.items()
+    }
 
 
 def _settings(runs: dict[str, FinishedRun]) -> list[str]:
     """Return a table of the settings that differ, and what follows from them."""
-    settings = {name: _flat(run.config) for name, run in runs.items()}
+    settings = {name: _flat(run.job.to_dict()) for name, run in runs.items()}
     names = dict.fromkeys(key for each in settings.values() for key in each)
     pairs = list(pairwise(settings.values()))
     differ = [
@@ -209,13 +204,13 @@ def _settings(runs: dict[str, FinishedRun]) -> list[str]:
     return lines
 
 
-def _flat(config: dict[str, Any]) -> dict[str, Any]:
-    """Return settings without remarks, those of augmentations one by one."""
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with those of augmentations one by one."""
     flat: dict[str, Any] = {}
-    for name, value in config.items():
+    for name, value in settings.items():
         if isinstance(value, dict):
             flat |= {f"{name}.{key}": each for key, each in value.items()}
-        elif name not in _REMARKS:
+        elif name != "data_dir":
             flat[name] = value
     return flat
 

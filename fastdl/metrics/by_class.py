@@ -101,11 +101,17 @@ class ByClass(Metric):
         self._counts = np.pad(self._counts, more)
 
 
-def count_pairs(
-    true: np.ndarray, pred: np.ndarray, size: int, weight: np.ndarray | None
-) -> np.ndarray:
-    """Return how often class i was taken for class j, (size, size)."""
-    return np.bincount(true * size + pred, weight, size * size).reshape(size, size)
+class ByPair(ByClass):
+    """Counts how often class i was taken for class j, (classes, classes)."""
+
+    _axes = 2
+    _most = 1 << 13  # half a gigabyte
+
+    def _count(
+        self, true: np.ndarray, pred: np.ndarray, size: int, weight: np.ndarray | None
+    ) -> np.ndarray:
+        pairs = np.bincount(true * size + pred, weight, size * size)
+        return pairs.reshape(size, size)
 
 
 def check_average(

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from fastdl.errors import DataError, ShapeError
-from fastdl.metrics.by_class import ByClass, check_average, count_pairs
+from fastdl.metrics.by_class import ByClass, ByPair, check_average
 from fastdl.metrics.metric import check_examples
 from fastdl.shapes import integer
 
 
-class ConfusionMatrix(ByClass):
+class ConfusionMatrix(ByPair):
     """`fastdl.metrics.confusion_matrix` over batches, with what derives from it.
 
     Parameters
@@ -29,8 +29,6 @@ class ConfusionMatrix(ByClass):
     """
 
     name = "confusion_matrix"
-    _axes = 2
-    _most = 1 << 13  # half a gigabyte
 
     def __init__(self, classes: int | None = None) -> None:
         if classes is not None:
@@ -41,11 +39,6 @@ class ConfusionMatrix(ByClass):
     def classes(self) -> int:
         """The number of classes; as far as they are known."""
         return self._size
-
-    def _count(
-        self, true: np.ndarray, pred: np.ndarray, size: int, weight: np.ndarray | None
-    ) -> np.ndarray:
-        return count_pairs(true, pred, size, weight)
 
     def result(self) -> np.ndarray:
         """Return the counts so far, (classes, classes), rows the true class.

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from fastdl.errors import ArgumentError, suggest
-from fastdl.metrics.by_class import ByClass, count_pairs
+from fastdl.metrics.by_class import ByPair
 from fastdl.metrics.metric import after_all, check_examples
 
 _WEIGHTS = ("linear", "quadratic")
 
 
-class CohenKappa(ByClass):
+class CohenKappa(ByPair):
     """`fastdl.metrics.cohen_kappa` over batches; exact, since it keeps counts.
 
     Parameters
@@ -22,9 +22,6 @@ class CohenKappa(ByClass):
     weights : {None, "linear", "quadratic"}
         As in `fastdl.metrics.cohen_kappa`.
     """
-
-    _axes = 2
-    _most = 1 << 13
 
     def __init__(self, weights: str | None = None) -> None:
         if weights is not None and weights not in _WEIGHTS:
@@ -42,11 +39,6 @@ class CohenKappa(ByClass):
 
     def _settings(self) -> tuple:
         return (self.weights,)
-
-    def _count(
-        self, true: np.ndarray, pred: np.ndarray, size: int, weight: np.ndarray | None
-    ) -> np.ndarray:
-        return count_pairs(true, pred, size, weight)
 
     def result(self) -> float:
         """Return kappa; NaN where it is not defined; DataError without examples."""

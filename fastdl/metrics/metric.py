@@ -17,8 +17,10 @@ class Metric(ABC):
 
     It keeps what adds up, such as counts, and computes the value at the end: the F1 of
     a whole set is not the mean of the F1 of its batches. However the examples are cut
-    into batches, and in whatever order those are merged, the result is the same. One of
-    your own, for `fastdl.Trainer`, has these four methods ::
+    into batches, and in whatever order those are merged, the result is the same, but
+    for the rounding of sums of real numbers. Those of `fastdl.metrics` also take
+    weights, ``update(y_true, y_pred, sample_weight)``. One of your own, for
+    `fastdl.Trainer`, has these four methods ::
 
         class Worst(metrics.Metric):
             def __init__(self):

@@ -176,6 +176,10 @@ def choose(
     found = as_candidates(candidates)
     chosen_limits = as_limits(limits)
     calculated = Formula(formula) if isinstance(formula, str) else formula
+    if not (calculated is None or callable(calculated)):
+        raise ArgumentError(
+            f"choose: formula is a text or a function, got {formula!r:.60}"
+        )
     known = list({name: None for each in found.values() for name in each})
     wanted = [optimise, *(limit.name for limit in chosen_limits)]
     wanted += calculated.names if isinstance(calculated, Formula) else ()

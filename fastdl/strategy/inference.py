@@ -18,9 +18,8 @@ from fastdl.shapes import integer
 from fastdl.threads import get_num_threads
 from fastdl.train import FinishedRun, open_run
 
-_ROUNDS = 5
-_WARM_UP = 3  # calls, of which none is counted
-_FEWEST = 3  # calls of one round, however long they take
+_ROUNDS = 5  # of one call at least, however long it takes
+_WARM_UP = 2  # calls before, which are not counted
 
 
 class InferenceCost(NamedTuple):
@@ -215,11 +214,12 @@ def _milliseconds(
     with tqdm(rounds, f"asking for {examples}", leave=False, disable=None) as bar:
         for name, call in bar:
             end = time.perf_counter() + seconds / _ROUNDS
-            fewest = len(times[name]) + _FEWEST
-            while len(times[name]) < fewest or time.perf_counter() < end:
+            now = -math.inf
+            while now < end:
                 start = time.perf_counter()
                 call()
-                times[name].append(1e3 * (time.perf_counter() - start))
+                now = time.perf_counter()
+                times[name].append(1e3 * (now - start))
     return times
 
 

@@ -142,8 +142,9 @@ def test_both_ends_of_a_limit(compare, tmp_path):
         (["RUN", "--limit", "a=1", "--limit", "a=2"], "two limits of 'a'"),
         (
             ["RUN", "--limit", "a<=1", "--limit", "a<=2"],
-            "two limits of 'a' on the same",
+            "two limits of 'a' for the",
         ),
+        (["RUN", "--limit", "a<=1", "--limit", "a=2"], "two limits of 'a'"),
         (["RUN", "--limit", "latncy_ms=1"], "did you mean 'latency_ms'"),
         (["RUN", "--optimise", "acuracy"], "did you mean 'accuracy'"),
         (["RUN", "--formula", "exit()"], "is none of names, numbers"),

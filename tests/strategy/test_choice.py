@@ -263,6 +263,7 @@ def test_numbers_of_numpy_and_lists():
         ({"limits": 100}, "limits are a dict"),
         ({"formula": lambda m: "much"}, "must give one number, got 'much'"),
         ({"formula": "accuracy ** 2"}, "none of names, numbers"),
+        ({"formula": 3}, "formula is a text or a function, got 3"),
     ],
 )
 def test_bad_arguments(options, message):
