@@ -16,7 +16,7 @@ from fastdl import shapes
 from fastdl.errors import ArgumentError, DataError, ShapeError, suggest
 from fastdl.files import SMALL, parse_json, read_file, write_text
 from fastdl.strategy.tables import percent, table
-from fastdl.strategy.tags import CATEGORIES, Members, Tags, parse_tags
+from fastdl.strategy.tags import CATEGORIES, RIGHT_LABEL, Members, Tags, parse_tags
 from fastdl.train import FinishedRun, open_run
 from fastdl.train.fingerprint import describe_array
 
@@ -254,6 +254,8 @@ class ErrorAnalysis:
         wrong, examined, m = int(self.wrong.sum()), self.examined, len(self.x)
         rows = []
         for category, errors in self.counts().items():
+            if category == RIGHT_LABEL:
+                continue
             right = len(self.tags.members(category)) - errors
             looked = examined or 1
             due = errors * wrong / (looked * m)
