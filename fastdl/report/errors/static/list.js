@@ -72,6 +72,7 @@ function clear() {
 
 function layOut() {
   if (!store.examples) return;
+  document.getElementById("sizes").hidden = isTable();
   const whole = list.clientWidth - 2 * GAP;
   if (isTable()) {
     if (whole !== width) clear(); // another number of cells

@@ -1,6 +1,6 @@
 // The filters, and the table of categories: counts, and what each costs.
 
-import { change, colourOf, events, filter, isDecided, keyOf, store, toggle } from "./store.js";
+import { change, colourOf, events, filter, isDecided, keyOf, store, tag, toggle } from "./store.js";
 
 const of = (id) => document.getElementById(id);
 const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
@@ -148,7 +148,7 @@ async function add(event) {
   event.preventDefault();
   const name = of("new-name").value.trim();
   if (!name) return;
-  if (await toggle(name)) {
+  if (await tag(name, true)) {
     of("new-name").value = "";
     of("list").focus();
   }

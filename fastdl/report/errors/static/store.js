@@ -96,15 +96,21 @@ export function choose(place, extend = false) {
 
 /** Set a tag of the chosen examples, or remove it when all of them have it. */
 export function toggle(category) {
+  return tag(category, !allChosen().every((index) => tagsOf(index).includes(category)));
+}
+
+/** Set a tag of the chosen examples, or remove it. */
+export async function tag(category, inside) {
   const examples = allChosen();
-  if (!examples.length) return;
-  const inside = !examples.every((index) => tagsOf(index).includes(category));
+  if (!examples.length) {
+    emit("failure", "There is no example to tag.");
+    return false;
+  }
   const what = examples.length > 1 ? `${examples.length} examples` : `example ${examples[0]}`;
-  const said = () => {
-    const errors = store.counts[category];
-    return `${category} ${inside ? "set on" : "removed from"} ${what}; ${errors} mistakes`;
-  };
-  return change("tag", { examples, category, inside }, said);
+  return change("tag", { examples, category, inside }, () => {
+    const count = store.counts[category];
+    return `${category} ${inside ? "set on" : "removed from"} ${what}; ${count} mistakes`;
+  });
 }
 
 /** Whether somebody has said what the label of a suspect is. */
