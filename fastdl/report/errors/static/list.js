@@ -4,6 +4,7 @@ import { draw } from "./pictures.js";
 import { choose, colourOf, events, isChosen, isDecided, isWrong, keyOf, store, tagsOf, writeAddress } from "./store.js";
 
 const SIZES = [72, 96, 128, 176, 240]; // the least width of a card, in pixels
+const NARROW = 110; // below, there is no room for the confidence
 const GAP = 10;
 const CAPTION = 40; // the lines under a picture
 const ROW = 38; // the height of a row of a table
@@ -88,6 +89,7 @@ function layOut() {
     height = width * Math.min(h / w, 1.5) + CAPTION + GAP;
   }
   space.style.height = `${Math.ceil(store.order.length / columns) * height + GAP}px`;
+  list.classList.toggle("narrow", width < NARROW);
   list.style.setProperty("--card", `${width}px`);
   for (const [place, card] of cards) settle(card, place);
   fill();
