@@ -11,7 +11,6 @@ from fastdl.strategy.inference import (
     compare_runs,
     inference_cost,
     inference_costs,
-    measure_runs,
 )
 from fastdl.strategy.knobs import KNOBS, Knob, Remedy
 from fastdl.strategy.label_review import (
@@ -75,7 +74,6 @@ __all__ = [
     "learning_curve_run",
     "measure",
     "measure_run",
-    "measure_runs",
     "mix",
     "out_of_fold",
     "quick_recipe",
