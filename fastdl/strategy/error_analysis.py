@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastdl import shapes
 from fastdl.errors import ArgumentError, DataError, ShapeError, suggest
-from fastdl.files import SMALL, parse_json, read_file, write_text
+from fastdl.files import SMALL, read_file, write_text
+from fastdl.strategy import exchange
 from fastdl.strategy.tables import percent, table
-from fastdl.strategy.tags import CATEGORIES, Members, Tags, parse_tags
+from fastdl.strategy.tags import CATEGORIES, RIGHT_LABEL, Tags
 from fastdl.train import FinishedRun, open_run
 from fastdl.train.fingerprint import describe_array
 
 PARTS = ("dev", "test", "train", "train_dev")
 ORDERS = ("loss", "confidence", "random", "index")
-_COLUMNS = ("index", "true", "predicted", "confidence", "loss")  # of the CSV file
-_FORMULA = ("=", "+", "-", "@", "\t")  # a spreadsheet would compute such a cell
 
 
 class Ceiling(NamedTuple):
@@ -254,6 +249,8 @@ class ErrorAnalysis:
         wrong, examined, m = int(self.wrong.sum()), self.examined, len(self.x)
         rows = []
         for category, errors in self.counts().items():
+            if category == RIGHT_LABEL:
+                continue
             right = len(self.tags.members(category)) - errors
             looked = examined or 1
             due = errors * wrong / (looked * m)
@@ -289,7 +286,8 @@ class ErrorAnalysis:
         A CSV file has a row for each example, and a column for each category with 1 in
         the rows of its examples.
         """
-        write_text(path, self.to_csv() if _is_csv(path) else self.to_json())
+        form = exchange.to_csv if exchange.is_csv(path) else exchange.to_json
+        write_text(path, form(self))
 
     def restore(self, path: str | os.PathLike[str]) -> int:
         """Take the tags of a file of `export`, as one change that can be undone.
@@ -307,46 +305,16 @@ class ErrorAnalysis:
         DataError
             It is damaged, or of other examples. Nothing is changed.
         """
-        return len(self.take(read_file(path, SMALL), _is_csv(path), path))
-
-    def to_csv(self) -> str:
-        """Return what `export` writes as CSV."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        names = self.tags.categories
-        members = [self.tags.members(name) for name in names]
-        writer.writerow([*_COLUMNS, *map(_harmless, names)])
-        for row in self._rows():
-            marks = ("1" if row["index"] in has else "" for has in members)
-            cells = [row[name] for name in _COLUMNS]
-            writer.writerow([*map(_harmless, cells), *marks])
-        return text.getvalue()
-
-    def to_json(self) -> str:
-        """Return what `export` writes as JSON."""
-        content = {
-            **self.tags.to_dict(),
-            "error": self.error,
-            "ceilings": [row._asdict() for row in self.ceilings()],
-            "rows": [
-                {**row, "tags": list(self.tags.of(row["index"]))}
-                for row in self._rows()
-            ],
-        }
-        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+        csv = exchange.is_csv(path)
+        return len(self.take(read_file(path, SMALL), csv, path))
 
     def take(self, content: bytes, is_csv: bool, source: object) -> list[int]:
         """Take the tags of an exported text; return the examples that changed.
 
         See `restore`.
         """
-        if is_csv:
-            rows, members = self._parse_csv(content, source)
-        else:
-            exported = parse_json(content, source)
-            examples, members = parse_tags(exported, source)
-            self.tags.check_same_examples(examples, source)
-            rows = set(np.flatnonzero(self.wrong).tolist()).union(*members.values())
+        read = exchange.from_csv if is_csv else exchange.from_json
+        rows, members = read(self, content, source)
         known = dict.fromkeys([*self.tags.categories, *members])
         return self.tags.set(
             {
@@ -364,53 +332,6 @@ class ErrorAnalysis:
 
     def _count_wrong(self, members: frozenset[int]) -> int:
         return int(self.wrong[list(members)].sum()) if members else 0
-
-    def _rows(self) -> list[dict[str, Any]]:
-        """Return what is exported of each example that is wrong or tagged."""
-        tagged = np.zeros(len(self.x), bool)
-        tagged[list(self.tags.tagged())] = True
-        return [
-            {
-                "index": int(index),
-                "true": self.classes[self.y_true[index]],
-                "predicted": self.classes[self.y_pred[index]],
-                "confidence": round(float(self.confidence[index]), 6),
-                "loss": round(float(self.loss[index]), 6),
-            }
-            for index in np.flatnonzero(self.wrong | tagged)
-        ]
-
-    def _parse_csv(self, content: bytes, source: object) -> tuple[set[int], Members]:
-        """Return the examples of a CSV file, and those in each category."""
-        rows: set[int] = set()
-        try:
-            lines = csv.reader(io.StringIO(content.decode("utf-8-sig")), strict=True)
-            header = next(lines, [])
-            if tuple(header[: len(_COLUMNS)]) != _COLUMNS:
-                raise ValueError(f"its first columns must be {', '.join(_COLUMNS)}")
-            names = [_as_it_was(cell) for cell in header[len(_COLUMNS) :]]
-            members: Members = {name: set() for name in names}
-            for row in filter(None, lines):
-                where = f"line {lines.line_num}"
-                if len(row) != len(header) or not row[0].isdecimal():
-                    raise ValueError(
-                        f"{where} needs an index and {len(header)} columns"
-                    )
-                index = int(row[0])
-                if index >= len(self.x):
-                    raise ValueError(f"{where}: there is no example {index}")
-                if _as_it_was(row[1]) != (true := self.classes[self.y_true[index]]):
-                    raise ValueError(
-                        f"{where}: example {index} is {row[1]!r} there and {true!r} "
-                        f"here; is it of other data?"
-                    )
-                rows.add(index)
-                for name, mark in zip(names, row[len(_COLUMNS) :], strict=True):
-                    if mark.strip() not in ("", "0"):
-                        members[name].add(index)
-        except (ValueError, csv.Error) as error:
-            raise DataError(f"{source} cannot be read as CSV: {error}") from error
-        return rows, members
 
 
 def _probabilities(given: Any, x: np.ndarray, classes: Sequence[str]) -> np.ndarray:
@@ -441,21 +362,3 @@ def _probabilities(given: Any, x: np.ndarray, classes: Sequence[str]) -> np.ndar
             f"example {off} sum to {sums[off]:g}"
         )
     return array
-
-
-def _is_csv(path: str | os.PathLike[str]) -> bool:
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".csv", ".json"):
-        raise ArgumentError(
-            f"ErrorAnalysis: the file must be called .csv or .json, got {path}"
-        )
-    return suffix == ".csv"
-
-
-def _harmless(cell: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if str(cell).startswith((*_FORMULA, "'")) else cell
-
-
-def _as_it_was(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") else cell

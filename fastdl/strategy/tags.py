@@ -23,6 +23,9 @@ CATEGORIES = (
     "unusual",
     "other",
 )
+WRONG_LABEL = CATEGORIES[0]
+# Somebody looked at the label and found it right; no cause of a mistake.
+RIGHT_LABEL = "label confirmed"
 _FORMAT = 1
 _MOST_CATEGORIES = 100
 _LONGEST = 60  # characters of a category
@@ -141,7 +144,7 @@ class Tags:
         new = flips.keys() - self._members.keys()
         if len(self._members) + len(new) > _MOST_CATEGORIES:
             raise ArgumentError(f"tags: at most {_MOST_CATEGORIES} categories")
-        if not new and not any(flips.values()):
+        if not any(flips.values()):
             return []
         changed = self._flip(flips)
         self._done = [*self._done[1 - _DEEPEST :], flips]

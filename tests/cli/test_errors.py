@@ -12,7 +12,7 @@ import pytest
 
 from fastdl import train
 from fastdl.cli import main
-from fastdl.strategy import ErrorAnalysis
+from fastdl.strategy import ErrorAnalysis, LabelReview, Suspect
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,9 @@ def trained(tmp_path_factory):
 @pytest.fixture
 def run_folder(trained):
     yield trained
-    for file in trained.glob("*tags*"):
-        file.unlink()
+    for pattern in ("*tags*", "labels.*", "*_corrections.json"):
+        for file in trained.glob(pattern):
+            file.unlink()
 
 
 @contextmanager
@@ -61,10 +62,15 @@ def command(*argv):
 
 def tag(printed, **wanted):
     """Send a tag to the printed address."""
+    return send(printed, "/tag", **wanted)
+
+
+def send(printed, path, **wanted):
+    """Send a change to the printed address."""
     host, token = re.search(r"http://(\S+)/\?token=(\S+)", printed).groups()
     connection = http.client.HTTPConnection(host, timeout=10)
     cookie = f"fastdl-{host.partition(':')[2]}={token}"
-    connection.request("POST", "/tag", json.dumps(wanted), {"Cookie": cookie})
+    connection.request("POST", path, json.dumps(wanted), {"Cookie": cookie})
     answer = json.loads(connection.getresponse().read())
     connection.close()
     return answer
@@ -122,6 +128,63 @@ def test_parts_have_their_own_tags(run_folder):
     assert ErrorAnalysis.of_run(run_folder, "test").tags.of(1700) == ("a",)
     assert not ErrorAnalysis.of_run(run_folder, "dev").tags.tagged()
     assert (run_folder / "tags-test.json").is_file()
+
+
+# Suspect labels -----------------------------------------------------------------------
+
+
+def labels_of(run_folder, part="dev", index=3, given=None):
+    """Return what `fastdl labels` would have found."""
+    parts = train.open_run(run_folder).parts
+    given = int(getattr(parts, part).y[index]) if given is None else given
+    suspect = Suspect(part, index, given, (given + 1) % 10, 0.7)
+    numbers = {"folds": 4, "seed": 0, "noise_rate": 0.01, "p_value": 0.5}
+    return LabelReview(
+        "digits",
+        parts.classes,
+        part="all",
+        pairs=(),
+        suspects=(suspect,),
+        sample=(),
+        **numbers,
+    )
+
+
+def test_suspect_labels(run_folder):
+    """S29, S30: the same page shows them, and logs who corrects what."""
+    labels_of(run_folder).save(run_folder)
+    with command(run_folder, "--labels") as (process, printed):
+        assert f"1 labels; corrections are kept in {run_folder}/dev_cor" in printed
+        first = int(train.open_run(run_folder).parts.dev.y[3])
+        answer = send(printed, "/label", example=3, label=(first + 1) % 10)
+        assert answer["corrected"] == {"3": (first + 1) % 10}
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[1] == ""
+    (line,) = json.loads((run_folder / "dev_corrections.json").read_text())["log"]
+    assert (line["index"], line["before"]) == (3, first)
+    assert line["who"]
+
+
+def test_suspect_labels_that_cannot_be_shown(run_folder, tmp_path, capsys):
+    def refused(*options):
+        assert main(["errors", str(run_folder), "--no-browser", *options]) == 2
+        return capsys.readouterr().err
+
+    assert "there is no file" in refused("--labels")
+    assert "there is no file" in refused("--labels", str(tmp_path / "labels.json"))
+    labels_of(run_folder).save(tmp_path)
+    path = str(tmp_path / "labels.json")
+    assert "no labels of the part test, but of dev" in refused(
+        "--labels", path, "--part", "test"
+    )
+    wrong = (labels_of(run_folder).suspects[0].given + 1) % 10
+    labels_of(run_folder, given=wrong).save(tmp_path)
+    assert "is of other data" in refused("--labels", path)
+    (tmp_path / "labels.json").write_text("{")
+    assert "damaged" in refused("--labels", path)
+
+
+# What is refused ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

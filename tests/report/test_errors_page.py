@@ -449,6 +449,7 @@ def test_names_for_screen_readers(page):
         )
         nameless = page.run(
             "[...document.querySelectorAll('button, input, select, a')].filter("
-            " e => !(e.textContent || e.ariaLabel || e.labels?.length)).length"
+            " e => e.checkVisibility()"
+            " && !(e.textContent || e.ariaLabel || e.labels?.length)).length"
         )
         assert nameless == 0

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from fastdl.report.errors.examples import Examples
+from fastdl.report.errors.review import Review, Step
 from fastdl.report.errors.server import Answer, Request, Route, json_answer
-from fastdl.strategy import ErrorAnalysis
+from fastdl.strategy import ErrorAnalysis, exchange
 
 _STATIC = {
     "index.html": "text/html; charset=utf-8",
@@ -44,16 +45,24 @@ class ErrorPage:
     title : str
         What the page is called, such as ``"runs/digits, dev"``.
     which : str
-        What it shows first: ``"wrong"`` or ``"all"``.
+        What it shows first: ``"wrong"``, ``"all"`` or, with a review, ``"labels"``.
+    review : Review, optional
+        Suspect labels, to be confirmed or corrected on the same page.
     """
 
     def __init__(
-        self, analysis: ErrorAnalysis, title: str, which: str = "wrong"
+        self,
+        analysis: ErrorAnalysis,
+        title: str,
+        which: str = "wrong",
+        review: Review | None = None,
     ) -> None:
-        self._analysis = analysis
+        self._analysis, self._review = analysis, review
         self._title, self._which = title, which
         self._examples = Examples(analysis.x, analysis.columns)
         self._lock = threading.Lock()  # one change at a time
+        self._done: list[Step] = []
+        self._undone: list[Step] = []
         self._revision = 0  # how often tags have changed, so that a page sees others'
 
     def routes(self) -> dict[tuple[str, str], Route]:
@@ -69,8 +78,9 @@ class ErrorPage:
             ("GET", "/errors.csv"): self._csv,
             ("GET", "/errors.json"): self._json,
             ("POST", "/tag"): self._changing(self._tag),
-            ("POST", "/undo"): self._changing(lambda _: self._analysis.tags.undo()),
-            ("POST", "/redo"): self._changing(lambda _: self._analysis.tags.redo()),
+            ("POST", "/label"): self._changing(self._label),
+            ("POST", "/undo"): self._changing(self._undo),
+            ("POST", "/redo"): self._changing(self._redo),
             ("POST", "/rename"): self._changing(self._rename),
             ("POST", "/forget"): self._changing(self._forget),
             ("POST", "/restore"): self._changing(self._restore),
@@ -92,6 +102,7 @@ class ErrorPage:
                     "loss": _rounded(analysis.loss),
                     "file": str(analysis.tags.path or ""),
                     "notice": analysis.tags.notice,
+                    "review": self._review and self._review.describe(),
                     **self._changes(tagged),
                 }
             )
@@ -104,11 +115,13 @@ class ErrorPage:
             "categories": tags.categories,
             "tags": {index: tags.of(index) for index in indices},
             "ceilings": [row._asdict() for row in analysis.ceilings()],
+            "counts": analysis.counts(),
             "error": analysis.error,
             "wrong": int(analysis.wrong.sum()),
             "examined": analysis.examined,
-            "undo": tags.can_undo,
-            "redo": tags.can_redo,
+            "undo": bool(self._done),
+            "redo": bool(self._undone),
+            "corrected": self._review.corrected() if self._review else {},
         }
 
     def _changing(self, change: Callable[[Request], list[int]]) -> Route:
@@ -126,11 +139,11 @@ class ErrorPage:
         if not isinstance(examples, list) or not isinstance(inside, bool):
             raise TypeError("a tag needs a list of examples, and whether it is set")
         of_examples = dict.fromkeys(examples, inside)
-        return self._analysis.tags.set({wanted["category"]: of_examples})
+        return self._tagged(self._analysis.tags.set({wanted["category"]: of_examples}))
 
     def _rename(self, request: Request) -> list[int]:
-        wanted = request.json()
-        return self._analysis.tags.rename(wanted["category"], wanted["name"])
+        wanted, tags = request.json(), self._analysis.tags
+        return self._tagged(tags.rename(wanted["category"], wanted["name"]))
 
     def _forget(self, request: Request) -> list[int]:
         self._analysis.tags.forget(request.json()["category"])
@@ -138,16 +151,39 @@ class ErrorPage:
 
     def _restore(self, request: Request) -> list[int]:
         is_csv = request.kind == "text/csv"
-        return self._analysis.take(request.body, is_csv, "the file")
+        return self._tagged(self._analysis.take(request.body, is_csv, "the file"))
+
+    def _label(self, request: Request) -> list[int]:
+        if self._review is None:
+            raise ValueError("there are no suspect labels")
+        wanted = request.json()
+        self._note(self._review.decide(wanted["example"], wanted["label"]))
+        return [wanted["example"]]
+
+    def _tagged(self, changed: list[int]) -> list[int]:
+        if changed:
+            tags = self._analysis.tags
+            self._note(Step(tags.undo, tags.redo))
+        return changed
+
+    def _note(self, step: Step) -> None:
+        self._done.append(step)
+        self._undone.clear()
+
+    def _undo(self, _: Request) -> list[int]:
+        return _move(self._done, self._undone, lambda step: step.undo)
+
+    def _redo(self, _: Request) -> list[int]:
+        return _move(self._undone, self._done, lambda step: step.redo)
 
     def _csv(self, _: Request) -> Answer:
         with self._lock:
-            body = self._analysis.to_csv().encode()
+            body = exchange.to_csv(self._analysis).encode()
         return Answer(body, "text/csv; charset=utf-8", "errors.csv")
 
     def _json(self, _: Request) -> Answer:
         with self._lock:
-            body = self._analysis.to_json().encode()
+            body = exchange.to_json(self._analysis).encode()
         return Answer(body, "application/json", "errors.json")
 
     def _sheet(self, request: Request) -> Answer:
@@ -181,6 +217,16 @@ class ErrorPage:
         if not all(0 <= index < len(self._examples) for index in indices):
             raise ValueError("there is no such example")
         return indices
+
+
+def _move(
+    source: list[Step], target: list[Step], way: Callable[[Step], Callable]
+) -> list[int]:
+    if not source:
+        return []
+    changed = way(source[-1])()
+    target.append(source.pop())
+    return changed
 
 
 def _file(name: str) -> Route:

@@ -11,10 +11,13 @@ path of a request as a path of the disk.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import socketserver
 import sys
+import threading
 import traceback
+import webbrowser
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -27,7 +30,8 @@ from fastdl.files import SMALL
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'"
 )
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
@@ -134,7 +138,7 @@ def serve(page: Page, port: int = 0, browser: bool = True) -> None:
     port : int
         Of 127.0.0.1; 0 takes a free one.
     browser : bool
-        Whether to open the address, and not only print it.
+        Whether to open the address where there is a screen, and not only print it.
 
     Raises
     ------
@@ -143,12 +147,20 @@ def serve(page: Page, port: int = 0, browser: bool = True) -> None:
     """
     with PageServer(page.routes(), port) as server:
         print(f"open {server.url}\nCtrl-C ends it", flush=True)
-        if browser:
-            import webbrowser
-
-            webbrowser.open(server.url)
+        if browser and _has_screen():
+            # In a thread: it may wait for the browser to answer, which waits for us.
+            threading.Thread(
+                target=webbrowser.open, args=(server.url,), daemon=True
+            ).start()
         with suppress(KeyboardInterrupt):
             server.serve_forever()
+
+
+def _has_screen() -> bool:
+    """Whether a browser has a window; one in the terminal would take that over."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -2,16 +2,13 @@
 
 import { get } from "./server.js";
 import { show } from "./pictures.js";
-import { allChosen, chosen, colourOf, emit, events, isWrong, keyOf, store, tagsOf, toggle } from "./store.js";
+import { allChosen, chosen, colourOf, decide, emit, events, isDecided, isWrong, keyOf, store, tagsOf, toggle } from "./store.js";
 
 const PAUSE = 60; // ms: while somebody runs through the list nothing is fetched
 const MOST_CELLS = 200;
 
-const detail = document.getElementById("detail");
-const view = document.getElementById("view");
-const answers = document.getElementById("answers");
-const cells = document.getElementById("cells");
-const tags = document.getElementById("tags");
+const of = (id) => document.getElementById(id);
+const [detail, view, answers, cells, tags] = ["detail", "view", "answers", "cells", "tags"].map(of);
 let timer = 0;
 
 export function start() {
@@ -21,22 +18,57 @@ export function start() {
     if (detail.hidden) return;
     describe();
     buttons();
+    review();
     timer = setTimeout(() => fetchAll(chosen()), PAUSE);
   });
-  events.addEventListener("tags", buttons);
+  events.addEventListener("tags", () => {
+    buttons();
+    review();
+  });
+  of("accept").addEventListener("click", () => decide(store.suspects.get(chosen()).suggested));
+  of("keep").addEventListener("click", () => decide(store.true[chosen()]));
+  of("other").addEventListener("change", () => of("other").value && decide(Number(of("other").value)));
+}
+
+/** Ask whether the label is right, where it is suspect. */
+function review() {
+  const index = chosen();
+  const suspect = store.suspects?.get(index);
+  of("decision").hidden = !suspect;
+  if (!suspect) return;
+  const { suggested, score } = suspect;
+  const own = store.true[index];
+  const now = store.corrected[index];
+  const text = isDecided(index)
+    ? now === undefined ? "The label is confirmed." : `Corrected to ${store.classes[now]}.`
+    : `Wrong with a probability of ${Math.round(100 * score)} %.`;
+  of("decided").textContent = text;
+  of("accept").hidden = suggested === own;
+  of("accept").replaceChildren(`It is ${store.classes[suggested]}`, key("Enter"));
+  of("keep").replaceChildren(`${store.classes[own]} is right`, key("Space"));
+  const others = store.classes.map((name, label) => new Option(name, label));
+  of("other").replaceChildren(new Option("another …", ""), ...others);
+  of("other").value = "";
+}
+
+function key(name) {
+  const made = document.createElement("kbd");
+  made.textContent = name;
+  made.setAttribute("aria-hidden", "true");
+  return made;
 }
 
 function describe() {
   const index = chosen();
   const several = allChosen().length;
   const title = several > 1 ? `${several} examples` : `Example ${index}`;
-  document.getElementById("number").textContent = title;
+  of("number").textContent = title;
   const facts = [
     ["true", store.classes[store.true[index]], "own"],
     ["predicted", store.classes[store.predicted[index]], isWrong(index) ? "answer" : "own"],
     ["loss", store.loss[index].toFixed(3), ""],
   ];
-  document.getElementById("facts").replaceChildren(
+  of("facts").replaceChildren(
     ...facts.map(([name, value, classes]) => {
       const group = document.createElement("div");
       const term = group.appendChild(document.createElement("dt"));

@@ -1,9 +1,10 @@
 // The list of examples: only those in sight are in the document.
 
 import { draw } from "./pictures.js";
-import { choose, colourOf, events, isChosen, isWrong, keyOf, store, tagsOf, writeAddress } from "./store.js";
+import { choose, colourOf, events, isChosen, isDecided, isWrong, keyOf, store, tagsOf, writeAddress } from "./store.js";
 
 const SIZES = [72, 96, 128, 176, 240]; // the least width of a card, in pixels
+const NARROW = 110; // below, there is no room for the confidence
 const GAP = 10;
 const CAPTION = 40; // the lines under a picture
 const ROW = 38; // the height of a row of a table
@@ -72,6 +73,7 @@ function clear() {
 
 function layOut() {
   if (!store.examples) return;
+  document.getElementById("sizes").hidden = isTable();
   const whole = list.clientWidth - 2 * GAP;
   if (isTable()) {
     if (whole !== width) clear(); // another number of cells
@@ -87,6 +89,7 @@ function layOut() {
     height = width * Math.min(h / w, 1.5) + CAPTION + GAP;
   }
   space.style.height = `${Math.ceil(store.order.length / columns) * height + GAP}px`;
+  list.classList.toggle("narrow", width < NARROW);
   list.style.setProperty("--card", `${width}px`);
   for (const [place, card] of cards) settle(card, place);
   fill();
@@ -168,10 +171,21 @@ function row(index) {
 /** Return how many cells of a table there is room for. */
 const room = () => Math.max(0, Math.floor((width - 380) / 76));
 
-const sureness = (index) => element("span", "sure", `${Math.round(100 * store.confidence[index])} %`);
+function sureness(index) {
+  const suspect = store.suspects.get(index);
+  const share = suspect && store.filters.which === "labels" ? suspect.score : store.confidence[index];
+  return element("span", "sure", `${Math.round(100 * share)} %`);
+}
 
-/** Return the true class, and the answer where it is another. */
+/** Return the true class, and the answer or the suggestion where it is another. */
 function names(index) {
+  const suspect = store.suspects.get(index);
+  if (suspect && store.filters.which === "labels") {
+    const { suggested } = suspect;
+    const given = element("span", "own", store.classes[store.true[index]]);
+    if (suggested === store.true[index]) return [given];
+    return [given, element("span", "suggested", store.classes[suggested])];
+  }
   const own = element("span", isWrong(index) ? "own" : "own right", store.classes[store.true[index]]);
   if (!isWrong(index)) return [own];
   return [own, element("span", "answer", store.classes[store.predicted[index]])];
@@ -195,14 +209,29 @@ function label(card) {
       badge.title = name;
       return badge;
     }),
+    ...decision(index),
   );
   const answer = isWrong(index) ? `taken for ${store.classes[store.predicted[index]]}` : "right";
+  const suspect = store.suspects.get(index);
+  const label = store.corrected[index];
+  const doubt = suspect && isDecided(index)
+    ? label === undefined ? "label confirmed" : `corrected to ${store.classes[label]}`
+    : suspect && `suspect, may be ${store.classes[suspect.suggested]}`;
   const words = [
     `${store.classes[store.true[index]]} ${answer}, ${Math.round(100 * store.confidence[index])} percent`,
     tags.length ? `tagged ${tags.join(", ")}` : "no tag",
+    ...(doubt ? [doubt] : []),
     `example ${index}`,
   ];
   card.setAttribute("aria-label", words.join("; "));
+}
+
+/** Return a mark of what was decided about a suspect label. */
+function decision(index) {
+  if (!store.suspects.has(index) || !isDecided(index)) return [];
+  const label = store.corrected[index];
+  const text = label === undefined ? "✓" : `⇒ ${store.classes[label]}`;
+  return [element("span", "badge decided", text)];
 }
 
 /** Scroll to the chosen example. */

@@ -3,7 +3,7 @@
 import * as detail from "./detail.js";
 import * as list from "./list.js";
 import * as panel from "./panel.js";
-import { change, choose, emit, events, keyOf, load, redo, reorder, store, toggle, undo } from "./store.js";
+import { change, choose, decide, emit, events, keyOf, load, redo, reorder, store, toggle, undo } from "./store.js";
 
 const of = (id) => document.getElementById(id);
 
@@ -46,9 +46,14 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const onList = event.target === of("list") || event.target === document.body;
+  const suspect = onList && store.suspects?.get(store.order[store.place]);
   const place = onList ? list.target(event.key) : null;
   const category = store.categories?.find((_, i) => keyOf(i) === event.key);
-  if (place !== null) {
+  if (suspect && event.key === "Enter") {
+    decide(suspect.suggested);
+  } else if (suspect && event.key === " ") {
+    decide(store.true[store.order[store.place]]);
+  } else if (place !== null) {
     of("list").focus();
     choose(place, event.shiftKey);
   } else if (COMMANDS[event.key]) {

@@ -1,10 +1,10 @@
 // The filters, and the table of categories: counts, and what each costs.
 
-import { change, colourOf, events, filter, keyOf, store, toggle } from "./store.js";
+import { change, colourOf, events, filter, isDecided, keyOf, store, tag, toggle } from "./store.js";
 
 const of = (id) => document.getElementById(id);
 const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
-const WHICH = { wrong: "which-wrong", all: "which-all" };
+const WHICH = ["wrong", "all", "labels"];
 const SELECTS = ["true", "predicted", "tag", "sort"];
 
 let renamed = null; // the category of the open dialog
@@ -12,7 +12,7 @@ let renamed = null; // the category of the open dialog
 export function start() {
   for (const name of SELECTS) of(name).addEventListener("change", () => filter({ [name]: of(name).value }));
   of("text").addEventListener("input", () => filter({ text: of("text").value }));
-  for (const [which, id] of Object.entries(WHICH)) of(id).addEventListener("click", () => filter({ which }));
+  for (const which of WHICH) of(`which-${which}`).addEventListener("click", () => filter({ which }));
   of("clear").addEventListener("click", clear);
   of("filters").addEventListener("submit", (event) => event.preventDefault());
   of("new-form").addEventListener("submit", add);
@@ -40,9 +40,7 @@ function summary() {
   document.title = `${title} · fastdl`;
   of("title").textContent = title;
   of("summary").textContent = `error ${percent(error, 2)}: ${wrong.toLocaleString("en")} of ${count.toLocaleString("en")} wrong`;
-  of("examined").max = Math.max(1, wrong);
-  of("examined").value = examined;
-  of("examined-text").textContent = `${examined.toLocaleString("en")} of ${wrong.toLocaleString("en")} looked at`;
+  progress();
   of("undo").disabled = !store.undo;
   of("redo").disabled = !store.redo;
   of("where").textContent = store.file ? `, in ${store.file}` : "";
@@ -52,18 +50,31 @@ function summary() {
     : "";
 }
 
+/** Show how much is done: of the mistakes, or of the labels. */
+function progress() {
+  let [done, all, word] = [store.examined, store.wrong, "looked at"];
+  if (store.review) {
+    const labels = [...store.suspects.keys()];
+    [done, all, word] = [labels.filter(isDecided).length, labels.length, "decided"];
+  }
+  of("examined").max = Math.max(1, all);
+  of("examined").value = done;
+  of("examined-text").textContent = `${done.toLocaleString("en")} of ${all.toLocaleString("en")} ${word}`;
+}
+
 /** Show how many examples there are, and whether tags changed since. */
 function shown() {
   const { order, filters } = store;
-  const noun = filters.which === "wrong" ? "mistake" : "example";
+  const noun = { wrong: "mistake", labels: "label" }[filters.which] ?? "example";
   of("count").textContent = `${order.length.toLocaleString("en")} ${noun}${order.length === 1 ? "" : "s"}`;
   const filtered = ["text", "true", "predicted", "tag"].some((name) => filters[name] !== "");
   of("clear").hidden = !filtered;
   of("empty").hidden = order.length > 0;
   of("empty").textContent = filtered
     ? "No example fits these filters."
-    : "Every answer is right. “All” shows the examples.";
-  for (const [which, id] of Object.entries(WHICH)) of(id).setAttribute("aria-pressed", filters.which === which);
+    : { wrong: "Every answer is right. “All” shows the examples." }[filters.which] ?? "There are none.";
+  for (const which of WHICH) of(`which-${which}`).setAttribute("aria-pressed", filters.which === which);
+  for (const id of ["which-labels", "suspicion", "review-keys"]) of(id).hidden = !store.review;
 }
 
 /** Fill the lists of classes and tags, with the number of mistakes of each. */
@@ -95,9 +106,9 @@ function categories() {
   const focused = document.activeElement?.dataset?.focus;
   of("category-rows").replaceChildren(
     ...store.categories.map((name, place) => {
-      const { errors, right, share, left } = rows.get(name);
+      const { right, share, left } = rows.get(name) ?? {}; // none of what is no cause
       const line = document.createElement("tr");
-      line.style.setProperty("--share", share);
+      line.style.setProperty("--share", share ?? 0);
       line.className = colourOf(place);
       const key = line.insertCell();
       if (keyOf(place)) key.appendChild(document.createElement("kbd")).textContent = keyOf(place);
@@ -118,15 +129,15 @@ function categories() {
       edit.setAttribute("aria-label", `Rename or remove ${name}`);
       edit.addEventListener("click", () => open(name));
       const count = line.insertCell();
-      count.textContent = errors;
+      count.textContent = store.counts[name];
       if (right) {
         count.title = `and ${right} right ones`;
         const more = count.appendChild(document.createElement("span"));
         more.className = "quiet";
         more.textContent = ` +${right}`;
       }
-      line.insertCell().textContent = percent(share);
-      line.insertCell().textContent = percent(left, 2);
+      line.insertCell().textContent = share === undefined ? "–" : percent(share);
+      line.insertCell().textContent = left === undefined ? "–" : percent(left, 2);
       return line;
     }),
   );
@@ -137,7 +148,7 @@ async function add(event) {
   event.preventDefault();
   const name = of("new-name").value.trim();
   if (!name) return;
-  if (await toggle(name)) {
+  if (await tag(name, true)) {
     of("new-name").value = "";
     of("list").focus();
   }
@@ -146,7 +157,7 @@ async function add(event) {
 function open(name) {
   renamed = name;
   of("rename-name").value = name;
-  of("forget").disabled = store.ceilings.some((row) => row.category === name && row.errors + row.right);
+  of("forget").disabled = [...store.tags.values()].some((names) => names.includes(name));
   of("rename").showModal();
   of("rename-name").select();
 }

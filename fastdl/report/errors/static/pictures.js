@@ -1,23 +1,73 @@
 // How an example looks: a picture from a sheet, the line of a signal, cells of a table.
 
 import { get } from "./server.js";
-import { store } from "./store.js";
+import { emit, store } from "./store.js";
 
 const CHUNK = 32; // examples that are fetched together
 const KEPT = 48; // chunks
+const AT_ONCE = 4; // requests
 const SVG = "http://www.w3.org/2000/svg";
-const chunks = new Map(); // by address, the oldest first
+const chunks = new Map(); // what has arrived by address, the oldest use first
+const wanted = new Map(); // what cards wait for, by address
+let running = 0;
 
-/** Draw the example at a place of the order, when it has arrived. */
-export async function draw(element, place) {
-  const first = place - (place % CHUNK);
-  const indices = store.order.slice(first, first + CHUNK);
-  const content = await fetched(indices);
-  if (!content || element.dataset.index !== String(indices[place - first])) return;
-  const number = place - first;
+/** Draw the example of a card, at a place of the order, now or when it has arrived. */
+export function draw(card, place) {
+  const number = place % CHUNK;
+  const indices = store.order.slice(place - number, place - number + CHUNK);
+  const address = `${store.examples.kind === "picture" ? "sheet" : "values"}?i=${indices.join(".")}`;
+  const content = chunks.get(address);
+  if (content) {
+    chunks.delete(address);
+    chunks.set(address, content);
+    paint(card, content, number);
+  } else {
+    const cards = wanted.get(address) ?? [];
+    cards.push([card, number]);
+    wanted.set(address, cards);
+    queueMicrotask(pump);
+  }
+}
+
+/** Fetch what was asked for last, unless it has left the window meanwhile. */
+function pump() {
+  while (running < AT_ONCE && wanted.size) {
+    const [address, cards] = [...wanted].at(-1);
+    wanted.delete(address);
+    if (cards.some(([card]) => card.isConnected)) fetched(address, cards);
+  }
+}
+
+async function fetched(address, cards) {
+  running++;
+  try {
+    const content = store.examples.kind === "picture" ? await sheet(address) : await get(address);
+    chunks.set(address, content);
+    for (const [card, number] of cards) if (card.isConnected) paint(card, content, number);
+    if (chunks.size > KEPT) forget(chunks.keys().next().value);
+  } catch (error) {
+    emit("failure", error.message);
+  }
+  running--;
+  pump();
+}
+
+async function sheet(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error("The pictures cannot be loaded.");
+  return createImageBitmap(await response.blob());
+}
+
+/** Drop a chunk; a bitmap holds its memory until it is closed. */
+function forget(address) {
+  chunks.get(address).close?.();
+  chunks.delete(address);
+}
+
+function paint(card, content, number) {
   if (store.examples.kind === "picture") {
     const [height, width] = store.examples.size;
-    const canvas = element.querySelector("canvas");
+    const canvas = card.querySelector("canvas");
     canvas.width = width;
     canvas.height = height;
     const column = number % store.examples.sheet;
@@ -25,37 +75,11 @@ export async function draw(element, place) {
     const context = canvas.getContext("2d");
     context.drawImage(content, column * width, row * height, width, height, 0, 0, width, height);
   } else if (store.examples.kind === "signal") {
-    line(element.querySelector("svg"), content[number]);
+    line(card.querySelector("svg"), content[number]);
   } else {
-    cells(element.querySelector(".row-cells"), content[number]);
+    cells(card.querySelector(".row-cells"), content[number]);
   }
-  element.classList.add("drawn");
-}
-
-/** Return a sheet of pictures, or values; null when they cannot be had. */
-function fetched(indices) {
-  const address = `${store.examples.kind === "picture" ? "sheet" : "values"}?i=${indices.join(".")}`;
-  let content = chunks.get(address);
-  if (content) {
-    chunks.delete(address);
-  } else {
-    content = store.examples.kind === "picture" ? image(address) : get(address).catch(() => null);
-    content.then((found) => found || chunks.delete(address)); // try again later
-  }
-  chunks.set(address, content);
-  if (chunks.size > KEPT) chunks.delete(chunks.keys().next().value);
-  return content;
-}
-
-async function image(address) {
-  const found = new Image();
-  found.src = address;
-  try {
-    await found.decode();
-    return found;
-  } catch {
-    return null;
-  }
+  card.classList.add("drawn");
 }
 
 /** Show one example as large as there is room. */

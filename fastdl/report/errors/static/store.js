@@ -28,8 +28,12 @@ export async function load() {
   const state = await get("state");
   Object.assign(store, state, { tags: new Map() });
   store.count = store.true.length;
+  store.suspects = new Map();
+  for (const [index, suggested, score] of state.review?.labels ?? []) {
+    store.suspects.set(index, { suggested, score });
+  }
   takeTags(state.tags);
-  if (!store.entered) store.filters.which = state.which;
+  if (!store.entered) Object.assign(store.filters, usual());
   store.entered = true;
   readAddress();
   emit("tags");
@@ -58,6 +62,8 @@ export async function change(path, content, said) {
     return false;
   }
 }
+
+const usual = () => ({ which: store.which, sort: store.review ? "suspicion" : "loss" });
 
 function takeTags(tags) {
   for (const [index, names] of Object.entries(tags)) {
@@ -90,21 +96,49 @@ export function choose(place, extend = false) {
 
 /** Set a tag of the chosen examples, or remove it when all of them have it. */
 export function toggle(category) {
-  const examples = allChosen();
-  if (!examples.length) return;
-  const inside = !examples.every((index) => tagsOf(index).includes(category));
-  const what = examples.length > 1 ? `${examples.length} examples` : `example ${examples[0]}`;
-  const said = () => {
-    const errors = store.ceilings.find((row) => row.category === category)?.errors;
-    return `${category} ${inside ? "set on" : "removed from"} ${what}; ${errors} mistakes`;
-  };
-  return change("tag", { examples, category, inside }, said);
+  return tag(category, !allChosen().every((index) => tagsOf(index).includes(category)));
 }
 
-const several = (indices) =>
-  indices.length === 1 ? `example ${indices[0]}` : `${indices.length} examples`;
-export const undo = () => change("undo", {}, (indices) => `undone on ${several(indices)}`);
-export const redo = () => change("redo", {}, (indices) => `redone on ${several(indices)}`);
+/** Set a tag of the chosen examples, or remove it. */
+export async function tag(category, inside) {
+  const examples = allChosen();
+  if (!examples.length) {
+    emit("failure", "There is no example to tag.");
+    return false;
+  }
+  const what = examples.length > 1 ? `${examples.length} examples` : `example ${examples[0]}`;
+  return change("tag", { examples, category, inside }, () => {
+    const count = store.counts[category];
+    return `${category} ${inside ? "set on" : "removed from"} ${what}; ${count} mistakes`;
+  });
+}
+
+/** Whether somebody has said what the label of a suspect is. */
+export const isDecided = (index) =>
+  index in store.corrected || tagsOf(index).includes(store.review.confirmed);
+
+/** Give the chosen example a label, or confirm its own, and go to the next one. */
+export async function decide(label) {
+  const index = chosen();
+  const own = label === store.true[index];
+  const said = own ? "confirmed" : `corrected to ${store.classes[label]}`;
+  if (await change("label", { example: index, label }, `label of example ${index} ${said}`)) {
+    if (chosen() === index) choose(store.place + 1);
+  }
+}
+
+const several = (indices, word) =>
+  indices.length === 1 ? `${word} on example ${indices[0]}` : `${word} on ${indices.length} examples`;
+
+export async function undo() {
+  if (store.undo) return change("undo", {}, (indices) => several(indices, "undone"));
+  emit("said", "nothing to undo");
+}
+
+export async function redo() {
+  if (store.redo) return change("redo", {}, (indices) => several(indices, "redone"));
+  emit("said", "nothing to redo");
+}
 
 /** Change filters or the order of the examples. */
 export function filter(changes) {
@@ -120,13 +154,14 @@ export function reorder() {
   const fits = matcher();
   const order = [];
   for (let i = 0; i < store.count; i++) {
-    if ((which === "all" || isWrong(i)) && fits(i)) order.push(i);
+    if (isIn(which, i) && fits(i)) order.push(i);
   }
   const { loss, confidence } = store;
   const compare = {
     loss: (a, b) => loss[b] - loss[a] || a - b,
     confidence: (a, b) => confidence[b] - confidence[a] || a - b,
     doubt: (a, b) => confidence[a] - confidence[b] || a - b,
+    suspicion: (a, b) => suspicion(b) - suspicion(a) || a - b,
     random: (a, b) => scattered(a) - scattered(b) || a - b,
   }[sort];
   if (compare) order.sort(compare);
@@ -136,6 +171,13 @@ export function reorder() {
   emit("order");
   emit("choice");
 }
+
+function isIn(which, i) {
+  if (which === "all") return true;
+  return which === "wrong" ? isWrong(i) : store.suspects.has(i);
+}
+
+const suspicion = (i) => store.suspects.get(i)?.score ?? 0;
 
 /** Return a test of an example by the filters. */
 function matcher() {
@@ -181,8 +223,7 @@ function readAddress() {
 
 export function writeAddress() {
   const { filters } = store;
-  const usual = { sort: "loss", which: store.which };
-  const given = WORDS.filter((word) => filters[word] !== (usual[word] ?? ""));
+  const given = WORDS.filter((word) => filters[word] !== (usual()[word] ?? ""));
   const words = new URLSearchParams(given.map((word) => [word, filters[word]]));
   if (store.order.length) words.set("example", chosen());
   history.replaceState(null, "", `${location.pathname}#${words}`);
