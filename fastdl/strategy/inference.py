@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -213,12 +213,12 @@ def _milliseconds(
     # None: no bar unless somebody watches.
     with tqdm(rounds, f"asking for {examples}", leave=False, disable=None) as bar:
         for name, call in bar:
-            end = time.perf_counter() + seconds / _ROUNDS
+            end = perf_counter() + seconds / _ROUNDS
             now = -math.inf
             while now < end:
-                start = time.perf_counter()
+                start = perf_counter()
                 call()
-                now = time.perf_counter()
+                now = perf_counter()
                 times[name].append(1e3 * (now - start))
     return times
 

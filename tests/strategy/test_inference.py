@@ -1,8 +1,10 @@
 """What runs cost, measured to choose between them (SPEC S28)."""
 
+import itertools
 import math
 import os
 import sys
+from typing import ClassVar
 
 import pytest
 
@@ -10,6 +12,7 @@ import fastdl
 from fastdl import models, nn, strategy
 from fastdl.cli import main
 from fastdl.errors import ArgumentError, DataError, ShapeError
+from fastdl.strategy import inference
 from fastdl.train import open_run
 
 
@@ -37,15 +40,52 @@ def test_cost_of_a_model():
     assert 0 < cost.batch_ms <= cost.batch_p95_ms
 
 
-def test_more_work_takes_longer():
-    """S28: within one measurement."""
-    small = nn.Sequential(nn.Linear(8, 8))
-    large = nn.Sequential(nn.Linear(8, 2048), nn.Linear(2048, 2048), nn.Linear(2048, 8))
-    for model in (small, large):
-        model.build((8,))
-    costs = strategy.inference_costs({"small": small, "large": large}, seconds=0.2)
-    assert costs["large"].batch_ms > costs["small"].batch_ms
-    assert costs["large"].latency_ms > costs["small"].latency_ms
+class Clockwork(nn.Module):
+    """A model of which each call takes so many seconds of a clock that is set here."""
+
+    now = 0.0
+    calls: ClassVar = []
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def forward(self, x):
+        last = len([each for each in Clockwork.calls if each is self])
+        Clockwork.calls.append(self)
+        Clockwork.now += self.seconds[last % len(self.seconds)] * len(x)
+        return fastdl.Tensor(x)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    monkeypatch.setattr(Clockwork, "now", 0.0)
+    monkeypatch.setattr(Clockwork, "calls", [])
+    monkeypatch.setattr(inference, "perf_counter", lambda: Clockwork.now)
+
+
+@pytest.mark.usefixtures("clock")
+def test_median_and_p95():
+    """S28: of all calls but the first; a slow one in a while is not the median."""
+    steady, moody = Clockwork([0.001]), Clockwork([0.001] * 8 + [0.1] * 2)
+    models = {"steady": steady, "moody": moody}
+    for model in models.values():
+        model.build((3,))
+    Clockwork.calls.clear()
+    costs = strategy.inference_costs(models, batch_size=10, seconds=2)
+    assert costs["steady"][:4] == pytest.approx((1, 1, 10, 10))
+    assert costs["moody"][:4] == pytest.approx((1, 100, 10, 1000))
+    # About two seconds for each model, by turns.
+    turns = [model for model, _ in itertools.groupby(Clockwork.calls)]
+    assert len(turns) > 20
+    assert 4 < Clockwork.now < 10
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_slow_model_is_asked_a_few_times():
+    model = Clockwork([60.0])
+    cost = strategy.inference_cost(model, (3,), batch_size=1, seconds=1)
+    assert cost.latency_ms == 60_000
+    assert len(Clockwork.calls) < 20
 
 
 def test_measuring_leaves_no_trace():
