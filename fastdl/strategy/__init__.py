@@ -29,8 +29,9 @@ from fastdl.strategy.out_of_fold import out_of_fold
 from fastdl.strategy.pipeline import Pipeline, PipelineReport, StageScore
 from fastdl.strategy.runs import keep, kept, learning_curve_run, measure_run
 from fastdl.strategy.sizes import examples_needed, rule_of_thumb, standard_error
+from fastdl.strategy.split import Split
 from fastdl.strategy.split_report import SplitReport
-from fastdl.strategy.splits import Split, split_sources, train_dev_test
+from fastdl.strategy.splits import split_sources, train_dev_test
 from fastdl.strategy.synthesis import Mix, mix
 
 __all__ = [

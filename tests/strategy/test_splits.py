@@ -418,6 +418,19 @@ def test_two_sources_are_saved_and_loaded(tmp_path):
         Split.load(path, swapped)
 
 
+def test_a_loaded_split_has_the_order_of_before(tmp_path):
+    """A training is repeated to the bit, however the sources are given."""
+    path = tmp_path / "split.safetensors"
+    web, phone = table(6), ArrayDataset(100 + np.arange(4), np.zeros(4, int))
+    parts = {"train": {"phone": [3, 1], "web": [5, 0]}, "dev": {"phone": [0]}}
+    split = Split({"web": web, "phone": phone}, parts)
+    split.save(path)
+    again = Split.load(path, {"phone": phone, "web": web})
+    for each in (split, again):
+        assert each.train.x.tolist() == [5, 0, 103, 101]
+        assert list(each.sources) == ["web", "phone"]
+
+
 def test_damaged_files(tmp_path):
     path = tmp_path / "split.safetensors"
     data = table(100)
