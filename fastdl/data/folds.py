@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastdl.data.dataset import Subset, as_dataset
+from fastdl.data.groups import deal
 from fastdl.data.strata import class_labels, group_numbers
 from fastdl.errors import ArgumentError
 from fastdl.shapes import integer
@@ -36,8 +37,8 @@ def folds(
     groups : array_like, (m,), optional
         What the examples of one group share, integers or texts, such as the writer. No
         group is divided: its examples are held out together. Then the sizes of the
-        folds, and with `stratify` the shares of the classes, are as near as a greedy
-        choice makes them, the largest groups first.
+        folds, and with `stratify` the counts of each class, are as near as whole groups
+        allow, as in `split`.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def folds(
     if numbers is None:
         fold = _deal(labels, k, rng)
     else:
-        fold = _deal_groups(labels, numbers, k, rng)
+        fold = deal(numbers, labels, [m / k] * k, rng)
     return [
         (Subset(dataset, fold != number), Subset(dataset, fold == number))
         for number in range(k)
@@ -81,31 +82,4 @@ def _deal(labels: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
     order = order[np.argsort(labels[order], kind="stable")]
     fold = np.empty(len(labels), int)
     fold[order] = np.arange(len(labels)) % k
-    return fold
-
-
-def _deal_groups(
-    labels: np.ndarray, groups: np.ndarray, k: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Return the fold of each example: that of its group.
-
-    Each group goes where there is least of what it brings. This keeps the sum, over
-    folds and classes, of the squared counts small; the size of a fold counts like a
-    class that all examples share.
-    """
-    _, labels = np.unique(labels, return_inverse=True)
-    totals = np.append(np.bincount(labels), len(labels))
-    counts = np.zeros((k, len(totals)))
-    members = np.split(
-        np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1]
-    )
-    sizes = np.array([len(each) for each in members])
-    order = rng.permutation(len(members))  # among groups of one size chance decides
-    fold = np.empty(len(labels), int)
-    for group in order[np.argsort(-sizes[order], kind="stable")]:
-        brought = np.bincount(labels[members[group]], minlength=len(totals))
-        brought[-1] = sizes[group]
-        chosen = np.argmin(counts @ (brought / totals))
-        counts[chosen] += brought
-        fold[members[group]] = chosen
     return fold

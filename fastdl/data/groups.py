@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Sequence
 
-from fastdl.errors import ArgumentError
+import numpy as np
 
 _ALL_WAYS = 2**14  # of dealing out a few groups: so many are tried, every one
 _TOGETHER = 100  # groups of a part that are tried; of more, some at random
 _GAIN = 1e-9  # of chi-square, for which nothing is moved
 
 
-def deal(table: np.ndarray, sizes: list[int], rng: np.random.Generator) -> np.ndarray:
+def deal(
+    group: np.ndarray,
+    labels: np.ndarray | None,
+    sizes: Sequence[float],
+    rng: np.random.Generator,
+) -> np.ndarray:
     """Give each group to a part, so that the parts come near the wanted sizes.
 
     Near is a small Pearson's chi-square: the sum of (count - wanted)^2 / wanted, over
@@ -21,38 +27,40 @@ def deal(table: np.ndarray, sizes: list[int], rng: np.random.Generator) -> np.nd
 
     Parameters
     ----------
-    table : ndarray of int, (groups, classes)
-        How many examples of each class a group has.
-    sizes : list of int
-        How many examples each part should have, each from 1.
+    group : ndarray of int, (m,)
+        The number of the group of each example, from 0, none left out.
+    labels : ndarray of int, (m,), or None
+        The classes, whose shares should be alike in all parts.
+    sizes : sequence of float
+        How many examples each part should have, above 0. There are as many groups at
+        least.
     rng : Generator
         Decides between ways that are alike.
 
     Returns
     -------
-    ndarray of int, (groups,)
-        The part of each group. Every part has one at least.
-
-    Raises
-    ------
-    ArgumentError
-        There are fewer groups than parts.
+    ndarray of int, (m,)
+        The part of each example. Every part has one group at least.
     """
+    table = _table(group, labels)
     groups, parts = len(table), len(sizes)
-    if groups < parts:
-        raise ArgumentError(
-            f"split: {parts} parts need as many groups at least, got {groups}"
-        )
     wanted = np.outer(sizes, table.sum(axis=0) / table.sum())
     order = rng.permutation(groups)
     # Not parts**groups: that number may have as many digits as there are groups.
-    if groups * np.log(parts) <= np.log(_ALL_WAYS):
-        dealt = _best_of_all(table[order], wanted, rng)
-    else:
-        dealt = _improved(table[order], wanted, rng)
-    result = np.empty(groups, np.intp)
-    result[order] = dealt
-    return result
+    few = groups * np.log(parts) <= np.log(_ALL_WAYS)
+    part = np.empty(groups, np.intp)
+    part[order] = (_best_of_all if few else _improved)(table[order], wanted, rng)
+    return part[group]
+
+
+def _table(group: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """Return how many examples of each class a group has, (groups, classes)."""
+    if labels is None:
+        return np.bincount(group)[:, np.newaxis]
+    classes, label = np.unique(labels, return_inverse=True)
+    shape = (int(group.max()) + 1, len(classes))
+    counts = np.bincount(group * len(classes) + label, minlength=math.prod(shape))
+    return counts.reshape(shape)
 
 
 def _best_of_all(

@@ -98,12 +98,12 @@ def _whole_groups(
 ) -> list[np.ndarray]:
     """Return the examples of each part, a group always as a whole."""
     group = group_numbers(groups, m, "split")
-    if labels is None:
-        labels = np.zeros(m, np.intp)
-    classes, label = np.unique(labels, return_inverse=True)
-    cells = (group.max() + 1, len(classes))
-    table = np.bincount(group * len(classes) + label, minlength=np.prod(cells))
-    part = deal(table.reshape(cells), counts, rng)[group]
+    if group.max() + 1 < len(counts):
+        raise ArgumentError(
+            f"split: {len(counts)} parts need as many groups, there are "
+            f"{group.max() + 1}"
+        )
+    part = deal(group, labels, counts, rng)
     return [np.flatnonzero(part == number) for number in range(len(counts))]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastdl.autograd import no_grad
-from fastdl.data import ArrayDataset, DataLoader, Dataset, MapDataset, Subset
+from fastdl.data import ArrayDataset, Concat, DataLoader, Dataset, MapDataset, Subset
 from fastdl.data.dataset import weights
 from fastdl.nn import Module
 from fastdl.train.callback import Callback
@@ -180,9 +180,13 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
     sizes when there is an attribute ``names``, ``files`` or ``paths``, and 64 examples
     drawn by a fixed seed; these are left out when they come out differently each time.
     Targets and weights that only the examples themselves tell stand in those 64 alone.
+    Of a `Concat` each data set is described on its own.
     """
     whole, rows = _whole(dataset)
     described: dict[str, Any] = {"examples": len(dataset)}
+    if type(whole) is Concat:
+        described["rows"] = None if rows is None else describe_array(rows)
+        return described | {"parts": [describe_data(part) for part in whole.datasets]}
     if type(whole) is ArrayDataset and not _is_mapped(whole.x):
         described["x"] = describe_array(whole.x, rows)
     else:

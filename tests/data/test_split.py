@@ -275,7 +275,11 @@ def test_every_part_gets_a_group_whatever_their_sizes():
         (np.zeros((10, 1), int), ShapeError, r"got \(10, 1\)"),
         (np.linspace(0, 1, 10), DataError, "integers or texts.*float64"),
         ([None] * 10, DataError, "got dtype object"),
-        (np.repeat([0, 1], 5), ArgumentError, "3 parts need as many groups"),
+        (
+            np.repeat([0, 1], 5),
+            ArgumentError,
+            "3 parts need as many groups, there are 2",
+        ),
     ],
     ids=["short", "two axes", "float", "objects", "too few"],
 )

@@ -211,6 +211,25 @@ def test_examples_one_by_one(tmp_path):
     assert first != second
 
 
+def test_several_data_sets_as_one_are_described_whole():
+    """S24: one other example of two sources, and another part of them, is seen."""
+    big = RNG.normal(size=(500, 2)).astype(np.float32)
+    other = big.copy()
+    other[123] += 1
+    described = [
+        train.description.describe_data(each)
+        for each in (
+            data.Concat(X, big),
+            data.Concat(X.copy(), big.copy()),
+            data.Concat(X, other),
+            Subset(data.Concat(X, big), np.arange(524)[::-1]),
+        )
+    ]
+    assert described[0] == described[1]
+    assert described[0] not in described[2:]
+    assert described[0]["examples"] == 524
+
+
 def test_data_that_are_random_are_no_sample():
     described = [train.description.describe_data(Lazy(random=True)) for _ in range(2)]
     assert described[0] == described[1]
