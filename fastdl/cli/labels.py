@@ -25,8 +25,8 @@ All parts are looked at by the same networks, so that dev and test set are corre
 the same way. Some examples that are not suspect are added: look at these too, else only
 mistakes of the networks are corrected.
 
-Writes labels.csv and labels.json into the folder; `fastdl errors` and `fastdl report`
-show those of a run.
+Writes labels.csv and labels.json into the folder. Of a run `fastdl errors RUN --labels`
+shows them, to be corrected, and `fastdl report RUN` too.
 """
 EXAMPLES = """\
 examples:
@@ -127,6 +127,13 @@ def run(options: Namespace) -> None:
         f"saved in {folder / 'labels.csv'} and {FILE}: {len(review.suspects):,} "
         f"suspects, and {len(review.sample):,} others to compare"
     )
+    if (folder / "config.json").is_file():
+        part = "dev" if options.part == "all" else options.part
+        print(
+            f"\nnext:\n"
+            f"  fastdl errors {folder} --labels --part {part}\n"
+            f"      look at them, and correct the labels that are wrong"
+        )
 
 
 def _parts(options: Namespace) -> tuple[Parts, Path]:

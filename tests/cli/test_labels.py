@@ -34,6 +34,7 @@ def test_digits(command, tmp_path):
         line.split() for line in out.splitlines()
     ]
     assert f"{count} suspects, and 100 others to compare" in out
+    assert "fastdl errors" not in out  # for that it needs a run
     folder = tmp_path / "runs" / "digits"
     assert {file.name for file in folder.iterdir()} == {"labels.csv", "labels.json"}
     with open(folder / "labels.csv", newline="") as file:
@@ -65,6 +66,7 @@ def test_a_run_keeps_those_of_its_own_parts(command, run_folder):
     code, out, _ = command(run_folder, *options)
     assert code == 0
     assert f"saved in {run_folder / 'labels.csv'}" in out
+    assert f"fastdl errors {run_folder} --labels --part dev" in out
     found = strategy.read_suspects(run_folder)
     assert len(found.sample) == 20
     dev = open_run(run_folder).parts.dev
