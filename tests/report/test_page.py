@@ -128,6 +128,11 @@ def test_diagnosis_and_next_steps(digits_run, digits_page):
     assert found.problems  # an epoch is too short
 
 
+def test_what_else_to_find_out(digits_run, digits_page):
+    for command in ("errors", "labels", "diagnose"):
+        assert f"fastdl {command} {digits_run}" in digits_page.text
+
+
 def test_human_error(digits_run):
     text = check(report.page([digits_run], human=0.25)).text
     assert "human 25.00%" in text
