@@ -12,9 +12,11 @@ from fastdl.report.page.document import Chapter, Section, document
 from fastdl.report.page.results import PARTS, Results, examine
 from fastdl.train import FinishedRun, open_run
 
+Run = FinishedRun | str | os.PathLike[str]
+
 
 def page(
-    runs: Iterable[FinishedRun | str | os.PathLike[str]],
+    runs: Run | Iterable[Run],
     *,
     part: str = "test",
     human: float = 0.0,
@@ -27,9 +29,9 @@ def page(
 
     Parameters
     ----------
-    runs : iterable of FinishedRun or path
-        One at least; of a path `fastdl.train.open_run` is read.
-    part : {"test", "dev", "train"}
+    runs : FinishedRun or path, or iterable of them
+        One at least; a path is opened by `fastdl.train.open_run`.
+    part : {"test", "dev", "train", "train_dev"}
         Whose answers to look at. Whoever wants to make the network better by them takes
         "dev", and keeps "test" unseen.
     human : float
@@ -40,11 +42,13 @@ def page(
     ArgumentError
         There is no run, no such part, or `human` is no error.
     DataError
-        A folder is no run, or a file of it is damaged. Data that are not to be had are
-        no error: the page says so.
+        A folder is no run, a file of it is damaged, or it has no such part. Data that
+        are not to be had are no error: the page says so.
     """
     if part not in PARTS:
         raise ArgumentError(f"report: unknown part {part!r}{suggest(part, PARTS)}")
+    if isinstance(runs, (FinishedRun, str, os.PathLike)):
+        runs = [runs]
     opened = [run if isinstance(run, FinishedRun) else open_run(run) for run in runs]
     if not opened:
         raise ArgumentError("report: give one run at least")
@@ -59,7 +63,7 @@ def page(
 
 
 def write_page(
-    runs: Iterable[FinishedRun | str | os.PathLike[str]],
+    runs: Run | Iterable[Run],
     path: str | os.PathLike[str],
     *,
     part: str = "test",
