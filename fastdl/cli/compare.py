@@ -7,7 +7,6 @@ import io
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -183,16 +182,14 @@ def _limits(given: Sequence[tuple[str, str, float]]) -> dict[str, Any]:
 
 def _settings(runs: dict[str, FinishedRun]) -> list[str]:
     """Return a table of the settings that differ, and what follows from them."""
-    settings = {name: _flat(run.job.to_dict()) for name, run in runs.items()}
-    names = dict.fromkeys(key for each in settings.values() for key in each)
-    pairs = list(pairwise(settings.values()))
-    differ = [
-        key for key in names if any(one.get(key) != two.get(key) for one, two in pairs)
-    ]
+    settings = {name: run.job.to_dict() for name, run in runs.items()}
+    for each in settings.values():
+        del each["data_dir"]  # where they lie says nothing about the data
+    differ = strategy.setting_differences(settings)
     if not differ:
         return ["the settings are the same"]
     rows = {
-        name: {key: each.get(key) for key in differ} for name, each in settings.items()
+        name: {key: values.get(name) for key, values in differ.items()} for name in runs
     }
     lines = _table("settings", rows)
     of_data = [key for key in _OF_DATA if key in differ]
@@ -202,17 +199,6 @@ def _settings(runs: dict[str, FinishedRun]) -> list[str]:
             f"part of what differs below"
         )
     return lines
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with those of augmentations one by one."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{key}": each for key, each in value.items()}
-        elif name != "data_dir":
-            flat[name] = value
-    return flat
 
 
 def _table(title: str, rows: dict[str, Any]) -> list[str]:

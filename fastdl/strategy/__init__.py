@@ -28,6 +28,7 @@ from fastdl.strategy.optimisation import Symptom, symptoms
 from fastdl.strategy.out_of_fold import out_of_fold
 from fastdl.strategy.pipeline import Pipeline, PipelineReport, StageScore
 from fastdl.strategy.runs import keep, kept, learning_curve_run, measure_run
+from fastdl.strategy.settings import setting_differences
 from fastdl.strategy.sizes import examples_needed, rule_of_thumb, standard_error
 from fastdl.strategy.split import Split
 from fastdl.strategy.split_report import SplitReport
@@ -81,6 +82,7 @@ __all__ = [
     "read_suspects",
     "review_labels",
     "rule_of_thumb",
+    "setting_differences",
     "split_sources",
     "standard_error",
     "suspect_labels",

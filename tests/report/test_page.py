@@ -128,6 +128,17 @@ def test_diagnosis_and_next_steps(digits_run, digits_page):
     assert found.problems  # an epoch is too short
 
 
+def test_runs_by_path_or_opened(digits_run):
+    """One needs no list."""
+    for runs in (digits_run, str(digits_run), open_run(digits_run), (digits_run,)):
+        assert "digits: fastdl report" in report.page(runs)
+
+
+def test_what_else_to_find_out(digits_run, digits_page):
+    for command in ("errors", "labels", "diagnose"):
+        assert f"fastdl {command} {digits_run}" in digits_page.text
+
+
 def test_human_error(digits_run):
     text = check(report.page([digits_run], human=0.25)).text
     assert "human 25.00%" in text
@@ -394,6 +405,11 @@ def test_no_run():
 def test_unknown_part(digits_run):
     with pytest.raises(ArgumentError, match="did you mean 'train'"):
         report.page([digits_run], part="trian")
+
+
+def test_part_that_a_run_has_not(digits_run):
+    with pytest.raises(DataError, match="has no train_dev set"):
+        report.page([digits_run], part="train_dev")
 
 
 def test_no_run_folder(tmp_path):

@@ -178,7 +178,7 @@ const light = (name) => {
 };
 const ratios = {};
 for (const paper of ["--paper", "--card"]) {
-  for (const ink of ["--ink", "--soft", "--accent"]) {
+  for (const ink of ["--ink", "--soft", "--accent", "--right-ink", "--wrong-ink"]) {
     const [a, b] = [light(paper), light(ink)].sort((x, y) => y - x);
     ratios[`${ink} on ${paper}`] = (a + 0.05) / (b + 0.05);
   }

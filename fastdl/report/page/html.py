@@ -81,7 +81,8 @@ def table(
 def _head(names: Iterable[Any] | None) -> Markup | None:
     if names is None:
         return None
-    return tag("thead", tag("tr", [tag("th", each, scope="col") for each in names]))
+    cells = [tag("th", each, scope="col") if each else tag("td") for each in names]
+    return tag("thead", tag("tr", cells))
 
 
 def note(*text: Any) -> Markup:

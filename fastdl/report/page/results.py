@@ -141,7 +141,7 @@ def _examine(
     except (FastdlError, OSError) as error:
         return replace(known, missing=str(error))
     if data is None:
-        return replace(known, missing=f"the run has no {part} set")
+        raise DataError(f"report: the run {run.folder.path} has no {part} set")
     probabilities = run.trainer.predict(data.x, probabilities=True)
     answers = Answers(data.x, data.y, probabilities, run.classes)
     answers.part = part

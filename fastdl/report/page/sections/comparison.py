@@ -14,9 +14,9 @@ from fastdl.report.page import svg
 from fastdl.report.page.html import Markup, note, table, tag
 from fastdl.report.page.results import Answers, Results, sign_test
 from fastdl.report.page.sections.curves import curve_figure
-from fastdl.report.page.sections.settings import in_words, machine_of
+from fastdl.report.page.sections.settings import in_words, without_repetition
 from fastdl.report.page.text import duration
-from fastdl.strategy import InferenceCost
+from fastdl.strategy import InferenceCost, setting_differences
 
 _ABSENT = "-"
 
@@ -155,15 +155,16 @@ def _against_best(results: Sequence[Results], answers: Sequence[Answers]) -> Mar
 
 
 def _differences(results: Sequence[Results]) -> Markup:
-    configs = []
-    for each in results:
-        own = {k: v for k, v in each.run.config.items() if k != "machine"}
-        configs.append({**own, **machine_of(each.run.config)})
-    rows = []
-    for name in {name: None for each in configs for name in each}:
-        values = [in_words(each[name]) if name in each else _ABSENT for each in configs]
-        if len(set(values)) > 1:
-            rows.append([name.replace("_", " "), *values])
+    found = setting_differences(
+        {each.name: without_repetition(each.run.config) for each in results}
+    )
+    rows = [
+        [
+            name.replace("_", " "),
+            *(in_words(values.get(each.name, _ABSENT)) for each in results),
+        ]
+        for name, values in found.items()
+    ]
     if not rows:
         return note("None: the runs have the same settings.")
     head = ["setting", *(each.name for each in results)]

@@ -19,8 +19,8 @@ def settings(run: FinishedRun) -> Iterator[Any]:
     machine = machine_of(run.config)
     rows = [
         (name.replace("_", " "), in_words(value))
-        for name, value in run.config.items()
-        if value is not None and name not in (*_ELSEWHERE, *machine)
+        for name, value in without_repetition(run.config).items()
+        if value is not None and name not in _ELSEWHERE
     ]
     rows.append(("input", "x".join(map(str, run.input_shape))))
     names = ", ".join(run.classes[:_MOST_NAMES])
@@ -33,6 +33,12 @@ def settings(run: FinishedRun) -> Iterator[Any]:
     yield tag("div", tables, class_="charts")
     network = tag("pre", run.model.summary(run.input_shape), tabindex=0)
     yield tag("details", tag("summary", "The network, layer by layer"), network)
+
+
+def without_repetition(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without those that the machine tells too."""
+    machine = machine_of(config)
+    return {name: value for name, value in config.items() if name not in machine}
 
 
 def machine_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
