@@ -287,6 +287,15 @@ def test_without_optuna(monkeypatch):
         tune.search(parabola, SPACE)
 
 
+def test_the_bar_tells_the_best_so_far(capsys):
+    result = tune.search(parabola, SPACE, trials=3, progress=True)
+    shown = capsys.readouterr().err
+    assert "3/3" in shown
+    assert f"best {result.best.score:.4g} (trial {result.best.number})" in shown
+    tune.search(parabola, SPACE, trials=3)
+    assert capsys.readouterr().err == "", "no terminal, no bar"
+
+
 # Results ------------------------------------------------------------------------------
 
 
@@ -302,7 +311,7 @@ def test_result_files(tmp_path):
 
 def test_importance_tells_what_matters():
     space = {"x": Linear(0, 1), "nothing": Linear(0, 1), "fixed": 1}
-    result = tune.search(parabola, space, trials=60)
+    result = tune.search(parabola, space, trials=30)
     importance = result.importance()
     assert list(importance) == ["x", "nothing"]
     assert importance["x"] > 0.7
