@@ -5,6 +5,8 @@ import * as list from "./list.js";
 import * as panel from "./panel.js";
 import { change, choose, decide, emit, events, keyOf, load, redo, reorder, store, toggle, undo } from "./store.js";
 
+const LARGEST = 2 ** 24; // bytes of a file that the server takes
+
 const of = (id) => document.getElementById(id);
 
 // The secret of the first address is in a cookie now; it need not stay in sight.
@@ -77,6 +79,10 @@ of("file").addEventListener("change", async () => {
   const [file] = of("file").files;
   of("file").value = "";
   if (!file) return;
+  if (file.size > LARGEST) {
+    emit("failure", "This file is too large to hold tags.");
+    return;
+  }
   const type = file.name.toLowerCase().endsWith(".csv") ? "text/csv" : "application/json";
   const said = (changed) => `tags of ${changed.length} examples imported`;
   await change("restore", new Blob([file], { type }), said);
