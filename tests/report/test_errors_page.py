@@ -374,6 +374,10 @@ def test_a_large_list_has_few_elements(page):
             page.press(key)
             assert len(page.shown()) < 150
             assert page.run("document.querySelectorAll('.current').length") == 1
+        page.run(  # a key that is held down
+            "Array.from({ length: 300 }, () => document.activeElement.dispatchEvent("
+            "new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true })))"
+        )
         page.press(Keys.END)
         page.wait("document.querySelector('.current.drawn')")
         last = analysis.order("loss")[-1]

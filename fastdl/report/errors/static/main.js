@@ -51,13 +51,14 @@ document.addEventListener("keydown", (event) => {
   const suspect = onList && store.suspects?.get(store.order[store.place]);
   const place = onList ? list.target(event.key) : null;
   const category = store.categories?.find((_, i) => keyOf(i) === event.key);
-  if (suspect && event.key === "Enter") {
-    decide(suspect.suggested);
-  } else if (suspect && event.key === " ") {
-    decide(store.true[store.order[store.place]]);
+  if (suspect && (event.key === "Enter" || event.key === " ")) {
+    const own = store.true[store.order[store.place]];
+    if (!event.repeat) decide(event.key === "Enter" ? suspect.suggested : own);
   } else if (place !== null) {
     of("list").focus();
     choose(place, event.shiftKey);
+  } else if (event.repeat) {
+    return; // a key that is held down would set and remove a tag again and again
   } else if (COMMANDS[event.key]) {
     COMMANDS[event.key]();
   } else if (category !== undefined) {
