@@ -14,10 +14,11 @@ from fastdl.files import SMALL, read_file, write_text
 from fastdl.strategy import exchange
 from fastdl.strategy.tables import percent, table
 from fastdl.strategy.tags import CATEGORIES, RIGHT_LABEL, Tags
-from fastdl.train import FinishedRun, open_run
+from fastdl.train import FinishedRun, Trainer, open_run
 from fastdl.train.fingerprint import describe_array
 
 PARTS = ("dev", "test", "train", "train_dev")
+_PIECE = 4096  # examples between two steps of the bar
 ORDERS = ("loss", "confidence", "random", "index")
 
 
@@ -47,6 +48,12 @@ class Ceiling(NamedTuple):
 
 class ErrorAnalysis:
     """The examples of a set with their answers, and tags on them.
+
+    ::
+
+        analysis = strategy.ErrorAnalysis.of_run("runs/digits")
+        analysis.tag(analysis.order("random")[:3], "blurred")
+        print(analysis)
 
     A mistake counts as looked at when it has a tag; what fits no category is "other".
     The share of a category among those, times the error, is the most that fixing it can
@@ -172,7 +179,7 @@ class ErrorAnalysis:
         return cls(
             x,
             dataset.y,
-            run.trainer.predict(x, probabilities=True),
+            _answers(run.trainer, x),
             run.classes,
             tags=path,
             categories=categories,
@@ -332,6 +339,18 @@ class ErrorAnalysis:
 
     def _count_wrong(self, members: frozenset[int]) -> int:
         return int(self.wrong[list(members)].sum()) if members else 0
+
+
+def _answers(trainer: Trainer, x: np.ndarray) -> np.ndarray:
+    """Return the probabilities that a network gives; a bar shows how far it is."""
+    from tqdm import tqdm
+
+    pieces = tqdm(
+        range(0, len(x), _PIECE), "asking the network", leave=False, disable=None
+    )
+    return np.concatenate(
+        [trainer.predict(x[i : i + _PIECE], probabilities=True) for i in pieces]
+    )
 
 
 def _probabilities(given: Any, x: np.ndarray, classes: Sequence[str]) -> np.ndarray:

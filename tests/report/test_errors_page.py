@@ -271,6 +271,27 @@ def test_filters_and_orders(page):
         page.check_quiet()
 
 
+def test_by_touch(page, window):
+    """A phone has no keys."""
+    window(390, 844)
+    analysis = analysis_of()
+    second, third = analysis.order()[1:3].tolist()
+    with served(analysis) as url:
+        page.open(url)
+        assert not page.run("document.getElementById('panel').open")
+        for index, name in ((second, "ambiguous"), (third, "other")):
+            page.browser.find_element("id", f"example-{index}").click()
+            button = page.browser.find_element(
+                "css selector", f"#tags [data-name={name}]"
+            )
+            button.click()
+            page.said(f"{name} set on example {index}")
+        page.browser.find_element("id", "undo").click()
+        page.said(f"undone on example {third}")
+        assert analysis.tags.tagged() == {second}
+        page.check_quiet()
+
+
 def test_nothing_is_taken_for_markup(page):
     analysis = analysis_of()
     for name in (EVIL, "<img src=x onerror=alert(1)>", "\"'&", "a=b"):
@@ -353,6 +374,10 @@ def test_a_large_list_has_few_elements(page):
             page.press(key)
             assert len(page.shown()) < 150
             assert page.run("document.querySelectorAll('.current').length") == 1
+        page.run(  # a key that is held down
+            "Array.from({ length: 300 }, () => document.activeElement.dispatchEvent("
+            "new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true })))"
+        )
         page.press(Keys.END)
         page.wait("document.querySelector('.current.drawn')")
         last = analysis.order("loss")[-1]

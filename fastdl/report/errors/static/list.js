@@ -8,12 +8,14 @@ const NARROW = 110; // below, there is no room for the confidence
 const GAP = 10;
 const CAPTION = 40; // the lines under a picture
 const ROW = 38; // the height of a row of a table
+const PAUSE = 300; // ms; browsers ignore an address that changes too often
 const BEYOND = 2; // rows that are drawn out of sight
 
 const list = document.getElementById("list");
 const space = document.getElementById("space");
 const cards = new Map(); // by place
 let size = Number(localStorage.getItem("fastdl-size") ?? (innerWidth < 700 ? 1 : 2));
+let timer = 0;
 let columns = 1;
 let width = 0;
 let height = 1;
@@ -26,7 +28,11 @@ export function start() {
     const card = event.target.closest("[role=option]");
     if (card) choose(Number(card.dataset.place), event.shiftKey);
   });
-  new ResizeObserver(() => layOut()).observe(list);
+  new ResizeObserver(() => {
+    layOut();
+    reveal();
+    mark();
+  }).observe(list);
   events.addEventListener("order", () => {
     clear();
     layOut();
@@ -34,7 +40,8 @@ export function start() {
   events.addEventListener("choice", () => {
     reveal();
     mark();
-    writeAddress();
+    clearTimeout(timer);
+    timer = setTimeout(writeAddress, PAUSE);
   });
   events.addEventListener("tags", () => {
     for (const card of cards.values()) label(card);
@@ -236,12 +243,13 @@ function decision(index) {
 
 /** Scroll to the chosen example. */
 function reveal() {
+  if (!store.order.length) return;
   const top = Math.floor(store.place / columns) * height;
   const bottom = top + height + GAP;
   if (top < list.scrollTop) list.scrollTop = top;
   else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
   fill();
-  if (!cards.has(store.place) && store.order.length) add(store.place);
+  if (!cards.has(store.place)) add(store.place);
 }
 
 function mark() {

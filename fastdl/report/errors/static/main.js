@@ -5,6 +5,8 @@ import * as list from "./list.js";
 import * as panel from "./panel.js";
 import { change, choose, decide, emit, events, keyOf, load, redo, reorder, store, toggle, undo } from "./store.js";
 
+const LARGEST = 2 ** 24; // bytes of a file that the server takes
+
 const of = (id) => document.getElementById(id);
 
 // The secret of the first address is in a cookie now; it need not stay in sight.
@@ -49,13 +51,14 @@ document.addEventListener("keydown", (event) => {
   const suspect = onList && store.suspects?.get(store.order[store.place]);
   const place = onList ? list.target(event.key) : null;
   const category = store.categories?.find((_, i) => keyOf(i) === event.key);
-  if (suspect && event.key === "Enter") {
-    decide(suspect.suggested);
-  } else if (suspect && event.key === " ") {
-    decide(store.true[store.order[store.place]]);
+  if (suspect && (event.key === "Enter" || event.key === " ")) {
+    const own = store.true[store.order[store.place]];
+    if (!event.repeat) decide(event.key === "Enter" ? suspect.suggested : own);
   } else if (place !== null) {
     of("list").focus();
     choose(place, event.shiftKey);
+  } else if (event.repeat) {
+    return; // a key that is held down would set and remove a tag again and again
   } else if (COMMANDS[event.key]) {
     COMMANDS[event.key]();
   } else if (category !== undefined) {
@@ -77,6 +80,10 @@ of("file").addEventListener("change", async () => {
   const [file] = of("file").files;
   of("file").value = "";
   if (!file) return;
+  if (file.size > LARGEST) {
+    emit("failure", "This file is too large to hold tags.");
+    return;
+  }
   const type = file.name.toLowerCase().endsWith(".csv") ? "text/csv" : "application/json";
   const said = (changed) => `tags of ${changed.length} examples imported`;
   await change("restore", new Blob([file], { type }), said);
