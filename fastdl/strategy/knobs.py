@@ -10,6 +10,7 @@ week 1 (orthogonalization).
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
@@ -107,7 +108,10 @@ def _adam(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | Non
 
 def _more(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
     examples = settings.get("examples")  # None: all that there are
-    return {"examples": 4 * examples} if examples else {}
+    if not examples:
+        return {}
+    more = min(4 * examples, settings.get("available", math.inf))
+    return {"examples": more} if more > examples else {}
 
 
 def _augment(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader, as_dataset
 from fastdl.errors import ArgumentError, DataError, NonFiniteError
 from fastdl.strategy.diagnosis import Diagnosis, diagnose
+from fastdl.strategy.knobs import Settings
 from fastdl.strategy.optimisation import Symptom, symptoms
 from fastdl.train import History, Trainer
 
@@ -33,21 +34,29 @@ class Measured:
         Of each of these sets.
     symptoms : tuple of Symptom
         What the loss curve shows.
+    available : int, optional
+        How many training examples there are, if not all of them were trained on.
     """
 
     errors: dict[str, float]
     examples: dict[str, int]
     symptoms: tuple[Symptom, ...] = ()
+    available: int | None = None
 
-    def diagnose(self, human: float = 0.0, **options: Any) -> Diagnosis:
-        """Diagnose these errors; the human one and further options as in `diagnose`.
+    def diagnose(
+        self, human: float = 0.0, settings: Settings | None = None, **options: Any
+    ) -> Diagnosis:
+        """Diagnose these errors; the arguments are those of `diagnose`.
 
         The human error is a fraction too.
         """
+        if settings is not None and self.available is not None:
+            settings = {**settings, "available": self.available}
         known: dict[str, Any] = {
             **self.errors,
             "examples": self.examples,
             "symptoms": self.symptoms,
+            "settings": settings,
         }
         return diagnose(human=human, percent=False, **known, **options)
 

@@ -36,6 +36,14 @@ def test_form_of_the_curve(losses, expected):
     assert names(*losses) == expected
 
 
+def test_dropout_and_augmentation_make_it_waver():
+    """The loss without them, far below, tells that they are there."""
+    losses = (2.0, 1.0, 0.8, 0.81, 0.8, 0.815, 0.8, 0.82)
+    assert names(*losses, loss=0.5) == []
+    assert names(*losses, loss=0.8) == ["rate too high"]
+    assert names(*losses) == []
+
+
 def test_no_better_than_a_constant_prediction():
     stuck = {"loss": 2.31, "constant": 2.30}
     assert names(7.0, 2.33, 2.33, 2.34, 2.33, **stuck) == ["rate too high"]
