@@ -14,9 +14,9 @@ RATE_TOO_LOW = "rate too low"
 STILL_FALLING = "still falling"
 
 # The mean rise of the loss from epoch to epoch, as a share of it, over the later half
-# of the epochs. Measured with digits: a plateau of a network that is too small wavers by
-# 0.1 %, with a rate that is too high by 0.7 % and more. Dropout and augmentation make
-# each epoch another one, and the loss waver by up to 3 %.
+# of the epochs. Measured with digits: a plateau of a network that is too small wavers
+# by 0.1 %, with a rate that is too high by 0.7 % and more. Dropout and augmentation
+# make each epoch another one, and the loss waver by up to 3 %.
 ROUGH = 0.005
 ROUGH_AT_RANDOM = 0.04
 # What shows dropout and augmentation: the loss without them is less than this share of
