@@ -100,7 +100,8 @@ def measure(
     Raises
     ------
     ArgumentError
-        What is wrong is not known under this loss, or `wrong` gives no bool (m,).
+        What is wrong is not known under this loss, or `wrong` gives no bool (m,); or
+        there is no trainer.
     DataError
         A set is empty or has no labels.
     NonFiniteError
@@ -108,6 +109,11 @@ def measure(
     """
     from tqdm import tqdm
 
+    if not isinstance(trainer, Trainer):
+        raise ArgumentError(
+            f"measure: expected a Trainer, got {type(trainer).__name__}; give a model "
+            f"as Trainer(model)"
+        )
     wrong = _wrong(trainer) if wrong is None else wrong
     given = {"train": train, "train_dev": train_dev, "dev": dev, "test": test}
     sets = {
@@ -189,7 +195,7 @@ def _losses(
     if not known or y.ndim != 1:
         return None, None
     classes = outputs.shape[1]
-    counts = np.bincount(y, minlength=classes).astype(outputs.dtype)
+    counts = np.bincount(y.astype(np.int64), minlength=classes).astype(outputs.dtype)
     # Each class draws by its examples, their smoothed labels and its weight.
     pull = (1 - loss.label_smoothing) * counts / len(y) + loss.label_smoothing / classes
     if loss.class_weight is not None:

@@ -68,6 +68,7 @@ def symptoms(
     losses = losses[np.isfinite(losses)]
     found = []
     rises = _rises(losses)
+    rate = _rate(history)
     if loss is not None and constant is not None and loss >= (1 - NOTHING) * constant:
         # A rate that is too high throws the loss about; one too low moves it evenly.
         slow = len(losses) >= 2 and not (np.diff(losses) > 0).any()
@@ -75,15 +76,15 @@ def symptoms(
             Symptom(
                 RATE_TOO_LOW if slow else RATE_TOO_HIGH,
                 f"the training loss {loss:.3g} is no better than the {constant:.3g} of "
-                f"a constant prediction",
+                f"a constant prediction{rate}",
             )
         )
-    elif rises > (ROUGH_AT_RANDOM if _at_random(losses, loss) else ROUGH):
+    elif rises > ROUGH_AT_RANDOM or (rises > ROUGH and not _at_random(losses, loss)):
         found.append(
             Symptom(
                 RATE_TOO_HIGH,
                 f"the training loss does not settle: it still rises by {rises:.1%} of "
-                f"itself from epoch to epoch",
+                f"itself from epoch to epoch{rate}",
             )
         )
     fall = _last_fall(losses)
@@ -96,6 +97,14 @@ def symptoms(
             )
         )
     return tuple(found)
+
+
+def _rate(history: History) -> str:
+    """Return the end of a sentence about the usual learning rate of the later half."""
+    if "learning_rate" not in history.columns:
+        return ""
+    rates = history["learning_rate"]
+    return f", at a learning rate of {np.nanmedian(rates[len(rates) // 2 :]):.2g}"
 
 
 def _at_random(losses: np.ndarray, loss: float | None) -> bool:
