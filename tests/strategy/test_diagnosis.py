@@ -227,3 +227,17 @@ def test_numpy_numbers_are_numbers():
     )
     assert found.problems == (BIAS, VARIANCE)
     assert type(found.errors["train"]) is float
+
+
+def test_gaps_add_up():
+    """From people to the test set nothing is lost and nothing counted twice."""
+    rng = np.random.default_rng(0)
+    for human, *others in rng.uniform(0, 1, (50, 5)):
+        names = ("train", "train_dev", "dev", "test")
+        found = strategy.diagnose(human=human, **dict(zip(names, others, strict=True)))
+        sizes = [gap.size for gap in found.gaps.values()]
+        assert sum(sizes) == pytest.approx(others[-1] - human, abs=1e-9)
+        assert list(found.problems) == sorted(
+            (name for name, gap in found.gaps.items() if gap.size > SMALL),
+            key=lambda name: -found.gaps[name].size,
+        )
