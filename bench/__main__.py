@@ -11,6 +11,7 @@ from pathlib import Path
 
 import fastdl
 from bench import bench_augment, bench_gather, kernels, peer, search, steps
+from bench.diagnosis import diagnosis
 from bench.harness import REPEATS, Table, describe_load, describe_machine
 from bench.harness import __doc__ as method
 from bench.instructions import instructions
@@ -47,6 +48,7 @@ def tables(repeats: int, compiled: bool) -> dict[str, Callable[[], Table]]:
         "instructions": instructions,
         "search": search.methods,
         "caviar": search.caviar,
+        "diagnosis": diagnosis,
     }
 
 

@@ -23,6 +23,7 @@ from fastdl.strategy.knobs import (
     remedies,
 )
 from fastdl.strategy.optimisation import STILL_FALLING, Symptom
+from fastdl.strategy.tables import percent
 
 # A gap up to this is small. The book passes over gaps of 1 point and names those of 2.
 SMALL = 0.015
@@ -108,7 +109,7 @@ class Diagnosis:
     def _gap_line(self, name: str, gap: Gap) -> str:
         text = f"{'':18}{_percent(gap.size):>10}  {name}"
         if gap.low is not None and gap.high is not None:
-            text += f" ({100 * gap.low:.2f} to {_percent(gap.high)})"
+            text += f" ({_percent(gap.low)} to {_percent(gap.high)})"
         cause = OPTIMISATION if name == BIAS and OPTIMISATION in self.problems else name
         if cause in self.problems:
             text += f"  <- {self.problems.index(cause) + 1}"
@@ -183,7 +184,8 @@ def diagnose(
         "optimisation" a problem in the place of avoidable bias.
     settings : mapping, optional
         Those of the run (config.json, `fastdl.train.Job.to_dict`): the remedies become
-        concrete.
+        concrete. With "available", how many training examples there are, beside those
+        that were used.
     run : path, optional
         The folder of the run, for the commands.
 
@@ -338,4 +340,4 @@ def _title(name: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{share:.2%}"
+    return percent(share, 3)

@@ -10,10 +10,13 @@ week 1 (orthogonalization).
 
 from __future__ import annotations
 
+import inspect
+import math
 import shlex
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
+from fastdl import models
 from fastdl.strategy.optimisation import RATE_TOO_LOW, STILL_FALLING
 from fastdl.train import OPTIMIZERS, RECIPES
 
@@ -107,7 +110,10 @@ def _adam(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | Non
 
 def _more(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
     examples = settings.get("examples")  # None: all that there are
-    return {"examples": 4 * examples} if examples else {}
+    if not examples:
+        return {}
+    more = min(4 * examples, settings.get("available", math.inf))
+    return {"examples": more} if more > examples else {}
 
 
 def _augment(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
@@ -123,9 +129,14 @@ def _decay(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
 
 
 def _dropout(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
-    if settings.get("model") == "logistic" or (settings.get("dropout") or 0) >= 0.5:
-        return None
-    return {"dropout": 0.5}
+    factory = getattr(models, str(settings.get("model")), None)
+    if factory is None:
+        return {"dropout": 0.5}
+    option = inspect.signature(factory).parameters.get("dropout")
+    if option is None:
+        return {}  # it takes a layer in a network of one's own
+    now = settings.get("dropout")
+    return None if (option.default if now is None else now) >= 0.5 else {"dropout": 0.5}
 
 
 def _rate(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
@@ -154,7 +165,7 @@ KNOBS = (
     Knob(
         VARIANCE,
         "augmented pictures",
-        "DataLoader(transform=Augment(...))",
+        "DataLoader(transform=data.Augment(...))",
         _augment,
     ),
     Knob(VARIANCE, "weight decay (L2)", "Trainer(regularization=nn.L2(...))", _decay),

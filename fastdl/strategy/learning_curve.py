@@ -14,6 +14,7 @@ from fastdl.errors import ArgumentError, DataError
 from fastdl.shapes import integer
 from fastdl.strategy.measure import Wrong, measure
 from fastdl.strategy.power_law import fit_power_laws, power_laws
+from fastdl.strategy.tables import percent, table
 from fastdl.train import Trainer
 
 HELPS = 0.1  # of the dev error: what twice the data must save to be worth it
@@ -160,9 +161,10 @@ class DataCurve:
         little = "" if self.helps else " little"
         lines = [
             f"more data would help{little}: with {size:,} training examples the dev "
-            f"error is {self.dev[-1]:.2%}, with {2 * size:,} about {double.value:.2%} "
-            f"({100 * double.low:.2f} to {double.high:.2%}); the floor of the law is "
-            f"{self.law[0]:.2%}"
+            f"error is {_percent(self.dev[-1])}, with {2 * size:,} about "
+            f"{_percent(double.value)} ({_percent(double.low)} to "
+            f"{_percent(double.high)}); the floor of the law is "
+            f"{_percent(self.law[0])}"
         ]
         if wanted is not None:
             lines.append(self._wanted(wanted))
@@ -170,27 +172,21 @@ class DataCurve:
 
     def _wanted(self, wanted: float) -> str:
         value, low, high = self.needed(wanted)
+        text = f"a dev error of {_percent(wanted)}"
         if math.isinf(value):
-            return (
-                f"a dev error of {wanted:.2%} is out of reach by more data of this kind"
-            )
+            return f"{text} is out of reach by more data of this kind"
         most = "or more" if math.isinf(high) else f"to {high:,.0f}"
-        return (
-            f"a dev error of {wanted:.2%} needs about {value:,.0f} training examples "
-            f"({low:,.0f} {most})"
-        )
+        return f"{text} needs about {value:,.0f} training examples ({low:,.0f} {most})"
 
     def table(self) -> str:
         """Return the errors beside those of the law."""
-        lines = [f"{'examples':>10}{'train':>10}{'dev':>10}{'law':>10}"]
         laws = power_laws(self._laws[:1], self.sizes)[0]  # type: ignore[attr-defined]
-        lines += [
-            f"{size:>10,}{train:>10.2%}{dev:>10.2%}{law:>10.2%}"
-            for size, train, dev, law in zip(
-                self.sizes.tolist(), self.train, self.dev, laws, strict=True
-            )
+        columns = zip(self.sizes.tolist(), self.train, self.dev, laws, strict=True)
+        rows = [
+            [f"{size:,}", *(_percent(error) for error in errors)]
+            for size, *errors in columns
         ]
-        return "\n".join(lines)
+        return "\n".join(table([["examples", "train", "dev", "law"], *rows]))
 
     def __str__(self) -> str:
         """Return the table and the summary."""
@@ -315,3 +311,7 @@ def _range(values: np.ndarray) -> Range:
     low, high = np.percentile(values[1:], _CONFIDENCE, method="nearest").tolist()
     value = float(values[0])
     return Range(value, min(low, value), max(high, value))
+
+
+def _percent(share: float) -> str:
+    return percent(share, 3)

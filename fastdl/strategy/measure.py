@@ -13,6 +13,7 @@ from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader, as_dataset
 from fastdl.errors import ArgumentError, DataError, NonFiniteError
 from fastdl.strategy.diagnosis import Diagnosis, diagnose
+from fastdl.strategy.knobs import Settings
 from fastdl.strategy.optimisation import Symptom, symptoms
 from fastdl.train import History, Trainer
 
@@ -33,21 +34,29 @@ class Measured:
         Of each of these sets.
     symptoms : tuple of Symptom
         What the loss curve shows.
+    available : int, optional
+        How many training examples there are, if not all of them were trained on.
     """
 
     errors: dict[str, float]
     examples: dict[str, int]
     symptoms: tuple[Symptom, ...] = ()
+    available: int | None = None
 
-    def diagnose(self, human: float = 0.0, **options: Any) -> Diagnosis:
-        """Diagnose these errors; the human one and further options as in `diagnose`.
+    def diagnose(
+        self, human: float = 0.0, settings: Settings | None = None, **options: Any
+    ) -> Diagnosis:
+        """Diagnose these errors; the arguments are those of `diagnose`.
 
         The human error is a fraction too.
         """
+        if settings is not None and self.available is not None:
+            settings = {**settings, "available": self.available}
         known: dict[str, Any] = {
             **self.errors,
             "examples": self.examples,
             "symptoms": self.symptoms,
+            "settings": settings,
         }
         return diagnose(human=human, percent=False, **known, **options)
 
@@ -91,7 +100,8 @@ def measure(
     Raises
     ------
     ArgumentError
-        What is wrong is not known under this loss, or `wrong` gives no bool (m,).
+        What is wrong is not known under this loss, or `wrong` gives no bool (m,); or
+        there is no trainer.
     DataError
         A set is empty or has no labels.
     NonFiniteError
@@ -99,6 +109,11 @@ def measure(
     """
     from tqdm import tqdm
 
+    if not isinstance(trainer, Trainer):
+        raise ArgumentError(
+            f"measure: expected a Trainer, got {type(trainer).__name__}; give a model "
+            f"as Trainer(model)"
+        )
     wrong = _wrong(trainer) if wrong is None else wrong
     given = {"train": train, "train_dev": train_dev, "dev": dev, "test": test}
     sets = {
@@ -180,7 +195,7 @@ def _losses(
     if not known or y.ndim != 1:
         return None, None
     classes = outputs.shape[1]
-    counts = np.bincount(y, minlength=classes).astype(outputs.dtype)
+    counts = np.bincount(y.astype(np.int64), minlength=classes).astype(outputs.dtype)
     # Each class draws by its examples, their smoothed labels and its weight.
     pull = (1 - loss.label_smoothing) * counts / len(y) + loss.label_smoothing / classes
     if loss.class_weight is not None:

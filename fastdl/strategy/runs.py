@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from fastdl.data import Subset
@@ -52,6 +52,8 @@ def measure_run(run: FinishedRun, again: bool = False) -> Measured:
         test=parts.test,
         history=run.history,
     )
+    if run.job.examples is not None and isinstance(parts.train, Subset):
+        measured = replace(measured, available=len(parts.train.dataset))
     keep(run.folder, _ERRORS, asdict(measured))
     return measured
 

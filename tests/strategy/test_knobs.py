@@ -1,11 +1,14 @@
 """The table of remedies: each knob acts on one gap alone (S35)."""
 
+import importlib
+import re
 import shlex
+from operator import attrgetter
 
 import pytest
 
 from fastdl import strategy
-from fastdl.train import recipe
+from fastdl.train import Job, recipe
 
 PROBLEMS = {
     "avoidable bias": {"train": 0.2, "dev": 0.2},
@@ -152,3 +155,51 @@ def test_an_unknown_network_becomes_that_of_the_recipe():
     settings = {"dataset": "digits", "model": "my own"}
     found = strategy.diagnose(train=0.5, dev=0.5, settings=settings)
     assert found.remedies[0].changes == {"model": recipe("digits").model}
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        ("mlp", {"dropout": 0.5}),  # it has none
+        ("convnet", {"dropout": 0.5}),  # it drops a quarter
+        ("digits_convnet", None),  # it drops half
+        ("lenet5", {}),  # it has no place for it
+        ("my own", {"dropout": 0.5}),
+    ],
+)
+def test_dropout_where_the_network_has_it(model, changes):
+    found = strategy.diagnose(train=0, dev=0.5, settings={"model": model})
+    assert {r.name: r.changes for r in found.remedies}.get("dropout") == changes
+
+
+def test_what_the_knobs_name_exists():
+    """S35"""
+    rooms = r"\b((?:strategy|data|models|optim|nn|train)\.\w+)"
+    found = [
+        name for knob in strategy.KNOBS for name in re.findall(rooms, knob.argument)
+    ]
+    assert found
+    for name in found:
+        attrgetter(name)(importlib.import_module("fastdl"))
+
+
+def test_every_change_is_one_of_a_job():
+    """S35: the changes of each remedy make another job."""
+    job = Job("digits", recipe("digits"), examples=500)
+    settings = job.to_dict() | {"available": 900, "input_shape": [8, 8, 1]}
+    for errors in PROBLEMS.values():
+        for remedy in strategy.diagnose(**errors, settings=settings).remedies:
+            changed = job.replace(**remedy.changes)
+            assert (changed != job) == bool(remedy.changes)
+            for option in remedy.changes:
+                assert f"--{option.replace('_', '-')} " in remedy.command
+
+
+@pytest.mark.parametrize(
+    ("available", "changes"),
+    [(None, 2000), (900, 900), (500, None), (100_000, 2000)],
+)
+def test_no_more_examples_than_there_are(available, changes):
+    settings = {"examples": 500, "available": available or 10**9}
+    (remedy, *_) = strategy.diagnose(train=0, dev=0.5, settings=settings).remedies
+    assert remedy.changes.get("examples") == changes

@@ -125,6 +125,19 @@ def test_bad_sets(trainer, digits):
         strategy.measure(trainer, train=train, dev=dev, test=dev.x)
 
 
+def test_a_model_is_no_trainer(trainer, digits):
+    with pytest.raises(ArgumentError, match=r"Sequential; give .* as Trainer\(model\)"):
+        strategy.measure(trainer.model, train=digits[0], dev=digits[1])
+
+
+def test_labels_of_any_integer_type(trainer, digits):
+    train, dev, _ = digits
+    expected = strategy.measure(trainer, train=train, dev=dev)
+    for dtype in (np.uint8, np.int32, np.uint64):
+        y = train.y.astype(dtype)
+        assert strategy.measure(trainer, train=(train.x, y), dev=dev) == expected
+
+
 def test_outputs_that_are_no_numbers(digits):
     model = fastdl.models.create("logistic")
     model.build((8, 8, 1))
