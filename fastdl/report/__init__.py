@@ -4,6 +4,7 @@
 matplotlib Figure.
 """
 
+from fastdl.report import errors
 from fastdl.report.activations import activation_histograms
 from fastdl.report.augmentations import augmentations
 from fastdl.report.boundary import decision_boundary
@@ -31,6 +32,7 @@ __all__ = [
     "confusion_matrix",
     "data_curve",
     "decision_boundary",
+    "errors",
     "feature_maps",
     "filters",
     "learning_curves",
