@@ -4,7 +4,11 @@
 matplotlib Figure.
 """
 
-from fastdl.report import errors
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from fastdl.report.activations import activation_histograms
 from fastdl.report.augmentations import augmentations
 from fastdl.report.boundary import decision_boundary
@@ -49,3 +53,12 @@ __all__ = [
     "search_slices",
     "write_page",
 ]
+
+if TYPE_CHECKING:
+    from fastdl.report import errors
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name != "errors":  # it needs a web server, which is slow to import
+            raise AttributeError(f"module 'fastdl.report' has no attribute {name!r}")
+        return import_module("fastdl.report.errors")
