@@ -223,7 +223,6 @@ def run(options: Namespace) -> None:
         drawn = _draw(trainer.history, outcome, folder)
     seconds = sum(trainer.history["seconds"])
     speed = len(parts.train) * len(trainer.history) / seconds
-    sizes = ",".join(map(str, parts.input_shape))
     print(
         f"\ntest {outcome.describe()}\n\n"
         f"training took {seconds:.1f} s, {speed:,.0f} examples/s\n"
@@ -233,8 +232,10 @@ def run(options: Namespace) -> None:
         f"      measure the saved network again\n"
         f"  fastdl predict {folder.path} IMAGE.png\n"
         f"      ask it about a picture of yours\n"
-        f"  fastdl summary {chosen.model} --input {sizes}\n"
-        f"      look at its layers\n"
+        f"  fastdl diagnose {folder.path}\n"
+        f"      what limits it, and what to do about that\n"
+        f"  fastdl errors {folder.path}\n"
+        f"      look at its mistakes, and tag them\n"
         f"  fastdl train --help\n"
         f"      other data sets, networks, optimisers, learning rates"
     )
