@@ -408,8 +408,10 @@ def test_signals_and_tables(page, window, kind):
         page.check_quiet()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 800, 1440])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [(390, "light"), (390, "dark"), (800, "light"), (1440, "light"), (1440, "dark")],
+)
 def test_looks(page, window, width, scheme):
     """Nothing is wider than the window; text can be told from its ground."""
     window(width, 844, scheme)
