@@ -56,7 +56,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--data-curve",
         action="store_true",
         help="train on parts of the training set, to see whether more data would help; "
-        "takes as long as six trainings",
+        "takes as long as four trainings",
     )
     parser.add_argument(
         "--wanted",

@@ -54,7 +54,8 @@ def measure_run(run: FinishedRun, again: bool = False) -> Measured:
     )
     if run.job.examples is not None and isinstance(parts.train, Subset):
         measured = replace(measured, available=len(parts.train.dataset))
-    keep(run.folder, _ERRORS, asdict(measured))
+    with suppress(OSError):  # a folder that is read only: measured again next time
+        keep(run.folder, _ERRORS, asdict(measured))
     return measured
 
 
@@ -63,8 +64,9 @@ def learning_curve_run(
 ) -> DataCurve:
     """Repeat a finished run with growing parts of its training set.
 
-    All trainings have as many steps as the run: fewer examples are seen more often, so
-    that no error is larger for want of training. The curve is kept in the folder.
+    A part of a quarter of the examples has twice the epochs, so half the steps: as many
+    epochs would leave small parts untrained and promise too much of more data, as many
+    steps too little. The curve is kept in the folder, unless options are given.
 
     Parameters
     ----------
@@ -85,25 +87,28 @@ def learning_curve_run(
     batch = job.recipe.batch_size
 
     def fit(part: Subset, seed: int) -> Trainer:
-        times = math.ceil(len(parts.train) / batch) / math.ceil(len(part) / batch)
-        longer = job.replace(epochs=round(job.recipe.epochs * times), seed=seed)
+        steps, fewer = (math.ceil(len(each) / batch) for each in (parts.train, part))
+        epochs = round(job.recipe.epochs * math.sqrt(steps / fewer))
+        longer = job.replace(epochs=epochs, seed=seed)
         trainer = longer.trainer(parts)
         trainer.fit(
             longer.recipe.loader(part, seed),
-            epochs=longer.recipe.epochs,
+            epochs=epochs,
             validation=parts.dev if job.patience else None,
             callbacks=longer.callbacks(),
             progress=False,
         )
         return trainer
 
-    options = {"seed": job.seed} | options
-    curve = learning_curve(fit, parts.train, parts.dev, **options)
-    numbers = {
-        name: getattr(curve, name).tolist() for name in ("sizes", "train", "dev")
-    }
-    rest = {"dev_examples": curve.dev_examples, "seed": curve.seed}
-    keep(run.folder, _CURVE, numbers | rest)
+    chosen = {"seed": job.seed} | options
+    curve = learning_curve(fit, parts.train, parts.dev, **chosen)
+    if not options:
+        content = {
+            name: getattr(curve, name).tolist() for name in ("sizes", "train", "dev")
+        }
+        content |= {"dev_examples": curve.dev_examples, "seed": curve.seed}
+        with suppress(OSError):
+            keep(run.folder, _CURVE, content)
     return curve
 
 

@@ -86,8 +86,16 @@ def test_what_another_version_kept_is_measured_again(run, content):
     assert strategy.measure_run(run).examples["train"] == 200
 
 
+def test_a_folder_that_cannot_be_written(run):
+    run.folder.measures.mkdir()
+    try:
+        assert strategy.measure_run(run).examples["train"] == 200
+    finally:
+        run.folder.measures.rmdir()
+
+
 def test_data_curve_of_a_run(run):
-    """S25: the same settings and steps, the same result at the full size."""
+    """S25: the same settings, so the same result at the full size."""
     curve = strategy.learning_curve_run(run)
     assert curve.sizes.tolist() == [6, 12, 25, 50, 100, 200]
     errors = strategy.measure_run(run).errors
