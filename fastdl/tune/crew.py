@@ -13,6 +13,7 @@ from fastdl.errors import FastdlError
 from fastdl.tune.lease import Watch, forget, new_name
 from fastdl.tune.storage import StorageDown
 from fastdl.tune.study import Study
+from fastdl.tune.view import View
 
 # Each a process of one thread: as many trials as cores is faster than one trial on all.
 _ONE_THREAD = dict.fromkeys(
@@ -73,8 +74,13 @@ class Crew:
             if kind is not StorageDown:
                 self._study.release(name)
 
-    def look(self) -> None:
+    def look(self, view: View) -> None:
         """Replace workers that died, and free what they, or other dead ones, had.
+
+        Parameters
+        ----------
+        view : View
+            The study now.
 
         Raises
         ------
@@ -85,7 +91,7 @@ class Crew:
             if process.poll() is not None:
                 del self._workers[name]
                 self._bury(name, process)
-        self._watch.look()
+        self._watch.look(view)
         while len(self._workers) < self._jobs:
             self._start()
 

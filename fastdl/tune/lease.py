@@ -19,7 +19,8 @@ from pathlib import Path
 from types import TracebackType
 
 from fastdl.errors import DataError
-from fastdl.tune.study import BEAT, WORKER, LostError, Study
+from fastdl.tune.study import LostError, Study
+from fastdl.tune.view import BEAT, WORKER, View
 
 try:
     import fcntl
@@ -128,10 +129,10 @@ class Watch:
         self._study, self._folder = study, folder
         self._seen: dict[int, tuple[object, float]] = {}
 
-    def look(self) -> None:
-        """Look once; call it again and again."""
+    def look(self, view: View) -> None:
+        """Compare a view with earlier ones; call it again and again."""
         now = time.monotonic()
-        for each in self._study.running():
+        for each in view.running:
             own, beat = each._trial_id, each.user_attrs.get(BEAT)
             seen, since = self._seen.setdefault(own, (beat, now))
             if beat != seen:

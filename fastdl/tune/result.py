@@ -14,7 +14,8 @@ from fastdl.errors import DataError
 from fastdl.files import write_text
 from fastdl.tune.objective import Training, find
 from fastdl.tune.plan import Plan
-from fastdl.tune.study import ERROR, Study
+from fastdl.tune.study import Study
+from fastdl.tune.view import ERROR, View, score, state
 
 
 class Outcome(NamedTuple):
@@ -58,20 +59,21 @@ class SearchResult:
         Those that are finished, by number.
     """
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, view: View | None = None) -> None:
         self._study = study
         self.plan: Plan = study.plan
+        view = view or study.look()
         self.trials = [
             Outcome(
                 number,
-                study.state(each),
-                study.score(each),
-                study.params(each),
+                state(each),
+                score(each),
+                view.params(each),
                 dict(sorted(each.intermediate_values.items())),
                 float(each.user_attrs.get("seconds", math.nan)),
                 str(each.user_attrs.get(ERROR, each.user_attrs.get("why", ""))),
             )
-            for number, each in sorted(study.finished().items())
+            for number, each in sorted(view.finished.items())
         ]
 
     def ranked(self) -> list[Outcome]:

@@ -23,10 +23,11 @@ from fastdl.tune.scale import Scale
 from fastdl.tune.space import Space
 from fastdl.tune.storage import open_storage
 from fastdl.tune.study import Study
+from fastdl.tune.view import View
 from fastdl.tune.worker import work
 
 JOURNAL = "study.journal"  # in the output folder
-_POLL = 0.25  # seconds
+_POLL = 0.3  # seconds
 
 
 def search(
@@ -153,14 +154,15 @@ def search(
         else:
             assert storage is not None
             with Crew(study, storage, folder, jobs, patience) as crew:
-                while not (study.is_done() or study.hopeless()):
-                    crew.look()
-                    bar.update()
+                while not ((view := study.look()).is_done or view.hopeless):
+                    crew.look(view)
+                    bar.update(view)
                     time.sleep(_POLL)
-        bar.update()
-        if error := study.hopeless():
+        view = study.look()
+        bar.update(view)
+        if error := view.hopeless:
             raise FastdlError(f"search: no trial succeeded; the first: {error}")
-        return SearchResult(study)
+        return SearchResult(study, view)
 
 
 def _open(storage: Any, name: str, plan: Plan, resume: bool) -> Study:
@@ -197,11 +199,11 @@ class _Progress:
     def __exit__(self, *error: object) -> None:
         self._bar.close()
 
-    def update(self) -> None:
-        """Look at the study, when there is somebody to tell."""
+    def update(self, view: View | None = None) -> None:
+        """Tell what there is, when there is somebody to tell."""
         if self._bar.disable:
             return
-        result = SearchResult(self._study)
+        result = SearchResult(self._study, view)
         if ranked := result.ranked():
             best = ranked[0]
             self._bar.set_postfix_str(

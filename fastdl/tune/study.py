@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError
-from fastdl.tune.plan import Plan, Tried
+from fastdl.tune.plan import Plan
 from fastdl.tune.storage import import_optuna
+from fastdl.tune.view import BEAT, ERROR, NUMBER, WORKER, View
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
 _PLAN = "fastdl_plan"  # an attribute of a study
-# Attributes of a try.
-NUMBER, WORKER, BEAT, ERROR = "number", "worker", "beat", "error"
-_KILLED = "killed"
+_KILLED = "killed"  # of a try
 _MOST_KILLED = 3  # tries of a trial that died with their processes
 
 
@@ -78,6 +77,7 @@ class Study:
     ) -> None:
         self._optuna = optuna = import_optuna()
         self._storage, self.name = storage, name
+        self._states = optuna.trial.TrialState
         if plan is not None:
             self._create(plan)
         try:
@@ -129,59 +129,10 @@ class Study:
         """Close connections to the storage; what is used later opens new ones."""
         self._storage.remove_session()
 
-    # What there is
-
-    def tries(self) -> list[FrozenTrial]:
-        """Return all tries, in the order of the storage."""
+    def look(self) -> View:
+        """Return what there is now."""
         tries = self._storage.get_all_trials(self._study_id, deepcopy=False)
-        ours = (each for each in tries if NUMBER in each.user_attrs)
-        return sorted(ours, key=lambda each: each.number)
-
-    def owners(self) -> dict[int, FrozenTrial]:
-        """Return of each trial, by its number, the try that counts."""
-        owners: dict[int, FrozenTrial] = {}
-        for each in self.tries():
-            if not self._is_void(each):
-                owners.setdefault(each.user_attrs[NUMBER], each)
-        return owners
-
-    def _is_void(self, each: FrozenTrial) -> bool:
-        failed = each.state == self._optuna.trial.TrialState.FAIL
-        return failed and ERROR not in each.user_attrs
-
-    def finished(self) -> dict[int, FrozenTrial]:
-        """Return the tries that have an outcome, by the number of the trial."""
-        return {n: t for n, t in self.owners().items() if t.state.is_finished()}
-
-    def tried(self, finished: dict[int, FrozenTrial]) -> dict[int, Tried]:
-        """Return values and scores of finished tries."""
-        return {
-            number: Tried(self.params(each), self.score(each))
-            for number, each in finished.items()
-        }
-
-    def score(self, each: FrozenTrial) -> float | None:
-        """Return the score of a try that ran to its end, else None."""
-        complete = each.state == self._optuna.trial.TrialState.COMPLETE
-        return each.value if complete else None
-
-    def state(self, each: FrozenTrial) -> str:
-        """Return "complete", "pruned", "failed" or "running"."""
-        name = each.state.name.lower()
-        return {"fail": "failed"}.get(name, name)
-
-    def params(self, each: FrozenTrial) -> dict[str, Any]:
-        """Return the values of a try by name, in the order of the space."""
-        return {
-            name: scale.stored(each.params[scale.stored_name(name)])
-            for name, scale in self.plan.space.items()
-            if scale.stored_name(name) in each.params
-        }
-
-    def is_done(self) -> bool:
-        """Whether all trials have an outcome."""
-        finished = self.finished()
-        return all(number in finished for number in range(self.plan.size))
+        return View(self.plan, tries)
 
     def extend(self, trials: int) -> None:
         """Plan another number of trials."""
@@ -202,44 +153,39 @@ class Study:
             )
         return {names[stored]: share for stored, share in found.items()}
 
-    def hopeless(self) -> str | None:
-        """Return the first error when trials fail and none succeeds, else None."""
-        finished = [each for _, each in sorted(self.finished().items())]
-        errors = [t.user_attrs[ERROR] for t in finished if ERROR in t.user_attrs]
-        if len(errors) == len(finished) and len(errors) >= min(3, self.plan.size):
-            return errors[0]
-        return None
-
     # What a worker does
 
-    def claim(self, worker: str) -> Claim | None:
+    def claim(self, worker: str, view: View | None = None) -> Claim | None:
         """Return the next trial for a worker, None when there is nothing to do now.
 
         All may be done or under way, or those under way decide what comes next.
+
+        Parameters
+        ----------
+        worker : str
+            Its name.
+        view : View, optional
+            A look at the study, to save one.
         """
-        while True:
-            owners = self.owners()
-            free = (n for n in range(self.plan.size) if n not in owners)
-            number = next(free, None)
-            if number is None:
-                return None
-            finished = {n: t for n, t in owners.items() if t.state.is_finished()}
-            params = self.plan.params(number, self.tried(finished))
+        view = view or self.look()
+        while (number := view.free) is not None:
+            params = self.plan.params(number, view.tried)
             if params is None:
                 return None
-            attributes = {NUMBER: number, WORKER: worker}
             known = {} if self.plan.is_sampled else params
             template = self._optuna.create_trial(
-                state=self._optuna.trial.TrialState.RUNNING,
+                state=self._states.RUNNING,
                 params=self._stored(known),
                 distributions=self._distributions(known),
-                user_attrs=attributes,
+                user_attrs={NUMBER: number, WORKER: worker},
             )
             own = self._storage.create_new_trial(self._study_id, template)
-            owner = self.owners().get(number)
+            view = self.look()
+            owner = view.owners.get(number)
             if owner is not None and owner._trial_id == own:
                 return Claim(number, own, known or self._sample(own, number))
             self.void(own)  # another worker was first
+        return None
 
     def _stored(self, params: dict[str, Any]) -> dict[str, Any]:
         space = self.plan.space
@@ -271,7 +217,7 @@ class Study:
                 )
             internal = distribution.to_internal_repr(values[name])
             storage.set_trial_param(own, name, internal, distribution)
-        return self.params(storage.get_trial(own))
+        return self.look().params(storage.get_trial(own))
 
     def beat(self, own: int, count: int) -> None:
         """Show that the worker of a try lives; LostError when it is too late."""
@@ -298,7 +244,7 @@ class Study:
         LostError
             The try was taken for dead.
         """
-        states = self._optuna.trial.TrialState
+        states = self._states
         for name, value in attributes.items():
             self._update(own, "set_trial_user_attr", name, value)
         kept = {"complete": states.COMPLETE, "pruned": states.PRUNED}
@@ -310,9 +256,7 @@ class Study:
     def void(self, own: int) -> None:
         """Mark a try as one that does not count; its trial is free again."""
         with suppress(LostError):
-            self._update(
-                own, "set_trial_state_values", self._optuna.trial.TrialState.FAIL
-            )
+            self._update(own, "set_trial_state_values", self._states.FAIL)
 
     def release(self, worker: str, killed: bool = False) -> int:
         """Free the trial of a worker that is dead; return how many it had.
@@ -320,28 +264,25 @@ class Study:
         One whose worker was `killed` while everything else lived, as systems do when
         memory runs out, is tried three times.
         """
-        own = [t for t in self.running() if t.user_attrs.get(WORKER) == worker]
+        view = self.look()
+        own = [each for each in view.running if each.user_attrs.get(WORKER) == worker]
         for each in own:
             with suppress(LostError):
                 if killed:
-                    self._count_killed(each)
+                    self._count_killed(view, each)
                 self.void(each._trial_id)
         return len(own)
 
-    def _count_killed(self, each: FrozenTrial) -> None:
+    def _count_killed(self, view: View, each: FrozenTrial) -> None:
         number = each.user_attrs[NUMBER]
         times = 1 + sum(
             t.user_attrs[NUMBER] == number and _KILLED in t.user_attrs
-            for t in self.tries()
+            for t in view.tries
         )
         self._update(each._trial_id, "set_trial_user_attr", _KILLED, times)
         if times >= _MOST_KILLED:
             error = f"its process died {times} times; is there too little memory?"
             self._update(each._trial_id, "set_trial_user_attr", ERROR, error)
-
-    def running(self) -> list[FrozenTrial]:
-        """Return the tries that are under way, or whose workers are dead."""
-        return [each for each in self.tries() if not each.state.is_finished()]
 
     def _update(self, own: int, method: str, *arguments: Any) -> None:
         try:

@@ -57,9 +57,9 @@ def work(
     presence, watch = Presence(name, folder), Watch(study, folder if alone else None)
     wait = _SHORTEST_WAIT
     try:
-        while not (study.is_done() or study.hopeless()):
-            watch.look()
-            claim = study.claim(name)
+        while not ((view := study.look()).is_done or view.hopeless):
+            watch.look(view)
+            claim = study.claim(name, view)
             if claim is None:
                 time.sleep(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
