@@ -182,7 +182,7 @@ def run(options: Namespace) -> None:
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            "what is finished is kept; add --resume to go on"
+            "during the search; what is finished is kept, add --resume to go on"
         ) from None
     result.write_csv(out / "trials.csv")
     result.save_best(out / "best.json")

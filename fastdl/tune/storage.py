@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 PATIENCE = 300.0  # seconds that a storage may be down
-_OPENING = 5.0  # of a new one, whose address may be wrong
+_OPENING = 10.0  # of a new one, whose address may be wrong
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 15.0
+_JITTER = random.Random()  # the state of others is left alone
 
 
 class StorageDown(DataError):
@@ -64,7 +65,7 @@ def open_storage(where: str | None, patience: float | None = None) -> BaseStorag
         ``postgresql://user@host/database``, of any database that SQLAlchemy knows. By
         default the memory of this process.
     patience : float, optional
-        How many seconds it may be down later; while it is opened 5 at most.
+        How many seconds it may be down later; while it is opened 10 at most.
 
     Raises
     ------
@@ -230,7 +231,7 @@ def _persist(ask: Callable[[], Any], name: str, patience: float) -> Any:
                 f"{wait:.1f} s",
                 file=sys.stderr,
             )
-        time.sleep(wait * random.uniform(0.8, 1.0))  # not all workers at once
+        time.sleep(wait * _JITTER.uniform(0.8, 1.0))  # not all workers at once
         wait = min(2 * wait, _LONGEST_WAIT)
 
 
