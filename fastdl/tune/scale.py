@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,6 +92,10 @@ class _Range(Scale):
             raise ArgumentError(
                 f"{type(self).__name__}: low must be below high, got {low!r} and "
                 f"{high!r}"
+            )
+        if math.isinf(self.high - self.low):
+            raise ArgumentError(
+                f"{type(self).__name__}: {low!r} to {high!r} is too wide"
             )
 
     def _checked(self, bound: Any) -> Any:
@@ -322,6 +327,8 @@ class Choice(Scale):
                     f"Choice: options are texts, numbers, True, False or None, got "
                     f"{option!r:.60}{hint}"
                 )
+            if option != option:
+                raise ArgumentError("Choice: NaN is equal to nothing, not even itself")
         if len({*options}) < len(options):
             raise ArgumentError(f"Choice: two options are equal in {options!r:.80}")
         self.options = options
@@ -363,5 +370,6 @@ SCALES = {scale.kind: scale for scale in (Linear, Integer, Log, OneMinusLog, Cho
 
 
 def _is_number(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    return (
+        isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    )

@@ -153,7 +153,8 @@ def search(
             work(study, objective, folder, bar.update)
         else:
             assert storage is not None
-            with Crew(study, storage, folder, jobs, patience) as crew:
+            needed = min(jobs, plan.size)
+            with Crew(study, storage, folder, needed, patience) as crew:
                 while not ((view := study.look()).is_done or view.hopeless):
                     crew.look(view)
                     bar.update(view)

@@ -107,12 +107,20 @@ def test_what_a_study_stores_is_what_was_drawn(scale):
         (lambda: Choice(), "Choice: expected one option at least"),
         (lambda: Choice(["a", "b"]), r"write Choice\(\*options\)"),
         (lambda: Choice("a", "a"), "two options are equal"),
+        (lambda: Choice(1, True), "two options are equal"),
+        (lambda: Choice(math.nan), "NaN is equal to nothing"),
+        (lambda: Linear(-1e308, 1e308), "Linear: -1e.308 to 1e.308 is too wide"),
         (lambda: Space({}), "expected hyperparameters by name"),
     ],
 )
 def test_wrong_ranges(make, message):
     with pytest.raises(ArgumentError, match=message):
         make()
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert Linear(np.float32(0.5), np.int64(2)) == Linear(0.5, 2)
+    assert Integer(np.int64(1), np.uint8(3)) == Integer(1, 3)
 
 
 def test_scales_compare_and_print():
