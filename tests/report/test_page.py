@@ -123,7 +123,7 @@ def test_diagnosis_and_next_steps(digits_run, digits_page):
     found = strategy.measure_run(run).diagnose(settings=run.config)
     assert found.summary() in digits_page.text
     for name, error in found.errors.items():
-        assert f"{name} {percent(error)} " in digits_page.text
+        assert f"{name} {percent(error, 3)} " in digits_page.text
     for remedy in found.remedies:
         assert remedy.name in digits_page.text
     assert found.problems  # an epoch is too short

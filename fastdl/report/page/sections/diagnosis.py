@@ -28,10 +28,10 @@ def _errors(found: Diagnosis) -> Markup:
     gaps = [None, *found.gaps.items()]
     rows = []
     for (name, error), above in zip(found.errors.items(), gaps, strict=True):
-        row: list[Any] = [name.replace("_", "-"), percent(error), "", "", ""]
+        row: list[Any] = [name.replace("_", "-"), percent(error, 3), "", "", ""]
         if above is not None:
             cause, gap = above
-            row[2:] = [percent(gap.size), _cause(cause, found), _interval(gap)]
+            row[2:] = [percent(gap.size, 3), _cause(cause, found), _interval(gap)]
         rows.append(row)
     head = ["set", "error", "gap", "it is", "95 % interval"]
     caption = "Each gap is the distance to the line above"
@@ -41,7 +41,7 @@ def _errors(found: Diagnosis) -> Markup:
 def _interval(gap: Gap) -> str:
     if gap.low is None or gap.high is None:
         return ""
-    return f"{percent(gap.low)} to {percent(gap.high)}"
+    return f"{percent(gap.low, 3)} to {percent(gap.high, 3)}"
 
 
 def _cause(gap: str, found: Diagnosis) -> Any:
