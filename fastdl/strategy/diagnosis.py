@@ -96,6 +96,11 @@ class Diagnosis:
         )
         return f"{errors}: {self._verdict()}"
 
+    def cause(self, gap: str) -> str:
+        """Return what stands among the problems for a gap, if it is one."""
+        instead = gap == BIAS and OPTIMISATION in self.problems
+        return OPTIMISATION if instead else gap
+
     def table(self) -> str:
         """Return the errors and, between them, the gaps."""
         above = dict(zip(list(self.errors)[1:], self.gaps.items(), strict=True))
@@ -110,7 +115,7 @@ class Diagnosis:
         text = f"{'':18}{_percent(gap.size):>10}  {name}"
         if gap.low is not None and gap.high is not None:
             text += f" ({_percent(gap.low)} to {_percent(gap.high)})"
-        cause = OPTIMISATION if name == BIAS and OPTIMISATION in self.problems else name
+        cause = self.cause(name)
         if cause in self.problems:
             text += f"  <- {self.problems.index(cause) + 1}"
             text += f": {cause}" if cause != name else ""

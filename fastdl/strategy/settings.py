@@ -26,7 +26,7 @@ def setting_differences(
     dict of str to dict
         By the name of a setting its value in each run that has it.
     """
-    flat = {run: _flat(each) for run, each in settings.items()}
+    flat = {run: flat_settings(each) for run, each in settings.items()}
     names = dict.fromkeys(name for each in flat.values() for name in each)
     found = {}
     for name in names:
@@ -37,7 +37,8 @@ def setting_differences(
     return found
 
 
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings that are set, those within settings as "augment.rotate"."""
     usual = {"augment": asdict(Augment())}
     flat: dict[str, Any] = {}
     for name, value in settings.items():

@@ -17,6 +17,7 @@ from fastdl.report.page.sections.confusion import confusion
 from fastdl.report.page.sections.mistakes import mistakes
 from fastdl.strategy.label_review import Suspect
 from fastdl.strategy.labels import WrongPair
+from fastdl.strategy.tables import percent
 from fastdl.train import Job, open_run
 
 VOID = {"meta", "link", "img"}
@@ -122,7 +123,7 @@ def test_diagnosis_and_next_steps(digits_run, digits_page):
     found = strategy.measure_run(run).diagnose(settings=run.config)
     assert found.summary() in digits_page.text
     for name, error in found.errors.items():
-        assert f"{name} {error:.2%}" in digits_page.text
+        assert f"{name} {percent(error, 3)} " in digits_page.text
     for remedy in found.remedies:
         assert remedy.name in digits_page.text
     assert found.problems  # an epoch is too short
@@ -141,7 +142,7 @@ def test_what_else_to_find_out(digits_run, digits_page):
 
 def test_human_error(digits_run):
     text = check(report.page([digits_run], human=0.25)).text
-    assert "human 25.00%" in text
+    assert "human 25 % " in text
 
 
 def test_size_is_bounded(digits_run, many_run):

@@ -71,6 +71,7 @@ def _header() -> Markup:
 
 
 def _contents(chapters: Sequence[Chapter]) -> Markup:
+    many = "many" if len(chapters) > 1 else None  # too many lines for a phone
     items = []
     for each in chapters:
         inner = [
@@ -78,7 +79,7 @@ def _contents(chapters: Sequence[Chapter]) -> Markup:
             for name, heading, _ in each.sections
         ]
         link = tag("a", each.name, href=f"#{each.prefix}top")
-        items.append(tag("li", link, tag("ul", inner)))
+        items.append(tag("li", link, tag("ul", inner, class_=many)))
     return tag("nav", tag("ul", items), aria_label="Contents")
 
 

@@ -1,8 +1,8 @@
 """Charts as SVG inside the page: colours, type and dark mode come from its CSS.
 
 A chart is drawn in 360 x 220 units, which is about its size on a phone, and grows with
-its place. Colours are classes (``c0``, ``c1``, ...), each with a dash pattern of its
-own, so that lines differ without colours too.
+its place. Colours and dashes are classes (``c0``, ``d0``, ...), paired so that 36 lines
+differ, and up to six without colours too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fastdl.report.page.text import short, shortened
 
 Numbers = Sequence[float] | np.ndarray
 
-COLOURS = 6  # that style.css has
+_LOOKS = 6  # colours, and dash patterns, that style.css has
 _WIDTH, _HEIGHT = 360, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 350, 10, 182
 _MOST_POINTS = 400  # of a line; more than a screen shows
@@ -109,7 +109,7 @@ def line_chart(
     for index, line in enumerate(lines):
         points = [(a, b) for a, b in _thinned(line) if not y.log or not b <= 0]
         path = _path([(_x(x, a), _y(y, b)) for a, b in points])
-        shapes.append(tag("path", d=path, class_=f"line {_colour(index)}"))
+        shapes.append(tag("path", d=path, class_=f"line {_look(index)}"))
         if len(points) <= _MOST_DOTS:
             shapes += [
                 tag(
@@ -118,7 +118,7 @@ def line_chart(
                     cx=f"{_x(x, a):.1f}",
                     cy=f"{_y(y, b):.1f}",
                     r=3,
-                    class_=f"dot {_colour(index)}",
+                    class_=f"dot {_look(index)}",
                 )
                 for a, b in points
                 if math.isfinite(b)
@@ -244,16 +244,16 @@ def _swatch(index: int) -> Markup:
     """Return the sign of a line for a legend."""
     return tag(
         "svg",
-        tag("path", d="M1 6H27", class_=f"line {_colour(index)}"),
+        tag("path", d="M1 6H27", class_=f"line {_look(index)}"),
         viewBox="0 0 28 12",
         aria_hidden="true",
         class_="swatch",
     )
 
 
-def _colour(index: int) -> str:
-    """Return the class of a colour; after the last one they begin anew."""
-    return f"c{index % COLOURS}"
+def _look(index: int) -> str:
+    """Return the classes of a line: its colour and its dash pattern."""
+    return f"c{index % _LOOKS} d{(index + index // _LOOKS) % _LOOKS}"
 
 
 def _chart(title: str, content: Any) -> Markup:

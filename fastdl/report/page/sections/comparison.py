@@ -14,7 +14,7 @@ from fastdl.report.page import svg
 from fastdl.report.page.html import Markup, note, table, tag
 from fastdl.report.page.results import Answers, Results, sign_test
 from fastdl.report.page.sections.curves import curve_figure
-from fastdl.report.page.sections.settings import in_words, without_repetition
+from fastdl.report.page.sections.settings import in_words, machine_of
 from fastdl.report.page.text import duration
 from fastdl.strategy import InferenceCost, setting_differences
 
@@ -155,9 +155,7 @@ def _against_best(results: Sequence[Results], answers: Sequence[Answers]) -> Mar
 
 
 def _differences(results: Sequence[Results]) -> Markup:
-    found = setting_differences(
-        {each.name: without_repetition(each.run.config) for each in results}
-    )
+    found = setting_differences({each.name: _everything(each) for each in results})
     rows = [
         [
             name.replace("_", " "),
@@ -169,6 +167,13 @@ def _differences(results: Sequence[Results]) -> Markup:
         return note("None: the runs have the same settings.")
     head = ["setting", *(each.name for each in results)]
     return table(head, rows, "All others are the same", "facts")
+
+
+def _everything(each: Results) -> dict[str, Any]:
+    """Return the settings of a run, and what its machine tells besides."""
+    config, machine = each.run.config, machine_of(each.run.config)
+    besides = {name: machine[name] for name in machine if name not in config}
+    return {**config, **besides, "machine": None}
 
 
 def _curves(results: Sequence[Results]) -> Markup:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastdl.report.page.html import Markup, table, tag
 from fastdl.strategy import Diagnosis, Gap, Remedy
-from fastdl.strategy.knobs import BIAS, OPTIMISATION
+from fastdl.strategy.tables import percent
 
 
 def diagnosis(found: Diagnosis) -> Iterator[Any]:
@@ -28,12 +28,12 @@ def _errors(found: Diagnosis) -> Markup:
     gaps = [None, *found.gaps.items()]
     rows = []
     for (name, error), above in zip(found.errors.items(), gaps, strict=True):
-        row: list[Any] = [name.replace("_", "-"), f"{error:.2%}", "", "", ""]
+        row: list[Any] = [name.replace("_", "-"), percent(error, 3), "", "", ""]
         if above is not None:
             cause, gap = above
-            row[2:] = [f"{gap.size:+.2%}", _cause(cause, found), _interval(gap)]
+            row[2:] = [percent(gap.size, 3), _cause(cause, found), _interval(gap)]
         rows.append(row)
-    head = ["set", "error", "gap", "it is", "95% interval"]
+    head = ["set", "error", "gap", "it is", "95 % interval"]
     caption = "Each gap is the distance to the line above"
     return table(head, rows, caption, "numbers errors")
 
@@ -41,11 +41,11 @@ def _errors(found: Diagnosis) -> Markup:
 def _interval(gap: Gap) -> str:
     if gap.low is None or gap.high is None:
         return ""
-    return f"{gap.low:+.2%} to {gap.high:+.2%}"
+    return f"{percent(gap.low, 3)} to {percent(gap.high, 3)}"
 
 
 def _cause(gap: str, found: Diagnosis) -> Any:
-    cause = OPTIMISATION if gap == BIAS and OPTIMISATION in found.problems else gap
+    cause = found.cause(gap)
     if cause not in found.problems:
         return gap
     place = found.problems.index(cause) + 1

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
-from fastdl.data import Augment
 from fastdl.report.page.html import table, tag
+from fastdl.strategy.settings import flat_settings
 from fastdl.train import FinishedRun
 
 _ELSEWHERE = ("classes", "input_shape", "machine")  # told otherwise
-_MOST_NAMES = 30  # of classes
+_MOST_NAMES = 20  # of a list
 
 
 def settings(run: FinishedRun) -> Iterator[Any]:
@@ -19,13 +18,11 @@ def settings(run: FinishedRun) -> Iterator[Any]:
     machine = machine_of(run.config)
     rows = [
         (name.replace("_", " "), in_words(value))
-        for name, value in without_repetition(run.config).items()
-        if value is not None and name not in _ELSEWHERE
+        for name, value in flat_settings(run.config).items()
+        if name.split(".")[0] not in (*_ELSEWHERE, *machine)
     ]
     rows.append(("input", "x".join(map(str, run.input_shape))))
-    names = ", ".join(run.classes[:_MOST_NAMES])
-    more = ", ..." if len(run.classes) > _MOST_NAMES else ""
-    rows.append((f"{len(run.classes)} classes", names + more))
+    rows.append((f"{len(run.classes)} classes", in_words(list(run.classes))))
     tables = [table(None, rows, "Settings; all others are the usual ones", "facts")]
     if machine:
         pairs = [(name, in_words(value)) for name, value in machine.items()]
@@ -33,12 +30,6 @@ def settings(run: FinishedRun) -> Iterator[Any]:
     yield tag("div", tables, class_="charts")
     network = tag("pre", run.model.summary(run.input_shape), tabindex=0)
     yield tag("details", tag("summary", "The network, layer by layer"), network)
-
-
-def without_repetition(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings without those that the machine tells too."""
-    machine = machine_of(config)
-    return {name: value for name, value in config.items() if name not in machine}
 
 
 def machine_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -49,12 +40,7 @@ def machine_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def in_words(value: Any) -> str:
     """Return a setting for people."""
-    if isinstance(value, dict):
-        usual = asdict(Augment())
-        own = {k: v for k, v in value.items() if k not in usual or usual[k] != v}
-        return ", ".join(f"{k} {in_words(v)}" for k, v in own.items()) or "nothing"
     if isinstance(value, list):
-        return ", ".join(map(in_words, value))
-    if value is None:
-        return "not set"
+        more = [f"... ({len(value)})"] if len(value) > _MOST_NAMES else []
+        return ", ".join([*map(in_words, value[:_MOST_NAMES]), *more])
     return f"{value:g}" if isinstance(value, float) else str(value)
