@@ -135,7 +135,10 @@ def test_links_lead_somewhere(page):
     anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
     for target in LINK.findall(PAGES[page]):
         file, _, anchor = target.partition("#")
-        assert (ROOT / page).parent.joinpath(file).exists(), target
+        path = (ROOT / page).parent / file
+        if path.suffix == ".png" and not (ROOT / "docs" / "gallery").exists():
+            continue  # a source distribution has no pictures
+        assert path.exists(), target
         assert file or anchor in anchors, target
 
 

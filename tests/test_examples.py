@@ -161,7 +161,10 @@ def test_gallery(run, tmp_path):
     names = runpy.run_path(str(EXAMPLES / "gallery.py"))["NAMES"]
     docs = EXAMPLES.parent / "docs"
     shown = re.findall(r"\(gallery/(\w+)\.png\)", (docs / "gallery.md").read_text())
+    assert sorted(shown) == sorted(names)
+    if not (docs / "gallery").exists():
+        return  # a source distribution has no pictures
     sizes = {path.stem: path.stat().st_size for path in docs.glob("gallery/*.png")}
-    assert sorted(shown) == sorted(names) == sorted(sizes)
+    assert sorted(shown) == sorted(sizes)
     assert max(sizes.values()) < 60_000
     assert sum(sizes.values()) < 600_000
