@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from fastdl.errors import ArgumentError, DataError, FastdlError
-from fastdl.files import SMALL, parse_json, reading
+from fastdl.files import parse_json, read_file, reading
 
 try:
     import fcntl
@@ -138,8 +138,12 @@ def _open_journal(optuna: Any, path: str) -> Any:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     lock = None if fcntl is None else _JournalLock(path)
     with reading(path, "as a journal of Optuna"):
-        if lock is not None:
-            _mend(path, lock)
+        if lock is not None and os.path.exists(path):
+            lock.acquire()
+            lock.release()
+            # Optuna finds out about a damaged last line with the line after it.
+            for line in read_file(path).splitlines()[-1:]:
+                parse_json(line, path)
         return JournalStorage(JournalFileBackend(path, cast(Any, lock)))
 
 
@@ -151,34 +155,29 @@ class _JournalLock:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = f"{path}.lock"
+        self._path = path
 
     def acquire(self) -> bool:
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        self._file = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT, 0o666)
         fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._mend()
         return True
 
     def release(self) -> None:
         os.close(self._file)
 
+    def _mend(self) -> None:
+        """Cut off a last line that a crash or a full disk left incomplete.
 
-def _mend(path: str, lock: _JournalLock) -> None:
-    """Cut off a last line that a crash left incomplete; it was never acknowledged."""
-    if not os.path.exists(path):
-        return
-    lock.acquire()
-    try:
-        with open(path, "rb+") as file:
+        It was never acknowledged, and would spoil the next one.
+        """
+        with open(self._path, "rb+") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - SMALL, 0))
-            tail = file.read()
-            end = tail.rfind(b"\n") + 1
-            if end < len(tail):
-                file.truncate(size - len(tail) + end)
-    finally:
-        lock.release()
-    if end:  # Optuna would find out with the line after it
-        parse_json(tail[:end].splitlines()[-1], path)
+            file.seek(max(size - 1, 0))
+            if file.read() in (b"", b"\n"):
+                return
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
 
 
 # Patience -----------------------------------------------------------------------------

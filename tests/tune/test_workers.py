@@ -273,6 +273,16 @@ def test_a_journal_whose_last_line_was_cut_off(studies, tmp_path):
     assert Study(open_storage(str(path)), "s").claim("b").number == 0
 
 
+def test_a_line_that_a_full_disk_cut_off_spoils_no_other(studies, tmp_path):
+    path = tmp_path / "study.journal"
+    studies[0].claim("a")
+    with open(path, "ab") as file:
+        file.write(b'{"op_code":4,"wor')
+    assert studies[1].claim("b").number == 1
+    assert studies[0].claim("a").number == 2
+    assert len(Study(open_storage(str(path)), "s").look().running) == 3
+
+
 @pytest.mark.parametrize("content", [b"no journal\n", b'{"op_code": 99}\n', b"[]\n"])
 def test_a_damaged_journal(tmp_path, content):
     path = tmp_path / "study.journal"
