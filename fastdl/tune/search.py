@@ -83,7 +83,8 @@ def search(
     pruner : str, optional
         What stops a trial early that is behind others after the same step: "median"
         (after five trials, those below the median), "halving" (successive halving, the
-        best third goes on after steps 1, 3, 9, ...), or None.
+        best third goes on after steps 1, 3, 9, ...), or None. With several jobs it
+        depends on their timing which are stopped.
     seed : int
         The values of a trial depend on it, the number of the trial, and, but for
         random search and grids, on earlier scores.
