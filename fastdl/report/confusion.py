@@ -111,9 +111,19 @@ def _colours(matrix: np.ndarray) -> np.ndarray:
     """Return the colour of each cell, (classes, classes, 3) in [0, 1]."""
     from matplotlib.colors import to_rgb
 
+    right = np.eye(len(matrix), dtype=bool)[..., np.newaxis]
+    strength = cell_strength(matrix)[..., np.newaxis] * np.where(right, 1, 0.7)
+    hue = np.where(right, to_rgb(BLUE), to_rgb(VERMILION))
+    return _EMPTY + strength * (hue - _EMPTY)
+
+
+def cell_strength(matrix: np.ndarray) -> np.ndarray:
+    """Return how strong the colour of each cell is, (classes, classes) in [0, 1].
+
+    Right answers by their share of the true class; mistakes relative to the most
+    frequent one, however rare it is.
+    """
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     right = np.eye(len(matrix), dtype=bool)
     worst = share[~right].max(initial=0) or 1.0
-    strength = np.where(right, share, 0.7 * share / worst)[..., np.newaxis]
-    hue = np.where(right[..., np.newaxis], to_rgb(BLUE), to_rgb(VERMILION))
-    return _EMPTY + strength * (hue - _EMPTY)
+    return np.where(right, share, share / worst)

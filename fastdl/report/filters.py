@@ -10,15 +10,13 @@ import numpy as np
 from fastdl.data import as_float
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.nn import Conv2d, Module
-from fastdl.report.layers import check_module, find_layer, layer_outputs
-from fastdl.report.style import (
-    BLUE,
-    GREY,
-    INK,
-    VERMILION,
-    new_figure,
-    visible,
+from fastdl.report.layers import (
+    check_module,
+    find_layer,
+    first_conv2d,
+    layer_outputs,
 )
+from fastdl.report.style import GREY, SIGNED, new_figure, visible
 from fastdl.shapes import integer
 
 if TYPE_CHECKING:
@@ -57,7 +55,7 @@ def filters(model: Module, layer: str | None = None) -> Figure:
         matplotlib is missing.
     """
     check_module(model, "filters")
-    name = _first_conv2d(model, "filters") if layer is None else layer
+    name = first_conv2d(model, "filters") if layer is None else layer
     convolution = find_layer(model, name, "filters")
     if not isinstance(convolution, Conv2d):
         kind = type(convolution).__name__
@@ -74,7 +72,7 @@ def filters(model: Module, layer: str | None = None) -> Figure:
     rows = math.ceil(count / columns)
     title = f"{count} filters of {height} x {width}, layer {name}"
     note = (
-        _scale(weight, limit)
+        scale_note(weight, limit)
         if channels == 1
         else f"grey: 0; colours: up to {limit:.2g}"
     )
@@ -128,7 +126,7 @@ def feature_maps(
             f"{picture.shape}"
         )
     count = integer(count, "feature_maps: count")
-    name = _first_conv2d(model, "feature_maps") if layer is None else layer
+    name = first_conv2d(model, "feature_maps") if layer is None else layer
     output = layer_outputs(model, picture[np.newaxis], [name], "feature_maps")[name][0]
     if output.ndim != 3:
         raise ShapeError(
@@ -144,7 +142,7 @@ def feature_maps(
     channels = f"{len(maps)} of {output.shape[-1]} channels"
     title = f"Layer {name} ({kind}): {channels}, {height} x {width}"
     with new_figure(columns + 2.6, max(rows, 1.8) + 1.0, title) as figure:
-        _note(figure, _scale(maps, limit))
+        _note(figure, scale_note(maps, limit))
         sides: Any = figure.subfigures(1, 2, width_ratios=[2.4, columns])
         left, right = sides
         shown = _grid(left, 1, 1, 1)[0]
@@ -154,13 +152,6 @@ def feature_maps(
         ):
             _signed(axes, each, limit)
     return figure
-
-
-def _first_conv2d(model: Module, who: str) -> str:
-    for name, each in model.named_modules():
-        if isinstance(each, Conv2d):
-            return name
-    raise ArgumentError(f"{who}: the model has no Conv2d")
 
 
 def _columns(count: int) -> int:
@@ -179,18 +170,16 @@ def _grid(figure: Any, rows: int, columns: int, count: int) -> Any:
 
 
 def _signed(axes: Axes, values: np.ndarray, limit: float) -> None:
-    """Draw numbers: white for 0, blue above, vermilion below."""
+    """Draw numbers in the colours of `SIGNED`."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    colours = [INK, VERMILION, "white", BLUE, INK]
-    places = [0, 0.2, 0.5, 0.8, 1]
-    cmap = LinearSegmentedColormap.from_list(
-        "signed", list(zip(places, colours, strict=True))
-    )
+    shades = [((place + 1) / 2, colour) for place, colour in SIGNED]
+    cmap = LinearSegmentedColormap.from_list("signed", shades)
     axes.imshow(values, cmap=cmap, vmin=-limit, vmax=limit)
 
 
-def _scale(values: np.ndarray, limit: float) -> str:
+def scale_note(values: np.ndarray, limit: float) -> str:
+    """Return what the colours of `SIGNED` mean."""
     below = f"; vermilion: down to -{limit:.2g}" if values.min() < 0 else ""
     return f"white: 0; blue: up to {limit:.2g}{below}"
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, suggest
-from fastdl.nn import Module
+from fastdl.nn import Conv2d, Module
 from fastdl.train import Trainer
 
 
@@ -27,6 +27,14 @@ def find_layer(model: Module, name: str, who: str) -> Module:
         known = suggest(name, [layer for layer in layers if layer])
         raise ArgumentError(f"{who}: the model has no layer {name!r}{known}")
     return layers[name]
+
+
+def first_conv2d(model: Module, who: str) -> str:
+    """Return the name of the first convolution; ArgumentError if there is none."""
+    for name, each in model.named_modules():
+        if isinstance(each, Conv2d):
+            return name
+    raise ArgumentError(f"{who}: the model has no Conv2d")
 
 
 def layer_outputs(

@@ -26,6 +26,8 @@ VERMILION = "#D55E00"
 PALETTE = (BLUE, VERMILION, "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 INK = "#222222"
 GREY = "#767676"  # the lightest that is readable on white
+# Of signed numbers, from -1 to 1: white for 0, blue above, vermilion below, dark ends.
+SIGNED = ((-1.0, INK), (-0.6, VERMILION), (0.0, "#FFFFFF"), (0.6, BLUE), (1.0, INK))
 
 _STYLE: Any = {
     "font.family": "sans-serif",
@@ -80,6 +82,19 @@ def visible(pictures: np.ndarray) -> np.ndarray:
         low, high = pictures.min(), pictures.max()
         pictures = (pictures - low) / (high - low or 1)
     return pictures[..., 0] if pictures.shape[-1] == 1 else pictures
+
+
+def signed(values: np.ndarray, limit: float) -> np.ndarray:
+    """Return numbers from -limit to limit as uint8 colours (..., 3), see `SIGNED`."""
+    places = [place for place, _ in SIGNED]
+    shades = zip(*(_rgb(colour) for _, colour in SIGNED), strict=True)
+    channels = [np.interp(values / limit, places, shade) for shade in shades]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(colour[1:])
+    return red, green, blue
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:

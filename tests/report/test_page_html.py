@@ -8,8 +8,9 @@ import pytest
 
 from fastdl.report.page import svg
 from fastdl.report.page.html import Markup, join, picture, table, tag
-from fastdl.report.page.pixels import MOST_PIXELS, shrunk, signed, small_picture
+from fastdl.report.page.pixels import MOST_PIXELS, shrunk, small_picture
 from fastdl.report.page.text import duration, number, percent, short
+from fastdl.report.style import signed
 
 EVIL = "<script>alert('1')</script>&\""
 

@@ -9,9 +9,6 @@ import numpy as np
 from fastdl.report.style import visible
 
 MOST_PIXELS = 96  # along a side; a larger picture is shrunk, to keep the page small
-# White is zero, blue above, vermilion below; the ends are dark.
-_PLACES = (-1.0, -0.6, 0.0, 0.6, 1.0)
-_SHADES = ((34, 34, 34), (213, 94, 0), (255, 255, 255), (0, 114, 178), (34, 34, 34))
 
 
 def small_picture(x: np.ndarray) -> np.ndarray | None:
@@ -34,15 +31,6 @@ def shrunk(pixels: np.ndarray) -> np.ndarray:
         height, factor, width, factor, *pixels.shape[2:]
     )
     return squares.mean(axis=(1, 3))
-
-
-def signed(values: np.ndarray, limit: float) -> np.ndarray:
-    """Return numbers (h, w) as uint8 colours (h, w, 3), from -limit to limit."""
-    channels = [
-        np.interp(values / limit, _PLACES, [shade[i] for shade in _SHADES])
-        for i in range(3)
-    ]
-    return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
 def coloured(values: np.ndarray, limit: float) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastdl.report.confusion import cell_strength
 from fastdl.report.page import svg
 from fastdl.report.page.html import Markup, scrolling, tag
 from fastdl.report.page.results import Answers
@@ -37,20 +38,8 @@ def confusion(answers: Answers, prefix: str) -> Iterator[Any]:
         yield _frequent(matrix, classes, prefix)
 
 
-def _strength(matrix: np.ndarray) -> np.ndarray:
-    """Return how strong the colour of each cell is, in [0, 1].
-
-    Right answers by their share of the true class; mistakes relative to the most
-    frequent one, however rare it is.
-    """
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    right = np.eye(len(matrix), dtype=bool)
-    worst = share[~right].max(initial=0) or 1.0
-    return np.where(right, share, share / worst)
-
-
 def _matrix_table(matrix: np.ndarray, classes: Sequence[str], prefix: str) -> Markup:
-    strength = _strength(matrix)
+    strength = cell_strength(matrix)
     recall = np.diag(matrix) / np.maximum(matrix.sum(axis=1), 1)
 
     def cell(true: int, answer: int) -> Markup:
@@ -106,7 +95,7 @@ def _matrix_map(matrix: np.ndarray, classes: Sequence[str]) -> Markup:
         return f"{classes[true]} taken for {classes[answer]}: {count}"
 
     title = f"Confusion matrix of {len(classes)} classes; the list below has its peaks"
-    drawing = svg.heat_map(_strength(matrix), classes, label, title)
+    drawing = svg.heat_map(cell_strength(matrix), classes, label, title)
     caption = (
         "Rows: the true class, the first on top. Columns: the answer. Blue: right; "
         "vermilion: mistakes."

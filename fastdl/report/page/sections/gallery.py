@@ -49,7 +49,7 @@ def example(
     shown = (
         tag("span", name, class_="no-picture")
         if pixels is None
-        else picture(pixels, name, loading="lazy")
+        else picture(pixels, name)
     )
     caption = tag(
         "figcaption",

@@ -7,24 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from fastdl.nn import Conv2d, Module
-from fastdl.report.layers import layer_outputs
+from fastdl.errors import ArgumentError
+from fastdl.nn import Module
+from fastdl.report.filters import scale_note
+from fastdl.report.layers import find_layer, first_conv2d, layer_outputs
 from fastdl.report.page.html import Markup, note, picture, tag
-from fastdl.report.page.pixels import coloured, shrunk, signed, small_picture
+from fastdl.report.page.pixels import coloured, shrunk, small_picture
+from fastdl.report.style import signed
 
 _MOST = 32  # filters or maps
 
 
 def layers(model: Module, x: np.ndarray | None) -> Iterator[Any]:
     """Show the filters of the first convolution, and its maps of one example."""
-    found = next(
-        (pair for pair in model.named_modules() if isinstance(pair[1], Conv2d)), None
-    )
-    if found is None:
+    try:
+        name = first_conv2d(model, "report")
+    except ArgumentError:
         yield note("The network has no convolution.")
         return
-    name, convolution = found
-    yield from _filters(name, dict(convolution.named_parameters())["weight"].numpy())
+    layer = find_layer(model, name, "report")
+    yield from _filters(name, dict(layer.named_parameters())["weight"].numpy())
     if x is not None:
         yield from _maps(name, model, x)
 
@@ -40,15 +42,15 @@ def _filters(name: str, weight: np.ndarray) -> Iterator[Any]:
     filters = weight.transpose(3, 0, 1, 2)[:_MOST]
     if channels == 1:
         drawn = [signed(each[..., 0], limit) for each in filters]
-        scale = f"white is 0, blue positive, vermilion negative, up to {limit:.2g}"
+        scale = scale_note(weight, limit)
     else:
         drawn = [coloured(each, limit) for each in filters]
-        scale = f"the colours that they answer to, grey is 0, up to {limit:.2g}"
+        scale = f"grey: 0; colours: up to {limit:.2g}"
     yield tag(
         "h4",
         f"{_some(len(filters), count)} filters of {height} x {width}, layer {name}",
     )
-    yield note(f"One scale for all: {scale}.")
+    yield note(f"One scale for all; {scale}.")
     yield _tiles(drawn, "filter")
 
 
@@ -58,7 +60,9 @@ def _maps(name: str, model: Module, x: np.ndarray) -> Iterator[Any]:
     limit = float(np.abs(maps).max()) or 1.0
     height, width = maps.shape[1:]
     yield tag("h4", f"{_some(len(maps), output.shape[-1])} maps of {height} x {width}")
-    yield note("What the filters make of the picture on the left, one scale for all.")
+    yield note(
+        f"What the filters make of the first picture; {scale_note(maps, limit)}."
+    )
     pixels = small_picture(x)
     source = None if pixels is None else picture(pixels, "the picture", class_="source")
     tiles = _tiles([signed(shrunk(each), limit) for each in maps], "map")
