@@ -1,7 +1,11 @@
 """Does the diagnosis decide right? Trainings with a known defect, by seed.
 
-The thresholds of `fastdl.strategy` were fixed on the seeds from 100 on, before the
-seeds of the table were drawn. ``python -m bench.diagnosis 100 101`` runs others.
+The thresholds of `fastdl.strategy` were fixed on the seeds from 100 on. Then the seeds 0
+to 4 were drawn: the defect was the first problem 5 times of 5, but for the reused dev
+set 4 times: random changes of the weights, kept if 60 examples say so, stay inside the
+noise in a third of all cases. That case reuses the dev set more greedily now, and the
+seeds 5 to 9 were drawn; no threshold was touched. ``python -m bench.diagnosis 100 101``
+runs others.
 """
 
 from __future__ import annotations
@@ -22,10 +26,11 @@ from fastdl.data import ArrayDataset
 from fastdl.strategy import Diagnosis, Measured, Remedy, measure
 from fastdl.train import Job, Parts, Recipe, Trainer, recipe
 
-SEEDS = range(5)
+SEEDS = range(5, 10)
 # Of people, on Fashion-MNIST: three labels a picture, the majority (Xiao et al. 2017,
 # the page of the data set).
 HUMAN_ON_FASHION = 0.165
+FIX = 0.02  # the learning rate of a step for the mistakes on the dev set
 
 
 class Case(NamedTuple):
@@ -132,30 +137,24 @@ def _other_pictures(seed: int, remedy: Remedy | None) -> tuple[Measured, dict]:
 
 
 def _reused_dev_set(seed: int, remedy: Remedy | None) -> tuple[Measured, dict]:
-    """200 tweaks of a trained network, each kept if the dev error does not rise."""
+    """200 looks at the dev set: after each, a step for what was wrong so far."""
     larger = remedy is not None and remedy.name == "a larger dev set"
     counts = (2000, 3000, 5000, -1)
     train, pool, test, _ = data.split(
         _pictures("fashion_mnist"), counts, seed, stratify=True
     )
-    dev = pool if larger else data.Subset(pool, range(60))
+    dev = pool if larger else data.Subset(pool, range(100))
     job = Job("fashion_mnist", Recipe("mlp", epochs=8, lr=0.003), seed)
     parts = Parts("fashion_mnist", tuple("0123456789"), train, dev, test)
     trainer = job.fit(parts, progress=False)
-    rng = np.random.default_rng(seed)
-    weights = list(trainer.model.parameters())
-    best = trainer.evaluate(dev)["accuracy"]
+    x, y = dev.x, dev.y
+    known = np.zeros(len(dev), bool)  # the mistakes that somebody has seen
     for _ in range(200):
-        before = [weight.data.copy() for weight in weights]
-        for weight in weights:
-            spread = 0.1 * np.std(weights[-2].data)
-            weight.data += spread * rng.standard_normal(weight.shape, np.float32)
-        accuracy = trainer.evaluate(dev)["accuracy"]
-        if accuracy >= best:
-            best = accuracy
-            continue
-        for weight, old in zip(weights, before, strict=True):
-            weight.data[...] = old
+        known |= trainer.predict(x).argmax(axis=1) != y
+        trainer.model.zero_grad()
+        trainer.loss(trainer.model(x[known]), y[known]).backward()
+        for weight in trainer.model.parameters():
+            weight.data -= FIX * weight.grad
     return _measured(trainer, parts), job.to_dict()
 
 
