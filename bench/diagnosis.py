@@ -1,7 +1,7 @@
 """Does the diagnosis decide right? Trainings with a known defect, by seed.
 
-The thresholds of `fastdl.strategy` were fixed on the seeds from 100 on. Then the seeds 0
-to 4 were drawn: the defect was the first problem 5 times of 5, but for the reused dev
+The thresholds of `fastdl.strategy` were fixed on the seeds from 100 on. Then the seeds
+0 to 4 were drawn: the defect was the first problem 5 times of 5, but for the reused dev
 set 4 times: random changes of the weights, kept if 60 examples say so, stay inside the
 noise in a third of all cases. That case reuses the dev set more greedily now, and the
 seeds 5 to 9 were drawn; no threshold was touched. ``python -m bench.diagnosis 100 101``
