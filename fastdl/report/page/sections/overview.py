@@ -9,6 +9,7 @@ from typing import Any
 from fastdl import metrics
 from fastdl.report.page.html import Markup, tag
 from fastdl.report.page.results import Results
+from fastdl.report.page.sections.settings import in_words
 from fastdl.report.page.text import duration, plural, short
 
 
@@ -61,7 +62,7 @@ def _sentence(results: Results) -> str:
         f"{plural(len(run.history), 'epoch')} of {config['optimizer']}",
     ]
     if "lr" in config:
-        parts.append(f"learning rate {config['lr']}")
+        parts.append(f"learning rate {in_words(config['lr'])}")
     if "batch_size" in config:
         parts.append(f"batches of {config['batch_size']}")
     return ", ".join(parts) + "."
