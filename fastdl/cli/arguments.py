@@ -6,6 +6,8 @@ import math
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
+from fastdl import datasets, models
+
 
 def count(text: str) -> int:
     """Read an integer from 1."""
@@ -102,6 +104,54 @@ def size(text: str) -> tuple[int, int]:
             f"expected height and width, such as 64,48, got {text!r}"
         ) from None
     return height, width
+
+
+def add_dataset(parser: ArgumentParser) -> None:
+    """Declare DATASET."""
+    parser.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help=f"one of {', '.join(datasets.names())}, or a folder of pictures",
+    )
+
+
+def add_size(parser: ArgumentParser) -> None:
+    """Declare ``--size``."""
+    parser.add_argument(
+        "--size",
+        type=size,
+        metavar="H,W",
+        help="resize the pictures of a folder",
+    )
+
+
+def add_model(parser: ArgumentParser) -> None:
+    """Declare ``--model``."""
+    parser.add_argument(
+        "--model", metavar="NAME", help=f"one of {', '.join(models.names())}"
+    )
+
+
+def add_epochs(parser: ArgumentParser) -> None:
+    """Declare ``--epochs``."""
+    parser.add_argument(
+        "--epochs", type=count, metavar="N", help="passes through the data"
+    )
+
+
+def add_examples(parser: ArgumentParser) -> None:
+    """Declare ``--examples``."""
+    parser.add_argument(
+        "--examples",
+        type=count,
+        metavar="N",
+        help="train with so many examples only",
+    )
+
+
+def add_threads(parser: ArgumentParser) -> None:
+    """Declare ``--threads``."""
+    parser.add_argument("--threads", type=count, metavar="N", help="default: all cores")
 
 
 def add_data_dir(parser: ArgumentParser) -> None:

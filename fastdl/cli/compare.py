@@ -111,9 +111,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=1.0,
         help="how long to measure the times of each run; default: 1",
     )
-    parser.add_argument(
-        "--threads", type=arguments.count, metavar="N", help="default: all cores"
-    )
+    arguments.add_threads(parser)
     parser.add_argument(
         "--save", type=Path, metavar="FILE", help="keep what was measured as CSV"
     )

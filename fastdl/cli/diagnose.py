@@ -67,9 +67,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--again", action="store_true", help="measure again, whatever was kept"
     )
-    parser.add_argument(
-        "--threads", type=arguments.count, metavar="N", help="default: all cores"
-    )
+    arguments.add_threads(parser)
     arguments.add_data_dir(parser)
 
 

@@ -31,11 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="RUN",
         help="the folder that `fastdl train` wrote",
     )
-    parser.add_argument(
-        "dataset",
-        metavar="DATASET",
-        help=f"one of {', '.join(datasets.names())}, or a folder of pictures",
-    )
+    arguments.add_dataset(parser)
     arguments.add_data_dir(parser)
 
 

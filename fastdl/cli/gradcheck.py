@@ -67,12 +67,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--seed", type=arguments.seed, metavar="N", default=0, help="default: 0"
     )
     arguments.add_data_dir(parser)
-    parser.add_argument(
-        "--size",
-        type=arguments.size,
-        metavar="H,W",
-        help="resize the pictures of a folder",
-    )
+    arguments.add_size(parser)
 
 
 def run(options: Namespace) -> None:

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import fastdl
-from fastdl import datasets, models, strategy
+from fastdl import datasets, strategy
 from fastdl.cli import arguments
 from fastdl.files import check_writable
 from fastdl.strategy.label_review import FILE, PARTS
@@ -55,9 +55,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NAME",
         help=f"one of {', '.join(RECIPES)}; default: a quick one",
     )
-    parser.add_argument(
-        "--model", metavar="NAME", help=f"one of {', '.join(models.names())}"
-    )
+    arguments.add_model(parser)
     parser.add_argument(
         "--epochs", type=arguments.count, metavar="N", help="of each network"
     )
@@ -82,19 +80,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=0,
         help="of the folds and the networks; default: 0",
     )
-    parser.add_argument(
-        "--threads", type=arguments.count, metavar="N", help="default: all cores"
-    )
+    arguments.add_threads(parser)
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="default: runs/DATASET, or the run"
     )
     arguments.add_data_dir(parser)
-    parser.add_argument(
-        "--size",
-        type=arguments.size,
-        metavar="H,W",
-        help="resize the pictures of a folder",
-    )
+    arguments.add_size(parser)
 
 
 def run(options: Namespace) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import fastdl
-from fastdl import backend, datasets, models, report
+from fastdl import backend, datasets, report
 from fastdl.cli import arguments
 from fastdl.cli.outcome import Outcome, examine
 from fastdl.cli.report import write_report
@@ -91,12 +91,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NAME",
         help=f"one of {', '.join(RECIPES)}; default: that of DATASET",
     )
-    parser.add_argument(
-        "--model", metavar="NAME", help=f"one of {', '.join(models.names())}"
-    )
-    parser.add_argument(
-        "--epochs", type=arguments.count, metavar="N", help="passes through the data"
-    )
+    arguments.add_model(parser)
+    arguments.add_epochs(parser)
     parser.add_argument(
         "--batch-size", type=arguments.count, metavar="N", help="examples in one step"
     )
@@ -142,12 +138,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="change the training pictures at random, such as translate=2,rotate=10 "
         "(see fastdl.data.Augment), or none",
     )
-    parser.add_argument(
-        "--examples",
-        type=arguments.count,
-        metavar="N",
-        help="train with so many examples only",
-    )
+    arguments.add_examples(parser)
     parser.add_argument(
         "--patience",
         type=arguments.count,
@@ -183,19 +174,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="what may differ from the run that --resume goes on with, such as lr,data",
     )
     parser.add_argument("--seed", type=arguments.seed, metavar="N", help="default: 0")
-    parser.add_argument(
-        "--threads", type=arguments.count, metavar="N", help="default: all cores"
-    )
+    arguments.add_threads(parser)
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="the run folder; default: runs/DATASET"
     )
     arguments.add_data_dir(parser)
-    parser.add_argument(
-        "--size",
-        type=arguments.size,
-        metavar="H,W",
-        help="resize the pictures of a folder",
-    )
+    arguments.add_size(parser)
 
 
 def run(options: Namespace) -> None:

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from fastdl import datasets, models, report, tune
+from fastdl import datasets, report, tune
 from fastdl.cli import arguments
 from fastdl.errors import DataError
 from fastdl.train import RECIPES, Job
@@ -63,11 +63,7 @@ _USUAL = {
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "dataset",
-        metavar="DATASET",
-        help=f"one of {', '.join(datasets.names())}, or a folder of pictures",
-    )
+    arguments.add_dataset(parser)
     parser.add_argument(
         "--space",
         type=Path,
@@ -125,18 +121,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help=f"the settings that are not searched: one of {', '.join(RECIPES)}; "
         f"default: that of DATASET",
     )
-    parser.add_argument(
-        "--model", metavar="NAME", help=f"one of {', '.join(models.names())}"
-    )
-    parser.add_argument(
-        "--epochs", type=arguments.count, metavar="N", help="passes through the data"
-    )
-    parser.add_argument(
-        "--examples",
-        type=arguments.count,
-        metavar="N",
-        help="train with so many examples only",
-    )
+    arguments.add_model(parser)
+    arguments.add_epochs(parser)
+    arguments.add_examples(parser)
     parser.add_argument(
         "--seed",
         type=arguments.seed,
@@ -145,12 +132,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="of the draws, and of each training; default: 0",
     )
     arguments.add_data_dir(parser)
-    parser.add_argument(
-        "--size",
-        type=arguments.size,
-        metavar="H,W",
-        help="resize the pictures of a folder",
-    )
+    arguments.add_size(parser)
 
 
 def run(options: Namespace) -> None:

@@ -8,6 +8,7 @@ Draws, grids, the zoom of coarse-to-fine and the axes of pictures all use this o
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ _MARGIN = 0.25  # of the width of what is good, on each side of it when zooming
 _LEAST_MARGIN = 0.05  # of the whole scale
 
 
-class Scale:
+class Scale(ABC):
     """Base of all scales.
 
     Two of a class with the same range are equal.
@@ -32,13 +33,13 @@ class Scale:
 
     kind: str
 
+    @abstractmethod
     def value(self, position: float) -> Any:
         """Return the value at a position in [0, 1]; grows with it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def position(self, value: Any) -> float:
         """Return where a value lies, in [0, 1]."""
-        raise NotImplementedError
 
     def grid(self, count: int) -> list[Any]:
         """Return up to `count` different values at equal distances, ends included.
@@ -52,13 +53,13 @@ class Scale:
         """Return how many different values there are; infinity for real numbers."""
         return math.inf
 
+    @abstractmethod
     def zoomed(self, values: Iterable[Any]) -> Scale:
         """Return a part of the scale, around values that were good."""
-        raise NotImplementedError
 
+    @abstractmethod
     def to_json(self) -> dict[str, list[Any]]:
         """Return the form that TOML files have, such as ``{"log": [1e-4, 1.0]}``."""
-        raise NotImplementedError
 
     # How a study stores it: Optuna knows no 1 - beta, so the complement is stored.
 
@@ -70,9 +71,9 @@ class Scale:
         """Return the value that a study has, and of a stored one the value itself."""
         return value
 
+    @abstractmethod
     def distribution(self) -> BaseDistribution:
         """Return it as Optuna's."""
-        raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scale) and self.to_json() == other.to_json()
