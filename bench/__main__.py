@@ -18,6 +18,8 @@ from bench.instructions import instructions
 from bench.overhead import overhead
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+# Of strategy, not of speed; they take minutes, and stand in no page.
+ON_REQUEST = ("search", "caviar", "diagnosis")
 INTRODUCTION = """\
 # Benchmarks
 
@@ -55,6 +57,7 @@ def tables(repeats: int, compiled: bool) -> dict[str, Callable[[], Table]]:
 def main() -> None:
     """Run the command."""
     names = list(tables(0, False))
+    page_tables = [name for name in names if name not in ON_REQUEST]
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure fastdl against its peers and the machine's limits.",
@@ -79,7 +82,7 @@ def main() -> None:
     print(_lines(machine))
     measured: dict[str, Table] = {}
     for name, make in tables(options.repeats, options.compiled).items():
-        if name in options.tables or not options.tables:
+        if name in (options.tables or page_tables):
             measured[name] = make()
             print(measured[name], flush=True)
     machine["after"] = describe_load()
