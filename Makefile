@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := $(wildcard csrc/* fastdl/kernels/*.pyx fastdl/kernels/*.pxd)
 ARGS ?=
+PARALLEL ?= -n auto --dist worksteal
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help demo test soak bench lint format wheel clean
@@ -16,10 +17,10 @@ demo: $(VENV)/installed ## Train a ConvNet on real handwriting; ARGS="--epochs 2
 	$(BIN)/fastdl train digits --out runs/digits $(ARGS)
 
 test: $(VENV)/tested ## Run the whole test suite.
-	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" $(PARALLEL) $(ARGS)
 
 soak: $(VENV)/tested ## Run the long forms of the tests too.
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 bench: $(VENV)/installed ## Measure everything; write docs/benchmarks.md.
 	$(BIN)/python -m bench $(ARGS)

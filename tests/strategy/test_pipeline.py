@@ -154,7 +154,7 @@ def test_nothing_to_gain():
         ({"end_to_end": lambda x: x[1:]}, ShapeError, "end_to_end gave 999 rows"),
         ({"metric": "acuracy"}, ArgumentError, "did you mean 'accuracy'"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_bad_arguments(options, error, message):
     with pytest.raises(error, match=message):

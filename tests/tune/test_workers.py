@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -365,9 +366,11 @@ def test_a_damaged_file_of_an_outcome(tmp_path, content):
 
 def test_no_server_there(tmp_path):
     pytest.importorskip("psycopg")
-    url = "postgresql://me:secret@127.0.0.1:1/searches"
-    with pytest.raises(tune.StorageDown) as caught:
-        tune.search(one, SPACE, storage=url, patience=0.3)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # taken, but it listens to nobody
+        url = f"postgresql://me:secret@127.0.0.1:{nobody.getsockname()[1]}/searches"
+        with pytest.raises(tune.StorageDown) as caught:
+            tune.search(one, SPACE, storage=url, patience=0.3)
     assert "127.0.0.1" in str(caught.value)
     assert "refused" in str(caught.value)
     assert "secret" not in str(caught.value)
