@@ -66,6 +66,8 @@ def _as_labels(labels: np.ndarray, name: str) -> np.ndarray:
             f"{name} needs integer labels, got {labels.dtype} of shape {labels.shape}; "
             "scores need rows (m, classes)"
         )
+    if labels.dtype == np.uint64 and labels.size and labels.max() >= 2**63:
+        raise DataError(f"{name} has label {labels.max()}, which is above 2^63 - 1")
     return labels.astype(np.int64)
 
 

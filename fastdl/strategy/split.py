@@ -54,6 +54,11 @@ class Split:
     """
 
     def __init__(self, data: Any, parts: Mapping[str, Any]) -> None:
+        if not isinstance(parts, Mapping):
+            raise ArgumentError(
+                f"Split: expected indices by part, such as {{'train': range(800)}}, "
+                f"got {parts!r:.60}"
+            )
         one = not isinstance(data, Mapping)
         self.sources = _sources(data)
         for name in parts:

@@ -294,5 +294,5 @@ def test_groups_of_many_classes_are_dealt_out_soon():
     y, groups = rng.integers(0, 600, 20_000), rng.integers(0, 1000, 20_000)
     start = time.process_time()
     parts = split((groups, y), (0.8, 0.1, 0.1), stratify=True, groups=groups)
-    assert time.process_time() - start < 4  # it took 6 seconds of work, takes 0.6
+    assert time.process_time() - start < 2.5  # it took 4 to 6 s, takes 0.6
     of_groups(parts, groups)

@@ -246,5 +246,5 @@ def test_a_log_of_more_classes_is_refused_and_not_touched(data, path):
 
 
 def test_data_without_labels(path):
-    with pytest.raises(DataError, match="integer labels"):
+    with pytest.raises(DataError, match="Corrections needs integer labels"):
         Corrections(np.zeros((3, 1)), path)

@@ -476,3 +476,8 @@ def test_parts_are_found_by_in():
 def test_a_difference_too_small_to_square():
     with pytest.raises(ArgumentError, match="difference must be above 0, got 1e-200"):
         examples_needed(1e-200, 0.5)
+
+
+def test_parts_by_name_are_needed():
+    with pytest.raises(ArgumentError, match="expected indices by part, such as"):
+        Split(np.zeros((10, 1)), None)
