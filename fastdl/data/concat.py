@@ -52,9 +52,11 @@ class Concat:
     @property
     def y(self) -> np.ndarray | None:
         """Labels or targets of all the examples, or None."""
-        if self._columns[1] is None:
+        none = self._columns[1]
+        if none is None:
             return None
-        return np.concatenate([dataset.y for dataset in self.datasets])
+        labels: list[Any] = [dataset.y for dataset in self.datasets]
+        return np.concatenate(labels, dtype=none.dtype, casting="same_kind")
 
     @property
     def weight(self) -> np.ndarray | None:
@@ -125,7 +127,10 @@ def _column(values: tuple[Any, ...]) -> np.ndarray | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
-    return known[0][:0].astype(np.result_type(*(value.dtype for value in known)))
+    dtype = np.result_type(*(value.dtype for value in known))
+    if dtype.kind == "f" and all(value.dtype.kind in "biu" for value in known):
+        dtype = np.dtype(np.int64)  # labels of uint64 beside int64 stay integers
+    return known[0][:0].astype(dtype)
 
 
 def _room(column: np.ndarray | None, m: int) -> np.ndarray | None:

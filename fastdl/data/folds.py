@@ -59,7 +59,7 @@ def folds(
     dataset = as_dataset(data)
     m, k = len(dataset), integer(k, "folds: k", 2)
     rng = np.random.default_rng(integer(seed, "folds: seed", 0))
-    labels = class_labels(dataset, "folds") if stratify else np.zeros(m, int)
+    labels = class_labels(dataset, "folds: stratify") if stratify else np.zeros(m, int)
     numbers = None if groups is None else group_numbers(groups, m, "folds")
     units, what = (
         (m, "examples") if numbers is None else (len(np.unique(numbers)), "groups")

@@ -108,19 +108,19 @@ def _exchange(
     changed in place.
     """
     rows = np.arange(len(some))
+    own = part[some]
     squares = table**2 @ (1 / wanted).T  # (some, parts)
+    # (d + v)^2 - d^2 = 2 d v + v^2, for d too many before v more come.
+    slopes = 2 * table @ (off / wanted).T
+    # One leaves before the other comes: the two changes are not independent.
+    shared = (table / wanted[own]) @ table.T
     better = False
     while True:
-        own = part[some]
-        # (d + v)^2 - d^2 = 2 d v + v^2, for d too many before v more come.
-        slopes = 2 * table @ (off / wanted).T
         leaves = squares[rows, own] - slopes[rows, own]
         enters = squares + slopes
         enters[rows, own] = np.inf
         alone = np.bincount(part, minlength=len(wanted))[own] == 1
         moves = np.where(alone, np.inf, leaves)[:, np.newaxis] + enters
-        # One leaves before the other comes: the two changes are not independent.
-        shared = (table / wanted[own]) @ table.T
         swaps = leaves[:, np.newaxis] + enters[:, own]
         swaps += swaps.T - 2 * (shared + shared.T)
         if min(moves.min(), swaps.min()) > -_GAIN:
@@ -136,6 +136,11 @@ def _exchange(
             off[own[group]] -= table[group]
             off[to] += table[group]
             part[some[group]] = to
+        # Of many classes these products take long: only what has changed, anew.
+        touched = [*own[changed], *parts]
+        slopes[:, touched] = 2 * table @ (off[touched] / wanted[touched]).T
+        own = part[some]
+        shared[changed] = (table[changed] / wanted[own[changed]]) @ table.T
 
 
 def _cut(sizes: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -63,7 +63,7 @@ def split(
     dataset = as_dataset(data)
     counts = _counts(sizes, len(dataset))
     rng = np.random.default_rng(integer(seed, "split: seed", 0))
-    labels = class_labels(dataset, "split") if stratify else None
+    labels = class_labels(dataset, "split: stratify") if stratify else None
     if groups is None:
         parts = _single(len(dataset), labels, counts, rng)
     else:

@@ -22,9 +22,7 @@ def class_labels(dataset: Dataset, operation: str) -> np.ndarray:
     y = dataset.y
     if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
         came = "no labels" if y is None else f"{y.dtype} of shape {y.shape}"
-        raise DataError(
-            f"{operation}: stratify needs integer labels y (m,), got {came}"
-        )
+        raise DataError(f"{operation} needs integer labels y (m,), got {came}")
     return y
 
 

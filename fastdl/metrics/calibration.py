@@ -14,9 +14,10 @@ from fastdl.errors import ArgumentError, DataError, suggest
 from fastdl.metrics.labels import as_labels, weights_of
 from fastdl.metrics.metric import Metric, after_all, check_examples
 from fastdl.metrics.scores import as_scores, check_scores, softmax
-from fastdl.shapes import integer
+from fastdl.shapes import array, integer
 
 _EQUAL = ("width", "count")
+_MOST_BINS = 2**16
 _ROUNDING = 1e-6  # by which a probability computed in float32 may exceed 1
 
 
@@ -65,6 +66,10 @@ class CalibrationError(Metric):
         self, bins: int = 15, equal: str = "width", logits: bool = False
     ) -> None:
         self.bins = integer(bins, f"{self.name}: bins")
+        if self.bins > _MOST_BINS:
+            raise ArgumentError(
+                f"{self.name}: at most {_MOST_BINS:,} bins, got {self.bins:,}"
+            )
         if equal not in _EQUAL:
             raise ArgumentError(
                 f"{self.name}: bins can be equal in 'width' or in 'count', got "
@@ -184,7 +189,7 @@ def calibration_curve(
 def _answers(y_true: Any, y_pred: Any, logits: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return confidences and whether they came true, both (m, answers)."""
     name = CalibrationError.name
-    true, scores = np.asarray(y_true), np.asarray(y_pred)
+    true, scores = array(y_true, f"{name}: y_true"), array(y_pred, f"{name}: y_pred")
     check_scores(scores, name)
     of_classes = true.ndim == 1 and scores.ndim == 2 and scores.shape[1] > 1
     if of_classes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from fastdl.errors import ArgumentError
+
 _TIMES = {"us", "ms", "s", "second", "seconds", "minute", "minutes", "hour", "hours"}
 _LESS = {
     *("error", "errors", "loss", "cost", "mae", "mse", "rmse", "ece", "perplexity"),
@@ -25,7 +27,14 @@ def lower_is_better(name: str) -> bool | None:
     "latency_ms", "false_alarms_per_day" and "mean_squared_error" are better lower;
     "top_5_accuracy", "macro f1", "roc_auc" and "examples_per_second" higher. What
     stands behind "per" only says of what.
+
+    Raises
+    ------
+    ArgumentError
+        The name is no text.
     """
+    if not isinstance(name, str):
+        raise ArgumentError(f"lower_is_better: expected a name, got {name!r:.60}")
     words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
     place = words.index("per") if "per" in words else len(words)
     if _LESS.intersection(words[:place]):

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 
 from fastdl.errors import DataError, DtypeError, NonFiniteError, ShapeError
+from fastdl.shapes import array
+
+_LIGHTEST = 1e-100  # weight of an example that counts
 
 
 def as_labels(
@@ -26,14 +29,15 @@ def as_labels(
         For arrays that do not fit, labels that are not integers or out of range, or NaN
         among the scores.
     """
-    arrays = {"y_true": np.asarray(y_true), "y_pred": np.asarray(y_pred)}
-    labels = [_as_labels(array, name) for name, array in arrays.items()]
-    for name, array in arrays.items():
-        if array.ndim == 2:
-            classes = classes or array.shape[1]
-            if array.shape[1] != classes:
+    given = {"y_true": y_true, "y_pred": y_pred}
+    arrays = {name: array(each, name) for name, each in given.items()}
+    labels = [_as_labels(each, name) for name, each in arrays.items()]
+    for name, each in arrays.items():
+        if each.ndim == 2:
+            classes = classes or each.shape[1]
+            if each.shape[1] != classes:
                 raise ShapeError(
-                    f"{name} has rows of {array.shape[1]} classes, expected {classes}"
+                    f"{name} has rows of {each.shape[1]} classes, expected {classes}"
                 )
     true, pred = labels
     if len(true) != len(pred):
@@ -44,25 +48,27 @@ def as_labels(
     return true, pred, classes
 
 
-def _as_labels(array: np.ndarray, name: str) -> np.ndarray:
-    if array.ndim == 2:
-        _check_scores(array, name)
-        if name == "y_true" and not np.allclose(array.sum(axis=1), 1, atol=1e-3):
+def _as_labels(labels: np.ndarray, name: str) -> np.ndarray:
+    if labels.ndim == 2:
+        _check_scores(labels, name)
+        if name == "y_true" and not np.allclose(labels.sum(axis=1), 1, atol=1e-3):
             raise DataError(
                 "y_true has rows that do not sum to 1; give labels (m,) or one-hot "
                 "rows (m, classes)"
             )
-        return array.argmax(axis=1)
-    if array.ndim != 1:
+        return labels.argmax(axis=1)
+    if labels.ndim != 1:
         raise ShapeError(
-            f"{name} needs labels (m,) or rows (m, classes), got shape {array.shape}"
+            f"{name} needs labels (m,) or rows (m, classes), got shape {labels.shape}"
         )
-    if array.dtype.kind not in "biu" and array.size:  # an empty list is of floats
+    if labels.dtype.kind not in "biu" and labels.size:  # an empty list is of floats
         raise DtypeError(
-            f"{name} needs integer labels, got {array.dtype} of shape {array.shape}; "
+            f"{name} needs integer labels, got {labels.dtype} of shape {labels.shape}; "
             "scores need rows (m, classes)"
         )
-    return array.astype(np.int64)
+    if labels.dtype == np.uint64 and labels.size and labels.max() >= 2**63:
+        raise DataError(f"{name} has label {labels.max()}, which is above 2^63 - 1")
+    return labels.astype(np.int64)
 
 
 def _check_scores(scores: np.ndarray, name: str) -> None:
@@ -96,11 +102,12 @@ def weights_of(sample_weight: Any, m: int, operation: str) -> np.ndarray | None:
     Raises
     ------
     ShapeError, DtypeError, DataError
-        They are no list of m numbers, or one is negative, NaN or infinite.
+        They are no list of m numbers, or one is negative, NaN, infinite, or so large or
+        small that sums of them would be.
     """
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight)
+    weight = array(sample_weight, f"{operation}: sample_weight")
     if weight.shape != (m,):
         raise ShapeError(
             f"{operation}: sample_weight needs shape ({m},), got {weight.shape}"
@@ -110,6 +117,11 @@ def weights_of(sample_weight: Any, m: int, operation: str) -> np.ndarray | None:
             f"{operation}: sample_weight needs numbers, got dtype {weight.dtype}"
         )
     weight = weight.astype(np.float64)
-    if not (np.isfinite(weight) & (weight >= 0)).all():
-        raise DataError(f"{operation}: sample_weight must be finite and not negative")
+    # Within bounds, so that products of their sums neither overflow nor vanish.
+    fits = (weight == 0) | ((weight >= _LIGHTEST) & (weight <= 1 / _LIGHTEST))
+    if not fits.all():
+        raise DataError(
+            f"{operation}: sample_weight must be finite and not negative, 0 or from "
+            f"{_LIGHTEST:g} to {1 / _LIGHTEST:g}; got {weight[~fits][0]:g}"
+        )
     return weight

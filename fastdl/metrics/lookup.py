@@ -77,5 +77,11 @@ def as_metric(given: str | Metric | Callable[[Any, Any], float]) -> Metric:
     if isinstance(given, partial) and not given.args:
         function, options = given.func, given.keywords
     if function in _OF_FUNCTION:
-        return _OF_FUNCTION[function](**options)
+        try:
+            return _OF_FUNCTION[function](**options)
+        except TypeError as error:
+            raise ArgumentError(
+                f"a partial of {function.__name__} takes what its metric is made with: "
+                f"{error}"
+            ) from None
     return MeanOf(given)

@@ -21,6 +21,7 @@ from fastdl.metrics.labels import weights_of
 from fastdl.metrics.metric import Metric, after_all, check_examples
 from fastdl.metrics.scores import as_yes, check_scores
 from fastdl.metrics.share import Share
+from fastdl.shapes import array
 
 _AVERAGES = ("macro", "micro", "weighted")
 
@@ -36,7 +37,8 @@ def as_answers(
         Arrays that do not fit, labels other than 0 and 1, NaN among the scores, or
         scores without a threshold.
     """
-    true, pred = np.asarray(y_true), np.asarray(y_pred)
+    true = array(y_true, f"{operation}: y_true")
+    pred = array(y_pred, f"{operation}: y_pred")
     if true.shape != pred.shape or true.ndim not in (1, 2):
         raise ShapeError(
             f"{operation}: expected rows (m, labels) of both, got {true.shape} and "

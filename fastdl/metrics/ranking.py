@@ -205,7 +205,13 @@ def precision_recall_curve(
     ShapeError, DtypeError, NonFiniteError
         As `roc_auc`.
     """
-    operation = "precision_recall_curve"
+    return curve_of(y_true, y_pred, sample_weight, "precision_recall_curve")
+
+
+def curve_of(
+    y_true: Any, y_pred: Any, sample_weight: Any, operation: str
+) -> PrecisionRecallCurve:
+    """Return that curve for an operation, which errors name."""
     true, false, thresholds = _of_one(y_true, y_pred, sample_weight, operation)
     if not true[-1]:
         raise DataError(f"{operation}: needs examples of class 1, there is none")

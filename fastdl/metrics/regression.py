@@ -18,6 +18,7 @@ from fastdl.errors import DtypeError, NonFiniteError, ShapeError
 from fastdl.metrics.by_class import check_average
 from fastdl.metrics.labels import weights_of
 from fastdl.metrics.metric import Metric, after_all, check_examples
+from fastdl.shapes import array
 
 
 class _Regression(Metric):
@@ -47,10 +48,8 @@ class _Regression(Metric):
 
     def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch: targets and predictions (b, ...), and weights (b,)."""
-        arrays = {"y_true": np.asarray(y_true), "y_pred": np.asarray(y_pred)}
-        for name, array in arrays.items():
-            _check(array, f"{self.name}: {name}")
-        true, pred = (array.astype(np.float64) for array in arrays.values())
+        true = _finite(y_true, f"{self.name}: y_true")
+        pred = _finite(y_pred, f"{self.name}: y_pred")
         if true.shape != pred.shape:
             raise ShapeError(
                 f"{self.name}: y_true has shape {true.shape}, but y_pred has "
@@ -64,7 +63,14 @@ class _Regression(Metric):
             weight = weight[counted]
             true = true[counted].reshape(len(weight), -1)
             pred = pred[counted].reshape(len(weight), -1)
-            self._add(len(weight), weight.sum(), *self._sums(true, pred, weight))
+            with np.errstate(over="ignore", invalid="ignore"):
+                sums = self._sums(true, pred, weight)
+            if not all(np.isfinite(each).all() for each in sums):
+                raise NonFiniteError(
+                    f"{self.name}: the numbers are too large, their sum overflows; "
+                    f"give targets and predictions in a larger unit"
+                )
+            self._add(len(weight), weight.sum(), *sums)
 
     def merge(self, other: Any) -> None:
         """Add all examples that another metric of the same kind has seen."""
@@ -267,12 +273,14 @@ def r2_score(
     return after_all(R2Score(average), y_true, y_pred, sample_weight)
 
 
-def _check(array: np.ndarray, name: str) -> None:
-    """Raise unless an array holds finite numbers of examples."""
-    if not array.ndim:
+def _finite(values: Any, name: str) -> np.ndarray:
+    """Return finite numbers of examples as float64."""
+    numbers = array(values, name)
+    if not numbers.ndim:
         raise ShapeError(f"{name} needs one target for each example, got one number")
-    if array.dtype.kind not in "biuf":
-        raise DtypeError(f"{name} needs numbers, got dtype {array.dtype}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        row = np.argwhere(~np.isfinite(array))[0].tolist()
+    if numbers.dtype.kind not in "biuf":
+        raise DtypeError(f"{name} needs numbers, got dtype {numbers.dtype}")
+    if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+        row = np.argwhere(~np.isfinite(numbers))[0].tolist()
         raise NonFiniteError(f"{name}[{', '.join(map(str, row))}] is not finite")
+    return numbers.astype(np.float64)

@@ -27,6 +27,7 @@ from fastdl.errors import DataError, DtypeError, NonFiniteError, ShapeError
 from fastdl.metrics.by_class import check_average
 from fastdl.metrics.labels import as_labels, weights_of
 from fastdl.metrics.metric import Metric, check_examples
+from fastdl.shapes import array
 
 _AVERAGES = ("macro", "micro", "weighted")
 
@@ -41,7 +42,8 @@ def as_scores(
     ShapeError, DtypeError, DataError, NonFiniteError
         Arrays that do not fit, labels that are neither, or NaN among the scores.
     """
-    true, scores = np.asarray(y_true), np.asarray(y_pred)
+    true = array(y_true, f"{operation}: y_true")
+    scores = array(y_pred, f"{operation}: y_pred")
     check_scores(scores, operation)
     if true.ndim == 1 and scores.ndim == 2 and scores.shape[1] > 1:
         labels, _, classes = as_labels(true, scores)
@@ -78,6 +80,8 @@ def as_yes(labels: np.ndarray, name: str) -> np.ndarray:
 def _of_classes(
     labels: np.ndarray, scores: np.ndarray, classes: int, logits: bool
 ) -> tuple[np.ndarray, np.ndarray]:
+    if logits:
+        scores = _logits(scores)
     if classes == 2:  # the same order as that of its probability, without rounding
         score = scores[:, 1] - scores[:, 0] if logits else scores[:, 1]
         return (labels == 1)[:, np.newaxis], score[:, np.newaxis]
@@ -85,9 +89,22 @@ def _of_classes(
     return yes, softmax(scores) if logits else scores
 
 
+def _logits(scores: np.ndarray) -> np.ndarray:
+    """Return rows of logits as float64, of which differences can be taken."""
+    logits = scores.astype(np.float64)
+    highest = logits.max(axis=1)
+    if not np.isfinite(highest).all():
+        raise NonFiniteError(
+            f"y_pred has a row of logits whose highest is "
+            f"{highest[~np.isfinite(highest)][0]}: these are no probabilities"
+        )
+    return logits
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Return the probabilities (m, classes) of logits, in float64."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
+    logits = _logits(logits)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.metrics.labels import as_labels, weights_of
 from fastdl.metrics.metric import Metric, check_examples
-from fastdl.shapes import integer
+from fastdl.shapes import array, integer
 
 
 class Share(Metric):
@@ -99,7 +99,7 @@ class TopKAccuracy(Share):
         return (self.k,)
 
     def _counted(self, y_true: Any, y_pred: Any) -> np.ndarray:
-        scores = np.asarray(y_pred)
+        scores = array(y_pred, f"{self.name}: y_pred")
         if scores.ndim != 2:
             raise ShapeError(
                 "top_k_accuracy: y_pred needs scores (m, classes), got shape "

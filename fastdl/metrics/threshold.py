@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError
-from fastdl.metrics.ranking import precision_recall_curve
+from fastdl.metrics.ranking import curve_of
 
 
 class Threshold(NamedTuple):
@@ -69,11 +69,11 @@ def choose_threshold(
         raise ArgumentError("choose_threshold: give precision= or recall=, one of them")
     name = "recall" if precision is None else "precision"
     wanted = recall if precision is None else precision
-    if not isinstance(wanted, (int, float)) or not 0 < wanted <= 1:
+    if not isinstance(wanted, (int, float, np.number)) or not 0 < wanted <= 1:
         raise ArgumentError(
             f"choose_threshold: {name} must be in (0, 1], got {wanted!r}"
         )
-    curve = precision_recall_curve(y_true, y_pred, sample_weight)
+    curve = curve_of(y_true, y_pred, sample_weight, "choose_threshold")
     given, other = curve.precision[:-1], curve.recall[:-1]
     if precision is None:
         given, other = other, given

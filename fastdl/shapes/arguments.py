@@ -72,6 +72,16 @@ def integer(value: Any, name: str, minimum: int = 1) -> int:
     return result
 
 
+def array(values: Any, name: str) -> np.ndarray:
+    """Return `values` as an array; ShapeError for rows that differ in length."""
+    try:
+        return np.asarray(values)
+    except ValueError:  # of NumPy: "inhomogeneous shape"
+        raise ShapeError(
+            f"{name} must be one array; are all rows of the same length?"
+        ) from None
+
+
 def pair(value: Any, name: str, minimum: int = 1) -> Pair:
     """Return an integer or a pair of integers as a pair (vertical, horizontal).
 

@@ -185,7 +185,7 @@ def choose(
     wanted += calculated.names if isinstance(calculated, Formula) else ()
     for name in wanted:
         if name not in known:
-            hint = suggest(name, known) if known else ": none has a measure"
+            hint = suggest(name, known) if known else ": none has a measure, a number"
             raise ArgumentError(f"choose: no candidate has {name!r}{hint}")
     if minimise is None:
         minimise = lower_is_better(optimise)

@@ -89,8 +89,9 @@ class Corrections:
     Raises
     ------
     DataError
-        The log was made for other data or by a newer fastdl; or it is damaged: then it
-        is kept as ``NAME.damaged-1`` (2, ...), and a new one may begin.
+        The log was made for other data, for more classes or by a newer fastdl; or it is
+        damaged: then it is kept as ``NAME.damaged-1`` (2, ...), and a new one may
+        begin.
     OSError
         The file may not be read.
     """
@@ -306,8 +307,14 @@ class Corrections:
             numbers = line.index, line.before, line.after, line.undoes or 0
             if not all(type(each) is int and each >= 0 for each in numbers):
                 raise ValueError(f"line {number} needs integers from 0")
-            if labels[line.index] != line.before or line.after >= self.classes:
+            if labels[line.index] != line.before:
                 raise ValueError(f"line {number} does not go on from those before it")
+            if line.after >= self.classes:  # more likely the argument than the file
+                raise _Refused(
+                    f"{self.path} gives example {line.index} the label {line.after}, "
+                    f"but there are {self.classes} classes; give "
+                    f"classes={line.after + 1} or more"
+                )
             if line.undoes is not None and log[line.undoes].index != line.index:
                 raise ValueError(f"line {number} undoes another example")
             if not all(isinstance(t, str) for t in (line.who, line.why, line.when)):

@@ -217,6 +217,9 @@ def diagnose(
         raise ArgumentError(
             f"diagnose: small is a fraction from 0 to 1, got {small!r:.60}"
         )
+    for name in ("train", "dev"):
+        if name not in errors:
+            raise ArgumentError(f"diagnose: the {name} error is needed, got None")
     counts = _counts(examples)
     gaps = {}
     for before, after in pairwise(errors):

@@ -13,7 +13,13 @@ from fastdl.errors import ArgumentError, DataError, ShapeError, suggest
 from fastdl.files import SMALL, read_file, write_text
 from fastdl.strategy import exchange
 from fastdl.strategy.tables import percent, table
-from fastdl.strategy.tags import CATEGORIES, RIGHT_LABEL, Tags
+from fastdl.strategy.tags import (
+    CATEGORIES,
+    RIGHT_LABEL,
+    Tags,
+    check_category,
+    check_examples,
+)
 from fastdl.train import FinishedRun, Trainer, open_run
 from fastdl.train.fingerprint import describe_array
 
@@ -108,7 +114,12 @@ class ErrorAnalysis:
         categories: Iterable[str] = CATEGORIES,
         columns: Sequence[str] | None = None,
     ) -> None:
-        self.x = np.asarray(x)
+        self.x = shapes.array(x, "ErrorAnalysis: x")
+        if not isinstance(classes, Iterable):
+            raise ArgumentError(
+                f"ErrorAnalysis: classes are the names of the classes, got "
+                f"{classes!r:.60}"
+            )
         self.classes = tuple(classes)
         self.probabilities = _probabilities(probabilities, self.x, self.classes)
         m = len(self.x)
@@ -221,7 +232,9 @@ class ErrorAnalysis:
         rank = {
             "loss": -self.loss,
             "confidence": -self.confidence,
-            "random": np.random.default_rng(seed).random(len(self.x)),
+            "random": np.random.default_rng(
+                shapes.integer(seed, "ErrorAnalysis.order: seed", 0)
+            ).random(len(self.x)),
             "index": np.arange(len(self.x)),
         }[by]
         order = np.argsort(rank, kind="stable")
@@ -333,9 +346,13 @@ class ErrorAnalysis:
     def _set(
         self, examples: int | Iterable[int], categories: Sequence[str], inside: bool
     ) -> None:
+        if isinstance(examples, np.ndarray):
+            examples = examples.ravel()  # also of one example, shape ()
         several = examples if isinstance(examples, Iterable) else [examples]
         indices = [i.item() if isinstance(i, np.integer) else i for i in several]
-        self.tags.set({name: dict.fromkeys(indices, inside) for name in categories})
+        check_examples(indices, len(self.x))  # before they are keys
+        names = [check_category(name) for name in categories]
+        self.tags.set({name: dict.fromkeys(indices, inside) for name in names})
 
     def _count_wrong(self, members: frozenset[int]) -> int:
         return int(self.wrong[list(members)].sum()) if members else 0
@@ -357,7 +374,7 @@ def _probabilities(given: Any, x: np.ndarray, classes: Sequence[str]) -> np.ndar
     """Return the answers as float64 (m, classes), checked against the examples."""
     if x.ndim == 0 or len(x) == 0:
         raise DataError(f"ErrorAnalysis: there is no example in x {x.shape}")
-    array = np.asarray(given)
+    array = shapes.array(given, "ErrorAnalysis: probabilities")
     m = len(x)
     if len(classes) == 2 and array.shape in ((m,), (m, 1)):
         second = array.reshape(m).astype(np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -207,6 +207,10 @@ def suspect_labels(
         )
     labels, p = _checked(labels, probabilities)
     m, count = p.shape
+    if not (classes is None or isinstance(classes, Iterable)):
+        raise ArgumentError(
+            f"suspect_labels: classes are the names of the labels, got {classes!r:.60}"
+        )
     names = tuple(map(str, range(count) if classes is None else classes))
     if len(names) != count:
         raise ShapeError(
@@ -274,7 +278,7 @@ def _disagreement(labels: np.ndarray, p: np.ndarray, by: str) -> np.ndarray:
 
 
 def _checked(labels: Any, probabilities: Any) -> tuple[np.ndarray, np.ndarray]:
-    p = np.asarray(probabilities)
+    p = shapes.array(probabilities, "suspect_labels: probabilities")
     if p.ndim != 2 or p.shape[1] < 2:
         raise ShapeError(
             f"suspect_labels: expected probabilities (m, classes) of two classes at "

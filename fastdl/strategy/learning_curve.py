@@ -75,6 +75,7 @@ class DataCurve:
 
     def __post_init__(self) -> None:
         integer(self.dev_examples, "DataCurve: dev_examples")
+        integer(self.seed, "DataCurve: seed", 0)
         for name in ("sizes", "train", "dev"):
             object.__setattr__(self, name, np.asarray(getattr(self, name)))
         sizes = self.sizes
@@ -117,7 +118,17 @@ class DataCurve:
         return a, b, c
 
     def expected(self, size: float) -> Range:
-        """Return the dev error that so many training examples should give."""
+        """Return the dev error that so many training examples should give.
+
+        Raises
+        ------
+        ArgumentError
+            The size is no number from 1.
+        """
+        if not isinstance(size, (int, float, np.number)) or not 1 <= size < math.inf:
+            raise ArgumentError(
+                f"expected: the size is a number of examples from 1, got {size!r:.60}"
+            )
         errors = power_laws(self._laws, np.array([float(size)]))  # type: ignore[attr-defined]
         return _range(np.clip(errors[:, 0], 0, 1))
 
@@ -132,7 +143,7 @@ class DataCurve:
         ArgumentError
             The error is not between 0 and 1.
         """
-        if not 0 < error < 1:
+        if not isinstance(error, (int, float, np.number)) or not 0 < error < 1:
             raise ArgumentError(
                 f"needed: the error is a fraction between 0 and 1, got {error!r:.60}"
             )
@@ -251,6 +262,10 @@ def learning_curve(
     sizes = _sizes(sizes, len(train))
     integer(repeats, "learning_curve: repeats")
     integer(seed, "learning_curve: seed", 0)
+    if not callable(fit):
+        raise ArgumentError(
+            f"learning_curve: fit must be a function fit(part, seed), got {fit!r:.60}"
+        )
     errors = np.zeros((repeats, len(sizes), 2))
     with tqdm(
         desc="learning curve",

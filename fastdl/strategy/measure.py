@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdl import nn
+from fastdl import nn, shapes
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader, as_dataset
 from fastdl.errors import ArgumentError, DataError, NonFiniteError
@@ -139,6 +139,8 @@ def measure(
             outputs = trainer.predict(dataset)
             if np.isnan(outputs).any():
                 raise NonFiniteError(f"measure: the model gives NaN on the {name} set")
+            if wrong is _wrong_class:
+                shapes.labels(y, len(y), outputs.shape[1], f"measure: the {name} set")
             errors[name] = _share(wrong, np.asarray(y), outputs, name)
             if name == "train":
                 loss, constant = _losses(trainer.loss, np.asarray(y), outputs)

@@ -90,6 +90,10 @@ def out_of_fold(
     with _Bar(k, sys.stderr.isatty() if progress is None else progress) as bar:
         for train, held_out in pairs:
             trainer = fit(train, [bar])
+            if not callable(getattr(trainer, "predict", None)):
+                raise ArgumentError(
+                    f"out_of_fold: fit must return a Trainer, got {trainer!r:.60}"
+                )
             of_fold = trainer.predict(held_out, probabilities=True)
             if of_fold.shape != (len(held_out), classes):
                 raise ShapeError(

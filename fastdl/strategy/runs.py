@@ -40,9 +40,11 @@ def measure_run(run: FinishedRun, again: bool = False) -> Measured:
         As `measure`.
     """
     if not again and (content := kept(run.folder, _ERRORS)) is not None:
-        with suppress(KeyError, TypeError):  # of another version
+        with suppress(FastdlError, KeyError, TypeError):  # damaged, of another version
             found = tuple(Symptom(*each) for each in content["symptoms"])
-            return Measured(**(content | {"symptoms": found}))
+            measured = Measured(**(content | {"symptoms": found}))
+            measured.diagnose()  # raises unless all in it is what it says
+            return measured
     parts = run.parts
     measured = measure(
         run.trainer,

@@ -140,8 +140,8 @@ def examples_needed(difference: float, error: float) -> int:
     """
     p = _fraction("examples_needed: error", error)
     d = _fraction("examples_needed: difference", difference)
-    if d == 0:
-        raise ArgumentError("examples_needed: difference must be above 0")
+    if d**2 == 0:
+        raise ArgumentError(f"examples_needed: difference must be above 0, got {d}")
     return max(1, math.ceil(_Z**2 * p * (1 - p) / d**2))
 
 

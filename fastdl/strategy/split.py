@@ -12,7 +12,7 @@ import numpy as np
 from fastdl.data import Concat, Dataset, Subset, as_dataset
 from fastdl.errors import ArgumentError, DataError, suggest
 from fastdl.files import parse_json, read_tensors, reading, write_tensors
-from fastdl.shapes import rows
+from fastdl.shapes import array, rows
 from fastdl.strategy.split_report import SplitReport, report_on
 from fastdl.train.description import describe_data, differences
 
@@ -54,6 +54,11 @@ class Split:
     """
 
     def __init__(self, data: Any, parts: Mapping[str, Any]) -> None:
+        if not isinstance(parts, Mapping):
+            raise ArgumentError(
+                f"Split: expected indices by part, such as {{'train': range(800)}}, "
+                f"got {parts!r:.60}"
+            )
         one = not isinstance(data, Mapping)
         self.sources = _sources(data)
         for name in parts:
@@ -107,6 +112,9 @@ class Split:
             hint = suggest(part, self._parts)
             raise ArgumentError(f"Split: there is no part {part!r}{hint}")
         return self._parts[part]
+
+    def __contains__(self, part: object) -> bool:
+        return part in self._parts
 
     def __iter__(self) -> Iterator[Dataset]:
         return iter(self._parts.values())
@@ -212,7 +220,7 @@ class Split:
                 )
         checked = {}
         for name, source in self.sources.items():
-            indices = np.asarray(given.get(name, ()))
+            indices = array(given.get(name, ()), f"Split: {part} of {name}")
             if indices.size:  # an empty list has no type
                 checked[name] = rows(indices, len(source), f"Split: {part} of {name}")
         if not checked:

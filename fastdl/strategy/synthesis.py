@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from fastdl import shapes
 from fastdl.data import as_dataset, as_float, uniform
 from fastdl.data.dataset import Batch, take_real
 from fastdl.errors import ArgumentError, DataError, DtypeError, ShapeError
@@ -308,7 +309,7 @@ def _like_signal(
 
 def _real(name: str, values: Any, batch: bool = False) -> np.ndarray:
     """Return finite real numbers, pictures of bytes in [0, 1]."""
-    array = np.asarray(values)
+    array = shapes.array(values, name)
     if array.dtype.kind not in "iuf":
         raise DtypeError(f"{name} needs real numbers, got {array.dtype}")
     if array.ndim == 0 or (array.size == 0 and not batch):

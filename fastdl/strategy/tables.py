@@ -36,4 +36,5 @@ def table(
 
 def percent(fraction: float, digits: int = 4) -> str:
     """Return a fraction as per cent, with so many significant digits at most."""
-    return f"{100 * fraction:.{digits}g} %"
+    rounded = float(f"{100 * fraction:.{digits}g}")
+    return f"{rounded:.15g} %"  # 100 % of two digits is not 1e+02 %

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from fastdl.errors import ArgumentError, DataError, suggest
 from fastdl.files import check_writable, keep_aside, read_json, write_text
@@ -32,6 +34,18 @@ _LONGEST = 60  # characters of a category
 _DEEPEST = 10_000  # changes that can be undone
 
 Members = dict[str, set[int]]  # examples by category
+_Change = TypeVar("_Change", bound=Callable[..., Any])
+
+
+def _alone(change: _Change) -> _Change:
+    """Let threads that share the tags make one change after the other."""
+
+    @wraps(change)
+    def alone(self: Tags, *args: Any) -> Any:
+        with self._lock:
+            return change(self, *args)
+
+    return cast("_Change", alone)
 
 
 class Tags:
@@ -72,6 +86,7 @@ class Tags:
         self._members: Members = {check_category(name): set() for name in categories}
         self._done: list[Members] = []  # the examples that each change flipped
         self._undone: list[Members] = []
+        self._lock = threading.RLock()
         if self.path is not None:
             check_writable(self.path)  # now, not at the first tag
             self._members |= self._read(self.path)
@@ -109,6 +124,7 @@ class Tags:
         """Return the examples that are in any category."""
         return frozenset().union(*self._members.values())
 
+    @_alone
     def set(self, wanted: Mapping[str, Mapping[int, bool]]) -> list[int]:
         """Put examples into categories, or take them out, as one change.
 
@@ -151,14 +167,17 @@ class Tags:
         self._undone.clear()
         return changed
 
+    @_alone
     def undo(self) -> list[int]:
         """Take the last change back; return the examples that it was about."""
         return self._move(self._done, self._undone)
 
+    @_alone
     def redo(self) -> list[int]:
         """Make the last undone change again; return the examples that it is about."""
         return self._move(self._undone, self._done)
 
+    @_alone
     def rename(self, old: str, new: str) -> list[int]:
         """Rename a category, or merge it into another; return its examples.
 
@@ -173,6 +192,7 @@ class Tags:
         self.forget(old)
         return changed
 
+    @_alone
     def forget(self, category: str) -> None:
         """Remove a category without examples; ArgumentError when it has some."""
         if members := self.members(category):

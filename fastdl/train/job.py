@@ -126,6 +126,8 @@ class Job:
         ArgumentError, ShapeError
             A name is unknown, or a value does not fit.
         """
+        if not isinstance(settings, Mapping):
+            raise ArgumentError(f"job: expected settings by name, got {settings!r:.60}")
         given = {name: each for name, each in settings.items() if name not in _REMARKS}
         if "dataset" not in given:
             raise ArgumentError('job: "dataset" is missing: a name, or a folder')
@@ -238,6 +240,12 @@ class Job:
         Trainer
             After the training.
         """
+        for name in ("epochs", "validation"):
+            if name in options:
+                raise ArgumentError(
+                    f"job: fit takes {name} from the job; change that, such as "
+                    f"job.replace(epochs=3)"
+                )
         parts = self.load() if parts is None else parts
         trainer = self.trainer(parts) if trainer is None else trainer
         trainer.fit(

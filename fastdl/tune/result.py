@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+from collections import Counter
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -75,6 +76,17 @@ class SearchResult:
             )
             for number, each in sorted(view.finished.items())
         ]
+
+    def __str__(self) -> str:
+        """Return how many trials there are, and the best one."""
+        states = Counter(trial.state for trial in self.trials)
+        counts = ", ".join(f"{count} {name}" for name, count in states.items())
+        lines = [f"{len(self.trials)} trials: {counts}"]
+        if ranked := self.ranked():
+            best = ranked[0]
+            values = ", ".join(f"{name} {value}" for name, value in best.params.items())
+            lines.append(f"best: {best.score:g} of trial {best.number}, {values}")
+        return "\n".join(lines)
 
     def ranked(self) -> list[Outcome]:
         """Return the trials that have a score, the best first."""

@@ -100,6 +100,8 @@ class _Range(Scale):
             )
 
     def _checked(self, bound: Any) -> Any:
+        if isinstance(bound, np.number):
+            bound = bound.item()
         if not _is_number(bound):
             raise ArgumentError(
                 f"{type(self).__name__}: expected finite numbers, got {bound!r}"
@@ -321,6 +323,7 @@ class Choice(Scale):
     def __init__(self, *options: str | float | bool | None) -> None:
         if not options:
             raise ArgumentError("Choice: expected one option at least, got none")
+        options = tuple(o.item() if isinstance(o, np.generic) else o for o in options)
         for option in options:
             if not (option is None or isinstance(option, str | bool | int | float)):
                 hint = "; write Choice(*options)" if len(options) == 1 else ""

@@ -157,7 +157,7 @@ def read_space(path: str | os.PathLike[str]) -> Space:
                 '[tune]"'
             ) from None
     try:
-        tables = tomllib.loads(read_file(path, SMALL).decode())
+        tables = tomllib.loads(read_file(path, SMALL).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         if isinstance(error, FastdlError):
             raise

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from fastdl.errors import FastdlError, NonFiniteError
+from fastdl.errors import ArgumentError, FastdlError, NonFiniteError
 from fastdl.tune import unsent
 from fastdl.tune.lease import Lease, Presence, Watch, new_name
 from fastdl.tune.objective import Objective, find
@@ -81,7 +81,7 @@ def run(
         with Lease(study, claim.id) as lease:
             trial = Trial(study, claim, lease)
             try:
-                score = float(objective(trial))
+                score = _number(objective(trial), trial)
                 if not math.isfinite(score):
                     trial.give_up(f"the score is {score}")
             except NonFiniteError as diverged:
@@ -112,6 +112,18 @@ def run(
         if folder is not None:
             unsent.keep(folder, claim.id, outcome)
         raise
+
+
+def _number(score: Any, trial: Trial) -> float:
+    """Return a score; of a trial that has ended early anything, it does not count."""
+    try:
+        return float(score)
+    except (TypeError, ValueError, OverflowError):
+        if trial.stopped:
+            return math.nan
+        raise ArgumentError(
+            f"search: the objective must return one number, got {score!r:.60}"
+        ) from None
 
 
 def main() -> None:

@@ -148,3 +148,10 @@ def test_a_network_trains_on_two_sources():
 def test_data_sets_that_do_not_fit(sources, error, message):
     with pytest.raises(error, match=message):
         Concat(*sources)
+
+
+def test_labels_of_uint64_stay_integers():
+    x = np.zeros((2, 1))
+    both = Concat((x, np.array([0, 1], np.uint64)), (x, np.array([1, 2])))
+    assert both.y.dtype == both.take(np.arange(2))[1].dtype == np.int64
+    assert both.y.tolist() == [0, 1, 1, 2]

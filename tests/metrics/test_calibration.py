@@ -154,3 +154,17 @@ def test_in_a_trainer():
     measured = trainer.evaluate(x, y, batch_size=16)["calibration_error"]
     p = trainer.predict(x, probabilities=True)
     assert measured == pytest.approx(metrics.calibration_error(y, p), abs=1e-6)
+
+
+def test_bins_beyond_all_measure():
+    with pytest.raises(ArgumentError, match="at most 65,536 bins"):
+        metrics.calibration_error([0, 1], [0.1, 0.9], bins=10**9)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.uint8])
+def test_small_types_of_logits(dtype):
+    logits = np.array([[0, 250], [250, 0]]).astype(dtype)
+    assert metrics.calibration_error([1, 0], logits, logits=True) == 0
+    assert metrics.roc_auc([1, 0], logits, logits=True) == 1
+    with pytest.raises(NonFiniteError, match="whose highest is inf"):
+        metrics.calibration_error([1, 0], [[0, np.inf], [1, 0]], logits=True)

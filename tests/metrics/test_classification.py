@@ -217,3 +217,8 @@ def test_empty_confusion_matrix_when_the_classes_are_known():
     np.testing.assert_array_equal(
         metrics.confusion_matrix([], np.zeros((0, 2))), np.zeros((2, 2))
     )
+
+
+def test_labels_that_no_int64_holds():
+    with pytest.raises(DataError, match="label 18446744073709551615, which is above"):
+        metrics.accuracy(np.array([2**64 - 1], np.uint64), [-1])

@@ -53,3 +53,10 @@ def test_models_give_logits_unless_told_otherwise():
 def test_a_misspelt_name():
     with pytest.raises(ArgumentError, match="'roc_acu'; did you mean 'roc_auc'"):
         metrics.as_metric("roc_acu")
+
+
+def test_a_partial_with_what_the_metric_does_not_take():
+    with pytest.raises(ArgumentError, match=r"partial of f1 takes what .*'avg'"):
+        metrics.as_metric(partial(metrics.f1, avg="macro"))
+    with pytest.raises(ArgumentError, match="lower_is_better: expected a name"):
+        metrics.lower_is_better(None)

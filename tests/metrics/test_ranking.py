@@ -237,3 +237,9 @@ def test_in_a_trainer(classes):
     assert measured["roc_auc"] == pytest.approx(metrics.roc_auc(y, p), abs=1e-3)
     expected = metrics.average_precision(y, trainer.predict(x), logits=True)
     assert measured["average_precision"] == expected
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "accuracy", "top_k_accuracy", "f1"])
+def test_rows_that_differ_in_length(name):
+    with pytest.raises(ShapeError, match="y_pred must be one array; are all rows"):
+        getattr(metrics, name)([0, 1], [[1], [1, 2]])

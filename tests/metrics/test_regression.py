@@ -215,3 +215,15 @@ def test_in_a_trainer_whose_first_batch_is_one_example():
     trainer = fastdl.Trainer(nn.Linear(1, 1), nn.MSELoss(), metrics=["r2_score"])
     history = trainer.fit(x, 2 * x, batch_size=1)
     assert math.isfinite(history["r2_score"][0])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [metrics.mean_absolute_error, metrics.mean_squared_error, metrics.r2_score],
+)
+def test_what_overflows_and_what_is_ragged(function):
+    far = np.array([1e308, -1e308, 1e308])
+    with pytest.raises(NonFiniteError, match=f"{function.__name__}: .*overflows"):
+        function(far, -far)
+    with pytest.raises(ShapeError, match=f"{function.__name__}: y_true must be one"):
+        function([[1], [1, 2]], [1, 2])

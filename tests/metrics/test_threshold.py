@@ -86,3 +86,11 @@ def test_what_cannot_be_had():
 def test_bad_arguments(options):
     with pytest.raises(ArgumentError, match="choose_threshold: "):
         metrics.choose_threshold(TRUE, SCORES, **options)
+
+
+def test_numbers_of_numpy_and_the_name_in_errors():
+    assert metrics.choose_threshold(
+        [0, 1], [0.1, 0.9], precision=np.float32(0.9)
+    ).threshold == pytest.approx(0.9)
+    with pytest.raises(DataError, match="choose_threshold: needs examples of class 1"):
+        metrics.choose_threshold([0, 0], [0.1, 0.9], recall=0.5)

@@ -120,6 +120,9 @@ def test_top_k_equal_to_scikit_learn(m, classes, seed):
         (["a", "b"], DtypeError, "needs numbers"),
         ([1, -1], DataError, "finite and not negative"),
         ([1, np.inf], DataError, "finite and not negative"),
+        ([1, 1e300], DataError, "from 1e-100 to 1e.100; got 1e.300"),
+        ([1, 5e-324], DataError, "from 1e-100 to 1e.100; got 4.94066e-324"),
+        ([[1], [1, 2]], ShapeError, "are all rows of the same length"),
     ],
 )
 def test_bad_weights(function, weight, error, message):

@@ -138,7 +138,6 @@ def entry(**changes):
         lambda content: content | {"data": 3},
         lambda content: content | {"log": [{"index": 1}]},
         lambda content: content | {"log": [entry(before=2)]},
-        lambda content: content | {"log": [entry(after=3)]},
         lambda content: content | {"log": [entry(after="<b>")]},
         lambda content: content | {"log": [entry(index=-1)]},
         lambda content: content | {"log": [entry(index=6)]},
@@ -238,6 +237,14 @@ def test_a_class_that_no_label_has_yet(data, path):
         Corrections(data, path, classes=0)
 
 
+def test_a_log_of_more_classes_is_refused_and_not_touched(data, path):
+    Corrections(data, path, classes=4).correct(0, 3, "ann")
+    with pytest.raises(DataError, match="there are 3 classes; give classes=4 or more"):
+        Corrections(data, path)
+    assert len(Corrections(data, path, classes=4).log) == 1
+    assert [each.name for each in path.parent.glob("*damaged*")] == []
+
+
 def test_data_without_labels(path):
-    with pytest.raises(DataError, match="integer labels"):
+    with pytest.raises(DataError, match="Corrections needs integer labels"):
         Corrections(np.zeros((3, 1)), path)

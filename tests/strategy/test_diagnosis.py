@@ -241,3 +241,10 @@ def test_gaps_add_up():
             (name for name, gap in found.gaps.items() if gap.size > SMALL),
             key=lambda name: -found.gaps[name].size,
         )
+
+
+def test_the_two_errors_that_are_needed():
+    with pytest.raises(ArgumentError, match="the train error is needed, got None"):
+        strategy.diagnose(train=None, dev=0.1)
+    with pytest.raises(ArgumentError, match="the dev error is needed, got None"):
+        strategy.diagnose(train=0.1, dev=None)

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -140,6 +141,9 @@ def test_one_probability_of_two_classes(shape):
         ({"probabilities": np.full((5, 3), 0.9)}, ArgumentError, "example 0 sum to"),
         ({"probabilities": np.full((5, 3), "a")}, ShapeError, "got the type"),
         ({"classes": ()}, ShapeError, "0 classes"),
+        ({"classes": 3}, ArgumentError, "names of the classes, got 3"),
+        ({"x": [[1], [1, 2]]}, ShapeError, "rows of the same length"),
+        ({"probabilities": [[1], [1, 2]]}, ShapeError, "rows of the same length"),
         ({"columns": ["a"]}, ShapeError, "1 columns are named"),
         ({"categories": ["a", " "]}, ArgumentError, "1 to 60 characters"),
     ],
@@ -153,6 +157,35 @@ def test_what_does_not_fit_is_refused(changes, error, message):
     } | changes
     with pytest.raises(error, match=message):
         ErrorAnalysis(**given)
+
+
+@pytest.mark.parametrize("example", [[[1]], [{}], {"a": 1}, np.array([True])])
+def test_what_is_no_example_is_refused(example):
+    with pytest.raises(ArgumentError, match="an example is an integer from 0 to 99"):
+        analysis_of().tag(example, "blurred")
+
+
+def test_an_example_as_an_array_of_no_axes():
+    analysis = analysis_of()
+    analysis.tag(np.array(3), "blurred")
+    assert analysis.tags.members("blurred") == {3}
+    with pytest.raises(ArgumentError, match="a category is a text"):
+        analysis.tag(3, ["blurred"])
+    with pytest.raises(ShapeError, match=r"order: seed must be an integer >= 0"):
+        analysis.order("random", seed=-1)
+
+
+def test_threads_share_the_tags(path):
+    analysis = analysis_of(m=60, wrong=60, tags=path)
+
+    def tag(first):
+        for index in range(first, 60, 4):
+            analysis.tag(index, f"by {first}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(tag, range(4)))
+    assert analysis_of(m=60, wrong=60, tags=path).counts() == analysis.counts()
+    assert analysis.examined == 60
 
 
 # Tags ---------------------------------------------------------------------------------

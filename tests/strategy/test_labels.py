@@ -218,3 +218,12 @@ def test_unknown_ranking():
 def test_names_of_other_classes():
     with pytest.raises(ShapeError, match="3 names of classes"):
         strategy.suspect_labels(LABELS, ANSWERS, classes="abc")
+
+
+def test_all_of_them_are_no_power_of_ten():
+    labels = np.arange(60) % 3
+    found = strategy.suspect_labels(labels, np.eye(3)[(labels + 1) % 3])
+    assert "about 100 % of all labels" in found.summary()
+    assert "e+" not in found.summary().replace("e-", "")
+    with pytest.raises(ArgumentError, match="names of the labels, got 3"):
+        strategy.suspect_labels(labels, np.eye(3)[labels], 3)

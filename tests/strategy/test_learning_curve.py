@@ -182,3 +182,21 @@ def test_bad_arguments(digits):
     for options in ({"repeats": 0}, {"seed": -1}, {"sizes": [0, 1, 2]}):
         with pytest.raises(ShapeError, match=r"learning_curve: .* integer"):
             learning_curve(fit, train, test, **options)
+
+
+@pytest.mark.parametrize("wrong", ["a", None, float("nan"), 0, -1, math.inf])
+def test_no_size_and_no_error(wrong):
+    curve = curve_of((0, 0.5, 0.3))
+    with pytest.raises(ArgumentError, match="expected: the size is a number"):
+        curve.expected(wrong)
+    if wrong is not None:
+        with pytest.raises(ArgumentError, match="needed: the error is a fraction"):
+            curve.summary(wrong)
+
+
+def test_what_cannot_train_is_refused_at_once():
+    examples = np.zeros((20, 1)), np.arange(20) % 2
+    with pytest.raises(ArgumentError, match=r"fit must be a function fit\(part, seed"):
+        learning_curve(None, examples, examples)
+    with pytest.raises(ShapeError, match="DataCurve: seed"):
+        DataCurve([1, 2, 4], [0, 0, 0], [0.3, 0.2, 0.1], 100, seed=-1)

@@ -144,3 +144,12 @@ def test_outputs_that_are_no_numbers(digits):
     next(iter(model.parameters())).data[...] = np.nan
     with pytest.raises(NonFiniteError, match="NaN on the train set"):
         strategy.measure(Trainer(model), train=digits[0], dev=digits[1])
+
+
+def test_labels_that_no_output_stands_for():
+    """Counted as wrong they would look like variance."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((20, 3), np.float32), np.arange(20) % 2
+    trainer = Trainer(nn.Sequential(nn.Linear(3, 2)))
+    with pytest.raises(ArgumentError, match="measure: the dev set: expected labels"):
+        strategy.measure(trainer, train=(x, y), dev=(x, y + 1))

@@ -137,3 +137,8 @@ def test_bad_input(dataset, options, error, message):
 def test_something_that_does_not_train():
     with pytest.raises(ArgumentError, match="must be a Recipe or fit"):
         strategy.out_of_fold("digits", rows())
+
+
+def test_fit_must_return_a_trainer():
+    with pytest.raises(ArgumentError, match="fit must return a Trainer, got None"):
+        strategy.out_of_fold(lambda train, callbacks: None, rows(), 2)

@@ -74,13 +74,23 @@ def test_errors_of_a_run_are_kept(run):
 
 def test_measured_again_when_asked(run):
     measured = strategy.measure_run(run)
-    strategy.keep(run.folder, "errors", {"errors": {}, "examples": {}, "symptoms": []})
-    assert strategy.measure_run(run).errors == {}
+    kept = {"errors": {"train": 0.5, "dev": 0.5}, "examples": {}, "symptoms": []}
+    strategy.keep(run.folder, "errors", kept)
+    assert strategy.measure_run(run).errors == kept["errors"]
     assert strategy.measure_run(run, again=True) == measured
     assert strategy.measure_run(run) == measured
 
 
-@pytest.mark.parametrize("content", [{}, {"errors": {}}, {"symptoms": [[1, 2, 3]]}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"errors": {}},
+        {"symptoms": [[1, 2, 3]]},
+        {"errors": {"trayn": 0.1}, "examples": {"train": 9}, "symptoms": []},
+        {"errors": {"train": 2, "dev": 0}, "examples": {}, "symptoms": []},
+    ],
+)
 def test_what_another_version_kept_is_measured_again(run, content):
     strategy.keep(run.folder, "errors", content)
     assert strategy.measure_run(run).examples["train"] == 200

@@ -9,7 +9,13 @@ from fastdl import Trainer, datasets, nn
 from fastdl.data import ArrayDataset, Concat, Subset
 from fastdl.errors import ArgumentError, DataError, DtypeError, FastdlError, ShapeError
 from fastdl.files import read_tensors, write_tensors
-from fastdl.strategy import Split, rule_of_thumb, split_sources, train_dev_test
+from fastdl.strategy import (
+    Split,
+    examples_needed,
+    rule_of_thumb,
+    split_sources,
+    train_dev_test,
+)
 
 
 def table(m, classes=4):
@@ -457,3 +463,21 @@ def test_damaged_files(tmp_path):
             Split.load(path, data)
     with pytest.raises(DataError, match="no file"):
         Split.load(tmp_path / "nothing", data)
+
+
+def test_parts_are_found_by_in():
+    split = train_dev_test(np.zeros((10, 1)), dev=0.2)
+    assert "dev" in split
+    assert "test" not in split
+    with pytest.raises(ShapeError, match="train of data must be one array"):
+        Split(np.zeros((10, 1)), {"train": [[1], [1, 2]]})
+
+
+def test_a_difference_too_small_to_square():
+    with pytest.raises(ArgumentError, match="difference must be above 0, got 1e-200"):
+        examples_needed(1e-200, 0.5)
+
+
+def test_parts_by_name_are_needed():
+    with pytest.raises(ArgumentError, match="expected indices by part, such as"):
+        Split(np.zeros((10, 1)), None)

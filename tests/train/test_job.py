@@ -258,3 +258,10 @@ def test_wrong_arguments(argv, message, run_folder, tmp_path, monkeypatch, capsy
     argv = argv.replace("CONFIG", str(run_folder / "config.json"))
     assert main(argv.split()) == 2
     assert message in capsys.readouterr().err
+
+
+def test_what_the_job_decides_is_no_option():
+    with pytest.raises(ArgumentError, match="fit takes epochs from the job"):
+        Job("digits").fit(epochs=3)
+    with pytest.raises(ArgumentError, match=r"expected settings by name, got \[\]"):
+        Job.from_dict([])

@@ -254,6 +254,25 @@ def test_no_score_at_all():
         _ = result.best
 
 
+def test_who_gives_up_needs_no_score():
+    result = tune.search(lambda trial: trial.give_up("too slow"), SPACE, trials=2)
+    assert [(each.state, each.why) for each in result.trials] == [
+        ("pruned", "too slow"),
+        ("pruned", "too slow"),
+    ]
+
+
+@pytest.mark.parametrize("score", [None, "high", (1, 2), 1j, 10**400])
+def test_a_score_is_one_number(score):
+    with pytest.raises(FastdlError, match="the objective must return one number"):
+        tune.search(lambda trial: score, SPACE, trials=1)
+
+
+def test_a_result_prints_the_best():
+    result = tune.search(lambda t: t["units"], {"units": Choice(7)}, trials=2)
+    assert str(result) == "2 trials: 2 complete\nbest: 7 of trial 0, units 7"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -260,3 +260,14 @@ def test_wrong_toml(tmp_path, text, error, message):
 def test_missing_toml(tmp_path):
     with pytest.raises(DataError, match=r"no file .*space\.toml"):
         read_space(tmp_path / "space.toml")
+
+
+def test_numbers_of_numpy():
+    assert Linear(np.float32(0.5), np.int64(2)) == Linear(0.5, 2)
+    assert Choice(np.int64(3), np.float32(0.5), np.str_("a")).options == (3, 0.5, "a")
+
+
+def test_a_file_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "space.toml"
+    path.write_bytes(b"\xef\xbb\xbflr = {log = [1e-4, 1.0]}\n")
+    assert read_space(path) == {"lr": Log(1e-4, 1)}
