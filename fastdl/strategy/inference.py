@@ -70,6 +70,7 @@ def inference_cost(
         As in `inference_costs`.
     """
     if input_shape is not None:
+        _check_model(model)
         model.build(input_shape)
     return inference_costs({"": model}, batch_size, seconds)[""]
 
@@ -96,11 +97,13 @@ def inference_costs(
     ShapeError
         The shape of the input of a model is not known, or the batch size is none.
     ArgumentError
-        seconds is not above 0.
+        seconds is not above 0, or something is no model.
     """
     batch_size = integer(batch_size, "inference_cost: batch_size")
     if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
         raise ArgumentError(f"inference_cost: seconds must be above 0, got {seconds!r}")
+    for model in models.values():
+        _check_model(model)
     work = {
         name: sum(layer.multiply_adds for layer in layers(model))
         for name, model in models.items()
@@ -234,3 +237,11 @@ def _asking(model: Module, x: np.ndarray) -> Callable[[], Any]:
 def _median_and_p95(milliseconds: list[float]) -> tuple[float, float]:
     median, p95 = np.percentile(milliseconds, (50, 95))
     return float(median), float(p95)
+
+
+def _check_model(model: Any) -> None:
+    if not isinstance(model, Module):
+        raise ArgumentError(
+            f"inference_cost: expected a model, got {type(model).__name__}; of a "
+            f"Trainer give trainer.model"
+        )

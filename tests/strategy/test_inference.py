@@ -147,3 +147,10 @@ def test_errors(tmp_path):
     for seconds in (0, -1, math.nan, "1"):
         with pytest.raises(ArgumentError, match="seconds must be above 0"):
             strategy.inference_cost(nn.Linear(2, 3), (2,), seconds=seconds)
+
+
+@pytest.mark.parametrize("shape", [None, (4,)])
+def test_a_trainer_is_no_model(shape):
+    trainer = fastdl.Trainer(nn.Sequential(nn.Linear(4, 2)))
+    with pytest.raises(ArgumentError, match=r"got Trainer; .*give trainer\.model"):
+        strategy.inference_cost(trainer, shape)
