@@ -294,6 +294,11 @@ def learning_curve(
 
 
 def _sizes(sizes: Sequence[int] | None, total: int) -> list[int]:
+    if total < 4:
+        raise DataError(
+            f"learning_curve: {total} training examples are too few for parts of three "
+            f"sizes; expected 4 or more"
+        )
     if sizes is None:
         halves = {total >> k for k in range(POINTS)} - {0}
         return sorted(halves)

@@ -179,6 +179,8 @@ def test_bad_arguments(digits):
     for sizes in ([10, 20], [20, 10, 30], [10, 20, 4000], [10, 10, 20]):
         with pytest.raises(ArgumentError, match="grow up to 3823"):
             learning_curve(fit, train, test, sizes)
+    with pytest.raises(DataError, match="3 training examples are too few"):
+        learning_curve(fit, (train.x[:3], train.y[:3]), test)
     for options in ({"repeats": 0}, {"seed": -1}, {"sizes": [0, 1, 2]}):
         with pytest.raises(ShapeError, match=r"learning_curve: .* integer"):
             learning_curve(fit, train, test, **options)
