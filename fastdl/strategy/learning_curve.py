@@ -177,6 +177,12 @@ class DataCurve:
             f"{_percent(double.high)}); the floor of the law is "
             f"{_percent(self.law[0])}"
         ]
+        if self.helps and double.value >= self.dev[-1]:
+            lines.append(
+                f"these numbers are rough: the law gives "
+                f"{_percent(self.expected(size).value)} for {size:,} examples, more "
+                f"than was measured"
+            )
         if wanted is not None:
             lines.append(self._wanted(wanted))
         return "\n".join(lines)

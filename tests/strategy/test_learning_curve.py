@@ -75,6 +75,19 @@ def test_errors_that_do_not_fall():
     assert b == 0
     assert 0.1 < a < 0.2
     assert not rising.helps
+
+
+def test_a_law_that_is_far_above_the_last_error():
+    """More data help, but not from 35 % to 39 %: the summary says why it says so."""
+    luck = [0.767, 0.901, 0.55, 0.613, 0.565, 0.348]
+    lucky = DataCurve(SIZES, SIZES * 0, np.array(luck), 382)
+    assert lucky.expected(2 * SIZES[-1]).value > luck[-1]
+    assert lucky.helps
+    assert "3,200 examples, more than was measured" in lucky.summary()
+    assert "rough" not in curve_of((0.01, 2, 0.5)).summary()
+
+
+def test_errors_that_are_all_0():
     nothing = DataCurve(SIZES, SIZES * 0, SIZES * 0.0, 500)
     assert nothing.expected(10_000).value == 0
     assert not nothing.helps
