@@ -235,6 +235,8 @@ def test_next_commands_run_as_they_are_printed(
         ["errors", str(run)],
     ]
     assert fastdl_command(*commands[0][1:])[0] == 0
+    _, _, err = fastdl_command("errors", run, "--no-browser", "--labels")
+    assert shlex.split(re.search("`fastdl (.*)` makes it", err)[1])[1] == str(run)
 
 
 @pytest.mark.usefixtures("without_matplotlib")
