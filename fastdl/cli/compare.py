@@ -141,7 +141,8 @@ def run(options: Namespace) -> None:
     if options.csv is not None:
         measures = read_csv(options.csv)
     else:
-        runs = [open_run(path, options.data_dir) for path in options.run_folders]
+        folders = _run_folders(options.run_folders)
+        runs = [open_run(path, options.data_dir) for path in folders]
         measures = strategy.compare_runs(
             runs, batch_size=options.batch_size, seconds=options.seconds
         )
@@ -162,6 +163,17 @@ def run(options: Namespace) -> None:
         print(f"saved in {options.save}")
     if choice.best is None:
         raise DataError(f"no run fits: {choice.nearest}")
+
+
+def _run_folders(paths: Sequence[Path]) -> Sequence[Path]:
+    """Leave out what is no run, such as the folder of a search among runs/*."""
+    others = [
+        path for path in paths if path.exists() and not (path / "config.json").is_file()
+    ]
+    if not 0 < len(others) < len(paths):
+        return paths
+    print(f"note: left out, since no runs: {', '.join(map(str, others))}\n")
+    return [path for path in paths if path not in others]
 
 
 def _limits(given: Sequence[tuple[str, str, float]]) -> dict[str, Any]:

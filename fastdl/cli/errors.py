@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shlex
 import warnings
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -117,7 +118,7 @@ def _suspects(options: Namespace, finished: FinishedRun) -> list[Suspect] | None
     path = options.labels if options.labels != Path() else finished.folder.path
     folder = path.parent if path.name == FILE else path
     review = read_suspects(folder)
-    how = f"`fastdl labels {options.run_folder}` makes it"
+    how = f"`fastdl labels {shlex.quote(str(options.run_folder))}` makes it"
     if review is None:
         raise DataError(f"there is no file {folder / FILE}; {how}")
     if not review.fits(finished.parts):

@@ -9,12 +9,15 @@ from pathlib import Path
 from fastdl import datasets
 from fastdl.cli import arguments
 from fastdl.cli.outcome import examine
+from fastdl.data import ArrayDataset, Subset
 from fastdl.errors import DataError
 from fastdl.train import open_run
 
 HELP = "measure a trained network on a data set"
 DESCRIPTION = """\
-Measure the network of a run on the test set of a data set with the same classes.
+Measure the network of a run on the test set of a data set with the same classes. Of a
+folder without test/ that is all of it, but for the folder that the run learned from:
+there it is the pictures that were held out.
 """
 EXAMPLES = """\
 examples:
@@ -37,10 +40,18 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Run the command."""
-    finished = open_run(options.run_folder)
+    finished = open_run(options.run_folder, options.data_dir)
     classes, input_shape = finished.classes, finished.input_shape
-    splits = datasets.find(options.dataset, options.data_dir, input_shape[:2])
-    dataset = splits.test or splits.train
+    source, data_dir = options.dataset, options.data_dir
+    if source not in datasets.names():
+        source = str(Path(source).resolve())  # as `fastdl train` writes it down
+    own = source == finished.config.get("dataset")
+    if own:
+        data_dir = finished.job.data_dir
+    splits = datasets.find(options.dataset, data_dir, input_shape[:2])
+    dataset: ArrayDataset | Subset = splits.test or splits.train
+    if own and splits.test is None:
+        dataset = finished.parts.test  # the rest was learned
     if dataset.x.shape[1:] != input_shape:
         raise DataError(
             f"{splits.name} has pictures of "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -122,7 +123,7 @@ def run(options: Namespace) -> None:
         part = "dev" if options.part == "all" else options.part
         print(
             f"\nnext:\n"
-            f"  fastdl errors {folder} --labels --part {part}\n"
+            f"  fastdl errors {shlex.quote(str(folder))} --labels --part {part}\n"
             f"      look at them, and correct the labels that are wrong"
         )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import fastdl
 from fastdl.errors import ArgumentError, FastdlError
@@ -65,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = _parser().parse_args(argv)
-        arguments.run(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            arguments.run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt as interrupt:
         return _fail(f"interrupted {interrupt}".strip(), 130)
@@ -116,6 +119,11 @@ def _reason(error: Exception) -> str:
     else:
         text = f"{type(error).__name__}: {error} (FASTDL_DEBUG=1 shows where)"
     return " ".join(text.split())
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show a warning as a line, without the place in the code that gave it."""
+    print(f"fastdl: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _fail(message: str, code: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -207,18 +208,20 @@ def run(options: Namespace) -> None:
         drawn = _draw(trainer.history, outcome, folder)
     seconds = sum(trainer.history["seconds"])
     speed = len(parts.train) * len(trainer.history) / seconds
+    run = shlex.quote(str(folder.path))
+    data = shlex.quote(options.dataset or job.dataset)
     print(
         f"\ntest {outcome.describe()}\n\n"
         f"training took {seconds:.1f} s, {speed:,.0f} examples/s\n"
         f"saved in {folder.path}{drawn}\n"
         f"\nnext:\n"
-        f"  fastdl evaluate {folder.path} {options.dataset or job.dataset}\n"
+        f"  fastdl evaluate {run} {data}\n"
         f"      measure the saved network again\n"
-        f"  fastdl predict {folder.path} IMAGE.png\n"
+        f"  fastdl predict {run} IMAGE.png\n"
         f"      ask it about a picture of yours\n"
-        f"  fastdl diagnose {folder.path}\n"
+        f"  fastdl diagnose {run}\n"
         f"      what limits it, and what to do about that\n"
-        f"  fastdl errors {folder.path}\n"
+        f"  fastdl errors {run}\n"
         f"      look at its mistakes, and tag them\n"
         f"  fastdl train --help\n"
         f"      other data sets, networks, optimisers, learning rates"
@@ -285,7 +288,11 @@ def _draw(history: History, outcome: Outcome, folder: RunFolder) -> str:
 
 
 class _Config(Callback):
-    """Writes config.json when the first epoch begins: the run is accepted by then."""
+    """Writes config.json when the first epoch ends: there is something to keep then.
+
+    Until then the files of a run before it stay as they were. Its model and its report
+    go with its settings: beside the new ones they would be taken for those of this run.
+    """
 
     def __init__(self, folder: RunFolder, settings: dict[str, Any]) -> None:
         self._folder, self._settings = folder, settings
@@ -303,10 +310,12 @@ class _Config(Callback):
         for path in self.writes():
             check_writable(path)
 
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
         """Write the file."""
         if not self._written:
             self._folder.write_config(self._settings)
+            for path in (self._folder.model, self._folder.report):
+                path.unlink(missing_ok=True)
             self._written = True
 
 
@@ -362,11 +371,8 @@ def _check_resumable(folder: RunFolder) -> None:
     """Raise DataError, with the reason, when there is no checkpoint."""
     if folder.checkpoint.exists():
         return
-    model, config = folder.model, folder.config
-    # An earlier run may have left a model: that of this one is newer than its settings.
-    written = [file.stat().st_mtime_ns for file in (model, config) if file.is_file()]
-    if len(written) == 2 and written[0] >= written[1]:
-        raise DataError(f"this run is finished, its model is saved in {model}")
+    if folder.config.is_file() and folder.model.is_file():
+        raise DataError(f"this run is finished, its model is saved in {folder.model}")
     raise DataError(
         f"no epoch was completed: there is no file {folder.checkpoint}; start without "
         f"--resume"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -168,11 +169,13 @@ def run(options: Namespace) -> None:
         ) from None
     result.write_csv(out / "trials.csv")
     result.save_best(out / "best.json")
+    best = shlex.quote(str(out / "best.json"))
+    run = shlex.quote(f"{out}-best")  # the run of before stays to be compared
     print(
         f"\n{_table(result)}\n{_noise(result, len(parts.dev))}\n"
         f"saved in {out}: trials.csv, best.json{_draw(result, out)}\n"
         f"\nnext:\n"
-        f"  fastdl train --config {out / 'best.json'} --out runs/{parts.name}\n"
+        f"  fastdl train --config {best} --out {run}\n"
         f"      train with the best settings again, test, keep the network\n"
         f"  fastdl tune --help\n"
         f"      other spaces, methods, several processes and machines"

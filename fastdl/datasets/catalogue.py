@@ -109,7 +109,8 @@ def find(
         return load(str(source), None if data_dir is None else Path(data_dir, source))
     if Path(source).is_dir():
         return image_folder(source, size)
+    name = str(source)
+    near = suggest(name, _LOADERS) if Path(name).name == name else ""  # not of a path
     raise ArgumentError(
-        f"{str(source)!r} is neither a data set nor a folder of pictures"
-        f"{suggest(str(source), _LOADERS)}"
+        f"{name!r} is neither a data set nor a folder of pictures{near}"
     )

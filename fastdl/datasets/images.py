@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -65,7 +66,8 @@ def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
     DataError
         When there is no picture or one class alone; the folder of a class has files
         but no picture; a picture cannot be read; sizes differ, or the dev or test
-        set has a class of its own; or the name of a class is not in UTF-8.
+        set has a class of its own; or the name of a class is not in UTF-8 or has
+        a control character.
     FastdlError
         When Pillow is missing.
     """
@@ -96,12 +98,12 @@ def _files(folder: Path) -> Iterator[Path]:
                 f"image_folder: no picture in {label}; files that end with "
                 f"{', '.join(sorted(SUFFIXES))} are read"
             )
-        try:
-            label.name.encode()
-        except UnicodeEncodeError:
+        kinds = {unicodedata.category(letter) for letter in label.name}
+        if kinds & {"Cc", "Cs"}:  # they would command a terminal, or end a row of CSV
             raise DataError(
-                f"image_folder: the name of {str(label)!a} is not in UTF-8; rename it"
-            ) from None
+                f"image_folder: the name of {str(label)!a} is not in UTF-8, or has a "
+                f"control character; rename it"
+            )
         yield from pictures
 
 

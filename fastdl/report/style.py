@@ -7,6 +7,7 @@ which people with any colour vision can tell apart.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -99,5 +100,7 @@ def _rgb(colour: str) -> tuple[int, int, int]:
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Save a figure as PNG, whole or not at all."""
-    with replaced(path) as file:
+    with replaced(path) as file, warnings.catch_warnings():
+        # A letter that its font lacks, such as one of a class in Chinese, is a box.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(file, format="png", dpi=150)

@@ -177,6 +177,12 @@ class DataCurve:
             f"{_percent(double.high)}); the floor of the law is "
             f"{_percent(self.law[0])}"
         ]
+        if self.helps and double.value >= self.dev[-1]:
+            lines.append(
+                f"these numbers are rough: the law gives "
+                f"{_percent(self.expected(size).value)} for {size:,} examples, more "
+                f"than was measured"
+            )
         if wanted is not None:
             lines.append(self._wanted(wanted))
         return "\n".join(lines)
@@ -294,6 +300,11 @@ def learning_curve(
 
 
 def _sizes(sizes: Sequence[int] | None, total: int) -> list[int]:
+    if total < 4:
+        raise DataError(
+            f"learning_curve: {total} training examples are too few for parts of three "
+            f"sizes; expected 4 or more"
+        )
     if sizes is None:
         halves = {total >> k for k in range(POINTS)} - {0}
         return sorted(halves)

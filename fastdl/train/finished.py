@@ -87,8 +87,14 @@ class FinishedRun:
         try:
             parts = self.job.load()
         except FastdlError as error:
+            moved = (
+                f'; if it was moved, change "dataset" in {self.folder.config}'
+                if os.path.isabs(str(self.config.get("dataset")))
+                else ""
+            )
             raise DataError(
                 f"the data of the run {self.folder.path} cannot be loaded: {error}"
+                f"{moved}"
             ) from None
         if (parts.classes, parts.input_shape) != (self.classes, self.input_shape):
             raise DataError(

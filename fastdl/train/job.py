@@ -138,6 +138,11 @@ class Job:
                 raise ArgumentError(
                     f"job: unknown setting {name!r}{suggest(name, known)}"
                 )
+        for name in ("dataset", "recipe"):  # looked up by it below
+            if not isinstance(given.get(name), str | None):
+                raise ArgumentError(
+                    f"job: {name} must be a text, got {given[name]!r:.60}"
+                )
         usual = usual_recipe(given["dataset"], given.pop("recipe", None))
         if isinstance(given.get("augment"), Mapping):
             given["augment"] = _augment(given["augment"])

@@ -86,4 +86,9 @@ class RunFolder:
 
     def load_model(self) -> nn.Module:
         """Load the model; raises as `fastdl.load`."""
+        if not self.model.is_file():
+            raise DataError(
+                f"no file {self.model}: the training has not come to its end; --resume "
+                f"goes on with one that was interrupted"
+            )
         return nn.load(self.model)

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -210,6 +211,59 @@ def test_folder_without_test_pictures_gives_some_away(
     )
     assert code == 0
     assert "29 training, 3 validation and 8 test examples" in out
+    accuracy = re.search("test (accuracy .* of 8 right\\))", out)[1]
+    code, out, _ = fastdl_command("evaluate", tmp_path, pictures / "train")
+    assert (code, out.splitlines()[0]) == (0, accuracy)  # not of what was learned
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_next_commands_run_as_they_are_printed(
+    fastdl_command, pictures, tmp_path, monkeypatch
+):
+    data, run = tmp_path / "my pictures", tmp_path / "my run; $(x)"
+    shutil.copytree(pictures, data)
+    code, out, _ = fastdl_command(
+        *("train", data, "--size", "8,8", "--model", "logistic", "--epochs", 1),
+        *("--no-report", "--out", run),
+    )
+    assert code == 0
+    commands = [shlex.split(line) for line in out.splitlines() if "  fastdl" in line]
+    assert [words[1:] for words in commands[:4]] == [
+        ["evaluate", str(run), str(data)],
+        ["predict", str(run), "IMAGE.png"],
+        ["diagnose", str(run)],
+        ["errors", str(run)],
+    ]
+    assert fastdl_command(*commands[0][1:])[0] == 0
+    _, _, err = fastdl_command("errors", run, "--no-browser", "--labels")
+    assert shlex.split(re.search("`fastdl (.*)` makes it", err)[1])[1] == str(run)
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy, with --lr 1e30
+def test_another_training_in_the_folder_of_a_run(fastdl_command, tmp_path, monkeypatch):
+    """One without a whole epoch leaves all as it was; a longer one takes its place."""
+
+    def command(*more):
+        options = ("--model", "mlp", "--epochs", 2, "--examples", 200)
+        return fastdl_command("train", "digits", *options, "--out", tmp_path, *more)
+
+    def interrupted(self, trainer, row):
+        write(self, trainer, row)
+        raise SystemError  # such as a kill
+
+    assert command()[0] == 0
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert command("--lr", 1e30)[0] == 2
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+    write = CSVLog.on_epoch_end
+    monkeypatch.setattr(CSVLog, "on_epoch_end", interrupted)
+    assert command("--lr", 0.5)[0] == 2
+    assert json.loads((tmp_path / "config.json").read_text())["lr"] == 0.5
+    for command in ("diagnose", "report"):  # nothing of another run is taken for it
+        code, _, err = fastdl_command(command, tmp_path)
+        assert (code, "no file" in err and "model.safetensors" in err) == (2, True)
+    assert not (tmp_path / "report.html").exists()
 
 
 @pytest.mark.usefixtures("without_matplotlib")

@@ -82,6 +82,15 @@ def test_a_single_run(compare, runs):
     assert "chosen: mlp" in out
 
 
+def test_what_is_no_run_among_them_is_left_out(compare, runs, tmp_path):
+    (tmp_path / "tune-digits").mkdir()
+    code, out, _ = compare(tmp_path / "tune-digits", runs / "mlp", runs / "logistic")
+    assert code == 0
+    assert out.startswith(f"note: left out, since no runs: {tmp_path / 'tune-digits'}")
+    assert compare(tmp_path / "tune-digits")[0] == 2
+    assert compare(tmp_path / "nowhere", runs / "mlp")[0] == 2
+
+
 def test_by_another_measure_and_a_formula(compare, runs):
     code, out, _ = compare(
         *(runs / "logistic", runs / "mlp", "--optimise", "file_bytes"),

@@ -68,6 +68,14 @@ def test_one_run(fastdl_command, own_run):
     assert open_run(own_run).folder.measures.is_file()
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line(fastdl_command, own_run):
+    (own_run / "tags.json").write_text("[]")
+    code, _, err = fastdl_command("report", own_run)
+    assert code == 0
+    assert re.fullmatch(r"fastdl: warning: .*tags\.json is damaged, .*\n", err)
+
+
 def test_several_runs(fastdl_command, own_run, digits_run, tmp_path, monkeypatch):
     """Into the folder where the command is given: the runs have one each."""
     monkeypatch.chdir(tmp_path)
@@ -98,6 +106,12 @@ def test_data_that_are_elsewhere(fastdl_command, own_run):
     code, out, _ = fastdl_command("report", own_run)
     assert code == 0
     assert out.startswith("diagnosis: not known, the data of the run")
+    code, _, err = fastdl_command("diagnose", own_run)
+    assert code == 2
+    assert (
+        "'/nowhere/pictures' is neither a data set nor a folder of pictures; if" in err
+    )
+    assert f'change "dataset" in {own_run / "config.json"}' in err
     assert "not to be had here" in (own_run / "report.html").read_text()
 
 

@@ -60,7 +60,7 @@ def test_s34_a_search_keeps_its_best_settings(tune, tmp_path, capsys):
     with open("again/metrics.csv", newline="") as file:
         measured = [row["val_accuracy"] for row in csv.DictReader(file)]
     assert measured[-1] == best["score"]
-    assert "runs/tune-digits/best.json --out runs/digits" in out
+    assert "runs/tune-digits/best.json --out runs/tune-digits-best" in out
     capsys.readouterr()
 
 

@@ -115,6 +115,10 @@ def wrong_folder(tmp_path, case):
         save(tmp_path / "train" / "c" / "0.tif", grey(1))
     elif case == "not UTF-8":
         save(tmp_path / "train" / "b\udcff" / "0.png", grey(1))
+    elif case == "control":
+        save(tmp_path / "train" / "b\x1b[31m" / "0.png", grey(1))
+    elif case == "lines":
+        save(tmp_path / "train" / "b\nc" / "0.png", grey(1))
     elif case == "PostScript":
         (tmp_path / "train" / "a" / "1.png").write_bytes(
             b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n%%EndComments\n"
@@ -138,6 +142,8 @@ def wrong_folder(tmp_path, case):
         ),
         ("unknown suffix", r"no picture in .*train.c; files that end with \.bmp, "),
         ("not UTF-8", r"b\\udcff' is not in UTF-8"),
+        ("control", r"b\\x1b\[31m' is not in UTF-8, or has a control character"),
+        ("lines", r"b\\nc' .* control character; rename it"),
         ("empty", "no training pictures"),
     ],
 )

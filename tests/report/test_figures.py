@@ -82,6 +82,11 @@ def test_missing_matplotlib_tells_how_to_get_it(name, monkeypatch):
 # Learning curves ----------------------------------------------------------------------
 
 
+def test_classes_in_any_script(tmp_path):
+    figure = report.confusion_matrix(np.eye(2, dtype=int), ["猫", "собака"])
+    report.save_figure(figure, tmp_path / "a.png")  # a warning would be an error here
+
+
 def test_curves_have_a_panel_for_each_measure():
     figure = report.learning_curves(history(3))
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "accuracy"]

@@ -59,6 +59,7 @@ def test_percents_and_durations():
         "100%", "98%", "1.2%", "<0.1%", "0.0%"]  # fmt: skip
     assert [duration(s) for s in (0.2512, 59.94, 200, 7500)] == [
         "0.251 s", "59.9 s", "3 min 20 s", "2 h 5 min"]  # fmt: skip
+    assert [duration(float(s)) for s in ("nan", "inf")] == ["nan s", "inf s"]
 
 
 # Pixels

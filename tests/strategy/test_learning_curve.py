@@ -75,6 +75,19 @@ def test_errors_that_do_not_fall():
     assert b == 0
     assert 0.1 < a < 0.2
     assert not rising.helps
+
+
+def test_a_law_that_is_far_above_the_last_error():
+    """More data help, but not from 35 % to 39 %: the summary says why it says so."""
+    luck = [0.767, 0.901, 0.55, 0.613, 0.565, 0.348]
+    lucky = DataCurve(SIZES, SIZES * 0, np.array(luck), 382)
+    assert lucky.expected(2 * SIZES[-1]).value > luck[-1]
+    assert lucky.helps
+    assert "3,200 examples, more than was measured" in lucky.summary()
+    assert "rough" not in curve_of((0.01, 2, 0.5)).summary()
+
+
+def test_errors_that_are_all_0():
     nothing = DataCurve(SIZES, SIZES * 0, SIZES * 0.0, 500)
     assert nothing.expected(10_000).value == 0
     assert not nothing.helps
@@ -179,6 +192,8 @@ def test_bad_arguments(digits):
     for sizes in ([10, 20], [20, 10, 30], [10, 20, 4000], [10, 10, 20]):
         with pytest.raises(ArgumentError, match="grow up to 3823"):
             learning_curve(fit, train, test, sizes)
+    with pytest.raises(DataError, match="3 training examples are too few"):
+        learning_curve(fit, (train.x[:3], train.y[:3]), test)
     for options in ({"repeats": 0}, {"seed": -1}, {"sizes": [0, 1, 2]}):
         with pytest.raises(ShapeError, match=r"learning_curve: .* integer"):
             learning_curve(fit, train, test, **options)

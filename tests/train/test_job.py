@@ -63,6 +63,8 @@ def test_what_is_not_given_comes_from_the_recipe():
     [
         ({"dataset": None}, "dataset must be a text"),
         ({"lr": 0.1}, '"dataset" is missing'),
+        (QUICK | {"dataset": ["digits"]}, r"dataset must be a text, got \['digits'\]"),
+        (QUICK | {"recipe": {"lr": 1}}, "recipe must be a text, got {'lr': 1}"),
         (QUICK | {"lrr": 1}, "unknown setting 'lrr'; did you mean 'lr'"),
         (QUICK | {"lr": "fast"}, "lr must be a number above 0, got 'fast'"),
         (QUICK | {"lr": float("nan")}, "lr must be"),

@@ -34,7 +34,7 @@ def percent(share: float) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time: 0.25 s, 12 s, 3 min 20 s, 2 h 5 min."""
-    if seconds < 60:
+    if not 60 <= seconds < math.inf:  # a damaged file may hold no number
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
