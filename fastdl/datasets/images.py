@@ -29,6 +29,7 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 
 
 _PARTS = ("train", "dev", "test")
+_NAMES = {"dev": ("dev", "val", "validation")}
 
 
 class Picture(NamedTuple):
@@ -43,7 +44,8 @@ class Picture(NamedTuple):
 def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
     """Load the pictures of ``<path>/train/<class>/`` and ``<path>/test/<class>/``.
 
-    And those of ``<path>/dev/<class>/``, where there are any. Without a folder
+    And those of ``<path>/dev/<class>/``, where there are any; the folder may be called
+    ``val`` or ``validation`` too. Without a folder
     ``train``, those of ``<path>/<class>/``, all as training set. Read are files that
     end with .png, .jpg, .jpeg, .bmp, .gif or .webp.
 
@@ -77,7 +79,7 @@ def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
     if size is not None:
         size = pair(size, "image_folder: size")
     if (root / "train").is_dir():
-        files = [(part, file) for part in _PARTS for file in _files(root / part)]
+        files = [(part, file) for part in _PARTS for file in _files(_part(root, part))]
     else:
         files = [("train", file) for file in _files(root)]
     from tqdm import tqdm
@@ -87,6 +89,17 @@ def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
         for part, file in tqdm(files, desc=root.name, unit=" images", disable=None)
     )
     return assemble(root.name, pictures)
+
+
+def _part(root: Path, part: str) -> Path:
+    """Return the folder of a part, by the name that it has here."""
+    names = [name for name in _NAMES.get(part, (part,)) if (root / name).is_dir()]
+    if len(names) > 1:
+        raise DataError(
+            f"image_folder: {root} has {' and '.join(names)}, which mean the same; "
+            f"leave one of them"
+        )
+    return root / (names[0] if names else part)
 
 
 def _files(folder: Path) -> Iterator[Path]:

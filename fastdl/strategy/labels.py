@@ -17,6 +17,7 @@ RANKINGS = ("posterior", "margin", "self_confidence")
 _SIGNIFICANT = 0.01  # of the p-value, after the correction for many pairs
 _LIKELY = 0.1  # a tenth of such suspects is wrong at least: worth a look
 _SHOWN = 10  # pairs and suspects in the table
+_WEAK = 0.7  # an agreement below it says more about the networks than about the labels
 
 
 class WrongPair(NamedTuple):
@@ -67,6 +68,8 @@ class SuspectLabels:
         The name of each label.
     examples : int
         How many were looked at.
+    agreement : float
+        The share of labels that the answers agree with.
     """
 
     indices: np.ndarray
@@ -80,6 +83,7 @@ class SuspectLabels:
     p_value: float
     classes: tuple[str, ...]
     examples: int
+    agreement: float
 
     @property
     def noise_rate(self) -> float:
@@ -113,13 +117,19 @@ class SuspectLabels:
         return "\n".join([*self._sentences(), *([""] if joint else []), *joint])
 
     def _sentences(self) -> list[str]:
-        first = (
+        first = [
             f"{len(self):,} suspect labels among {self.examples:,}; about "
             f"{percent(self.noise_rate, 2)} of all labels are wrong"
-        )
+        ]
+        if self.agreement < _WEAK:
+            first.append(
+                f"but the answers agree with {percent(self.agreement, 2)} of the "
+                f"labels only: from networks so weak, many suspects are their own "
+                f"mistakes; train them longer or better first"
+            )
         if not self.pairs:
             return [
-                first,
+                *first,
                 "random: no class is labelled as one other far more often than chance "
                 f"and natural confusion explain (p = {self.p_value:.2g})",
             ]
@@ -128,7 +138,7 @@ class SuspectLabels:
             f"{self.classes[pair.given]!r} (p = {pair.p_value:.1g})"
             for pair in self.pairs
         )
-        return [first, f"systematic: {', '.join(found)}"]
+        return [*first, f"systematic: {', '.join(found)}"]
 
     def _joint_table(self) -> list[str]:
         """Return the most frequent wrong labels as lines."""
@@ -253,6 +263,7 @@ def suspect_labels(
         float(p_values.min()),
         names,
         m,
+        float((p.argmax(axis=1) == labels).mean()),
     )
 
 

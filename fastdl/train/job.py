@@ -168,6 +168,11 @@ class Job:
         ArgumentError, DataError
             There are no such data, or too few.
         """
+        if self.size is not None and self.dataset in datasets.names():
+            raise ArgumentError(
+                f"{self.dataset} has pictures of one size; only those of a folder are "
+                f"resized"
+            )
         splits = datasets.find(self.dataset, self.data_dir, self.size)
         if len(splits.classes) < 2:
             raise DataError(

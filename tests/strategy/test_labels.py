@@ -89,6 +89,18 @@ def test_random_noise():
     assert right.mean() > 0.95
 
 
+def test_weak_networks_are_told():
+    """S30: their own mistakes look like wrong labels."""
+    labels, p, _ = simulate(uniform(6, 0.05))
+    found = strategy.suspect_labels(labels, p)
+    assert found.agreement == (p.argmax(axis=1) == labels).mean() > 0.85
+    assert "answers agree" not in str(found)
+    weak = strategy.suspect_labels(labels, 0.6 * np.roll(p, 1, axis=1) + 0.4 * p)
+    assert weak.agreement < 0.2
+    assert "the answers agree with " in str(weak)
+    assert "of the labels only" in str(weak)
+
+
 def test_systematic_noise_is_found_where_confident_learning_fails():
     """S30: two fifths of class 3 are labelled 0, which is often confused with 1.
 

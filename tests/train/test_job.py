@@ -132,6 +132,22 @@ def test_two_distributions_have_a_train_dev_set(pictures):
     np.testing.assert_array_equal(parts.dev.x, splits.dev.x)
 
 
+@pytest.mark.parametrize("name", ["val", "validation"])
+def test_the_dev_set_by_other_names(name, pictures, tmp_path):
+    """S24"""
+    shutil.copytree(pictures, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "dev").rename(tmp_path / name)
+    assert len(datasets.find(tmp_path).dev) == 16
+    (tmp_path / "dev").mkdir()
+    with pytest.raises(DataError, match=f"dev and {name}, which mean the same"):
+        datasets.find(tmp_path)
+
+
+def test_only_folders_are_resized():
+    with pytest.raises(ArgumentError, match="digits has pictures of one size"):
+        Job("digits", size=(16, 16)).load()
+
+
 def test_dev_without_test_gives_half_away(pictures, tmp_path):
     """S24"""
     for part in ("train", "dev"):
