@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,9 +15,13 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
+_PAUSE = 0.01  # seconds between two looks
+
 
 @contextmanager
-def locked(path: str | os.PathLike[str], busy: str) -> Iterator[None]:
+def locked(
+    path: str | os.PathLike[str], busy: str, wait: float = 0.0
+) -> Iterator[None]:
     """Hold a lock that no other process has, while the block runs.
 
     The system releases it when the process ends, however it ends. Its file tells who
@@ -28,6 +33,8 @@ def locked(path: str | os.PathLike[str], busy: str) -> Iterator[None]:
         The file of the lock; its folder is made.
     busy : str
         What the other process does, for the message.
+    wait : float
+        How many seconds to wait for it.
 
     Raises
     ------
@@ -40,19 +47,21 @@ def locked(path: str | os.PathLike[str], busy: str) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    descriptor = _take(path, busy)
+    deadline = time.monotonic() + wait
+    while (descriptor := _take(path, busy, time.monotonic() < deadline)) is None:
+        time.sleep(_PAUSE)
     try:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
         with suppress(FileNotFoundError):  # removed with its folder
-            os.unlink(path)  # before the lock is free: nobody waits for it
+            os.unlink(path)  # before the lock is free: who gets it then looks again
         os.close(descriptor)
 
 
-def _take(path: str | os.PathLike[str], busy: str) -> int:
-    """Return the open, locked file."""
+def _take(path: str | os.PathLike[str], busy: str, patient: bool) -> int | None:
+    """Return the open, locked file; None while one may wait for it."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
@@ -62,6 +71,8 @@ def _take(path: str | os.PathLike[str], busy: str) -> int:
         except BlockingIOError:
             who = os.read(descriptor, 20).decode(errors="replace")
             os.close(descriptor)
+            if patient:
+                return None
             raise DataError(
                 f"another process{f' ({who})' if who else ''} {busy}; wait for its "
                 f"end, or stop it"

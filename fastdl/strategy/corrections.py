@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -225,16 +224,7 @@ class Corrections:
     def _alone(self) -> Iterator[None]:
         """Keep other writers out, and take in what they have added."""
         lock = self.path.with_name(f".{self.path.name}.lock")
-        deadline = time.monotonic() + _WAIT
-        with ExitStack() as stack:
-            while True:
-                try:
-                    stack.enter_context(locked(lock, f"is writing {self.path}"))
-                    break
-                except DataError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.01)
+        with locked(lock, f"is writing {self.path}", _WAIT):
             self._log = self._read()
             yield
 

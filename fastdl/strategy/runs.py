@@ -126,7 +126,7 @@ def keep(folder: RunFolder, name: str, content: dict[str, Any]) -> None:
     content : dict
         The measurements.
     """
-    with folder.lock("measures"):
+    with folder.lock("measures", wait=5):
         all_of_them = _kept(folder) | {
             name: {"model": _fingerprint(folder), "content": content}
         }

@@ -40,13 +40,17 @@ class RunFolder:
         self.report = self.path / "report.html"
         self.tags = self.path / "tags.json"
 
-    def lock(self, purpose: str = "train") -> AbstractContextManager[None]:
+    def lock(
+        self, purpose: str = "train", wait: float = 0.0
+    ) -> AbstractContextManager[None]:
         """Keep other processes from the same work in this folder, in a with block.
 
         Parameters
         ----------
         purpose : str
             What is done; works of different names do not exclude each other.
+        wait : float
+            How many seconds to wait for another process.
 
         Raises
         ------
@@ -54,7 +58,7 @@ class RunFolder:
             Another process is at it.
         """
         return locked(
-            self.path / f".{purpose}.lock", f"is at '{purpose}' in {self.path}"
+            self.path / f".{purpose}.lock", f"is at '{purpose}' in {self.path}", wait
         )
 
     def write_config(self, config: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -37,6 +38,20 @@ def test_second_process_is_refused_with_the_number_of_the_first(other, tmp_path)
     with (
         pytest.raises(DataError, match=message),
         locked(tmp_path / "lock", "is busy"),
+    ):
+        pytest.fail("both hold it")
+
+
+def test_waits_for_the_end_of_the_other(other, tmp_path):
+    threading.Timer(0.2, other.kill).start()
+    with locked(tmp_path / "lock", "is busy", wait=30):
+        assert (tmp_path / "lock").read_text() == str(os.getpid())
+
+
+def test_waits_no_longer_than_it_was_told(other, tmp_path):
+    with (
+        pytest.raises(DataError, match="is busy; wait for its end"),
+        locked(tmp_path / "lock", "is busy", wait=0.05),
     ):
         pytest.fail("both hold it")
 
