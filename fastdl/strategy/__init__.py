@@ -27,7 +27,7 @@ from fastdl.strategy.measure import Measured, measure
 from fastdl.strategy.optimisation import Symptom, symptoms
 from fastdl.strategy.out_of_fold import out_of_fold
 from fastdl.strategy.pipeline import Pipeline, PipelineReport, StageScore
-from fastdl.strategy.runs import keep, kept, learning_curve_run, measure_run
+from fastdl.strategy.runs import learning_curve_run, measure_run
 from fastdl.strategy.settings import setting_differences
 from fastdl.strategy.sizes import examples_needed, rule_of_thumb, standard_error
 from fastdl.strategy.split import Split
@@ -70,8 +70,6 @@ __all__ = [
     "examples_needed",
     "inference_cost",
     "inference_costs",
-    "keep",
-    "kept",
     "learning_curve",
     "learning_curve_run",
     "measure",

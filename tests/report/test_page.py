@@ -17,6 +17,7 @@ from fastdl.report.page.sections.confusion import confusion
 from fastdl.report.page.sections.mistakes import mistakes
 from fastdl.strategy.label_review import Suspect
 from fastdl.strategy.labels import WrongPair
+from fastdl.strategy.runs import keep
 from fastdl.strategy.tables import percent
 from fastdl.train import Job, open_run
 
@@ -131,8 +132,8 @@ def test_diagnosis_and_next_steps(digits_run, digits_page):
 
 def test_runs_by_path_or_opened(digits_run):
     """One needs no list."""
-    for runs in (digits_run, str(digits_run), open_run(digits_run), (digits_run,)):
-        assert "digits: fastdl report" in report.page(runs)
+    for given in (digits_run, str(digits_run), open_run(digits_run), (digits_run,)):
+        assert "digits: fastdl report" in report.page(given)
 
 
 def test_what_else_to_find_out(digits_run, digits_page):
@@ -298,7 +299,7 @@ def test_curve_over_the_data(digits_run, tmp_path):
         name: getattr(curve, name).tolist() for name in ("sizes", "train", "dev")
     }
     folder = open_run(run).folder
-    strategy.keep(folder, "data_curve", {**numbers, "dev_examples": 500, "seed": 0})
+    keep(folder, "data_curve", {**numbers, "dev_examples": 500, "seed": 0})
     page = check(report.page([run]))
     assert "data" in page.ids
     assert curve.summary() in page.text

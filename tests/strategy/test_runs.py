@@ -7,6 +7,7 @@ import pytest
 
 from fastdl import nn, strategy
 from fastdl.cli import main
+from fastdl.strategy import runs
 from fastdl.train import RunFolder, open_run
 
 
@@ -19,25 +20,25 @@ def folder(tmp_path):
 
 
 def test_measures_are_kept_by_name(folder):
-    assert strategy.kept(folder, "errors") is None
-    strategy.keep(folder, "errors", {"dev": 0.1})
-    strategy.keep(folder, "speed", {"ms": 3})
-    strategy.keep(folder, "errors", {"dev": 0.2})
-    assert strategy.kept(folder, "errors") == {"dev": 0.2}
-    assert strategy.kept(folder, "speed") == {"ms": 3}
+    assert runs.kept(folder, "errors") is None
+    runs.keep(folder, "errors", {"dev": 0.1})
+    runs.keep(folder, "speed", {"ms": 3})
+    runs.keep(folder, "errors", {"dev": 0.2})
+    assert runs.kept(folder, "errors") == {"dev": 0.2}
+    assert runs.kept(folder, "speed") == {"ms": 3}
 
 
 def test_measures_of_another_model_are_not_its_own(folder):
-    strategy.keep(folder, "errors", {"dev": 0.1})
+    runs.keep(folder, "errors", {"dev": 0.1})
     folder.save_model(nn.Linear(3, 2))
-    assert strategy.kept(folder, "errors") is None
+    assert runs.kept(folder, "errors") is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"errors": 3}', '{"errors": {}}', "{"])
 def test_a_damaged_file_holds_none(folder, text):
     folder.measures.write_text(text)
-    assert strategy.kept(folder, "errors") is None
-    strategy.keep(folder, "errors", {"dev": 0.1})
+    assert runs.kept(folder, "errors") is None
+    runs.keep(folder, "errors", {"dev": 0.1})
     assert json.loads(folder.measures.read_text())["errors"]["content"] == {"dev": 0.1}
 
 
@@ -75,7 +76,7 @@ def test_errors_of_a_run_are_kept(run):
 def test_measured_again_when_asked(run):
     measured = strategy.measure_run(run)
     kept = {"errors": {"train": 0.5, "dev": 0.5}, "examples": {}, "symptoms": []}
-    strategy.keep(run.folder, "errors", kept)
+    runs.keep(run.folder, "errors", kept)
     assert strategy.measure_run(run).errors == kept["errors"]
     assert strategy.measure_run(run, again=True) == measured
     assert strategy.measure_run(run) == measured
@@ -92,7 +93,7 @@ def test_measured_again_when_asked(run):
     ],
 )
 def test_what_another_version_kept_is_measured_again(run, content):
-    strategy.keep(run.folder, "errors", content)
+    runs.keep(run.folder, "errors", content)
     assert strategy.measure_run(run).examples["train"] == 200
 
 
@@ -116,6 +117,6 @@ def test_data_curve_of_a_run(run):
     kept = strategy.learning_curve_run(again)
     np.testing.assert_array_equal(kept.dev, curve.dev)
     assert kept.expected(400) == curve.expected(400)
-    strategy.keep(run.folder, "data_curve", {"sizes": [3, 2, 1]})
+    runs.keep(run.folder, "data_curve", {"sizes": [3, 2, 1]})
     options = {"sizes": [50, 100, 200]}
     assert len(strategy.learning_curve_run(run, **options).sizes) == 3

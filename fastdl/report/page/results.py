@@ -21,11 +21,11 @@ from fastdl.strategy import (
     InferenceCost,
     LabelReview,
     inference_costs,
-    kept,
     measure_run,
     read_suspects,
 )
 from fastdl.strategy.error_analysis import PARTS
+from fastdl.strategy.runs import kept
 from fastdl.train import FinishedRun
 
 __all__ = ["PARTS", "Answers", "Results", "examine", "run_names", "sign_test"]
