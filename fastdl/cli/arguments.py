@@ -106,6 +106,27 @@ def size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def add_run(parser: ArgumentParser) -> None:
+    """Declare RUN."""
+    parser.add_argument(
+        "run_folder",
+        type=Path,
+        metavar="RUN",
+        help="the folder that `fastdl train` wrote",
+    )
+
+
+def add_runs(parser: ArgumentParser) -> None:
+    """Declare RUN, one or more."""
+    parser.add_argument(
+        "run_folders",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="a folder that `fastdl train` wrote",
+    )
+
+
 def add_dataset(parser: ArgumentParser) -> None:
     """Declare DATASET."""
     parser.add_argument(

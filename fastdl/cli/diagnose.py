@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 import fastdl
 from fastdl import report, strategy
@@ -31,13 +30,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "run_folders",
-        type=Path,
-        nargs="+",
-        metavar="RUN",
-        help="a folder that `fastdl train` wrote",
-    )
+    arguments.add_runs(parser)
     parser.add_argument(
         "--human",
         type=arguments.share,

@@ -40,12 +40,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "run_folder",
-        type=Path,
-        metavar="RUN",
-        help="the folder that `fastdl train` wrote",
-    )
+    arguments.add_run(parser)
     parser.add_argument(
         "--part",
         choices=PARTS,

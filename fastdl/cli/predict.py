@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastdl.cli import arguments
 from fastdl.cli.outcome import answers
 from fastdl.data import as_float
 from fastdl.datasets.images import read_image
@@ -29,12 +30,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "run_folder",
-        type=Path,
-        metavar="RUN",
-        help="the folder that `fastdl train` wrote",
-    )
+    arguments.add_run(parser)
     parser.add_argument(
         "images", type=Path, nargs="+", metavar="IMAGE", help="picture files"
     )

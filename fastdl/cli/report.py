@@ -33,13 +33,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "run_folders",
-        type=Path,
-        nargs="+",
-        metavar="RUN",
-        help="a folder that `fastdl train` wrote",
-    )
+    arguments.add_runs(parser)
     parser.add_argument(
         "--out",
         type=Path,

@@ -22,17 +22,6 @@ from fastdl.cli.outcome import Outcome
 from fastdl.train import CSVLog, Trainer
 
 
-@pytest.fixture
-def fastdl_command(capsys):
-    """Run a command in this process; return its exit code, output and errors."""
-
-    def run(*argv):
-        code = main([str(argument) for argument in argv])
-        return code, *capsys.readouterr()
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def digits_run(tmp_path_factory):
     """The folder of a run of three epochs; read only."""

@@ -11,17 +11,6 @@ from fastdl import data, datasets
 from fastdl.cli import main
 
 
-@pytest.fixture
-def fastdl_command(capsys):
-    """Run a command in this process; return its exit code, output and errors."""
-
-    def run(*argv):
-        code = main([str(argument) for argument in argv])
-        return code, *capsys.readouterr()
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
     """The folder of a run that has seen 150 examples."""

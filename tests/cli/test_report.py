@@ -11,17 +11,6 @@ from fastdl.cli import main
 from fastdl.train import open_run
 
 
-@pytest.fixture
-def fastdl_command(capsys):
-    """Run a command in this process; return its exit code, output and errors."""
-
-    def run(*argv):
-        code = main([str(argument) for argument in argv])
-        return code, *capsys.readouterr()
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def digits_run(tmp_path_factory):
     """The folder of a run of one epoch; read only."""

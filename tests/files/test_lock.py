@@ -77,3 +77,4 @@ def test_folder_removed_meanwhile(tmp_path):
     with locked(path, "is busy"):
         path.unlink()
         path.parent.rmdir()
+    assert not path.parent.exists()
