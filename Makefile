@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-KERNELS := $(wildcard csrc/* fastdl/kernels/*.pyx fastdl/kernels/*.pxd)
+KERNELS := $(wildcard csrc/* $(addprefix fastdl/kernels/, *.pyx *.pxd */*.pyx */*.pxd))
 ARGS ?=
 PARALLEL ?= -n auto --dist worksteal
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -49,7 +49,8 @@ ifeq ($(shell uname), Linux) # the OpenMP library goes into the wheel
 endif
 
 clean: ## Remove builds and the environment; results in runs/ stay.
-	rm -rf build dist *.egg-info $(VENV) fastdl/kernels/*.so fastdl/kernels/*.c
+	rm -rf build dist *.egg-info $(VENV) \
+		$(wildcard $(addprefix fastdl/kernels/, *.so *.c */*.so */*.c))
 
 # What builds the kernels ...
 $(VENV)/tools:

@@ -1,7 +1,8 @@
 """Builds the compiled kernels; everything else stands in pyproject.toml.
 
 csrc/microkernels.c is compiled once for each instruction set and real type into
-objects that one extension, fastdl.kernels.runtime, links and hands to the others.
+objects that one extension, fastdl.kernels.engine.runtime, links and hands to the
+others.
 
 FASTDL_BACKEND=reference builds no kernels and needs no compiler;
 FASTDL_DEBUG=1 builds with bounds checks, asserts and -O1 -g;
@@ -30,6 +31,7 @@ from setuptools.errors import CompileError, LinkError
 from setuptools.modified import newer_group
 
 KERNELS = Path("fastdl/kernels")
+RUNTIME = "fastdl.kernels.engine.runtime"
 CSRC = [str(path) for path in sorted(Path("csrc").glob("*"))]
 DEBUG = os.environ.get("FASTDL_DEBUG", "0") == "1"
 REFERENCE = os.environ.get("FASTDL_BACKEND") == "reference"
@@ -99,7 +101,7 @@ class BuildKernels(build_ext):
             extension.sources = module.sources
             extension.extra_compile_args += [*FLAGS, "-Wno-unused-function"]
             extension.extra_link_args += LINK_FLAGS
-            if extension.name == "fastdl.kernels.runtime" and self.is_stale(extension):
+            if extension.name == RUNTIME and self.is_stale(extension):
                 openmp = self.openmp_flags()
                 extension.extra_compile_args += openmp
                 extension.extra_link_args += ["-pthread", *openmp]
@@ -175,8 +177,8 @@ def check_sources() -> None:
     Without it a tree with no .pyx files would install silently without kernels.
     """
     imports = (KERNELS / "__init__.py").read_text(encoding="utf-8")
-    modules = {"runtime", *re.findall(r"^from fastdl\.kernels\.(\w+)", imports, re.M)}
-    needed = [KERNELS / f"{module}.pyx" for module in sorted(modules)]
+    modules = {RUNTIME, *re.findall(r"^from (fastdl\.kernels\.[\w.]+)", imports, re.M)}
+    needed = [Path(*name.split(".")).with_suffix(".pyx") for name in sorted(modules)]
     needed += [Path("csrc", name) for name in ("microkernels.c", "microkernels.def")]
     missing = [str(path) for path in needed if not path.exists()]
     if missing:
@@ -202,15 +204,19 @@ def translate(extensions: list[Extension], processes: int) -> list[Extension]:
 def extensions() -> list[Extension]:
     """Return one extension for each module of the kernels."""
     check_sources()
+    modules = {
+        ".".join(path.with_suffix("").parts): str(path)
+        for path in sorted(KERNELS.rglob("*.pyx"))
+    }
     return [
         Extension(
-            f"fastdl.kernels.{path.stem}",
-            [str(path)],
+            name,
+            [path],
             include_dirs=["csrc", numpy.get_include()],
             define_macros=MACROS,
-            depends=CSRC if path.stem == "runtime" else ["csrc/table.h"],
+            depends=CSRC if name == RUNTIME else ["csrc/table.h"],
         )
-        for path in sorted(KERNELS.glob("*.pyx"))
+        for name, path in modules.items()
     ]
 
 

@@ -40,7 +40,7 @@ def tables(repeats: int, compiled: bool) -> dict[str, Callable[[], Table]]:
         "conv2d": partial(kernels.conv2d, repeats),
         "isa": partial(kernels.instruction_sets, repeats),
         "dense": partial(kernels.dense, repeats),
-        "memory": partial(kernels.memory, repeats),
+        "memory": partial(kernels.engine.memory, repeats),
         "overhead": partial(overhead, repeats),
         "load": partial(steps.under_load, repeats),
         "resident": steps.resident,

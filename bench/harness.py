@@ -243,7 +243,7 @@ def peak() -> float:
 
     The best of all measurements: a disturbance can only make one smaller.
     """
-    from fastdl.kernels import runtime
+    from fastdl.kernels.engine import runtime
 
     isa = runtime.get_isa()
     found = [runtime.measure_peak() for _ in range(5)]

@@ -26,7 +26,7 @@ from bench.harness import (
     with_algorithm,
 )
 from fastdl import kernels, reference
-from fastdl.kernels import runtime
+from fastdl.kernels.engine import runtime
 
 CASES: dict[str, list[Case]] = {
     path.stem: import_module(f"bench.{path.stem}").CASES

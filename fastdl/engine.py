@@ -53,7 +53,7 @@ def info() -> dict[str, str]:
     """Return versions, backend, instruction set, threads and compiler, as text."""
     lines = {"fastdl": __version__, "backend": backend.name}
     if backend.name == "compiled":
-        import fastdl.kernels.runtime as runtime
+        import fastdl.kernels.engine.runtime as runtime
 
         lines |= {
             "instruction set": runtime.get_isa(),

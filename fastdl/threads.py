@@ -81,6 +81,6 @@ def _compiled(operation: str) -> ModuleType:
             f"{operation}: only the compiled kernels have threads to set; the NumPy "
             "reference is in use"
         )
-    import fastdl.kernels.runtime as runtime
+    import fastdl.kernels.engine.runtime as runtime
 
     return runtime

@@ -47,7 +47,7 @@ BESIDE = [
     "set_conv_algorithm",
     "get_conv_algorithm",
 ]
-WITHOUT_KERNELS = "import sys; sys.modules['fastdl.kernels.runtime'] = None; "
+WITHOUT_KERNELS = "import sys; sys.modules['fastdl.kernels.engine.runtime'] = None; "
 PRINT_NAME = "from fastdl import backend; print(backend.name)"
 
 

@@ -82,7 +82,7 @@ def test_every_micro_kernel_is_called():
     micro_kernels = re.findall(r"^MICROKERNEL\((\w+),", table, re.M)
     loop_nests = "".join(
         path.read_text(encoding="utf-8")
-        for path in ROOT.glob("fastdl/kernels/*.p[yx][xd]")
+        for path in ROOT.glob("fastdl/kernels/**/*.p[yx][xd]")
         if path.name != "table.pxd"  # there they are declared
     )
     assert micro_kernels

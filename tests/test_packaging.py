@@ -81,7 +81,8 @@ def test_source_distribution_is_whole(builds, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "missing", ["fastdl/kernels/runtime.pyx", "fastdl/kernels/matmul.pyx", "csrc"]
+    "missing",
+    ["fastdl/kernels/engine/runtime.pyx", "fastdl/kernels/matmul.pyx", "csrc"],
 )
 def test_missing_sources_are_an_error(tree, missing):
     path = tree / missing
@@ -98,7 +99,7 @@ def test_without_a_compiler(tree):
     assert "/nowhere/cc" in sentence
     assert "apt install gcc" in sentence
     assert "FASTDL_BACKEND=reference" in sentence
-    assert not list(tree.glob("fastdl/kernels/*.c"))
+    assert not list(tree.glob("fastdl/kernels/**/*.c"))
     assert not list(tree.glob("build/lib*"))
 
 

@@ -64,6 +64,6 @@ def prefetched(
 def _work_alone() -> None:
     """Leave the other processors to the training step."""
     if backend.name == "compiled":
-        from fastdl.kernels.runtime import work_alone
+        from fastdl.kernels.engine.runtime import work_alone
 
         work_alone()

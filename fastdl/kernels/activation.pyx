@@ -4,11 +4,11 @@ cimport numpy as cnp
 
 from fastdl import shapes
 from fastdl.errors import ArgumentError
-from fastdl.kernels.arrays cimport as_real
-from fastdl.kernels.memory cimport new_array
-from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.spans cimport SPAN, span_count, span_length
-from fastdl.kernels.table cimport MicroKernels
+from fastdl.kernels.engine.arrays cimport as_real
+from fastdl.kernels.engine.memory cimport new_array
+from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
+from fastdl.kernels.engine.spans cimport SPAN, span_count, span_length
+from fastdl.kernels.engine.table cimport MicroKernels
 
 cnp.import_array()
 

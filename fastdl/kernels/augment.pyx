@@ -3,10 +3,10 @@
 cimport numpy as cnp
 
 from fastdl import shapes
-from fastdl.kernels.arrays cimport as_real
-from fastdl.kernels.memory cimport new_array
-from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.table cimport MicroKernels, Warp
+from fastdl.kernels.engine.arrays cimport as_real
+from fastdl.kernels.engine.memory cimport new_array
+from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
+from fastdl.kernels.engine.table cimport MicroKernels, Warp
 
 cnp.import_array()
 

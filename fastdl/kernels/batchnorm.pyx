@@ -12,13 +12,13 @@ from libc.string cimport memcpy
 
 from fastdl import shapes
 from fastdl.errors import ShapeError
-from fastdl.kernels.arrays cimport (
+from fastdl.kernels.engine.arrays cimport (
     as_real, check_apart, check_same_shape, in_place, real,
 )
-from fastdl.kernels.memory cimport Block, new_array, new_block
-from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.spans cimport SPAN
-from fastdl.kernels.table cimport MicroKernels
+from fastdl.kernels.engine.memory cimport Block, new_array, new_block
+from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
+from fastdl.kernels.engine.spans cimport SPAN
+from fastdl.kernels.engine.table cimport MicroKernels
 
 cnp.import_array()
 

@@ -2,7 +2,7 @@
 
 from fastdl.kernels.axis cimport Axis
 from fastdl.kernels.images cimport Chunks, Images
-from fastdl.kernels.table cimport MicroKernels, Reduction
+from fastdl.kernels.engine.table cimport MicroKernels, Reduction
 
 cdef struct Conv2dArgs:
     const MicroKernels *kernels

@@ -15,15 +15,15 @@ cimport numpy as cnp
 
 from fastdl import shapes
 from fastdl.kernels.algorithm cimport choose, winograd_faster
-from fastdl.kernels.arrays cimport as_output, as_real, check_apart, overlaps
+from fastdl.kernels.engine.arrays cimport as_output, as_real, check_apart, overlaps
 from fastdl.kernels.axis cimport forward_axis
 from fastdl.kernels.depthwise cimport depthwise_forward, is_depthwise
 from fastdl.kernels.images cimport (
     View, cut, padded_row, scratch_bytes, set_padded, view,
 )
-from fastdl.kernels.memory cimport Block, new_block
-from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.table cimport pack_row
+from fastdl.kernels.engine.memory cimport Block, new_block
+from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
+from fastdl.kernels.engine.table cimport pack_row
 from fastdl.kernels.winograd cimport run_winograd, winograd_bytes, winograd_fits
 
 cnp.import_array()

@@ -14,14 +14,14 @@ cimport numpy as cnp
 
 from fastdl import shapes
 from fastdl.kernels.algorithm cimport choose
-from fastdl.kernels.arrays cimport as_real
+from fastdl.kernels.engine.arrays cimport as_real
 from fastdl.kernels.axis cimport first_offset, phase_axis
 from fastdl.kernels.conv2d cimport Conv2dArgs, run
 from fastdl.kernels.conv2d_planes cimport planes_bytes, run_planes
 from fastdl.kernels.conv2d_scatter cimport ScatterArgs, run_scatter, scatter_bytes
 from fastdl.kernels.depthwise cimport depthwise_backward_input, is_depthwise
-from fastdl.kernels.memory cimport Block, new_array, new_block
-from fastdl.kernels.runtime cimport microkernels, threads_for
+from fastdl.kernels.engine.memory cimport Block, new_array, new_block
+from fastdl.kernels.engine.runtime cimport microkernels, threads_for
 
 cnp.import_array()
 

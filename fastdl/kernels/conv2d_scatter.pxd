@@ -1,5 +1,5 @@
 from fastdl.kernels.images cimport Images
-from fastdl.kernels.table cimport MicroKernels
+from fastdl.kernels.engine.table cimport MicroKernels
 
 cdef struct ScatterArgs:
     # dx of one image is summed up in a padded copy, then its inside is copied out.

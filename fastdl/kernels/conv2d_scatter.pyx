@@ -12,8 +12,8 @@ the patches, still in the cache, are added to the image. A task is an image.
 from libc.string cimport memcpy, memset
 
 from fastdl.kernels.images cimport Images
-from fastdl.kernels.runtime cimport run_tasks
-from fastdl.kernels.table cimport Reduction, one_run
+from fastdl.kernels.engine.runtime cimport run_tasks
+from fastdl.kernels.engine.table cimport Reduction, one_run
 
 
 cdef void pack_task(

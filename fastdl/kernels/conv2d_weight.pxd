@@ -1,7 +1,7 @@
 # The gradient of weights: shared by its algorithms, the register tile and Winograd.
 
 from fastdl.kernels.images cimport Chunks, Images
-from fastdl.kernels.table cimport MicroKernels
+from fastdl.kernels.engine.table cimport MicroKernels
 
 cdef struct WeightArgs:
     const MicroKernels *kernels

@@ -17,12 +17,12 @@ cimport numpy as cnp
 
 from fastdl import shapes
 from fastdl.kernels.algorithm cimport choose, winograd_faster
-from fastdl.kernels.arrays cimport as_real
+from fastdl.kernels.engine.arrays cimport as_real
 from fastdl.kernels.depthwise cimport depthwise_backward_weight, is_depthwise
 from fastdl.kernels.images cimport View, cut, scratch_bytes, set_padded, view
-from fastdl.kernels.memory cimport Block, new_array, new_block
-from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.table cimport MicroKernels, Reduction
+from fastdl.kernels.engine.memory cimport Block, new_array, new_block
+from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
+from fastdl.kernels.engine.table cimport MicroKernels, Reduction
 from fastdl.kernels.winograd_weight cimport (
     run_winograd_weight, winograd_weight_bytes, winograd_weight_fits,
 )

@@ -20,9 +20,9 @@ from libc.string cimport memset
 cimport numpy as cnp
 
 from fastdl.kernels.axis cimport Axis, first_offset, forward_axis, phase_axis
-from fastdl.kernels.memory cimport Block, new_array, new_block
-from fastdl.kernels.runtime cimport Task, microkernels, run_tasks, threads_for
-from fastdl.kernels.table cimport Depthwise, MicroKernels
+from fastdl.kernels.engine.memory cimport Block, new_array, new_block
+from fastdl.kernels.engine.runtime cimport Task, microkernels, run_tasks, threads_for
+from fastdl.kernels.engine.table cimport Depthwise, MicroKernels
 
 cnp.import_array()
 

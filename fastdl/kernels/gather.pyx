@@ -7,9 +7,9 @@ import numpy as np
 
 from fastdl import shapes
 from fastdl.errors import DtypeError
-from fastdl.kernels.memory cimport new_array
-from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.table cimport MicroKernels
+from fastdl.kernels.engine.memory cimport new_array
+from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
+from fastdl.kernels.engine.table cimport MicroKernels
 
 cnp.import_array()
 

@@ -10,10 +10,10 @@ of b meets all tiles of rows:
 cimport numpy as cnp
 
 from fastdl import shapes
-from fastdl.kernels.arrays cimport as_output, as_real, check_apart
-from fastdl.kernels.memory cimport Block, new_block
-from fastdl.kernels.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.table cimport MicroKernels, Reduction, one_run, pack_row
+from fastdl.kernels.engine.arrays cimport as_output, as_real, check_apart
+from fastdl.kernels.engine.memory cimport Block, new_block
+from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
+from fastdl.kernels.engine.table cimport MicroKernels, Reduction, one_run, pack_row
 
 cnp.import_array()
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from fastdl import shapes
 from fastdl.errors import DtypeError
-from fastdl.kernels.arrays cimport as_real
-from fastdl.kernels.memory cimport new_array
-from fastdl.kernels.runtime cimport Task, microkernels, run_tasks, threads_for
-from fastdl.kernels.table cimport MicroKernels, Pool2d
+from fastdl.kernels.engine.arrays cimport as_real
+from fastdl.kernels.engine.memory cimport new_array
+from fastdl.kernels.engine.runtime cimport Task, microkernels, run_tasks, threads_for
+from fastdl.kernels.engine.table cimport MicroKernels, Pool2d
 
 cnp.import_array()
 

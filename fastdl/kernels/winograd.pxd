@@ -1,6 +1,6 @@
 from fastdl.kernels.conv2d cimport Conv2dArgs
 from fastdl.kernels.images cimport Images
-from fastdl.kernels.table cimport MicroKernels
+from fastdl.kernels.engine.table cimport MicroKernels
 
 cdef enum:
     PLACES = 36  # of the transformed 6 x 6 tile

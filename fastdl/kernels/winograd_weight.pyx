@@ -12,8 +12,8 @@ from libc.string cimport memset
 
 from fastdl.kernels.conv2d_weight cimport WeightArgs
 from fastdl.kernels.images cimport Chunk, Chunks, Images, chunk_at, cut
-from fastdl.kernels.runtime cimport run_tasks
-from fastdl.kernels.table cimport Reduction, one_run
+from fastdl.kernels.engine.runtime cimport run_tasks
+from fastdl.kernels.engine.table cimport Reduction, one_run
 from fastdl.kernels.winograd cimport PLACES, place_stride, tiles_of, transform_input
 
 cdef enum:

@@ -209,7 +209,7 @@ def test_workers_make_batches_at_the_same_time():
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads")
 def test_workers_compute_alone(monkeypatch):
     """Kernels that they call start no threads, which would slow down the training."""
-    pytest.importorskip("fastdl.kernels.runtime")
+    pytest.importorskip("fastdl.kernels.engine.runtime")
     monkeypatch.setenv("FASTDL_BACKEND", "compiled")
     script = """
         import os

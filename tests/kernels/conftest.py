@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 runtime = pytest.importorskip(
-    "fastdl.kernels.runtime", reason="the compiled kernels are not built"
+    "fastdl.kernels.engine.runtime", reason="the compiled kernels are not built"
 )
 
 

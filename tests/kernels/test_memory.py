@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastdl.kernels import memory
+from fastdl.kernels.engine import memory
 
 SIZES = [0, 1, 63, 64, 65, 1000, 4096, 4097, 100_000, 1 << 20, (1 << 20) + 1]
 

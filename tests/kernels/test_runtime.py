@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fastdl.errors import FastdlError
-from fastdl.kernels import runtime
+from fastdl.kernels.engine import runtime
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +40,7 @@ def test_unknown_isa_is_refused_with_a_near_match():
 
 def test_environment_forces_isa_and_threads():
     code = """
-from fastdl.kernels import runtime
+from fastdl.kernels.engine import runtime
 print(runtime.get_isa(), runtime.get_num_threads())
 """
     result = run(code, FASTDL_ISA="generic", FASTDL_NUM_THREADS="3")
@@ -62,7 +62,7 @@ def test_every_micro_kernel_is_declared_for_cython():
         r"^MICROKERNEL\((\w+),", (ROOT / "csrc/microkernels.def").read_text(), re.M
     )
     declared = re.findall(
-        r"void \(\*(\w+)\)\(", (ROOT / "fastdl/kernels/table.pxd").read_text()
+        r"void \(\*(\w+)\)\(", (ROOT / "fastdl/kernels/engine/table.pxd").read_text()
     )
     assert len(listed) == len(set(listed))
     assert sorted(listed) == sorted(declared)

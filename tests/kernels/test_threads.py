@@ -14,7 +14,7 @@ import pytest
 import fastdl
 from fastdl import kernels
 from fastdl.errors import FastdlError
-from fastdl.kernels import runtime
+from fastdl.kernels.engine import runtime
 
 HAS_OPENMP = runtime.has_openmp()
 BOTH = pytest.mark.parametrize("name", ["openmp", "pool"] if HAS_OPENMP else ["pool"])
@@ -44,7 +44,7 @@ def succeed(code: str, **environment: str) -> str:
 
 # How many ----------------------------------------------------------------------------
 
-THREADS = "from fastdl.kernels import runtime; print(runtime.get_num_threads())"
+THREADS = "from fastdl.kernels.engine import runtime; print(runtime.get_num_threads())"
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "2"])
@@ -76,7 +76,7 @@ def test_a_limit_above_the_cores_holds():
     pytest.importorskip("threadpoolctl")
     code = """
 from threadpoolctl import threadpool_limits
-from fastdl.kernels import runtime
+from fastdl.kernels.engine import runtime
 cores = len(__import__("os").sched_getaffinity(0))
 runtime.set_num_threads(cores + 6)
 with threadpool_limits(cores + 2, user_api="openmp"):
@@ -108,7 +108,7 @@ import os
 import numpy as np
 from threadpoolctl import threadpool_limits
 from fastdl import kernels
-from fastdl.kernels import runtime
+from fastdl.kernels.engine import runtime
 
 def started(): return len(os.listdir("/proc/self/task"))
 
@@ -145,7 +145,7 @@ def test_no_more_threads_than_cores_that_the_process_may_use():
     code = """
 import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from fastdl.kernels import runtime
+from fastdl.kernels.engine import runtime
 print(runtime.get_num_threads())
 """
     assert run(code, FASTDL_NUM_THREADS="", OMP_NUM_THREADS="").stdout.strip() == "1"
@@ -213,7 +213,7 @@ import os, time
 import numpy as np
 import fastdl
 from fastdl import kernels
-from fastdl.kernels import runtime
+from fastdl.kernels.engine import runtime
 a = np.ones((200, 200), np.float32)
 runtime.set_num_threads(1)
 expected = kernels.matmul(a, a).tobytes()
@@ -238,7 +238,7 @@ import os, sys, warnings
 import numpy as np
 from fastdl import kernels
 from fastdl.errors import FastdlError
-from fastdl.kernels import runtime
+from fastdl.kernels.engine import runtime
 warnings.simplefilter("ignore")
 runtime.set_num_threads(2)
 a = np.ones((512, 512), np.float32)
@@ -288,7 +288,7 @@ def test_helpers_leave_signals_to_the_program(name):
 import os, signal, threading
 import numpy as np
 from fastdl import kernels
-from fastdl.kernels import runtime
+from fastdl.kernels.engine import runtime
 signal.signal(signal.SIGINT, signal.default_int_handler)
 runtime.set_num_threads(2)
 a = np.ones((256, 256), np.float32)

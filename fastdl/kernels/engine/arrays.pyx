@@ -9,7 +9,7 @@ cimport numpy as cnp
 import numpy as np
 
 from fastdl.errors import ArgumentError, DtypeError, ShapeError
-from fastdl.kernels.memory cimport new_array
+from fastdl.kernels.engine.memory cimport new_array
 from fastdl import shapes
 from fastdl.shapes import check_real, check_shape
 

@@ -1,4 +1,4 @@
-from fastdl.kernels.table cimport MicroKernels
+from fastdl.kernels.engine.table cimport MicroKernels
 
 # One piece of an operation: `arguments` is the operation's struct, `index` says
 # which piece, `scratch` is memory that no other thread uses meanwhile.

@@ -12,7 +12,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
 
 from fastdl.errors import FastdlError, suggest
-from fastdl.kernels.table cimport MicroKernels, fastdl_microkernels
+from fastdl.kernels.engine.table cimport MicroKernels, fastdl_microkernels
 
 cdef extern from "pool.h" nogil:
     void fastdl_run_in_pool(
