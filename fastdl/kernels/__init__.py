@@ -16,9 +16,9 @@ from fastdl.kernels.conv2d import conv2d_forward
 from fastdl.kernels.conv2d_input import conv2d_backward_input
 from fastdl.kernels.conv2d_weight import conv2d_backward_weight
 from fastdl.kernels.dropout import dropout_backward, dropout_forward
+from fastdl.kernels.engine.memory import empty, empty_cache, memory_stats, zeros
 from fastdl.kernels.gather import gather
 from fastdl.kernels.matmul import matmul
-from fastdl.kernels.engine.memory import empty, empty_cache, memory_stats, zeros
 from fastdl.kernels.optimizer import (
     adagrad_step,
     adam_step,
