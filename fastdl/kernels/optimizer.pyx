@@ -8,7 +8,9 @@ cimport numpy as cnp
 from libc.math cimport pow
 
 from fastdl.errors import ArgumentError
-from fastdl.kernels.engine.arrays cimport as_real, check_apart, check_same_shape, in_place
+from fastdl.kernels.engine.arrays cimport (
+    as_real, check_apart, check_same_shape, in_place,
+)
 from fastdl.kernels.engine.runtime cimport Task, microkernels, run_tasks, threads_for
 from fastdl.kernels.engine.spans cimport SPAN, span_count, span_length
 from fastdl.kernels.engine.table cimport MicroKernels
