@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         strategy,
         train,
         tune,
+        typing,
     )
     from fastdl.autograd import Tensor, no_grad, tensor
     from fastdl.engine import (
@@ -82,6 +83,7 @@ __all__ = [
     "tensor",
     "train",
     "tune",
+    "typing",
 ]
 
 # Where the public names live that are not modules themselves.

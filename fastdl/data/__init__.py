@@ -2,7 +2,7 @@
 
 from fastdl.data.augment import Augment
 from fastdl.data.concat import Concat
-from fastdl.data.dataset import ArrayDataset, Dataset, Subset, as_dataset
+from fastdl.data.dataset import ArrayDataset, DataLike, Dataset, Subset, as_dataset
 from fastdl.data.folds import folds
 from fastdl.data.loader import DataLoader
 from fastdl.data.mapped import MapDataset
@@ -15,6 +15,7 @@ __all__ = [
     "ArrayDataset",
     "Augment",
     "Concat",
+    "DataLike",
     "DataLoader",
     "Dataset",
     "MapDataset",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from fastdl.data.mapped import MapDataset, is_map_style
+from fastdl.data.mapped import MapDataset, MapStyle, is_map_style
 from fastdl.data.pictures import as_float, same_array, take_float, take_rows
 from fastdl.errors import DataError, DtypeError, ShapeError
+from fastdl.typing import ArrayLike
 
 Batch = tuple[np.ndarray, "np.ndarray | None"]
 WeightedBatch = tuple[np.ndarray, "np.ndarray | None", "np.ndarray | None"]
@@ -35,6 +36,16 @@ class Dataset(Protocol):
 
         Or (x, y, weight), where each example has its weight with it.
         """
+
+
+DataLike: TypeAlias = (
+    Dataset
+    | MapStyle
+    | ArrayLike
+    | tuple[ArrayLike, ArrayLike | None]
+    | tuple[ArrayLike, ArrayLike | None, ArrayLike]
+)
+"""What `as_dataset` takes: a data set, x, (x, y) or (x, y, weight)."""
 
 
 class ArrayDataset:
@@ -158,7 +169,7 @@ class Subset:
         return f"Subset({len(self)} of {self.dataset!r})"
 
 
-def as_dataset(data: Any) -> Dataset:
+def as_dataset(data: DataLike) -> Dataset:
     """Return ``data`` as a data set.
 
     Parameters

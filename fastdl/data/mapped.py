@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,6 +13,14 @@ Example = list[Any]  # x, y, weight: each an array, the last two may be None
 
 _FIELDS = ("x", "y", "weight")
 _OTHERS = (str, bytes, bytearray, list, tuple, range, Mapping)
+
+
+class MapStyle(Protocol):
+    """What `MapDataset` makes a data set of: examples by number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> object: ...
 
 
 def is_map_style(data: Any) -> bool:

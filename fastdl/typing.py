@@ -1,0 +1,59 @@
+"""What the library's functions take, by name, for annotations.
+
+Here are arrays and plain values. An alias that names a class of the library stands
+beside that class, such as `fastdl.data.DataLike`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from numpy import typing as npt
+
+__all__ = [
+    "ArrayLike",
+    "Axis",
+    "DtypeLike",
+    "PaddingLike",
+    "PairLike",
+    "Shape",
+    "StrPath",
+    "TensorLike",
+]
+
+ArrayLike: TypeAlias = npt.ArrayLike
+"""What `numpy.asarray` takes: an array, a number, or nested sequences of numbers.
+
+Also any object with ``__array__``: a `fastdl.Tensor`, a tensor of another library, a
+table. Only its values count; nothing is differentiated with respect to it.
+"""
+
+TensorLike: TypeAlias = ArrayLike
+"""What a differentiable operation takes: a `fastdl.Tensor`, or what becomes one.
+
+A type checker sees no difference from `ArrayLike`, since a tensor has ``__array__``. A
+reader does: gradients flow to a tensor that is given here.
+"""
+
+DtypeLike: TypeAlias = npt.DTypeLike
+"""What `numpy.dtype` takes: ``np.float32``, ``"float32"``, or a dtype."""
+
+Shape: TypeAlias = tuple[int, ...]
+"""The sizes of the axes of an array."""
+
+Axis: TypeAlias = int | Sequence[int] | None
+"""One axis, several, or all of them (None)."""
+
+PairLike: TypeAlias = int | Sequence[int]
+"""A size along both sides of a picture: one integer, or (vertical, horizontal)."""
+
+PaddingLike: TypeAlias = int | Sequence[int | Sequence[int]] | str
+"""Zeros around a picture.
+
+An integer, (vertical, horizontal), ((top, bottom), (left, right)), "same" or "valid".
+"""
+
+StrPath: TypeAlias = str | os.PathLike[str]
+"""The path of a file or folder."""

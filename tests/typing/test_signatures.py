@@ -1,0 +1,81 @@
+"""Public signatures say what they take and return; `Any` would say nothing."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2] / "fastdl"
+# Rooms whose signatures have real types.
+TYPED = ["backend", "engine", "errors", "random", "threads", "typing"]
+# Where `Any` is the type, and why.
+EXCEPTIONS: dict[str, str] = {}
+
+
+def sources(room):
+    return sorted([*ROOT.glob(f"{room}.py"), *ROOT.glob(f"{room}/**/*.py")])
+
+
+def says_nothing(annotation):
+    """Whether an annotation is missing, `Any`, or a union with it."""
+    if isinstance(annotation, ast.BinOp):
+        return says_nothing(annotation.left) or says_nothing(annotation.right)
+    return annotation is None or ast.unparse(annotation) == "Any"
+
+
+def untyped(function, is_method):
+    """Yield the parameters, or "return", whose type is unknown."""
+    given = function.args
+    parameters = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    if is_method and "staticmethod" not in map(ast.unparse, function.decorator_list):
+        parameters = parameters[1:]
+    parameters += filter(None, (given.vararg, given.kwarg))
+    yield from (each.arg for each in parameters if says_nothing(each.annotation))
+    if says_nothing(function.returns) and function.name != "__init__":
+        yield "return"
+
+
+def untyped_in(tree, owner=None):
+    """Yield "Class.method(parameter)" of what is public in a module, or in a class.
+
+    A class with an underscore counts too: others inherit its methods.
+    """
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            yield from untyped_in(node, node)
+        elif isinstance(node, ast.FunctionDef):
+            is_magic = node.name.startswith("__")
+            if is_magic or not node.name.startswith("_"):
+                name = f"{owner.name}.{node.name}" if owner else node.name
+                for part in untyped(node, owner is not None):
+                    yield f"{name}({part})"
+
+
+@pytest.mark.parametrize("room", TYPED)
+def test_signatures_have_real_types(room):
+    found = {
+        f"{path.relative_to(ROOT).with_suffix('').as_posix()}: {place}"
+        for path in sources(room)
+        for place in untyped_in(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert sources(room)
+    assert sorted(found - set(EXCEPTIONS)) == []
+
+
+def test_a_signature_without_types_is_found():
+    code = """
+class _Base:
+    def __init__(self, x: Any): ...
+    @staticmethod
+    def make(x) -> None: ...
+def f(a: int, *b: Any | None, **c: dict[str, Any]) -> Any: ...
+def _private(a): ...
+"""
+    assert list(untyped_in(ast.parse(code))) == [
+        "_Base.__init__(x)",
+        "_Base.make(x)",
+        "f(b)",
+        "f(return)",
+    ]
