@@ -2,7 +2,7 @@
 
 csrc/microkernels.c is compiled once for each instruction set and real type into
 objects that one extension, fastdl.kernels.engine.runtime, links and hands to the
-others.
+others. They see the table of micro-kernels through table.pxd, which is written here.
 
 FASTDL_BACKEND=reference builds no kernels and needs no compiler;
 FASTDL_DEBUG=1 builds with bounds checks, asserts and -O1 -g;
@@ -18,6 +18,7 @@ if sys.version_info < (3, 10):  # noqa: UP036
 import os
 import platform
 import re
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,6 +34,7 @@ from setuptools.modified import newer_group
 KERNELS = Path("fastdl/kernels")
 RUNTIME = "fastdl.kernels.engine.runtime"
 CSRC = [str(path) for path in sorted(Path("csrc").glob("*"))]
+TABLE = ["csrc/microkernels.h", "csrc/microkernels.def"]
 DEBUG = os.environ.get("FASTDL_DEBUG", "0") == "1"
 REFERENCE = os.environ.get("FASTDL_BACKEND") == "reference"
 SANITIZE = os.environ.get("FASTDL_SANITIZE", "")
@@ -95,6 +97,7 @@ class BuildKernels(build_ext):
     def build_extensions(self) -> None:
         """Add the micro-kernels' objects to the runtime, then build as usual."""
         self.check_compiler()
+        declare_table()
         for extension, module in zip(
             self.extensions, translate(self.extensions, self.parallel), strict=True
         ):
@@ -179,10 +182,42 @@ def check_sources() -> None:
     imports = (KERNELS / "__init__.py").read_text(encoding="utf-8")
     modules = {RUNTIME, *re.findall(r"^from (fastdl\.kernels\.[\w.]+)", imports, re.M)}
     needed = [Path(*name.split(".")).with_suffix(".pyx") for name in sorted(modules)]
-    needed += [Path("csrc", name) for name in ("microkernels.c", "microkernels.def")]
+    needed += [Path("csrc/microkernels.c"), *map(Path, TABLE)]
     missing = [str(path) for path in needed if not path.exists()]
     if missing:
         sys.exit(NO_SOURCES.format(missing=" and no ".join(missing[:2])))
+
+
+def declare_table() -> None:
+    """Write engine/table.pxd: the structs of csrc/microkernels.h in Cython's words.
+
+    The last one is the table, whose functions are listed in csrc/microkernels.def.
+    """
+    header, functions = (Path(path).read_text(encoding="utf-8") for path in TABLE)
+    lines = [
+        f"# Written by setup.py from {' and '.join(TABLE)}.",
+        "",
+        "from libc.stdint cimport int64_t, uint64_t",
+        "",
+        'cdef extern from "microkernels.h" nogil:',
+    ]
+    structs = re.findall(r"^typedef struct {\n(.*?)^} (\w+);", header, re.M | re.S)
+    for body, name in structs:
+        lines.append(f"    ctypedef struct {name}:")
+        fields = re.findall(r"^  (\w[^;]*);", body, re.M)
+        lines += [f"        {' '.join(field.split())}" for field in fields]
+    pattern = r"^MICROKERNEL\((\w+), (\(.*\))\)$"
+    for name, arguments in re.findall(pattern, functions, re.M):
+        whole = f"void (*{name}){arguments}".replace(" ", "~").replace(",~", ", ")
+        wrapped = textwrap.wrap(
+            whole, 73, initial_indent=" " * 8, subsequent_indent=" " * 12
+        )
+        lines += [line.replace("~", " ") for line in wrapped]
+        lines[-1] += " noexcept nogil"
+    text = "\n".join(lines) + "\n"
+    path = KERNELS / "engine/table.pxd"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
 
 
 def translate(extensions: list[Extension], processes: int) -> list[Extension]:
@@ -214,7 +249,7 @@ def extensions() -> list[Extension]:
             [path],
             include_dirs=["csrc", numpy.get_include()],
             define_macros=MACROS,
-            depends=CSRC if name == RUNTIME else ["csrc/table.h"],
+            depends=CSRC if name == RUNTIME else TABLE,
         )
         for name, path in modules.items()
     ]

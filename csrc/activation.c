@@ -1,7 +1,7 @@
 /* y = g(x) and dx = dy g'(x), element by element. */
+#include "microkernels.h"
 #include "rows.h"
 #include "simd.h"
-#include "table.h"
 #include "vecmath.h"
 
 enum { /* the order of ACTIVATIONS in fastdl/shapes.py */

@@ -9,9 +9,9 @@
  * displacement d (2, h, w). Outside the image, x is 0, or the image goes on with its
  * nearest pixel, or mirrored at the middle of the pixels at its border. Row r of a
  * batch is row r % h of image r / h. */
+#include "microkernels.h"
 #include "rows.h"
 #include "simd.h"
-#include "table.h"
 
 enum { CONSTANT, EDGE, REFLECT }; /* the order of shapes.FILLS */
 

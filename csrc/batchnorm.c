@@ -11,9 +11,9 @@
  * column; partial results are put together in float64 and in a fixed order. Their
  * matrix is (parts, channels): the columns of a tile may be several rows of channels
  * side by side (fastdl/kernels/batchnorm.pyx). */
+#include "microkernels.h"
 #include "rows.h"
 #include "simd.h"
-#include "table.h"
 #include "vecmath.h"
 
 #define BLOCK 4   /* vectors of columns side by side: the chains of additions */

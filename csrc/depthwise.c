@@ -11,9 +11,9 @@
  * foresees no stream that leaves its page after a few pixels.
  *
  * Other convolutions stand on the register tile of matmul.c. */
+#include "microkernels.h"
 #include "rows.h"
 #include "simd.h"
-#include "table.h"
 
 #define COLS_AT_ONCE 4 /* windows of a block */
 #define SQUARE 3       /* a kernel of so many rows and columns has bodies of its own */

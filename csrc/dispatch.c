@@ -1,7 +1,7 @@
 /* Which tables exist, and which of them this processor can run. */
 #include <string.h>
 
-#include "table.h"
+#include "microkernels.h"
 
 extern const MicroKernels fastdl_generic_f32, fastdl_generic_f64;
 #if FASTDL_X86

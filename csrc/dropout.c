@@ -6,8 +6,8 @@
 #include <immintrin.h>
 #endif
 
+#include "microkernels.h"
 #include "simd.h"
-#include "table.h"
 
 /* A word of 32 bits in each lane of 64, so that a product fits. Bits above the word are
  * left to be whatever they are. */

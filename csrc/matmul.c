@@ -8,14 +8,14 @@
  * C: `rows` pointers to `cols` <= TILE_COLS reals each.
  * start: C itself (accumulate), else the bias row (padded like B), else 0. C is added
  * last, to the finished sum: a sum of sums loses fewer digits than one long chain. */
+#include "microkernels.h"
 #include "simd.h"
-#include "table.h"
 
 #define VEC vec
 #define BODY tile_whole
 #define LOAD_FIRST load_first
 #define STORE_FIRST store_first
-#include "tile.h"
+#include "register_tile.h"
 
 /* Half a register costs half where there are two 256-bit units to one of 512 bits;
  * 8 columns then need not pay for 16. */
@@ -28,7 +28,7 @@
 #define BODY tile_half
 #define LOAD_FIRST half_load_first
 #define STORE_FIRST half_store_first
-#include "tile.h"
+#include "register_tile.h"
 #define HALVES 1
 #else
 #define tile_half tile_whole /* not called */
@@ -128,83 +128,6 @@ static void pack_panel(ptrdiff_t rows, ptrdiff_t cols, const void *b,
 #pragma GCC unroll 16
       for (ptrdiff_t u = 0; u < LANES; u++)
         if (u < height) store(to + (i + u) * TILE_COLS + j, block[u]);
-    }
-  }
-}
-
-/* sum[j] += sum_i x[i][j] */
-static void column_sum(ptrdiff_t rows, ptrdiff_t cols, const void *x, ptrdiff_t stride,
-                       void *sum) {
-  const real *from = x;
-  real *to = sum;
-  ptrdiff_t j = 0;
-  for (; j + LANES <= cols; j += LANES) {
-    vec part[4] = {{0}}; /* four chains hide the latency of the addition */
-    ptrdiff_t i = 0;
-    for (; i + 4 <= rows; i += 4)
-      for (int u = 0; u < 4; u++) part[u] += load(from + (i + u) * stride + j);
-    for (; i < rows; i++) part[0] += load(from + i * stride + j);
-    store(to + j, load(to + j) + ((part[0] + part[1]) + (part[2] + part[3])));
-  }
-  for (; j < cols; j++) {
-    real part[4] = {0};
-    ptrdiff_t i = 0;
-    for (; i + 4 <= rows; i += 4)
-      for (int u = 0; u < 4; u++) part[u] += from[(i + u) * stride + j];
-    for (; i < rows; i++) part[0] += from[i * stride + j];
-    to[j] += (part[0] + part[1]) + (part[2] + part[3]);
-  }
-}
-
-/* sum[i] += x[i] */
-static void add(ptrdiff_t n, const void *x, void *sum) {
-  const real *from = x;
-  real *to = sum;
-  for (ptrdiff_t i = 0; i < n; i++) to[i] += from[i];
-}
-
-/* sum[r * sum_stride + i] += x[r * x_stride + i] for i < n. The places of neighbouring
- * rows may overlap: rows far enough apart go together, because to load what was stored
- * a moment ago, but not as one vector, stalls. */
-static void add_runs(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_stride,
-                     void *sum, ptrdiff_t sum_stride) {
-  const ptrdiff_t apart = (n + sum_stride - 1) / sum_stride;
-  for (ptrdiff_t first = 0; first < apart; first++)
-    for (ptrdiff_t r = first; r < rows; r += apart) {
-      const real *from = (const real *)x + r * x_stride;
-      real *to = (real *)sum + r * sum_stride;
-      ptrdiff_t i = 0;
-      for (; i + LANES <= n; i += LANES) store(to + i, load(to + i) + load(from + i));
-      if (i < n)
-        store_first(to + i,
-                    load_first(to + i, n - i, 0) + load_first(from + i, n - i, 0),
-                    n - i);
-    }
-}
-
-/* The same for rows that do not overlap: the sums are stored in whole vectors, 0 being
- * added beyond n; sum_stride is at least n, rounded up to a multiple of LANES. */
-static void add_rows(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_stride,
-                     void *sum, ptrdiff_t sum_stride) {
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    const real *from = (const real *)x + r * x_stride;
-    real *to = (real *)sum + r * sum_stride;
-    ptrdiff_t i = 0;
-    for (; i + LANES <= n; i += LANES) store(to + i, load(to + i) + load(from + i));
-    if (i < n) store(to + i, load(to + i) + load_first(from + i, n - i, 0));
-  }
-}
-
-/* y[i * planes + j] = x[j * stride + i] for i < n, j < planes */
-static void interleave(ptrdiff_t n, ptrdiff_t planes, const void *x, ptrdiff_t stride,
-                       void *y) {
-  /* Blocks of a cache line of each plane, so that neither side strides far. */
-  const ptrdiff_t block = 64 / (ptrdiff_t)sizeof(real);
-  for (ptrdiff_t first = 0; first < n; first += block) {
-    const ptrdiff_t end = first + block < n ? first + block : n;
-    for (ptrdiff_t j = 0; j < planes; j++) {
-      const real *from = (const real *)x + j * stride;
-      for (ptrdiff_t i = first; i < end; i++) ((real *)y)[i * planes + j] = from[i];
     }
   }
 }

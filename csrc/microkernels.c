@@ -12,6 +12,7 @@
 #include "peak.c"
 #include "pool2d.c"
 #include "softmax.c"
+#include "sums.c"
 #include "winograd.c"
 
 const MicroKernels TABLE = {
@@ -19,7 +20,6 @@ const MicroKernels TABLE = {
     .tile_cols = TILE_COLS,
     .lanes = LANES,
     .real_bytes = sizeof(real),
-    .tail_lanes = HALVES ? LANES / 2 : LANES,
 #define MICROKERNEL(name, arguments) .name = name,
 #include "microkernels.def"
 #undef MICROKERNEL

@@ -1,7 +1,7 @@
 /* One step of an optimiser over a span, in place and in one pass over memory; the
  * equations stand in fastdl/reference/optimizer.py. */
+#include "microkernels.h"
 #include "simd.h"
-#include "table.h"
 
 #if REAL_BITS == 64
 #define SQRT __builtin_sqrt

@@ -1,6 +1,6 @@
 /* The floor that speed is measured against: multiply-adds on registers alone. */
+#include "microkernels.h"
 #include "simd.h"
-#include "table.h"
 
 #define CHAINS 12 /* more than latency x units, fewer than the registers */
 

@@ -8,9 +8,9 @@
  * Both directions gather, so rows can be made in any order and by any thread. Row r of
  * a batch is row r % height of image r / height. With few channels the vector of a
  * pixel reaches into the pixels behind it (rows.h). */
+#include "microkernels.h"
 #include "rows.h"
 #include "simd.h"
-#include "table.h"
 
 #define CHAIN_PIXELS 64 /* that are added up in `real` */
 typedef double vec_double

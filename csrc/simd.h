@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "tiles.h"
+#include "isa.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>

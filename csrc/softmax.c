@@ -8,9 +8,9 @@
  * and, element by element, the cross-entropy of the logistic function s:
  *
  *   L = max(z, 0) - z t + log(1 + exp(-|z|)),  dz = (s(z) - t) dL;  0 where t is NaN */
+#include "microkernels.h"
 #include "rows.h"
 #include "simd.h"
-#include "table.h"
 #include "vecmath.h"
 
 #define GROUP 16          /* rows that are done together */

@@ -12,9 +12,9 @@
  *
  * All transforms below run along channels (or along all weights), a vector at a time;
  * a place of the 6 x 6 is `stride` reals from the next. */
+#include "microkernels.h"
 #include "rows.h"
 #include "simd.h"
-#include "table.h"
 
 #define UNROLL _Pragma("GCC unroll 6") /* so that the 6 x 6 vectors are no array */
 

@@ -26,7 +26,7 @@ FLOORS = {
     ],
     2: ["autograd", "functional"],
     3: ["nn", "optim", "models", "metrics", "data", "datasets"],
-    4: ["train", "strategy", "tune", "interop"],
+    4: ["train", "strategy", "tune"],
     5: ["cli", "report", "examples", "__main__"],
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -43,7 +44,7 @@ def tree(builds, tmp_path):
     """Copy what is needed to build, without what was built."""
     for name in SOURCES:
         shutil.copy(ROOT / name, tmp_path)
-    built = shutil.ignore_patterns("*.so", "*.c", "__pycache__")
+    built = shutil.ignore_patterns("*.so", "*.c", "table.pxd", "__pycache__")
     shutil.copytree(ROOT / "fastdl", tmp_path / "fastdl", ignore=built)
     shutil.copytree(ROOT / "csrc", tmp_path / "csrc")
     return tmp_path
@@ -72,7 +73,8 @@ def test_source_distribution_is_whole(builds, tmp_path):
         if folder == "docs":
             there = {path for path in there if not path.endswith(".png")}
         if folder == "fastdl":
-            built = {path for path in there if path.endswith((".c", ".so"))}
+            made = (".c", ".so", "/table.pxd")
+            built = {path for path in there if path.endswith(made)}
             assert not built & listed
             there -= built
         assert there <= listed, sorted(there - listed)
@@ -101,6 +103,35 @@ def test_without_a_compiler(tree):
     assert "FASTDL_BACKEND=reference" in sentence
     assert not list(tree.glob("fastdl/kernels/**/*.c"))
     assert not list(tree.glob("build/lib*"))
+
+
+def test_table_is_declared_for_cython(tree, monkeypatch):
+    """And again when it changes, but only then: all kernels depend on it."""
+    monkeypatch.chdir(tree)
+    declare = runpy.run_path("setup.py")["declare_table"]
+    declared = Path("fastdl/kernels/engine/table.pxd")
+    table, header = Path("csrc/microkernels.def"), Path("csrc/microkernels.h")
+    declare()
+    text = declared.read_text()
+    listed = re.findall(r"^MICROKERNEL\((\w+),", table.read_text(), re.M)
+    assert listed
+    assert re.findall(r"void \(\*(\w+)\)\(", text) == listed
+    structs = re.findall(r"^} (\w+);", header.read_text(), re.M)
+    assert re.findall(r"ctypedef struct (\w+):", text) == structs
+
+    os.utime(declared, (1, 1))
+    declare()
+    assert declared.stat().st_mtime == 1
+
+    with table.open("a") as file:
+        file.write("MICROKERNEL(twice, (const Pair *p, double factor))\n")
+    start, end = header.read_text().split("typedef struct {\n", 1)
+    pair = "typedef struct {\n  /* Both. */\n  double left,\n      right;\n} Pair;\n"
+    header.write_text(f"{start}{pair}typedef struct {{\n{end}")
+    declare()
+    text = declared.read_text()
+    assert "    ctypedef struct Pair:\n        double left, right\n" in text
+    assert "void (*twice)(const Pair *p, double factor) noexcept nogil\n" in text
 
 
 def test_reference_needs_no_compiler(tree):

@@ -22,8 +22,8 @@ from fastdl.kernels.images cimport (
     View, cut, padded_row, scratch_bytes, set_padded, view,
 )
 from fastdl.kernels.engine.memory cimport Block, new_block
+from fastdl.kernels.engine.operands cimport pack_row
 from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.engine.table cimport pack_row
 from fastdl.kernels.winograd cimport run_winograd, winograd_bytes, winograd_fits
 
 cnp.import_array()

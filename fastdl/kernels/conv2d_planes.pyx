@@ -12,8 +12,9 @@ done its planes are interleaved. A task is an image.
 from libc.string cimport memcpy, memset
 
 from fastdl.kernels.images cimport Images
+from fastdl.kernels.engine.operands cimport one_run
 from fastdl.kernels.engine.runtime cimport run_tasks
-from fastdl.kernels.engine.table cimport MicroKernels, Reduction, one_run
+from fastdl.kernels.engine.table cimport MicroKernels, Reduction
 
 cdef enum:
     CHUNK_BYTES = 1 << 17  # of products, so that they are still cached when added

@@ -12,8 +12,9 @@ the patches, still in the cache, are added to the image. A task is an image.
 from libc.string cimport memcpy, memset
 
 from fastdl.kernels.images cimport Images
+from fastdl.kernels.engine.operands cimport one_run
 from fastdl.kernels.engine.runtime cimport run_tasks
-from fastdl.kernels.engine.table cimport Reduction, one_run
+from fastdl.kernels.engine.table cimport Reduction
 
 
 cdef void pack_task(

@@ -139,7 +139,7 @@ cdef void reduce_task(
     cdef Py_ssize_t n = min(<Py_ssize_t> SPAN, p.part_reals - first)
     cdef Py_ssize_t part
     for part in range(1, p.parts):
-        p.kernels.add(
+        p.kernels.add_span(
             n, part_sums(p, part) + first * p.size, p.result + first * p.size)
 
 

@@ -191,7 +191,7 @@ cdef void weight_task(
     for chunk in range(p.chunks * part // p.parts, p.chunks * (part + 1) // p.parts):
         memset(chunk_sums, 0, reals * p.size)
         sum_chunk(p, chunk, chunk_sums, scratch)
-        p.kernels.add(reals, chunk_sums, sums)
+        p.kernels.add_span(reals, chunk_sums, sums)
 
 
 cdef bint is_depthwise(g):
@@ -307,5 +307,5 @@ cdef depthwise_backward_weight(g, cnp.ndarray dy, cnp.ndarray x):
     run(&p, weight_task, p.parts, block)
     memset(sums, 0, part_bytes)
     for part in range(p.parts):
-        p.kernels.add(reals, p.weight + part * part_bytes, sums)
+        p.kernels.add_span(reals, p.weight + part * part_bytes, sums)
     return result[:p.weights].reshape(g.kh, g.kw, 1, p.c), result[p.weights:]

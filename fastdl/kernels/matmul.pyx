@@ -12,8 +12,9 @@ cimport numpy as cnp
 from fastdl import shapes
 from fastdl.kernels.engine.arrays cimport as_output, as_real, check_apart
 from fastdl.kernels.engine.memory cimport Block, new_block
+from fastdl.kernels.engine.operands cimport one_run, pack_row
 from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.engine.table cimport MicroKernels, Reduction, one_run, pack_row
+from fastdl.kernels.engine.table cimport MicroKernels, Reduction
 
 cnp.import_array()
 

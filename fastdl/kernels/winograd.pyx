@@ -8,8 +8,9 @@ transforms stay in the cache:
 
 from fastdl.kernels.conv2d cimport Conv2dArgs, activate
 from fastdl.kernels.images cimport Chunk, Chunks, Images, chunk_at, cut
+from fastdl.kernels.engine.operands cimport one_run, pack_row
 from fastdl.kernels.engine.runtime cimport run_tasks
-from fastdl.kernels.engine.table cimport Reduction, one_run, pack_row
+from fastdl.kernels.engine.table cimport Reduction
 
 cdef enum:
     CHUNK_BYTES = 600_000  # of transformed tiles, in the L2 cache

@@ -12,8 +12,9 @@ from libc.string cimport memset
 
 from fastdl.kernels.conv2d_weight cimport WeightArgs
 from fastdl.kernels.images cimport Chunk, Chunks, Images, chunk_at, cut
+from fastdl.kernels.engine.operands cimport one_run
 from fastdl.kernels.engine.runtime cimport run_tasks
-from fastdl.kernels.engine.table cimport Reduction, one_run
+from fastdl.kernels.engine.table cimport Reduction
 from fastdl.kernels.winograd cimport PLACES, place_stride, tiles_of, transform_input
 
 cdef enum:
@@ -169,4 +170,4 @@ cdef void run_winograd_weight(
     run_tasks(
         gradient_task, &w, (p.group_in * p.oc + SPAN - 1) // SPAN, threads, NULL, 0)
     for i in range(w.chunks.count):
-        p.kernels.add(p.oc, w.bias_parts + i * p.oc * p.size, dbias)
+        p.kernels.add_span(p.oc, w.bias_parts + i * p.oc * p.size, dbias)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,15 +53,3 @@ print(runtime.get_isa(), runtime.get_num_threads())
 def test_peak_is_measured():
     assert runtime.measure_peak() > 1e8
     assert runtime.measure_peak("float64") > 1e8
-
-
-def test_every_micro_kernel_is_declared_for_cython():
-    """The table of csrc/table.h and its declaration in table.pxd have equal names."""
-    listed = re.findall(
-        r"^MICROKERNEL\((\w+),", (ROOT / "csrc/microkernels.def").read_text(), re.M
-    )
-    declared = re.findall(
-        r"void \(\*(\w+)\)\(", (ROOT / "fastdl/kernels/engine/table.pxd").read_text()
-    )
-    assert len(listed) == len(set(listed))
-    assert sorted(listed) == sorted(declared)

@@ -12,7 +12,10 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
 
 from fastdl.errors import FastdlError, suggest
-from fastdl.kernels.engine.table cimport MicroKernels, fastdl_microkernels
+from fastdl.kernels.engine.table cimport MicroKernels
+
+cdef extern from "microkernels.h" nogil:
+    const MicroKernels *fastdl_microkernels(const char *isa, int real_bytes)
 
 cdef extern from "pool.h" nogil:
     void fastdl_run_in_pool(

@@ -1,8 +1,8 @@
 /* The table of micro-kernels: one for each instruction set and real type. Pointers
  * to reals are `void`, so that both types share this struct and the loop nests on
  * top (fastdl/kernels) are written once. */
-#ifndef FASTDL_TABLE_H
-#define FASTDL_TABLE_H
+#ifndef FASTDL_MICROKERNELS_H
+#define FASTDL_MICROKERNELS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -44,7 +44,6 @@ typedef struct {
 
 typedef struct {
   ptrdiff_t tile_rows, tile_cols, lanes, real_bytes;
-  ptrdiff_t tail_lanes; /* a tile of fewer columns costs as much as one of these */
 #define MICROKERNEL(name, arguments) void(*name) arguments;
 #include "microkernels.def"
 #undef MICROKERNEL

@@ -3,8 +3,8 @@
  * the right operand per column of vectors and one broadcast must fit beside them,
  * and rows x vectors must be at least (FMA latency x FMAs per cycle) to keep the
  * multipliers busy: 4 on a 512-bit unit, 8 to 10 on two 256-bit ones. */
-#ifndef FASTDL_TILES_H
-#define FASTDL_TILES_H
+#ifndef FASTDL_ISA_H
+#define FASTDL_ISA_H
 
 #if defined(__AVX512F__)
 #define VECTOR_BYTES 64 /* 32 registers */
