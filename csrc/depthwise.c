@@ -21,9 +21,8 @@
 #define TAPS_AT_ONCE 9 /* gradients with sums in registers */
 #define STRIP_ROWS 4   /* of a block that has fewer columns */
 
-ALWAYS_INLINE void fetch(const real *p, ptrdiff_t n) {
-  for (ptrdiff_t i = 0; i < n; i += 64 / (ptrdiff_t)sizeof(real))
-    __builtin_prefetch(p + i, 0, 2);
+ALWAYS_INLINE void fetch(const real *p, ptrdiff_t bytes) {
+  for (ptrdiff_t i = 0; i < bytes; i += 64) __builtin_prefetch(behind(p, i), 0, 2);
 }
 
 /* Fetch what the windows under a block read first, and their y (or dy). */
@@ -32,8 +31,8 @@ ALWAYS_INLINE void fetch_below(ptrdiff_t rows, ptrdiff_t cols, const Depthwise *
   if (!g->fresh) return;
   for (ptrdiff_t r = rows; r < 2 * rows; r++) {
     for (ptrdiff_t run = g->runs - g->fresh; run < g->runs; run++)
-      fetch((const real *)g->x[run] + at + r * g->x_row, cols * g->x_col);
-    fetch(y + r * g->y_row, cols * g->y_col);
+      fetch(behind(g->x[run], at + r * g->x_row), cols * g->x_col);
+    fetch(behind(y, r * g->y_row), cols * g->y_col);
   }
 }
 
@@ -46,20 +45,23 @@ ALWAYS_INLINE void window_sums(const int cols, const Depthwise *g, ptrdiff_t at,
   vec sum[COLS_AT_ONCE];
   for (int p = 0; p < cols; p++) sum[p] = start;
   for (ptrdiff_t run = 0; run < g->runs; run++) {
-    const real *x = (const real *)g->x[run] + at + c;
+    const real *x = behind((const real *)g->x[run] + c, at);
     const real *weight = (const real *)g->weight[run] + c;
-    for (ptrdiff_t t = 0; t < taps; t++, x += g->x_tap, weight += g->weight_tap) {
+    for (ptrdiff_t t = 0; t < taps; t++) {
       const vec filter = load_some(weight, n);
-      for (int p = 0; p < cols; p++) sum[p] += load_some(x + p * x_col, n) * filter;
+      for (int p = 0; p < cols; p++)
+        sum[p] += load_some(behind(x, p * x_col), n) * filter;
+      x = behind(x, g->x_tap);
+      weight = behind(weight, g->weight_tap);
     }
   }
-  for (int p = 0; p < cols; p++) store_some(y + p * y_col + c, sum[p], n);
+  for (int p = 0; p < cols; p++) store_some(behind(y + c, p * y_col), sum[p], n);
 }
 
 /* Whether the windows are those of a SQUARE x SQUARE kernel of stride 1. */
 ALWAYS_INLINE int is_square(const Depthwise *g) {
   return g->runs == SQUARE && g->taps == SQUARE && g->x_tap == g->x_col &&
-         (const real *)g->x[0] + g->x_row == g->x[1];
+         behind(g->x[0], g->x_row) == g->x[1];
 }
 
 /* The same for a kernel of SQUARE x SQUARE of stride 1, with all its weights in
@@ -75,13 +77,14 @@ ALWAYS_INLINE void square_sums(const int rows, const int cols, const Depthwise *
     for (int p = 0; p < cols; p++) sum[r][p] = start;
   for (int k = 0; k < SQUARE; k++)
     for (int t = 0; t < SQUARE; t++)
-      filter[k][t] = load_some((const real *)g->weight[k] + t * weight_tap + c, n);
-  const real *x = (const real *)g->x[0] + at + c;
+      filter[k][t] =
+          load_some(behind((const real *)g->weight[k] + c, t * weight_tap), n);
+  const real *x = behind((const real *)g->x[0] + c, at);
 #pragma GCC unroll 8
-  for (int i = 0; i < rows + SQUARE - 1; i++, x += x_row)
+  for (int i = 0; i < rows + SQUARE - 1; i++, x = behind(x, x_row))
 #pragma GCC unroll 8
     for (int j = 0; j < cols + SQUARE - 1; j++) {
-      const vec pixel = load_some(x + j * x_col, n);
+      const vec pixel = load_some(behind(x, j * x_col), n);
 #pragma GCC unroll 8
       for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
@@ -91,7 +94,7 @@ ALWAYS_INLINE void square_sums(const int rows, const int cols, const Depthwise *
     }
   for (int r = 0; r < rows; r++)
     for (int p = 0; p < cols; p++)
-      store_some(y + r * y_row + p * y_col + c, sum[r][p], n);
+      store_some(behind(y + c, r * y_row + p * y_col), sum[r][p], n);
 }
 
 ALWAYS_INLINE void block_sums(const int square, const int rows, const int cols,
@@ -124,18 +127,18 @@ ALWAYS_INLINE void window_rows(const int square, const int rows, const Depthwise
   ptrdiff_t p = 0;
   for (; p + COLS_AT_ONCE <= g->cols; p += COLS_AT_ONCE)
     window_block(square, rows, COLS_AT_ONCE, g, at + p * g->x_col, bias,
-                 y + p * g->y_col);
+                 behind(y, p * g->y_col));
   for (; p < g->cols; p++)
-    window_block(square, rows, 1, g, at + p * g->x_col, bias, y + p * g->y_col);
+    window_block(square, rows, 1, g, at + p * g->x_col, bias, behind(y, p * g->y_col));
 }
 
 ALWAYS_INLINE void windows(const int square, const Depthwise *g, const real *bias,
                            real *y) {
   ptrdiff_t r = 0;
   for (; square && r + ROWS_AT_ONCE <= g->rows; r += ROWS_AT_ONCE)
-    window_rows(square, ROWS_AT_ONCE, g, r * g->x_row, bias, y + r * g->y_row);
+    window_rows(square, ROWS_AT_ONCE, g, r * g->x_row, bias, behind(y, r * g->y_row));
   for (; r < g->rows; r++)
-    window_rows(square, 1, g, r * g->x_row, bias, y + r * g->y_row);
+    window_rows(square, 1, g, r * g->x_row, bias, behind(y, r * g->y_row));
 }
 
 /* bias may be NULL. */
@@ -155,11 +158,12 @@ ALWAYS_INLINE void tap_products(const int taps, const Depthwise *g,
                                 const real *dy, vec *sum) {
   const ptrdiff_t x_col = g->x_col, y_col = g->y_col;
   for (ptrdiff_t r = 0; r < rows; r++) {
-    const real *from = dy + r * g->y_row + c;
-    ptrdiff_t place = at + r * g->x_row + c;
-    for (ptrdiff_t p = 0; p < cols; p++, place += x_col, from += y_col) {
+    const real *from = behind(dy + c, r * g->y_row);
+    ptrdiff_t place = at + r * g->x_row;
+    for (ptrdiff_t p = 0; p < cols; p++, place += x_col, from = behind(from, y_col)) {
       const vec right = load_some(from, n);
-      for (int t = 0; t < taps; t++) sum[t] += load_some(x[t] + place, n) * right;
+      for (int t = 0; t < taps; t++)
+        sum[t] += load_some(behind(x[t] + c, place), n) * right;
       sum[taps] += right;
     }
   }
@@ -171,14 +175,14 @@ ALWAYS_INLINE void square_products(const Depthwise *g, const real *x, const real
   vec right[ROWS_AT_ONCE][COLS_AT_ONCE];
   for (int r = 0; r < ROWS_AT_ONCE; r++)
     for (int p = 0; p < COLS_AT_ONCE; p++) {
-      right[r][p] = load(dy + r * g->y_row + p * g->y_col);
+      right[r][p] = load(behind(dy, r * g->y_row + p * g->y_col));
       sum[SQUARE * SQUARE] += right[r][p];
     }
 #pragma GCC unroll 8
-  for (int i = 0; i < ROWS_AT_ONCE + SQUARE - 1; i++, x += g->x_row)
+  for (int i = 0; i < ROWS_AT_ONCE + SQUARE - 1; i++, x = behind(x, g->x_row))
 #pragma GCC unroll 8
     for (int j = 0; j < COLS_AT_ONCE + SQUARE - 1; j++) {
-      const vec pixel = load(x + j * g->x_col);
+      const vec pixel = load(behind(x, j * g->x_col));
 #pragma GCC unroll 8
       for (int r = 0; r < ROWS_AT_ONCE; r++)
 #pragma GCC unroll 8
@@ -196,7 +200,7 @@ ALWAYS_INLINE void tap_sums(const int square, const int taps, const Depthwise *g
                             const real *dy, real *const *dweight, real *dbias) {
   vec sum[TAPS_AT_ONCE + 1] = {{0}};
   if (square && rows == ROWS_AT_ONCE && cols == COLS_AT_ONCE)
-    square_products(g, x[0] + at + c, dy + c, sum);
+    square_products(g, behind(x[0] + c, at), dy + c, sum);
   else
     tap_products(taps, g, x, at, rows, cols, c, n, dy, sum);
   const vec_int again = first_lanes(done);
@@ -218,8 +222,8 @@ ALWAYS_INLINE void tap_block(const int square, const int taps, const Depthwise *
   real *dweight[TAPS_AT_ONCE + 1];
   for (int t = 0; t < taps; t++) {
     const ptrdiff_t run = (first + t) / g->taps, tap = (first + t) % g->taps;
-    x[t] = (const real *)g->x[run] + tap * g->x_tap;
-    dweight[t] = (real *)g->weight[run] + tap * g->weight_tap;
+    x[t] = behind(g->x[run], tap * g->x_tap);
+    dweight[t] = behind(g->weight[run], tap * g->weight_tap);
   }
   if (last < 0) { /* one block: to load what was stored with a mask stalls */
     tap_sums(0, taps, g, x, 0, g->rows, g->cols, 0, g->channels, 0, dy, dweight, dbias);
@@ -230,7 +234,7 @@ ALWAYS_INLINE void tap_block(const int square, const int taps, const Depthwise *
       const ptrdiff_t rows = g->rows - r < most ? g->rows - r : most;
       const ptrdiff_t cols = g->cols - p < COLS_AT_ONCE ? g->cols - p : COLS_AT_ONCE;
       const ptrdiff_t at = r * g->x_row + p * g->x_col;
-      const real *from = dy + r * g->y_row + p * g->y_col;
+      const real *from = behind(dy, r * g->y_row + p * g->y_col);
       fetch_below(rows, cols, g, at, from);
       ptrdiff_t c = 0;
       for (; c < last; c += LANES)

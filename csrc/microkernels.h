@@ -7,20 +7,39 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How the rows of the left operand of a tile are walked in the reduction: `runs`
- * runs of `length` elements, `step` apart; run s starts at offset[s]. The right
- * operand is walked straight on, `b_stride` elements a row. */
+/* All strides are bytes. */
+
+/* How the rows of the left operand of a product are walked in the reduction: `runs`
+ * runs of `length` reals, `step` apart; run s starts at offset[s]. The right operand is
+ * walked straight on, a row of it being `b_stride` from the next. */
 typedef struct {
   ptrdiff_t runs, length, step, b_stride;
   const ptrdiff_t *offset;
 } Reduction;
+
+/* c = start + a b, or c += a b; see matmul.c. */
+typedef struct {
+  ptrdiff_t rows, cols, a_row, c_row;
+  const void *a;
+  const void *b;
+  void *c;
+  const void *bias; /* NULL for none */
+  int accumulate;
+  Reduction k;
+} Product;
+
+/* Pixels of an image, of which those from row `top` to before row `bottom`, and from
+ * column `left` to before column `right`, exist. */
+typedef struct {
+  ptrdiff_t row, pixel, top, bottom, left, right;
+} Pixels;
 
 /* The offset of one run that begins at the row itself. */
 static const ptrdiff_t fastdl_no_offset[1] = {0};
 
 /* rows x cols windows of a depthwise convolution that meet the same taps: `runs` rows
  * of `taps` taps. Run s of the first window begins at x[s], its weights (or their
- * gradients) at weight[s]. The others are reals between windows, and between taps.
+ * gradients) at weight[s]. The others lie between windows, and between taps.
  * `fresh` of the runs, the last ones, have pixels that no window above has read;
  * 0: all of them are in the cache anyhow. */
 typedef struct {

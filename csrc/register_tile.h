@@ -1,13 +1,15 @@
 /* The body of the register tile of matmul.c, for one type of vector: VEC, with its
  * LOAD_FIRST and STORE_FIRST. BODY computes `rows` x `vectors` accumulators, both
- * constants where it is inlined, so that they stay in registers. */
+ * constants where it is inlined, so that they stay in registers. `packed` says that the
+ * rows of a are neighbours: one pointer then serves for all. */
 
-ALWAYS_INLINE void BODY(const int rows, const int vectors, ptrdiff_t cols,
-                        const real *const *a, const real *b, real *const *c,
-                        const real *bias, int accumulate, const Reduction *k) {
+ALWAYS_INLINE void BODY(const int rows, const int vectors, const int packed,
+                        const Product *p, const real *a, real *c) {
   typedef VEC unaligned __attribute__((aligned(sizeof(real)), may_alias));
   const ptrdiff_t lanes = sizeof(VEC) / sizeof(real);
-  const ptrdiff_t last = cols - (vectors - 1) * lanes; /* columns of the last vector */
+  const ptrdiff_t last = p->cols - (vectors - 1) * lanes; /* of the last vector */
+  const int accumulate = p->accumulate;
+  const real *b = p->b, *bias = p->bias;
   VEC sum[TILE_ROWS][4];
 
 #pragma GCC unroll 16
@@ -21,21 +23,24 @@ ALWAYS_INLINE void BODY(const int rows, const int vectors, ptrdiff_t cols,
     }
   }
 
-  const ptrdiff_t step = k->step, b_stride = k->b_stride, length = k->length;
-  for (ptrdiff_t s = 0; s < k->runs; s++) {
+  const ptrdiff_t step = p->k.step, b_stride = p->k.b_stride, length = p->k.length;
+  const ptrdiff_t a_row = packed ? (ptrdiff_t)sizeof(real) : p->a_row;
+  for (ptrdiff_t s = 0; s < p->k.runs; s++) {
     const real *row[TILE_ROWS];
 #pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) row[r] = a[r] + k->offset[s];
-    for (ptrdiff_t i = 0, at = 0; i < length; i++, at += step, b += b_stride) {
+    for (int r = 0; r < rows; r++) row[r] = behind(a, p->k.offset[s] + r * a_row);
+    for (ptrdiff_t i = 0, at = 0; i < length; i++, at += step) {
       VEC right[4];
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; v++) right[v] = *(const unaligned *)(b + v * lanes);
 #pragma GCC unroll 16
       for (int r = 0; r < rows; r++) {
-        const VEC left = row[r][at] - (VEC){0}; /* splat */
+        const real *x = packed ? behind(row[0], at) + r : behind(row[r], at);
+        const VEC left = *x - (VEC){0}; /* splat */
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) sum[r][v] += left * right[v];
       }
+      b = behind(b, b_stride);
     }
   }
 
@@ -43,7 +48,7 @@ ALWAYS_INLINE void BODY(const int rows, const int vectors, ptrdiff_t cols,
   for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
-      real *end = c[r] + v * lanes;
+      real *end = behind(c, r * p->c_row) + v * lanes;
       VEC result = sum[r][v];
       if (v == vectors - 1 && last < lanes) {
         if (accumulate) result += LOAD_FIRST(end, last, 0);

@@ -35,6 +35,11 @@ typedef real vec_unaligned
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* The real so many bytes behind another. */
+ALWAYS_INLINE real *behind(const real *p, ptrdiff_t bytes) {
+  return (real *)((char *)(uintptr_t)p + bytes);
+}
+
 ALWAYS_INLINE vec load(const real *p) { return *(const vec_unaligned *)p; }
 ALWAYS_INLINE void store(real *p, vec v) { *(vec_unaligned *)p = v; }
 /* s - 0 is s, bit for bit, so the subtraction is folded away (s + 0 would not be:

@@ -6,23 +6,24 @@
 /* sum[j] += sum_i x[i][j] */
 static void column_sum(ptrdiff_t rows, ptrdiff_t cols, const void *x, ptrdiff_t stride,
                        void *sum) {
-  const real *from = x;
   real *to = sum;
   ptrdiff_t j = 0;
   for (; j + LANES <= cols; j += LANES) {
     vec part[4] = {{0}}; /* four chains hide the latency of the addition */
+    const real *from = (const real *)x + j;
     ptrdiff_t i = 0;
     for (; i + 4 <= rows; i += 4)
-      for (int u = 0; u < 4; u++) part[u] += load(from + (i + u) * stride + j);
-    for (; i < rows; i++) part[0] += load(from + i * stride + j);
+      for (int u = 0; u < 4; u++) part[u] += load(behind(from, (i + u) * stride));
+    for (; i < rows; i++) part[0] += load(behind(from, i * stride));
     store(to + j, load(to + j) + ((part[0] + part[1]) + (part[2] + part[3])));
   }
   for (; j < cols; j++) {
     real part[4] = {0};
+    const real *from = (const real *)x + j;
     ptrdiff_t i = 0;
     for (; i + 4 <= rows; i += 4)
-      for (int u = 0; u < 4; u++) part[u] += from[(i + u) * stride + j];
-    for (; i < rows; i++) part[0] += from[i * stride + j];
+      for (int u = 0; u < 4; u++) part[u] += *behind(from, (i + u) * stride);
+    for (; i < rows; i++) part[0] += *behind(from, i * stride);
     to[j] += (part[0] + part[1]) + (part[2] + part[3]);
   }
 }
@@ -34,16 +35,17 @@ static void add_span(ptrdiff_t n, const void *x, void *sum) {
   for (ptrdiff_t i = 0; i < n; i++) to[i] += from[i];
 }
 
-/* sum[r * sum_stride + i] += x[r * x_stride + i] for i < n. The places of neighbouring
+/* sum[r][i] += x[r][i] for i < n, rows being strides apart. The places of neighbouring
  * rows may overlap: rows far enough apart go together, because to load what was stored
  * a moment ago, but not as one vector, stalls. */
 static void add_runs(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_stride,
                      void *sum, ptrdiff_t sum_stride) {
-  const ptrdiff_t apart = (n + sum_stride - 1) / sum_stride;
+  const ptrdiff_t bytes = n * (ptrdiff_t)sizeof(real);
+  const ptrdiff_t apart = (bytes + sum_stride - 1) / sum_stride;
   for (ptrdiff_t first = 0; first < apart; first++)
     for (ptrdiff_t r = first; r < rows; r += apart) {
-      const real *from = (const real *)x + r * x_stride;
-      real *to = (real *)sum + r * sum_stride;
+      const real *from = behind(x, r * x_stride);
+      real *to = behind(sum, r * sum_stride);
       ptrdiff_t i = 0;
       for (; i + LANES <= n; i += LANES) store(to + i, load(to + i) + load(from + i));
       if (i < n)
@@ -54,19 +56,19 @@ static void add_runs(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_str
 }
 
 /* The same for rows that do not overlap: the sums are stored in whole vectors, 0 being
- * added beyond n; sum_stride is at least n, rounded up to a multiple of LANES. */
+ * added beyond n; sum_stride is at least n reals, rounded up to whole vectors. */
 static void add_rows(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_stride,
                      void *sum, ptrdiff_t sum_stride) {
   for (ptrdiff_t r = 0; r < rows; r++) {
-    const real *from = (const real *)x + r * x_stride;
-    real *to = (real *)sum + r * sum_stride;
+    const real *from = behind(x, r * x_stride);
+    real *to = behind(sum, r * sum_stride);
     ptrdiff_t i = 0;
     for (; i + LANES <= n; i += LANES) store(to + i, load(to + i) + load(from + i));
     if (i < n) store(to + i, load(to + i) + load_first(from + i, n - i, 0));
   }
 }
 
-/* y[i * planes + j] = x[j * stride + i] for i < n, j < planes */
+/* y[i][j] = x[j][i] for i < n, j < planes; `stride` lies between planes of x. */
 static void interleave(ptrdiff_t n, ptrdiff_t planes, const void *x, ptrdiff_t stride,
                        void *y) {
   /* Blocks of a cache line of each plane, so that neither side strides far. */
@@ -74,7 +76,7 @@ static void interleave(ptrdiff_t n, ptrdiff_t planes, const void *x, ptrdiff_t s
   for (ptrdiff_t first = 0; first < n; first += block) {
     const ptrdiff_t end = first + block < n ? first + block : n;
     for (ptrdiff_t j = 0; j < planes; j++) {
-      const real *from = (const real *)x + j * stride;
+      const real *from = behind(x, j * stride);
       for (ptrdiff_t i = first; i < end; i++) ((real *)y)[i * planes + j] = from[i];
     }
   }

@@ -11,7 +11,7 @@
  *   dg = G^T [ (B^T d B) . (A dY A^T) ] G
  *
  * All transforms below run along channels (or along all weights), a vector at a time;
- * a place of the 6 x 6 is `stride` reals from the next. */
+ * a place of the 6 x 6 is `place` bytes from the next. */
 #include "microkernels.h"
 #include "rows.h"
 #include "simd.h"
@@ -82,31 +82,32 @@ ALWAYS_INLINE void filter_gradient_1d(const vec x[6], vec y[3]) {
  * fit into the registers. Not inlined, or the addresses of all places would be computed
  * before the loop over channels, and spilled: half of the time for 16 channels. */
 #define NOINLINE __attribute__((noinline))
-#define TRANSFORM_2D(name, transform_1d, IN, OUT, ...)                              \
-  static NOINLINE void name(const real *x, ptrdiff_t x_row, ptrdiff_t x_pixel,      \
-                            real *y, ptrdiff_t y_row, ptrdiff_t y_pixel) {          \
-    const int pairs[][2] = {__VA_ARGS__};                                           \
-    UNROLL                                                                          \
-    for (int k = 0; k < (int)(sizeof pairs / sizeof *pairs); k++) {                 \
-      vec half[2][IN];                                                              \
-      UNROLL                                                                        \
-      for (int j = 0; j < IN; j++) {                                                \
-        vec column[IN], all[OUT];                                                   \
-        UNROLL                                                                      \
-        for (int i = 0; i < IN; i++) column[i] = load(x + i * x_row + j * x_pixel); \
-        transform_1d(column, all);                                                  \
-        half[0][j] = all[pairs[k][0]];                                              \
-        half[1][j] = all[pairs[k][1]];                                              \
-      }                                                                             \
-      UNROLL                                                                        \
-      for (int h = 0; h < 2; h++) {                                                 \
-        vec row[OUT];                                                               \
-        transform_1d(half[h], row);                                                 \
-        UNROLL                                                                      \
-        for (int j = 0; j < OUT; j++)                                               \
-          store(y + pairs[k][h] * y_row + j * y_pixel, row[j]);                     \
-      }                                                                             \
-    }                                                                               \
+#define TRANSFORM_2D(name, transform_1d, IN, OUT, ...)                         \
+  static NOINLINE void name(const real *x, ptrdiff_t x_row, ptrdiff_t x_pixel, \
+                            real *y, ptrdiff_t y_row, ptrdiff_t y_pixel) {     \
+    const int pairs[][2] = {__VA_ARGS__};                                      \
+    UNROLL                                                                     \
+    for (int k = 0; k < (int)(sizeof pairs / sizeof *pairs); k++) {            \
+      vec half[2][IN];                                                         \
+      UNROLL                                                                   \
+      for (int j = 0; j < IN; j++) {                                           \
+        vec column[IN], all[OUT];                                              \
+        UNROLL                                                                 \
+        for (int i = 0; i < IN; i++)                                           \
+          column[i] = load(behind(x, i * x_row + j * x_pixel));                \
+        transform_1d(column, all);                                             \
+        half[0][j] = all[pairs[k][0]];                                         \
+        half[1][j] = all[pairs[k][1]];                                         \
+      }                                                                        \
+      UNROLL                                                                   \
+      for (int h = 0; h < 2; h++) {                                            \
+        vec row[OUT];                                                          \
+        transform_1d(half[h], row);                                            \
+        UNROLL                                                                 \
+        for (int j = 0; j < OUT; j++)                                          \
+          store(behind(y, pairs[k][h] * y_row + j * y_pixel), row[j]);         \
+      }                                                                        \
+    }                                                                          \
   }
 TRANSFORM_2D(input_2d, input_1d, 6, 6, {0, 5}, {1, 2}, {3, 4})
 TRANSFORM_2D(output_2d, output_1d, 6, 4, {0, 2}, {1, 3})
@@ -115,96 +116,99 @@ TRANSFORM_2D(filter_2d, filter_1d, 3, 6, {0, 5}, {1, 2}, {3, 4})
 TRANSFORM_2D(filter_gradient_2d, filter_gradient_1d, 6, 3, {0, 2}, {1, 1})
 #undef TRANSFORM_2D
 
-/* The part of `rows` x `cols` pixels that exists: rows top to bottom - 1, columns left
- * to right - 1; and of the vector of channels the first n. */
-typedef struct {
-  ptrdiff_t top, bottom, left, right, n;
-} Part;
+enum { WINOGRAD_PIXEL = sizeof(vec) }; /* bytes of a pixel in an array of vectors */
 
-/* Copies the part; the rest of `to` is 0. */
-ALWAYS_INLINE void load_part(int rows, int cols, Part part, const real *x,
-                             ptrdiff_t row, ptrdiff_t pixel, vec *to) {
+/* Copies the first n channels of rows x cols pixels; those that do not exist are 0. */
+ALWAYS_INLINE void load_pixels(int rows, int cols, const Pixels *g, ptrdiff_t n,
+                               const real *x, vec *to) {
   for (int i = 0; i < rows; i++)
     for (int j = 0; j < cols; j++) {
-      const int exists =
-          i >= part.top && i < part.bottom && j >= part.left && j < part.right;
-      const real *from = x + i * row + j * pixel;
-      to[i * cols + j] = exists ? load_some(from, part.n) : splat(0);
+      const int exists = i >= g->top && i < g->bottom && j >= g->left && j < g->right;
+      const real *from = behind(x, i * g->row + j * g->pixel);
+      to[i * cols + j] = exists ? load_some(from, n) : splat(0);
     }
 }
 
-/* v = B^T d B for the 6 x 6 pixels at x, which may begin outside of the image. */
-static void winograd_input(ptrdiff_t channels, const void *x, ptrdiff_t row,
-                           ptrdiff_t pixel, ptrdiff_t top, ptrdiff_t bottom,
-                           ptrdiff_t left, ptrdiff_t right, void *v, ptrdiff_t stride) {
-  const int whole = top <= 0 && bottom >= 6 && left <= 0 && right >= 6;
+ALWAYS_INLINE int all_exist(const Pixels *g, int size) {
+  return g->top <= 0 && g->bottom >= size && g->left <= 0 && g->right >= size;
+}
+
+/* v = B^T d B for the 6 x 6 pixels at x. */
+static void winograd_input(ptrdiff_t channels, const void *x, const Pixels *pixels,
+                           void *v, ptrdiff_t place) {
+  const Pixels g = *pixels;
+  const int whole = all_exist(&g, 6);
   for (ptrdiff_t c = 0; c < channels; c += LANES) {
     const real *from = (const real *)x + c;
     real *to = (real *)v + c;
     if (whole && channels - c >= LANES) {
-      input_2d(from, row, pixel, to, 6 * stride, stride);
+      input_2d(from, g.row, g.pixel, to, 6 * place, place);
     } else {
       vec d[36];
-      load_part(6, 6, (Part){top, bottom, left, right, channels - c}, from, row, pixel,
-                d);
-      input_2d((const real *)d, 6 * LANES, LANES, to, 6 * stride, stride);
+      load_pixels(6, 6, &g, channels - c, from, d);
+      input_2d((const real *)d, 6 * WINOGRAD_PIXEL, WINOGRAD_PIXEL, to, 6 * place,
+               place);
     }
   }
 }
 
-/* y = A^T m A, of which rows x cols <= 4 x 4 pixels exist. */
-static void winograd_output(ptrdiff_t channels, const void *m, ptrdiff_t stride,
-                            void *y, ptrdiff_t row, ptrdiff_t pixel, ptrdiff_t rows,
-                            ptrdiff_t cols) {
+/* y = A^T m A for the 4 x 4 pixels at y. */
+static void winograd_output(ptrdiff_t channels, const void *m, ptrdiff_t place, void *y,
+                            const Pixels *pixels) {
+  const Pixels g = *pixels;
+  const int whole = all_exist(&g, 4);
   for (ptrdiff_t c = 0; c < channels; c += LANES) {
     const real *from = (const real *)m + c;
     real *to = (real *)y + c;
-    const ptrdiff_t n = channels - c;
-    if (rows == 4 && cols == 4 && n >= LANES) {
-      output_2d(from, 6 * stride, stride, to, row, pixel);
+    if (whole && channels - c >= LANES) {
+      output_2d(from, 6 * place, place, to, g.row, g.pixel);
     } else {
       vec out[16];
-      output_2d(from, 6 * stride, stride, (real *)out, 4 * LANES, LANES);
-      for (ptrdiff_t i = 0; i < rows; i++)
-        for (ptrdiff_t j = 0; j < cols; j++)
-          store_some(to + i * row + j * pixel, out[4 * i + j], n);
+      output_2d(from, 6 * place, place, (real *)out, 4 * WINOGRAD_PIXEL,
+                WINOGRAD_PIXEL);
+      for (ptrdiff_t i = 0; i < g.bottom && i < 4; i++)
+        for (ptrdiff_t j = 0; j < g.right && j < 4; j++)
+          store_some(behind(to, i * g.row + j * g.pixel), out[4 * i + j], channels - c);
     }
   }
 }
 
-/* m = A dy A^T, where rows x cols <= 4 x 4 pixels of dy exist and the others are 0. */
-static void winograd_output_gradient(ptrdiff_t channels, const void *dy, ptrdiff_t row,
-                                     ptrdiff_t pixel, ptrdiff_t rows, ptrdiff_t cols,
-                                     void *m, ptrdiff_t stride) {
+/* m = A dy A^T for the 4 x 4 pixels at dy. */
+static void winograd_output_gradient(ptrdiff_t channels, const void *dy,
+                                     const Pixels *pixels, void *m, ptrdiff_t place) {
+  const Pixels g = *pixels;
+  const int whole = all_exist(&g, 4);
   for (ptrdiff_t c = 0; c < channels; c += LANES) {
     const real *from = (const real *)dy + c;
     real *to = (real *)m + c;
-    if (rows == 4 && cols == 4 && channels - c >= LANES) {
-      output_gradient_2d(from, row, pixel, to, 6 * stride, stride);
+    if (whole && channels - c >= LANES) {
+      output_gradient_2d(from, g.row, g.pixel, to, 6 * place, place);
     } else {
       vec d[16];
-      load_part(4, 4, (Part){0, rows, 0, cols, channels - c}, from, row, pixel, d);
-      output_gradient_2d((const real *)d, 4 * LANES, LANES, to, 6 * stride, stride);
+      load_pixels(4, 4, &g, channels - c, from, d);
+      output_gradient_2d((const real *)d, 4 * WINOGRAD_PIXEL, WINOGRAD_PIXEL, to,
+                         6 * place, place);
     }
   }
 }
 
-/* u = G g G^T for n weights side by side, a whole number of vectors; a tap is
- * g_stride reals from the next. */
-static void winograd_filter(ptrdiff_t n, const void *g, ptrdiff_t g_stride, void *u,
-                            ptrdiff_t u_stride) {
+/* u = G g G^T for n weights side by side, a whole number of vectors; a tap is `tap`
+ * bytes from the next. */
+static void winograd_filter(ptrdiff_t n, const void *g, ptrdiff_t tap, void *u,
+                            ptrdiff_t place) {
   for (ptrdiff_t c = 0; c < n; c += LANES)
-    filter_2d((const real *)g + c, 3 * g_stride, g_stride, (real *)u + c, 6 * u_stride,
-              u_stride);
+    filter_2d((const real *)g + c, 3 * tap, tap, (real *)u + c, 6 * place, place);
 }
 
 /* g = G^T u G for n weights side by side; u is padded to whole vectors. */
-static void winograd_filter_gradient(ptrdiff_t n, const void *u, ptrdiff_t u_stride,
-                                     void *g, ptrdiff_t g_stride) {
+static void winograd_filter_gradient(ptrdiff_t n, const void *u, ptrdiff_t place,
+                                     void *g, ptrdiff_t tap) {
   for (ptrdiff_t c = 0; c < n; c += LANES) {
     const real *from = (const real *)u + c;
     vec out[9];
-    filter_gradient_2d(from, 6 * u_stride, u_stride, (real *)out, 3 * LANES, LANES);
-    for (int t = 0; t < 9; t++) store_some((real *)g + t * g_stride + c, out[t], n - c);
+    filter_gradient_2d(from, 6 * place, place, (real *)out, 3 * WINOGRAD_PIXEL,
+                       WINOGRAD_PIXEL);
+    for (int t = 0; t < 9; t++)
+      store_some(behind((const real *)g + c, t * tap), out[t], n - c);
   }
 }

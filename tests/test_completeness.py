@@ -38,6 +38,7 @@ ROOMS = [
 # Where a floor has its own word for an operation, or no use of it (None).
 ELSEWHERE = {
     "csrc/conv2d.c": "csrc/matmul.c",  # a window is a row of a product
+    "fastdl/kernels/conv2d.pyx": "fastdl/kernels/conv2d/passes.pyx",
     "fastdl/nn/matmul.py": "fastdl/nn/linear.py",
     "fastdl/nn/softmax.py": "fastdl/nn/loss.py",
     "fastdl/functional/optimizer.py": None,  # an update is not differentiated

@@ -5,16 +5,18 @@ arrays. Importing this package fails where the extensions are not built.
 """
 
 from fastdl.kernels.activation import activation_backward, activation_forward
-from fastdl.kernels.algorithm import get_conv_algorithm, set_conv_algorithm
 from fastdl.kernels.augment import affine_warp
 from fastdl.kernels.batchnorm import (
     batchnorm_backward,
     batchnorm_forward,
     batchnorm_inference,
 )
-from fastdl.kernels.conv2d import conv2d_forward
-from fastdl.kernels.conv2d_input import conv2d_backward_input
-from fastdl.kernels.conv2d_weight import conv2d_backward_weight
+from fastdl.kernels.conv2d.choose import get_conv_algorithm, set_conv_algorithm
+from fastdl.kernels.conv2d.passes import (
+    conv2d_backward_input,
+    conv2d_backward_weight,
+    conv2d_forward,
+)
 from fastdl.kernels.dropout import dropout_backward, dropout_forward
 from fastdl.kernels.engine.memory import empty, empty_cache, memory_stats, zeros
 from fastdl.kernels.gather import gather

@@ -9,7 +9,7 @@ cdef extern from "microkernels.h" nogil:
 cdef inline Reduction one_run(
     Py_ssize_t length, Py_ssize_t step, Py_ssize_t b_stride,
 ) noexcept nogil:
-    """Return how a row of `length` elements, `step` apart, meets rows of b."""
+    """Return how a row of `length` reals, `step` bytes apart, meets rows of b."""
     cdef Reduction reduction
     reduction.runs = 1
     reduction.offset = fastdl_no_offset
@@ -26,5 +26,6 @@ cdef inline void pack_row(
     cdef Py_ssize_t col = 0
     while col < n:
         kernels.pack_panel(
-            1, min(width, n - col), row + col * size, 1, 1, panels + col * size)
+            1, min(width, n - col), row + col * size, size, size, width,
+            panels + col * size)
         col += width

@@ -1,0 +1,73 @@
+"""Which algorithm computes a convolution: the only place that decides."""
+
+from fastdl.kernels.conv2d cimport (
+    depthwise, direct, direct_weight, planes, scatter, winograd, winograd_weight,
+)
+from fastdl.kernels.conv2d.algorithm cimport PLAN_WORDS, Algorithm
+from fastdl.kernels.conv2d.problem cimport Problem
+from fastdl.shapes import CONV_ALGORITHMS, conv_algorithm_index
+
+cdef enum:  # the order of CONV_ALGORITHMS
+    AUTO
+    DIRECT
+    WINOGRAD
+
+cdef enum:
+    EXACT = 5  # so many algorithms sum products as the equation says,
+    ALL = 7  # the others are Winograd's
+
+cdef Algorithm[ALL] algorithms
+algorithms[:] = [
+    depthwise.algorithm,
+    direct.algorithm,
+    scatter.algorithm,
+    planes.algorithm,
+    direct_weight.algorithm,
+    winograd.algorithm,
+    winograd_weight.algorithm,
+]
+for number in range(ALL):
+    assert algorithms[number].plan_bytes <= PLAN_WORDS * sizeof(Py_ssize_t)
+
+cdef int chosen = AUTO
+
+
+cdef const Algorithm *cheapest(
+    const Problem *p, Py_ssize_t first, Py_ssize_t last,
+) noexcept nogil:
+    """Return the one of some algorithms that fits and costs least, or NULL."""
+    cdef const Algorithm *best = NULL
+    cdef Py_ssize_t i
+    for i in range(first, last):
+        if algorithms[i].fits(p):
+            if best == NULL or algorithms[i].cost(p) < best.cost(p):
+                best = &algorithms[i]
+    return best
+
+
+cdef const Algorithm *choose(const Problem *p, object name) except NULL:
+    """Return the algorithm for a problem; `name` is one of CONV_ALGORITHMS or None."""
+    cdef int choice = chosen if name is None else conv_algorithm_index(name)
+    cdef const Algorithm *best = NULL
+    if choice == AUTO:
+        return cheapest(p, 0, ALL)
+    if choice == WINOGRAD:
+        best = cheapest(p, EXACT, ALL)
+    return best if best != NULL else cheapest(p, 0, EXACT)
+
+
+def set_conv_algorithm(algorithm):
+    """Choose the algorithm of all 3 x 3 convolutions of stride 1.
+
+    "direct" sums products as the equation says; "winograd" needs a quarter of the
+    multiplications and rounds 5 to 14 times as much (2e-6 relative in float32);
+    "auto", the default, takes the one that a model of their cost finds faster. Other
+    convolutions are always direct.
+    """
+    global chosen
+    chosen = conv_algorithm_index(algorithm if algorithm is not None else "auto")
+
+
+def get_conv_algorithm():
+    """Return the algorithm set for all convolutions."""
+    return CONV_ALGORITHMS[chosen]
