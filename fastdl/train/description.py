@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +19,8 @@ from fastdl.train.fingerprint import (
     described_class,
     text_of,
 )
+from fastdl.train.learner import Learner
 from fastdl.train.schedule import Schedule
-
-if TYPE_CHECKING:
-    from fastdl.train.trainer import Trainer
 
 _SAMPLE = 64  # examples of data that are not in memory
 _NAMES = ("names", "files", "paths")  # attributes that may tell the examples apart
@@ -38,7 +36,7 @@ class Run:
 
     Parameters
     ----------
-    trainer : Trainer
+    trainer : Learner
         Its model has all sizes known when `describe` is called.
     loader : DataLoader
         What it trains on.
@@ -52,7 +50,7 @@ class Run:
 
     def __init__(
         self,
-        trainer: Trainer,
+        trainer: Learner,
         loader: DataLoader,
         validation: DataLoader | None,
         callbacks: Sequence[Callback],

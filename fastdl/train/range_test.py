@@ -12,7 +12,7 @@ from fastdl.optim import set_rate
 from fastdl.optim.optimizer import is_positive
 from fastdl.shapes import integer
 from fastdl.train.callback import Callback, Step
-from fastdl.train.checks import Buffers
+from fastdl.train.nonfinite import Buffers
 from fastdl.train.trainer import Trainer
 
 _DIVERGED = 4.0  # times the lowest loss
