@@ -11,8 +11,8 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
 
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import parse_json
@@ -21,7 +21,8 @@ from fastdl.strategy.tags import Members, Tags, parse_tags
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute such a cell
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     """What is told of an example that is wrong or tagged.
 
     Attributes
@@ -39,7 +40,7 @@ class Row(NamedTuple):
     loss: float
 
 
-_COLUMNS = Row._fields
+_COLUMNS = tuple(field.name for field in fields(Row))
 
 
 def is_csv(path: str | os.PathLike[str]) -> bool:
@@ -61,7 +62,7 @@ def to_csv(rows: Iterable[Row], tags: Tags) -> str:
     writer.writerow([*_COLUMNS, *map(_harmless, names)])
     for row in rows:
         marks = ("1" if row.index in has else "" for has in members)
-        writer.writerow([*map(_harmless, row), *marks])
+        writer.writerow([*map(_harmless, astuple(row)), *marks])
     return text.getvalue()
 
 
@@ -76,7 +77,7 @@ def to_json(
         **tags.to_dict(),
         "error": error,
         "ceilings": ceilings,
-        "rows": [{**row._asdict(), "tags": list(tags.of(row.index))} for row in rows],
+        "rows": [{**asdict(row), "tags": list(tags.of(row.index))} for row in rows],
     }
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
