@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from fastdl.data import DataLoader, Dataset
 from fastdl.errors import DataError, NonFiniteError
 from fastdl.nn import BCEWithLogitsLoss, CrossEntropyLoss, Module, Standardize
 from fastdl.shapes import check_probabilities
+from fastdl.train.losses import LossLike
 
 _NUMBERS = 1 << 20  # looked at in one go
 _ROUNDING = 1e-3  # of the sum of a row of probabilities, as the metrics have it
@@ -36,7 +36,7 @@ def check_finite(dataset: Dataset, name: str) -> None:
 
 
 def check_targets(
-    loader: DataLoader, loss: Callable, output_shape: tuple[int, ...], name: str
+    loader: DataLoader, loss: LossLike, output_shape: tuple[int, ...], name: str
 ) -> None:
     """Raise unless a cross-entropy can use all labels or targets of the data.
 

@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from itertools import chain
-from os import PathLike
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,12 +17,17 @@ from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
 from fastdl.nn.module import one_tensor
 from fastdl.optim import Adam, Optimizer
-from fastdl.train.batches import as_loader, converted, one_source
+from fastdl.train.batches import Source, as_loader, converted, one_source
 from fastdl.train.cost import Cost, Penalties
 from fastdl.train.history import History
+from fastdl.train.losses import LossLike
 from fastdl.train.measures import Measures, MetricLike, by_name
 from fastdl.train.nonfinite import Buffers, first_bad
 from fastdl.train.targets import check_scaled
+from fastdl.typing import ArrayLike, StrPath
+
+OptimizerLike: TypeAlias = Optimizer | Callable[[Iterable[Tensor]], Optimizer]
+"""An optimiser of the model's parameters, or what makes one from them."""
 
 
 class Learner:
@@ -36,8 +40,8 @@ class Learner:
     def __init__(
         self,
         model: nn.Module,
-        loss: Callable[..., Tensor] | None,
-        optimizer: Optimizer | Callable[[Iterable[Tensor]], Optimizer] | None,
+        loss: LossLike | None,
+        optimizer: OptimizerLike | None,
         metrics: Sequence[MetricLike] | None,
         regularization: Penalties,
     ) -> None:
@@ -82,7 +86,7 @@ class Learner:
     # Measuring and predicting
 
     def evaluate(
-        self, x: Any, y: Any = None, *, batch_size: int = 256
+        self, x: Source, y: ArrayLike | None = None, *, batch_size: int = 256
     ) -> dict[str, float]:
         """Measure the model in evaluation mode.
 
@@ -146,7 +150,7 @@ class Learner:
         return NonFiniteError(f"{operation}: the loss is {loss} at {where}; {cause}")
 
     def predict(
-        self, x: Any, batch_size: int = 256, probabilities: bool = False
+        self, x: Source, batch_size: int = 256, probabilities: bool = False
     ) -> np.ndarray:
         """Return the model's outputs in evaluation mode, one row for each example.
 
@@ -203,7 +207,7 @@ class Learner:
             "BCEWithLogitsLoss only; this trainer has another loss"
         )
 
-    def save(self, path: str | PathLike[str]) -> None:
+    def save(self, path: StrPath) -> None:
         """Save the model, see `fastdl.save`."""
         nn.save(self.model, path)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 
 import numpy as np
 
 from fastdl.autograd import Tensor, no_grad
 from fastdl.nn import Module
+from fastdl.train.losses import LossLike
 
 
 class Buffers:
@@ -35,7 +35,7 @@ class Buffers:
             array[...] = saved
 
 
-def first_bad(model: Module, loss: Callable, x: np.ndarray) -> str:
+def first_bad(model: Module, loss: LossLike, x: np.ndarray) -> str:
     """Tell what is the first to be NaN or infinite on the way to the loss.
 
     The forward pass runs again, in the model's present mode, watched by hooks. It

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from fastdl.optim import Scheduler, set_rate
 from fastdl.train.callback import Callback, Step
 from fastdl.train.learner import Learner
 from fastdl.train.state import count, finite_numbers, get
+from fastdl.typing import StrPath
 
 _UNITS = ("step", "epoch")
 
@@ -136,7 +136,7 @@ class ManualRate(Callback):
         holds when the training begins counts too.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: StrPath) -> None:
         self.path = Path(path)
         self._seen: str | None = None
 
@@ -171,7 +171,8 @@ class ManualRate(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._seen = get(state, "seen", (str, type(None)), "a text")
+        seen = get(state, "seen", (str, type(None)), "a text")
+        self._seen = None if seen is None else str(seen)
 
 
 def _rate_in(text: str) -> float:

@@ -56,7 +56,7 @@ class Snapshot:
             fill(contents)
 
 
-def _containers(owner: Any) -> Iterator[Any]:
+def _containers(owner: object) -> Iterator[list | dict | set]:
     """Yield what lies in an object's attributes and can change there."""
     for value in vars(owner).values():
         if isinstance(value, (list, dict, set)):

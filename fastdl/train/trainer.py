@@ -5,31 +5,35 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from os import PathLike
-from typing import Any
 
 from fastdl import nn
-from fastdl.autograd import Tensor
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, NonFiniteError
 from fastdl.files import check_writable
 from fastdl.nn.module import one_tensor
-from fastdl.optim import Optimizer
 from fastdl.shapes import integer
-from fastdl.train.batches import as_loader, converted, one_source, training_loader
+from fastdl.train.batches import (
+    Source,
+    as_loader,
+    converted,
+    one_source,
+    training_loader,
+)
 from fastdl.train.callback import Callback, Step, check_callbacks
 from fastdl.train.checkpoint import Checkpoint
 from fastdl.train.cost import Limits, Penalties
 from fastdl.train.description import Run
 from fastdl.train.history import History
 from fastdl.train.interrupt import deferred_interrupt
-from fastdl.train.learner import Learner
+from fastdl.train.learner import Learner, OptimizerLike
+from fastdl.train.losses import LossLike
 from fastdl.train.measures import Measures, MetricLike
 from fastdl.train.nonfinite import Buffers
 from fastdl.train.progress import Progress
 from fastdl.train.rehearsal import rehearse
+from fastdl.typing import ArrayLike, StrPath
 
 
 class Trainer(Learner):
@@ -93,8 +97,8 @@ class Trainer(Learner):
     def __init__(
         self,
         model: nn.Module,
-        loss: Callable[[Any, Any], Tensor] | None = None,
-        optimizer: Optimizer | Callable[[Iterable[Tensor]], Optimizer] | None = None,
+        loss: LossLike | None = None,
+        optimizer: OptimizerLike | None = None,
         metrics: Sequence[MetricLike] | None = None,
         *,
         regularization: Penalties = (),
@@ -114,18 +118,18 @@ class Trainer(Learner):
 
     def fit(
         self,
-        x: Any,
-        y: Any = None,
+        x: Source,
+        y: ArrayLike | None = None,
         *,
         epochs: int = 1,
         batch_size: int = 32,
-        validation: Any = None,
+        validation: Source | None = None,
         shuffle: bool = True,
         seed: int = 0,
         callbacks: Sequence[Callback] = (),
         progress: bool | None = None,
         check_finite: bool = True,
-        checkpoint: str | PathLike[str] | None = None,
+        checkpoint: StrPath | None = None,
         resume: bool = False,
         allow_changes: Sequence[str] | None = (),
     ) -> History:

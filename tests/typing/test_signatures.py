@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2] / "fastdl"
 # Rooms whose signatures have real types.
-TYPED = ["backend", "engine", "errors", "random", "threads", "typing"]
+TYPED = ["backend", "cli", "engine", "errors", "random", "threads", "train", "typing"]
 # Where `Any` is the type, and why.
 EXCEPTIONS: dict[str, str] = {}
 
