@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from fastdl.strategy.tags import (
 )
 from fastdl.train import FinishedRun, Trainer, open_run
 from fastdl.train.fingerprint import describe_array
+from fastdl.typing import ArrayLike
 
 PARTS = ("dev", "test", "train", "train_dev")
 _PIECE = 4096  # examples between two steps of the bar
@@ -105,9 +106,9 @@ class ErrorAnalysis:
 
     def __init__(
         self,
-        x: Any,
-        y_true: Any,
-        probabilities: Any,
+        x: ArrayLike,
+        y_true: ArrayLike,
+        probabilities: ArrayLike,
         classes: Sequence[str],
         *,
         tags: str | os.PathLike[str] | None = None,
@@ -397,7 +398,9 @@ def _answers(trainer: Trainer, x: np.ndarray) -> np.ndarray:
     )
 
 
-def _probabilities(given: Any, x: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+def _probabilities(
+    given: ArrayLike, x: np.ndarray, classes: Sequence[str]
+) -> np.ndarray:
     """Return the answers as float64 (m, classes), checked against the examples."""
     if x.ndim == 0 or len(x) == 0:
         raise DataError(f"ErrorAnalysis: there is no example in x {x.shape}")

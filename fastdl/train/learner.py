@@ -86,14 +86,14 @@ class Learner:
     # Measuring and predicting
 
     def evaluate(
-        self, x: Source, y: ArrayLike | None = None, *, batch_size: int = 256
+        self, x: Source | None, y: ArrayLike | None = None, *, batch_size: int = 256
     ) -> dict[str, float]:
         """Measure the model in evaluation mode.
 
         Parameters
         ----------
         x, y
-            As in `fit`.
+            As in `fit`; None, the test set of data that have none, is refused.
         batch_size : int
             Examples at a time; it does not change the result, but for rounding
             (of a loss that is a mean).
@@ -110,6 +110,8 @@ class Learner:
         FastdlError
             The data are empty, have no y, or do not fit the model.
         """
+        if x is None:
+            raise DataError("evaluate: there is no such set, x is None")
         loader = as_loader(one_source("evaluate", x, y, "batch_size"), batch_size)
         return self._evaluate(loader, check_interrupt=lambda: None)
 
