@@ -7,7 +7,7 @@ beside that class, such as `fastdl.data.DataLike`.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from numpy import typing as npt
@@ -16,6 +16,7 @@ __all__ = [
     "ArrayLike",
     "Axis",
     "DtypeLike",
+    "Json",
     "PaddingLike",
     "PairLike",
     "Shape",
@@ -57,3 +58,6 @@ An integer, (vertical, horizontal), ((top, bottom), (left, right)), "same" or "v
 
 StrPath: TypeAlias = str | os.PathLike[str]
 """The path of a file or folder."""
+
+Json: TypeAlias = "float | str | Sequence[Json] | Mapping[str, Json] | None"
+"""What JSON can hold; to a type checker bool and int are floats as well."""

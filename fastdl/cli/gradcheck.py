@@ -90,6 +90,7 @@ def run(options: Namespace) -> None:
 
     count = min(options.examples, len(splits.train))
     x, y = splits.train.take(rng.choice(len(splits.train), count, replace=False))
+    assert y is not None  # of every data set by name
     check = gradcheck(
         model,
         nn.CrossEntropyLoss(),

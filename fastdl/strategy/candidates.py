@@ -7,21 +7,27 @@ import io
 import math
 import os
 from collections.abc import Iterable, Mapping
-from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import SMALL, read_file
+from fastdl.shapes.numbers import is_number
 from fastdl.strategy.inference import compare_runs
 from fastdl.train import FinishedRun
+from fastdl.typing import StrPath
 
 _NAMES = ("name", "run", "model", "candidate")  # columns that name a row
 
 Measures = dict[str, float]
+Candidate: TypeAlias = Mapping[str, object] | StrPath | FinishedRun
+Candidates: TypeAlias = (
+    StrPath | FinishedRun | Mapping[str, Mapping[str, object]] | Iterable[Candidate]
+)
+"""A CSV file, a run, measures by name, or several runs or dicts of measures."""
 
 
-def as_candidates(given: Any) -> dict[str, Measures]:
+def as_candidates(given: Candidates) -> dict[str, Measures]:
     """Return measures by candidate, from whatever `fastdl.strategy.choose` takes.
 
     Raises
@@ -94,28 +100,30 @@ def _is_float(cell: str) -> bool:
     return True
 
 
-def _listed(given: list[Any]) -> dict[str, Measures]:
-    dicts = [isinstance(each, Mapping) for each in given]
-    if not any(dicts):
+def _listed(given: list[Candidate]) -> dict[str, Measures]:
+    dicts = [each for each in given if isinstance(each, Mapping)]
+    if not dicts:
         return _runs(given)
-    if not all(dicts):
+    if len(dicts) < len(given):
         raise ArgumentError("choose: candidates are all dicts, or all runs")
     pairs = []
-    for number, each in enumerate(given, 1):
+    for number, each in enumerate(dicts, 1):
         measures = dict(each)
         name = str(measures.pop("name", number))
         pairs.append((name, _measures(name, measures)))
     return _by_name(pairs)
 
 
-def _runs(given: list[Any]) -> dict[str, Measures]:
+def _runs(given: Iterable[Candidate]) -> dict[str, Measures]:
+    runs: list[StrPath | FinishedRun] = []
     for each in given:
         if not isinstance(each, (str, os.PathLike, FinishedRun)):
             raise ArgumentError(
                 f"choose: a candidate is a dict of measures, or a run or its folder, "
                 f"got {each!r:.60}"
             )
-    return compare_runs(given)
+        runs.append(each)
+    return compare_runs(runs)
 
 
 def _by_name(pairs: list[tuple[str, Measures]]) -> dict[str, Measures]:
@@ -127,7 +135,7 @@ def _by_name(pairs: list[tuple[str, Measures]]) -> dict[str, Measures]:
     return found
 
 
-def _measures(name: str, given: Any) -> Measures:
+def _measures(name: str, given: object) -> Measures:
     """Return the numbers of a dict; None is a missing one, texts are left out."""
     if not isinstance(given, Mapping):
         raise ArgumentError(
@@ -137,5 +145,5 @@ def _measures(name: str, given: Any) -> Measures:
     return {
         str(measure): math.nan if value is None else float(value)
         for measure, value in given.items()
-        if value is None or (isinstance(value, Real) and not isinstance(value, bool))
+        if value is None or is_number(value)
     }

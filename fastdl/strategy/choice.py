@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fastdl.errors import ArgumentError, suggest
 from fastdl.metrics import lower_is_better
-from fastdl.strategy.candidates import Measures, as_candidates
+from fastdl.strategy.candidates import Candidates, Measures, as_candidates
 from fastdl.strategy.formula import Formula
-from fastdl.strategy.limits import Limit, as_limits, shown
+from fastdl.strategy.limits import Limit, LimitLike, as_limits, shown
 from fastdl.strategy.tables import table
 
 
@@ -115,9 +114,9 @@ class Choice:
 
 
 def choose(
-    candidates: Any,
+    candidates: Candidates,
     optimise: str = "accuracy",
-    limits: Mapping[str, Any] | None = None,
+    limits: Mapping[str, LimitLike] | None = None,
     *,
     minimise: bool | None = None,
     formula: str | Callable[[Measures], float] | None = None,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdl.data import ArrayDataset, as_dataset
+from fastdl.data import ArrayDataset, DataLike, as_dataset
 from fastdl.data.dataset import weights
 from fastdl.data.strata import class_labels
 from fastdl.errors import ArgumentError, DataError
@@ -97,7 +97,7 @@ class Corrections:
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: DataLike,
         path: str | os.PathLike[str],
         classes: int | Sequence[str] | None = None,
     ) -> None:

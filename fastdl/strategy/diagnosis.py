@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Real
 from os import PathLike, fspath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fastdl.errors import ArgumentError, suggest
 from fastdl.shapes import integer
+from fastdl.shapes.numbers import is_number
 from fastdl.strategy.knobs import (
     BIAS,
     MISMATCH,
@@ -251,10 +252,10 @@ def diagnose(
     )
 
 
-def _fractions(errors: dict[str, Any], percent: bool | None) -> dict[str, float]:
+def _fractions(errors: Mapping[str, float], percent: bool | None) -> dict[str, float]:
     """Return checked errors as fractions."""
     for name, error in errors.items():
-        if isinstance(error, bool) or not isinstance(error, Real):
+        if not is_number(error):
             raise ArgumentError(f"diagnose: {name} must be a number, got {error!r:.60}")
     if percent is None:
         percent = any(error > 1 for error in errors.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from fastdl.strategy.tags import (
 )
 from fastdl.train import FinishedRun, Trainer, open_run
 from fastdl.train.fingerprint import describe_array
+from fastdl.typing import ArrayLike
 
 PARTS = ("dev", "test", "train", "train_dev")
 _PIECE = 4096  # examples between two steps of the bar
@@ -105,9 +106,9 @@ class ErrorAnalysis:
 
     def __init__(
         self,
-        x: Any,
-        y_true: Any,
-        probabilities: Any,
+        x: ArrayLike,
+        y_true: ArrayLike,
+        probabilities: ArrayLike,
         classes: Sequence[str],
         *,
         tags: str | os.PathLike[str] | None = None,
@@ -306,8 +307,16 @@ class ErrorAnalysis:
         A CSV file has a row for each example, and a column for each category with 1 in
         the rows of its examples.
         """
-        form = exchange.to_csv if exchange.is_csv(path) else exchange.to_json
-        write_text(path, form(self))
+        write_text(path, self.to_csv() if exchange.is_csv(path) else self.to_json())
+
+    def to_csv(self) -> str:
+        """Return what `export` writes as CSV."""
+        return exchange.to_csv(self._rows(), self.tags)
+
+    def to_json(self) -> str:
+        """Return what `export` writes as JSON."""
+        ceilings = [row._asdict() for row in self.ceilings()]
+        return exchange.to_json(self._rows(), self.tags, self.error, ceilings)
 
     def restore(self, path: str | os.PathLike[str]) -> int:
         """Take the tags of a file of `export`, as one change that can be undone.
@@ -333,8 +342,12 @@ class ErrorAnalysis:
 
         See `restore`.
         """
-        read = exchange.from_csv if is_csv else exchange.from_json
-        rows, members = read(self, content, source)
+        if is_csv:
+            true = [self.classes[label] for label in self.y_true.tolist()]
+            rows, members = exchange.from_csv(content, source, true)
+        else:
+            mistakes = np.flatnonzero(self.wrong).tolist()
+            rows, members = exchange.from_json(content, source, self.tags, mistakes)
         known = dict.fromkeys([*self.tags.categories, *members])
         return self.tags.set(
             {
@@ -354,6 +367,21 @@ class ErrorAnalysis:
         names = [check_category(name) for name in categories]
         self.tags.set({name: dict.fromkeys(indices, inside) for name in names})
 
+    def _rows(self) -> list[exchange.Row]:
+        """Describe each example that is wrong or tagged."""
+        chosen = self.wrong.copy()
+        chosen[list(self.tags.tagged())] = True
+        return [
+            exchange.Row(
+                int(index),
+                self.classes[self.y_true[index]],
+                self.classes[self.y_pred[index]],
+                round(float(self.confidence[index]), 6),
+                round(float(self.loss[index]), 6),
+            )
+            for index in np.flatnonzero(chosen)
+        ]
+
     def _count_wrong(self, members: frozenset[int]) -> int:
         return int(self.wrong[list(members)].sum()) if members else 0
 
@@ -370,7 +398,9 @@ def _answers(trainer: Trainer, x: np.ndarray) -> np.ndarray:
     )
 
 
-def _probabilities(given: Any, x: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+def _probabilities(
+    given: ArrayLike, x: np.ndarray, classes: Sequence[str]
+) -> np.ndarray:
     """Return the answers as float64 (m, classes), checked against the examples."""
     if x.ndim == 0 or len(x) == 0:
         raise DataError(f"ErrorAnalysis: there is no example in x {x.shape}")

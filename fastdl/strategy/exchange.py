@@ -10,20 +10,37 @@ import csv
 import io
 import json
 import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import parse_json
-from fastdl.strategy.tags import Members, parse_tags
+from fastdl.strategy.tags import Members, Tags, parse_tags
 
-if TYPE_CHECKING:
-    from fastdl.strategy.error_analysis import ErrorAnalysis
-
-_COLUMNS = ("index", "true", "predicted", "confidence", "loss")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute such a cell
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is told of an example that is wrong or tagged.
+
+    Attributes
+    ----------
+    index : int
+    true, predicted : str
+        The classes.
+    confidence, loss : float
+    """
+
+    index: int
+    true: str
+    predicted: str
+    confidence: float
+    loss: float
+
+
+_COLUMNS = tuple(field.name for field in fields(Row))
 
 
 def is_csv(path: str | os.PathLike[str]) -> bool:
@@ -36,37 +53,48 @@ def is_csv(path: str | os.PathLike[str]) -> bool:
     return suffix == ".csv"
 
 
-def to_csv(analysis: ErrorAnalysis) -> str:
-    """Return the mistakes and all tagged examples as CSV."""
+def to_csv(rows: Iterable[Row], tags: Tags) -> str:
+    """Return rows and their tags as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = analysis.tags.categories
-    members = [analysis.tags.members(name) for name in names]
+    names = tags.categories
+    members = [tags.members(name) for name in names]
     writer.writerow([*_COLUMNS, *map(_harmless, names)])
-    for row in _rows(analysis):
-        marks = ("1" if row["index"] in has else "" for has in members)
-        writer.writerow([*(_harmless(row[name]) for name in _COLUMNS), *marks])
+    for row in rows:
+        marks = ("1" if row.index in has else "" for has in members)
+        writer.writerow([*map(_harmless, astuple(row)), *marks])
     return text.getvalue()
 
 
-def to_json(analysis: ErrorAnalysis) -> str:
+def to_json(
+    rows: Iterable[Row],
+    tags: Tags,
+    error: float,
+    ceilings: Sequence[Mapping[str, str | float]],
+) -> str:
     """Return the tags, what they cost, and the same rows, as JSON."""
-    tags = analysis.tags
     content = {
         **tags.to_dict(),
-        "error": analysis.error,
-        "ceilings": [row._asdict() for row in analysis.ceilings()],
-        "rows": [
-            {**row, "tags": list(tags.of(row["index"]))} for row in _rows(analysis)
-        ],
+        "error": error,
+        "ceilings": ceilings,
+        "rows": [{**asdict(row), "tags": list(tags.of(row.index))} for row in rows],
     }
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
 
 def from_csv(
-    analysis: ErrorAnalysis, content: bytes, source: object
+    content: bytes, source: object, true: Sequence[str]
 ) -> tuple[set[int], Members]:
     """Return the examples of a CSV file, and those in each category.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+    source : object
+        Where it is from, for the messages.
+    true : sequence of str
+        The class of each example of the set.
 
     Raises
     ------
@@ -75,38 +103,25 @@ def from_csv(
     """
     try:
         text = io.StringIO(content.decode("utf-8-sig"))
-        return _parse(analysis, csv.reader(text, strict=True))
+        return _parse(text, true)
     except (ValueError, csv.Error) as error:
         raise DataError(f"{source} cannot be read as CSV: {error}") from error
 
 
 def from_json(
-    analysis: ErrorAnalysis, content: bytes, source: object
+    content: bytes, source: object, tags: Tags, mistakes: Iterable[int]
 ) -> tuple[set[int], Members]:
-    """Return the same of a JSON file, which may be a file of tags; raises likewise."""
+    """Return the same of a JSON file, which may be a file of tags; raises likewise.
+
+    It need not name the mistakes that have no tag.
+    """
     examples, members = parse_tags(parse_json(content, source), source)
-    analysis.tags.check_same_examples(examples, source)
-    mistakes = np.flatnonzero(analysis.wrong).tolist()
+    tags.check_same_examples(examples, source)
     return set(mistakes).union(*members.values()), members
 
 
-def _rows(analysis: ErrorAnalysis) -> list[dict[str, Any]]:
-    """Return what is told of each example that is wrong or tagged."""
-    chosen = analysis.wrong.copy()
-    chosen[list(analysis.tags.tagged())] = True
-    return [
-        {
-            "index": int(index),
-            "true": analysis.classes[analysis.y_true[index]],
-            "predicted": analysis.classes[analysis.y_pred[index]],
-            "confidence": round(float(analysis.confidence[index]), 6),
-            "loss": round(float(analysis.loss[index]), 6),
-        }
-        for index in np.flatnonzero(chosen)
-    ]
-
-
-def _parse(analysis: ErrorAnalysis, lines: Any) -> tuple[set[int], Members]:
+def _parse(text: Iterator[str], classes: Sequence[str]) -> tuple[set[int], Members]:
+    lines = csv.reader(text, strict=True)
     header: list[str] = next(lines, [])
     if tuple(header[: len(_COLUMNS)]) != _COLUMNS:
         raise ValueError(f"its first columns must be {', '.join(_COLUMNS)}")
@@ -118,9 +133,9 @@ def _parse(analysis: ErrorAnalysis, lines: Any) -> tuple[set[int], Members]:
         if len(row) != len(header) or not row[0].isdecimal():
             raise ValueError(f"{where} needs an index and {len(header)} columns")
         index = int(row[0])
-        if index >= len(analysis.x):
+        if index >= len(classes):
             raise ValueError(f"{where}: there is no example {index}")
-        true = analysis.classes[analysis.y_true[index]]
+        true = classes[index]
         if _as_it_was(row[1]) != true:
             raise ValueError(
                 f"{where}: example {index} is {row[1]!r} there and {true!r} here; is "
@@ -133,7 +148,7 @@ def _parse(analysis: ErrorAnalysis, lines: Any) -> tuple[set[int], Members]:
     return rows, members
 
 
-def _harmless(cell: Any) -> Any:
+def _harmless(cell: object) -> object:
     """Return a cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if str(cell).startswith((*_FORMULA, "'")) else cell
 

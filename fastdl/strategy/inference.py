@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -226,7 +226,7 @@ def _milliseconds(
     return times
 
 
-def _asking(model: Module, x: np.ndarray) -> Callable[[], Any]:
+def _asking(model: Module, x: np.ndarray) -> Callable[[], object]:
     def ask() -> None:
         with no_grad(), model.mode(training=False):
             model(x)
@@ -239,7 +239,7 @@ def _median_and_p95(milliseconds: list[float]) -> tuple[float, float]:
     return float(median), float(p95)
 
 
-def _check_model(model: Any) -> None:
+def _check_model(model: object) -> None:
     if not isinstance(model, Module):
         raise ArgumentError(
             f"inference_cost: expected a model, got {type(model).__name__}; of a "

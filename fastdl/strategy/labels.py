@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fastdl import shapes
 from fastdl.errors import ArgumentError, DataError, ShapeError, suggest
 from fastdl.strategy import noise
 from fastdl.strategy.tables import percent, table
+from fastdl.typing import ArrayLike
 
 RANKINGS = ("posterior", "margin", "self_confidence")
 _SIGNIFICANT = 0.01  # of the p-value, after the correction for many pairs
@@ -159,8 +160,8 @@ class SuspectLabels:
 
 
 def suspect_labels(
-    labels: Any,
-    probabilities: Any,
+    labels: ArrayLike,
+    probabilities: ArrayLike,
     classes: Sequence[str] | None = None,
     by: str = "posterior",
 ) -> SuspectLabels:
@@ -288,7 +289,9 @@ def _disagreement(labels: np.ndarray, p: np.ndarray, by: str) -> np.ndarray:
     return others.max(axis=1) - p[rows, labels]
 
 
-def _checked(labels: Any, probabilities: Any) -> tuple[np.ndarray, np.ndarray]:
+def _checked(
+    labels: ArrayLike, probabilities: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
     p = shapes.array(probabilities, "suspect_labels: probabilities")
     if p.ndim != 2 or p.shape[1] < 2:
         raise ShapeError(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from fastdl.data import Subset, as_dataset
+from fastdl.data import DataLike, Subset, as_dataset
 from fastdl.errors import ArgumentError, DataError
 from fastdl.shapes import integer
 from fastdl.strategy.measure import Wrong, measure
@@ -212,8 +212,8 @@ class DataCurve:
 
 def learning_curve(
     fit: Callable[[Subset, int], Trainer],
-    train: Any,
-    dev: Any,
+    train: DataLike,
+    dev: DataLike,
     sizes: Sequence[int] | None = None,
     repeats: int = 1,
     seed: int = 0,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from numbers import Real
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from fastdl.errors import ArgumentError
 from fastdl.metrics import lower_is_better
+from fastdl.shapes.numbers import is_number
+
+LimitLike: TypeAlias = float | Sequence[float | None]
+"""A number, or a pair (low, high) with None for no limit."""
 
 
 class Limit(NamedTuple):
@@ -54,7 +57,11 @@ class Limit(NamedTuple):
         return value - self.low if self.high == math.inf else 0.0
 
 
-def as_limits(given: Mapping[str, Any] | None) -> list[Limit]:
+def _is_side(value: object) -> bool:
+    return value is None or (is_number(value) and not math.isnan(value))
+
+
+def as_limits(given: Mapping[str, LimitLike] | None) -> list[Limit]:
     """Return limits as `fastdl.strategy.choose` takes them.
 
     Raises
@@ -72,8 +79,8 @@ def as_limits(given: Mapping[str, Any] | None) -> list[Limit]:
     return [_limit(str(name), value) for name, value in given.items()]
 
 
-def _limit(name: str, given: Any) -> Limit:
-    if _is_number(given):
+def _limit(name: str, given: LimitLike) -> Limit:
+    if is_number(given) and not math.isnan(given):
         lower = lower_is_better(name)
         if lower is None:
             raise ArgumentError(
@@ -81,15 +88,13 @@ def _limit(name: str, given: Any) -> Limit:
                 f"not tell; give (None, {given}) or ({given}, None)"
             )
         given = (None, given) if lower else (given, None)
-    try:
-        low, high = given
-    except (TypeError, ValueError):
-        low = high = given = f"{given!r:.60}"
-    if not all(side is None or _is_number(side) for side in (low, high)):
+    sides = list(given) if isinstance(given, Iterable) else []
+    if len(sides) != 2 or not all(map(_is_side, sides)):
         raise ArgumentError(
             f"choose: the limit of {name!r} must be a number, or a pair (low, high) "
-            f"with None for no limit, got {given}"
+            f"with None for no limit, got {given!r:.60}"
         )
+    low, high = sides
     limit = Limit(
         name,
         -math.inf if low is None else float(low),
@@ -101,14 +106,6 @@ def _limit(name: str, given: Any) -> Limit:
             f"one of them, got ({low}, {high})"
         )
     return limit
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, Real)
-        and not isinstance(value, bool)
-        and not math.isnan(value)
-    )
 
 
 def shown(value: float | None) -> str:

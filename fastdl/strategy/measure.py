@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -16,9 +16,23 @@ from fastdl.strategy.diagnosis import Diagnosis, diagnose
 from fastdl.strategy.knobs import Settings
 from fastdl.strategy.optimisation import Symptom, symptoms
 from fastdl.train import History, Trainer
+from fastdl.train.batches import Source
+from fastdl.typing import ArrayLike, StrPath
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 # From labels or targets (m, ...) and outputs (m, ...): bool (m,), which are wrong.
-Wrong = Callable[[np.ndarray, np.ndarray], Any]
+Wrong = Callable[[np.ndarray, np.ndarray], ArrayLike]
+
+
+class DiagnoseOptions(TypedDict, total=False):
+    """Arguments of `diagnose` that a measurement does not give."""
+
+    train_dev: float
+    test: float
+    small: float
+    run: StrPath | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,10 @@ class Measured:
     available: int | None = None
 
     def diagnose(
-        self, human: float = 0.0, settings: Settings | None = None, **options: Any
+        self,
+        human: float = 0.0,
+        settings: Settings | None = None,
+        **options: Unpack[DiagnoseOptions],
     ) -> Diagnosis:
         """Diagnose these errors; the arguments are those of `diagnose`.
 
@@ -64,10 +81,10 @@ class Measured:
 def measure(
     trainer: Trainer,
     *,
-    train: Any,
-    dev: Any,
-    train_dev: Any = None,
-    test: Any = None,
+    train: Source,
+    dev: Source,
+    train_dev: Source | None = None,
+    test: Source | None = None,
     wrong: Wrong | None = None,
     history: History | None = None,
     progress: bool | None = None,
@@ -187,14 +204,15 @@ def _share(wrong: Wrong, y: np.ndarray, outputs: np.ndarray, name: str) -> float
 
 @no_grad()
 def _losses(
-    loss: Any, y: np.ndarray, outputs: np.ndarray
+    loss: object, y: np.ndarray, outputs: np.ndarray
 ) -> tuple[float | None, float | None]:
     """Return the loss on a set, and that of the best constant prediction.
 
     They are known for labels of classes under the cross-entropy.
     """
-    known = isinstance(loss, nn.CrossEntropyLoss) and loss.reduction == "mean"
-    if not known or y.ndim != 1:
+    if not isinstance(loss, nn.CrossEntropyLoss) or loss.reduction != "mean":
+        return None, None
+    if y.ndim != 1:
         return None, None
     classes = outputs.shape[1]
     counts = np.bincount(y.astype(np.int64), minlength=classes).astype(outputs.dtype)

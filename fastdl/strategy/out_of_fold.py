@@ -5,28 +5,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from fastdl import data, random
-from fastdl.data import Subset, as_dataset
+from fastdl.data import DataLike, Subset, as_dataset
 from fastdl.data.strata import class_labels
 from fastdl.errors import ArgumentError, DataError, ShapeError
 from fastdl.shapes import integer
 from fastdl.train import Callback, Recipe, Step, Trainer
+from fastdl.typing import ArrayLike
 
 Fit = Callable[[Subset, Sequence[Callback]], Trainer]
 
 
 def out_of_fold(
     fit: Recipe | Fit,
-    dataset: Any,
+    dataset: DataLike,
     k: int = 4,
     seed: int = 0,
     *,
     classes: int | None = None,
-    groups: Any = None,
+    groups: ArrayLike | None = None,
     progress: bool | None = None,
 ) -> np.ndarray:
     """Return the answers to all examples, each by a network that has not seen it.

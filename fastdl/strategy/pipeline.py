@@ -11,7 +11,7 @@ learning; error analysis by parts).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,9 @@ from fastdl.errors import ArgumentError, ShapeError, suggest
 from fastdl.metrics import Metric, as_metric
 from fastdl.strategy.tables import table
 
+# What passes between stages may be anything: arrays, boxes, texts.
 Stage = Callable[[Any, Any], Any]
-MetricLike = str | Metric | Callable[[Any, Any], float]
+MetricLike = str | Metric | Callable[[np.ndarray, np.ndarray], float]
 
 
 class Pipeline:
@@ -65,13 +66,13 @@ class Pipeline:
                     f"{stage!r:.60}"
                 )
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Sized) -> Any:
         """Return what the last stage gives for inputs x, (m, ...)."""
         return self._run(self.stages, x, x)
 
     def evaluate(
         self,
-        x: Any,
+        x: Sized,
         truth: Mapping[str, Any],
         metric: MetricLike = "accuracy",
         measures: Mapping[str, MetricLike] | None = None,
@@ -115,7 +116,7 @@ class Pipeline:
         for name, known in truth.items():
             _check_rows(f"the truth of {name!r} has", known, x)
 
-        def score(output: Any) -> float:
+        def score(output: np.ndarray) -> float:
             return _measured(metric, truth[last], output)
 
         as_it_is = before = score(self(x))
@@ -139,7 +140,7 @@ class Pipeline:
             as_metric(metric).name, len(x), as_it_is, tuple(rows), other
         )
 
-    def _run(self, names: Iterable[str], value: Any, x: Any) -> Any:
+    def _run(self, names: Iterable[str], value: Any, x: Sized) -> Any:
         """Return what these stages make of a value."""
         for name in names:
             value = self.stages[name](value, x)
@@ -227,13 +228,13 @@ class PipelineReport:
         return "\n".join([*table(cells), end])
 
 
-def _measured(metric: MetricLike, y_true: Any, y_pred: Any) -> float:
+def _measured(metric: MetricLike, y_true: np.ndarray, y_pred: np.ndarray) -> float:
     gathered = as_metric(metric)
     gathered.update(y_true, y_pred)
     return float(gathered.result())
 
 
-def _check_rows(what: str, values: Any, x: Any) -> None:
+def _check_rows(what: str, values: object, x: Sized) -> None:
     """Raise unless there is one row for each example, as far as rows can be counted."""
     if hasattr(values, "__len__") and len(values) != len(x):
         raise ShapeError(f"Pipeline: {what} {len(values)} rows for {len(x)} examples")

@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from fastdl.data import Subset
 from fastdl.errors import DataError, FastdlError
 from fastdl.files import read_file, read_json, write_text
 from fastdl.strategy.learning_curve import DataCurve, learning_curve
-from fastdl.strategy.measure import Measured, measure
+from fastdl.strategy.measure import Measured, Wrong, measure
 from fastdl.strategy.optimisation import Symptom
 from fastdl.train import FinishedRun, RunFolder, Trainer
+from fastdl.typing import Json
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _ERRORS, _CURVE = "errors", "data_curve"  # names in measures.json
 
@@ -61,8 +66,18 @@ def measure_run(run: FinishedRun, again: bool = False) -> Measured:
     return measured
 
 
+class CurveOptions(TypedDict, total=False):
+    """Arguments of `learning_curve`, but for fit, train and dev."""
+
+    sizes: Sequence[int] | None
+    repeats: int
+    seed: int
+    wrong: Wrong | None
+    progress: bool | None
+
+
 def learning_curve_run(
-    run: FinishedRun, again: bool = False, **options: Any
+    run: FinishedRun, again: bool = False, **options: Unpack[CurveOptions]
 ) -> DataCurve:
     """Repeat a finished run with growing parts of its training set.
 
@@ -102,7 +117,7 @@ def learning_curve_run(
         )
         return trainer
 
-    chosen = {"seed": job.seed} | options
+    chosen: CurveOptions = {"seed": job.seed, **options}
     curve = learning_curve(fit, parts.train, parts.dev, **chosen)
     if not options:
         content = {
@@ -114,7 +129,7 @@ def learning_curve_run(
     return curve
 
 
-def keep(folder: RunFolder, name: str, content: dict[str, Any]) -> None:
+def keep(folder: RunFolder, name: str, content: dict[str, Json]) -> None:
     """Keep JSON-able measurements of the model of a run, beside those of other names.
 
     Parameters

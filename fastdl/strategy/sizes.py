@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from numbers import Real
-from typing import Any
 
 import numpy as np
 
 from fastdl.errors import ArgumentError
 from fastdl.shapes import integer
+from fastdl.shapes.numbers import is_number
 
 _MOST = 10_000  # examples of a dev or test set, by the rule of thumb
 _ROUNDING = 1e-6  # of all examples, by which fractions may miss their sum
@@ -145,20 +144,20 @@ def examples_needed(difference: float, error: float) -> int:
     return max(1, math.ceil(_Z**2 * p * (1 - p) / d**2))
 
 
-def _wanted(name: str, size: Any, total: int) -> float:
+def _wanted(name: str, size: object, total: int) -> float:
     """Return a size as a number of examples, perhaps with a fraction of one."""
-    count = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
-    fraction = isinstance(size, (float, np.floating))
-    if (count and size >= 0) or (fraction and 0 <= size < 1):
-        return float(size if count else size * total)
+    if isinstance(size, (int, np.integer)) and not isinstance(size, bool):
+        if size >= 0:
+            return float(size)
+    elif isinstance(size, (float, np.floating)) and 0 <= size < 1:
+        return float(size * total)
     raise ArgumentError(
         f"{name} must be a fraction such as 0.2 or a count such as 500, got {size!r}"
     )
 
 
-def _fraction(name: str, value: Any) -> float:
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not 0 <= value <= 1:
+def _fraction(name: str, value: object) -> float:
+    if not is_number(value) or not 0 <= value <= 1:
         raise ArgumentError(f"{name} must be a fraction from 0 to 1, got {value!r}")
     return float(value)
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
-from fastdl.data import Concat, Dataset, Subset, as_dataset
+from fastdl.data import Concat, DataLike, Dataset, Subset, as_dataset
 from fastdl.errors import ArgumentError, DataError, suggest
 from fastdl.files import parse_json, read_tensors, reading, write_tensors
 from fastdl.shapes import array, rows
 from fastdl.strategy.split_report import SplitReport, report_on
 from fastdl.train.description import describe_data, differences
+from fastdl.typing import ArrayLike, Json
 
 PARTS = ("train", "train_dev", "dev", "test")
+Sources: TypeAlias = DataLike | Mapping[str, DataLike]
+Indices: TypeAlias = ArrayLike | Mapping[str, ArrayLike]
 _FORMAT = "fastdl.split"  # a text in the file, whose value is the version
 
 
@@ -53,7 +56,7 @@ class Split:
         integer, or a name is unknown.
     """
 
-    def __init__(self, data: Any, parts: Mapping[str, Any]) -> None:
+    def __init__(self, data: Sources, parts: Mapping[str, Indices]) -> None:
         if not isinstance(parts, Mapping):
             raise ArgumentError(
                 f"Split: expected indices by part, such as {{'train': range(800)}}, "
@@ -163,7 +166,7 @@ class Split:
         write_tensors(tensors, path, {_FORMAT: "1", "data": json.dumps(prints)})
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], data: Any) -> Split:
+    def load(cls, path: str | os.PathLike[str], data: Sources) -> Split:
         """Return a split that was saved, of the same data.
 
         Parameters
@@ -206,7 +209,7 @@ class Split:
         # In the order of before, which is that of the examples of a part.
         return cls({name: sources[name] for name in saved}, parts)
 
-    def _checked(self, part: str, given: Any) -> dict[str, np.ndarray]:
+    def _checked(self, part: str, given: object) -> dict[str, np.ndarray]:
         """Return the indices of a part as arrays, without sources that it has not."""
         if not isinstance(given, Mapping):
             raise ArgumentError(
@@ -250,12 +253,12 @@ class Split:
         return subsets[0] if len(subsets) == 1 else Concat(*subsets)
 
 
-def _sources(data: Any) -> dict[str, Dataset]:
+def _sources(data: Sources) -> dict[str, Dataset]:
     named = data if isinstance(data, Mapping) else {"data": data}
     return {name: as_dataset(source) for name, source in named.items()}
 
 
-def _fingerprint(dataset: Dataset) -> dict[str, Any]:
+def _fingerprint(dataset: Dataset) -> dict[str, Json]:
     """Describe data by what they are: the code that gives them may be another."""
     described = describe_data(dataset)
     described.pop("code", None)

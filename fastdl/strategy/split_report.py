@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -154,16 +153,18 @@ def report_on(
 
 
 def _by_class(
-    labels: Mapping[str, Any],
+    labels: Mapping[str, np.ndarray | None],
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the classes, and how many examples of each there are by part."""
-    for y in labels.values():
+    known: dict[str, np.ndarray] = {}
+    for name, y in labels.items():
         if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
             return np.empty(0, np.int64), {}
-    classes = np.unique(np.concatenate(list(labels.values())))
+        known[name] = y
+    classes = np.unique(np.concatenate(list(known.values())))
     return classes, {
         name: np.bincount(np.searchsorted(classes, y), minlength=len(classes))
-        for name, y in labels.items()
+        for name, y in known.items()
     }
 
 
@@ -199,7 +200,9 @@ def _digests(x: np.ndarray) -> list[bytes]:
     return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in x]
 
 
-def _differing(first: Any, second: Any, pairs: np.ndarray) -> int:
+def _differing(
+    first: np.ndarray | None, second: np.ndarray | None, pairs: np.ndarray
+) -> int:
     """Return how many pairs of examples have different labels."""
     if first is None or second is None:
         return 0

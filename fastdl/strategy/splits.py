@@ -9,19 +9,22 @@ Source: Ng, *Machine Learning Yearning*, 2018, chapters 5 to 12 and 36 to 42.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
-from fastdl.data import Concat, Dataset, Subset, as_dataset, split
+from fastdl.data import Concat, DataLike, Dataset, Subset, as_dataset, split
 from fastdl.data.strata import group_numbers
 from fastdl.errors import ArgumentError, DataError
 from fastdl.strategy.sizes import counts_of, rule_of_thumb
 from fastdl.strategy.split import Split
+from fastdl.typing import ArrayLike
+
+Groups: TypeAlias = tuple[ArrayLike | None, ArrayLike | None]
 
 
 def train_dev_test(
-    data: Any,
+    data: DataLike,
     train: float | None = None,
     dev: float | None = None,
     test: float | None = None,
@@ -29,7 +32,7 @@ def train_dev_test(
     *,
     seed: int = 0,
     stratify: bool = False,
-    groups: Any = None,
+    groups: ArrayLike | None = None,
 ) -> Split:
     """Split data of one source at random.
 
@@ -59,7 +62,7 @@ def train_dev_test(
     """
     dataset = as_dataset(data)
     if train is None and dev is None and test is None:
-        sizes: dict[str, Any] = dict(rule_of_thumb(len(dataset)))
+        sizes: dict[str, float | None] = dict(rule_of_thumb(len(dataset)))
     else:
         sizes = {"train": train, "dev": dev or 0, "test": test or 0}
     counts = counts_of("train_dev_test", sizes, len(dataset))
@@ -73,8 +76,8 @@ def train_dev_test(
 
 
 def split_sources(
-    other: Any,
-    target: Any,
+    other: DataLike,
+    target: DataLike,
     target_in_train: float | None = None,
     dev: float | None = None,
     test: float | None = None,
@@ -82,7 +85,7 @@ def split_sources(
     *,
     seed: int = 0,
     stratify: bool = False,
-    groups: tuple[Any, Any] | None = None,
+    groups: Groups | None = None,
 ) -> Split:
     """Split two sources: many examples from elsewhere, and fewer of those that count.
 
@@ -133,7 +136,7 @@ def split_sources(
     of_other, of_target = _pair(groups)
     cut = _cut(sources["target"], counts, seed, stratify, of_target)
     trained = cut.pop("train", np.arange(0))
-    if groups is not None:
+    if of_other is not None and of_target is not None:
         group_numbers(of_other, m, "split_sources: other")  # for its checks
         held = np.concatenate([of_target[indices] for indices in cut.values()])
         shared = np.intersect1d(of_other, held).tolist()
@@ -150,7 +153,7 @@ def split_sources(
         both, names = sources["other"], of_other
         if len(trained):
             both = Concat(both, Subset(sources["target"], trained))
-            if groups is not None:
+            if of_other is not None and of_target is not None:
                 names = np.concatenate([of_other, of_target[trained]])
         for name, chosen in _aside(both, train_dev, seed, stratify, names).items():
             of_both = {"other": chosen[chosen < m], "target": chosen[chosen >= m] - m}
@@ -159,7 +162,11 @@ def split_sources(
 
 
 def _cut(
-    dataset: Dataset, counts: dict[str, int], seed: int, stratify: bool, groups: Any
+    dataset: Dataset,
+    counts: dict[str, int],
+    seed: int,
+    stratify: bool,
+    groups: ArrayLike | None,
 ) -> dict[str, np.ndarray]:
     """Return the indices of each part that has a size."""
     wanted = {name: count for name, count in counts.items() if count}
@@ -168,14 +175,20 @@ def _cut(
 
 
 def _aside(
-    train: Dataset, train_dev: float, seed: int, stratify: bool, groups: Any
+    train: Dataset,
+    train_dev: float,
+    seed: int,
+    stratify: bool,
+    groups: ArrayLike | None,
 ) -> dict[str, np.ndarray]:
     """Return which examples of a training set stay in it, and which are train-dev."""
     counts = counts_of("train_dev", {"train": None, "train_dev": train_dev}, len(train))
     return _cut(train, counts, seed, stratify, groups)
 
 
-def _pair(groups: Any) -> tuple[Any, Any]:
+def _pair(
+    groups: Groups | None,
+) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
     if groups is None:
         return None, None
     if not isinstance(groups, (tuple, list)) or len(groups) != 2:

@@ -19,15 +19,15 @@ import math
 import warnings
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any
 
 import numpy as np
 
 from fastdl import shapes
-from fastdl.data import as_dataset, as_float, uniform
+from fastdl.data import DataLike, as_dataset, as_float, uniform
 from fastdl.data.dataset import Batch, take_real
 from fastdl.errors import ArgumentError, DataError, DtypeError, ShapeError
 from fastdl.shapes import holds_pictures, integer
+from fastdl.shapes.numbers import is_number
 from fastdl.strategy.coverage import (
     REPEATS,
     Coverage,
@@ -36,12 +36,15 @@ from fastdl.strategy.coverage import (
     coverage_of,
     lengths,
 )
+from fastdl.typing import ArrayLike
 
 _LOUDEST = 200.0  # dB either way; beyond, one of the two is lost in rounding
 _PLACE = 3  # random numbers that decide a piece
 
 
-def mix(signal: Any, noise: Any, snr_db: float, seed: int = 0) -> np.ndarray:
+def mix(
+    signal: ArrayLike, noise: ArrayLike, snr_db: float, seed: int = 0
+) -> np.ndarray:
     """Return a signal with noise, at a signal-to-noise ratio that is met exactly.
 
     Of noise that is longer a piece is taken, at a place that the seed decides, but not
@@ -123,7 +126,7 @@ class Mix:
 
     def __init__(
         self,
-        noise: Sequence[Any] | np.ndarray,
+        noise: Sequence[ArrayLike] | np.ndarray,
         snr_db: float | tuple[float, float] = (0.0, 20.0),
         probability: float = 1.0,
     ) -> None:
@@ -140,8 +143,7 @@ class Mix:
             if not source.any():
                 raise DataError(f"Mix: source {number} is silent, its power is 0")
         self.snr_db = _range(snr_db)
-        number = isinstance(probability, Real) and not isinstance(probability, bool)
-        if not number or not 0 <= probability <= 1:
+        if not is_number(probability) or not 0 <= probability <= 1:
             raise ArgumentError(
                 f"Mix: probability must be from 0 to 1, got {probability!r}"
             )
@@ -183,7 +185,7 @@ class Mix:
         return mixed, y
 
     def coverage(
-        self, data: Any, epochs: int = 1, rate: float | None = None
+        self, data: DataLike, epochs: int = 1, rate: float | None = None
     ) -> Coverage:
         """Return how much of the noise is heard in a training, and how often.
 
@@ -307,7 +309,7 @@ def _like_signal(
     return noise
 
 
-def _real(name: str, values: Any, batch: bool = False) -> np.ndarray:
+def _real(name: str, values: ArrayLike, batch: bool = False) -> np.ndarray:
     """Return finite real numbers, pictures of bytes in [0, 1]."""
     array = shapes.array(values, name)
     if array.dtype.kind not in "iuf":
@@ -322,16 +324,15 @@ def _real(name: str, values: Any, batch: bool = False) -> np.ndarray:
     return array
 
 
-def _decibel(name: str, value: Any) -> float:
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not abs(value) <= _LOUDEST:
+def _decibel(name: str, value: object) -> float:
+    if not is_number(value) or not abs(value) <= _LOUDEST:
         raise ArgumentError(
             f"{name} must be decibel from -{_LOUDEST:g} to {_LOUDEST:g}, got {value!r}"
         )
     return float(value)
 
 
-def _range(snr_db: Any) -> tuple[float, float]:
+def _range(snr_db: float | Sequence[float]) -> tuple[float, float]:
     pair = snr_db if isinstance(snr_db, (tuple, list)) else (snr_db, snr_db)
     if len(pair) != 2 or not _decibel("Mix: snr_db", pair[0]) <= _decibel(
         "Mix: snr_db", pair[1]

@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 
 from fastdl.errors import ArgumentError, DataError, suggest
 from fastdl.files import check_writable, keep_aside, read_json, write_text
+from fastdl.typing import Json
 
 CATEGORIES = (
     "incorrectly labelled",
@@ -202,7 +203,7 @@ class Tags:
             )
         self._replace({n: has for n, has in self._members.items() if n != category})
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return all as JSON-able data, which `parse_tags` reads."""
         tags = {name: sorted(has) for name, has in self._members.items()}
         return {"format": _FORMAT, "examples": self.examples, "tags": tags}
@@ -268,7 +269,7 @@ class _Newer(DataError):
     """A file that is not damaged, but of a fastdl that is not here yet."""
 
 
-def parse_tags(content: Any, source: object) -> tuple[dict[str, Any], Members]:
+def parse_tags(content: object, source: object) -> tuple[dict[str, Any], Members]:
     """Return what JSON data of `Tags.to_dict` say: the examples, and the tags.
 
     Raises
@@ -276,6 +277,8 @@ def parse_tags(content: Any, source: object) -> tuple[dict[str, Any], Members]:
     DataError
         They are no tags, or of a newer fastdl; the message begins with `source`.
     """
+    if not isinstance(content, dict):
+        raise DataError(f"{source} is damaged, it holds no tags: {content!r:.60}")
     try:
         version = content["format"]
         if type(version) is int and version > _FORMAT:
@@ -296,7 +299,7 @@ def parse_tags(content: Any, source: object) -> tuple[dict[str, Any], Members]:
     return examples, members
 
 
-def check_category(name: Any) -> str:
+def check_category(name: object) -> str:
     """Return the name of a category without spaces around it.
 
     Raises
@@ -314,7 +317,7 @@ def check_category(name: Any) -> str:
     return text
 
 
-def check_examples(indices: Iterable[Any], count: int) -> None:
+def check_examples(indices: Iterable[object], count: int) -> None:
     """Raise ArgumentError unless all are examples, integers from 0 to `count` - 1."""
     for index in indices:
         if type(index) is not int or not 0 <= index < count:

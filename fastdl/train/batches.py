@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from numbers import Number
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from fastdl.data import ArrayDataset, DataLoader
-from fastdl.data.dataset import is_array_like
+from fastdl.data.dataset import DataLike, is_array_like
 from fastdl.errors import ArgumentError
 from fastdl.nn import Module
+from fastdl.train.losses import LossLike
 from fastdl.train.targets import as_targets
+from fastdl.typing import ArrayLike
+
+Source: TypeAlias = DataLike | DataLoader
+"""Data that bring their labels themselves, or inputs x alone."""
 
 
-def one_source(operation: str, x: Any, y: Any, second: str) -> Any:
+def one_source(operation: str, x: Source, y: ArrayLike | None, second: str) -> Source:
     """Return the x and y of a call as one source of data.
 
     Parameters
     ----------
     operation : str
         For the messages.
-    x, y : Any
+    x, y
         What the user gave; y None when x is all there is.
     second : str
         The option that a number in the second place was meant for.
@@ -52,13 +57,13 @@ def one_source(operation: str, x: Any, y: Any, second: str) -> Any:
     return ArrayDataset(x, y)
 
 
-def as_loader(data: Any, batch_size: int = 256) -> DataLoader:
+def as_loader(data: Source, batch_size: int = 256) -> DataLoader:
     """Return a loader as it is, other data in batches, in order."""
     return data if isinstance(data, DataLoader) else DataLoader(data, batch_size)
 
 
 def training_loader(
-    train: Any, batch_size: int, shuffle: bool, seed: int
+    train: Source, batch_size: int, shuffle: bool, seed: int
 ) -> DataLoader:
     """Return a loader as it is, other data in batches as they are asked for.
 
@@ -78,7 +83,7 @@ def training_loader(
 
 
 def converted(
-    batches: Iterable[tuple], model: Module, loss: Callable | None = None
+    batches: Iterable[tuple], model: Module, loss: LossLike | None = None
 ) -> Iterator[tuple]:
     """Give the batches in the type of the model's parameters.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from fastdl.shapes import integer
 from fastdl.train.callback import Callback
 from fastdl.train.monitor import Monitor
 from fastdl.train.state import check_like, count
+from fastdl.typing import StrPath
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
@@ -151,7 +151,7 @@ class ModelCheckpoint(Callback):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: StrPath,
         monitor: str = "val_loss",
         mode: str | None = None,
     ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastdl.errors import ArgumentError
+from fastdl.typing import StrPath
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
@@ -63,7 +64,7 @@ class Callback:
         names = inspect.signature(type(self)).parameters
         return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
-    def writes(self) -> Sequence[str | os.PathLike[str]]:
+    def writes(self) -> Sequence[StrPath]:
         """Return the paths of the files that it writes, each anew while it trains.
 
         Two writers of one file are refused by ``fit``.
@@ -79,7 +80,7 @@ class Callback:
 
 
 def check_callbacks(
-    callbacks: Sequence[Callback], checkpoint: str | os.PathLike[str] | None = None
+    callbacks: Sequence[Callback], checkpoint: StrPath | None = None
 ) -> None:
     """Raise ArgumentError when one is no Callback, or two write one file.
 
@@ -107,5 +108,5 @@ def check_callbacks(
             writers[place] = name
 
 
-def _place(path: str | os.PathLike[str]) -> str:
+def _place(path: StrPath) -> str:
     return os.path.normcase(os.path.realpath(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from fastdl.train.fingerprint import text_of
 from fastdl.train.schedule import Schedule
 from fastdl.train.snapshot import Snapshot
 from fastdl.train.state import check_like, checked_number, count, get
+from fastdl.typing import StrPath
 
 _KEY = "fastdl.checkpoint"  # in the file's metadata
 _FORMAT = 2  # 1 did not describe the run
@@ -48,7 +48,7 @@ class Checkpoint:
         Whose state it holds, as it is before the first step.
     """
 
-    def __init__(self, path: str | os.PathLike[str], run: Run) -> None:
+    def __init__(self, path: StrPath, run: Run) -> None:
         self.path = Path(path)
         self._trainer, self._loader = run.trainer, run.loader
         self._callbacks = run.callbacks
@@ -171,17 +171,17 @@ class Checkpoint:
             for option in own.keys() & _changed_options(saved.changed, own):
                 group[option] = own[option]
 
-    def _compare(self, state: dict[str, Any], allow_changes: Any) -> set[str]:
+    def _compare(self, state: dict[str, Any], allow_changes: object) -> set[str]:
         """Return the names of what differs; ArgumentError unless they are allowed."""
-        allow_changes = _names(allow_changes)
+        allowed = _names(allow_changes)
         # "epochs" is compared only where a schedule depends on it.
         known = {"epochs", *self._description, *state.get("run", {})}
-        for name in allow_changes:
+        for name in allowed:
             if not isinstance(name, str) or name not in known:
                 hint = suggest(name, sorted(known))
                 raise ArgumentError(f"fit: allow_changes: there is no {name!r}{hint}")
         found = self._differences(state)
-        refused = [name for name in found if name not in allow_changes]
+        refused = [name for name in found if name not in allowed]
         if refused:
             raise ArgumentError(
                 f"fit: {self.path} is of another training (there, now):\n"
@@ -238,7 +238,7 @@ class Checkpoint:
             raise DataError(f"{self.path}: {what}: {reason}") from error
 
 
-def _check(state: Any, arrays: dict[str, np.ndarray]) -> None:
+def _check(state: object, arrays: dict[str, np.ndarray]) -> None:
     """Raise DataError unless the state has the form that `Checkpoint.save` gives it."""
     if not isinstance(state, dict):
         raise DataError(f"expected a JSON object, got {state!r:.60}")
@@ -280,7 +280,7 @@ def _check_optimizer(
             raise DataError(f"{name!r} must be of a real type, got {array.dtype}")
 
 
-def _check_kinds(saved: Any, own: Any, place: str) -> None:
+def _check_kinds(saved: Any, own: object, place: str) -> None:
     """Raise DataError unless two values are alike in form: lists, numbers, ..."""
     if isinstance(own, dict):
         for name, value in own.items():
@@ -298,7 +298,7 @@ def _check_kinds(saved: Any, own: Any, place: str) -> None:
         get({place: saved}, place, str, "a text")
 
 
-def _names(allow_changes: Any) -> Sequence[str]:
+def _names(allow_changes: object) -> Sequence[str]:
     """Return the names of what may differ as a list."""
     if allow_changes is None or isinstance(allow_changes, str):
         return [] if allow_changes is None else [allow_changes]
@@ -322,18 +322,18 @@ def _place(names: list[str], name: str, before: int) -> int | None:
     return places[before] if before < len(places) else None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Return a number of NumPy as one that JSON has."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"a checkpoint cannot hold a {type(value).__name__}: {value!r:.60}")
 
 
-def _prefixed(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _prefixed(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {f"{prefix}.{name}": array for name, array in arrays.items()}
 
 
-def _within(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _within(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {
         name.removeprefix(f"{prefix}."): array
         for name, array in arrays.items()

@@ -1,20 +1,17 @@
-"""Checks of the data before training, and the search for what broke a loss."""
+"""Checks of the data and of layers before training."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any
 
 import numpy as np
 
 from fastdl import shapes
-from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader, Dataset
 from fastdl.errors import DataError, NonFiniteError
 from fastdl.nn import BCEWithLogitsLoss, CrossEntropyLoss, Module, Standardize
 from fastdl.shapes import check_probabilities
+from fastdl.train.losses import LossLike
 
 _NUMBERS = 1 << 20  # looked at in one go
 _ROUNDING = 1e-3  # of the sum of a row of probabilities, as the metrics have it
@@ -39,7 +36,7 @@ def check_finite(dataset: Dataset, name: str) -> None:
 
 
 def check_targets(
-    loader: DataLoader, loss: Callable, output_shape: tuple[int, ...], name: str
+    loader: DataLoader, loss: LossLike, output_shape: tuple[int, ...], name: str
 ) -> None:
     """Raise unless a cross-entropy can use all labels or targets of the data.
 
@@ -92,7 +89,7 @@ def check_statistics(model: Module, examples: int) -> None:
             warnings.warn(
                 f"fit: layer '{name}' (Standardize) is not fitted, so it changes "
                 f"nothing; call its .fit(train) first",
-                stacklevel=3,
+                stacklevel=4,
             )
         if fitted_on is not None and fitted_on > examples and not module.frozen:
             warnings.warn(
@@ -100,73 +97,5 @@ def check_statistics(model: Module, examples: int) -> None:
                 f"examples, but the training set has {examples:,}; if dev or test data "
                 f"were among them, fit it on the training set alone (freeze() it if "
                 f"its statistics come from elsewhere on purpose)",
-                stacklevel=3,
+                stacklevel=4,
             )
-
-
-class Buffers:
-    """The buffers of a model (batch statistics, dropout counters), to be put back.
-
-    Parameters
-    ----------
-    model : Module
-        All its sizes known.
-    """
-
-    def __init__(self, model: Module) -> None:
-        self._arrays = list(model.buffers())
-        self._saved = [array.copy() for array in self._arrays]
-
-    def save(self) -> None:
-        """Remember the values of now."""
-        for array, saved in zip(self._arrays, self._saved, strict=True):
-            saved[...] = array
-
-    def restore(self) -> None:
-        """Put the remembered values back."""
-        for array, saved in zip(self._arrays, self._saved, strict=True):
-            array[...] = saved
-
-
-def first_bad(model: Module, loss: Callable, x: np.ndarray) -> str:
-    """Tell what is the first to be NaN or infinite on the way to the loss.
-
-    The forward pass runs again, in the model's present mode, watched by hooks. It
-    changes the buffers of the model.
-
-    Returns
-    -------
-    str
-        The end of an error message.
-    """
-    if not np.isfinite(x).all():
-        return "the batch x itself is not finite; look at the data and the transform"
-    for name, parameter in model.named_parameters():
-        if not np.isfinite(parameter.data).all():
-            return (
-                f"parameter '{name}' is not finite: an earlier update broke it; start "
-                f"again with a lower learning rate"
-            )
-    found: list[Module] = []
-
-    def look(module: Module, inputs: tuple, output: Any) -> None:
-        if isinstance(output, Tensor) and not np.isfinite(output.data).all():
-            found.append(module)
-
-    with ExitStack() as stack, no_grad():
-        for module in model.modules():
-            stack.callback(module.register_forward_hook(look).remove)
-        model(x)
-    if found:
-        names = {id(module): name for name, module in model.named_modules()}
-        name, kind = names[id(found[0])], type(found[0]).__name__
-        layer = f"layer '{name}' ({kind})" if name else f"the model ({kind})"
-        return (
-            f"{layer} is the first whose output is not finite; lower the learning "
-            f"rate, or normalise the inputs"
-        )
-    kind = type(loss).__name__ if isinstance(loss, Module) else "a function"
-    return (
-        f"the model's output is finite but the loss of it ({kind}) is not; look at the "
-        f"targets, or lower the learning rate"
-    )

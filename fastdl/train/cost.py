@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from fastdl import nn, optim
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, ShapeError
-from fastdl.train.losses import as_module
+from fastdl.train.losses import LossLike, as_module
 
 Penalty = Callable[[nn.Module], Tensor]
 Penalties = Penalty | Sequence[Penalty]
@@ -41,7 +40,7 @@ class Cost:
     def __init__(
         self,
         model: nn.Module,
-        loss: Callable[..., Tensor],
+        loss: LossLike,
         regularization: Penalties,
         who: str,
     ) -> None:
@@ -64,7 +63,7 @@ class Cost:
                     f"{penalty!r:.60}"
                 )
 
-    def __call__(self, outputs: Tensor, y: Any, *weight: np.ndarray) -> Tensor:
+    def __call__(self, outputs: Tensor, y: np.ndarray, *weight: np.ndarray) -> Tensor:
         """Return the cost.
 
         Raises
@@ -110,7 +109,7 @@ class Cost:
         return float(weight[0].sum() if weight else len(y))
 
 
-def _takes_weights(loss: Callable[..., Tensor]) -> str | None:
+def _takes_weights(loss: LossLike) -> str | None:
     """Return the name by which a loss takes weights, "" by place, None not at all."""
     function = loss.forward if isinstance(loss, nn.Module) else loss
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,10 +18,9 @@ from fastdl.train.fingerprint import (
     described_class,
     text_of,
 )
+from fastdl.train.learner import Learner
 from fastdl.train.schedule import Schedule
-
-if TYPE_CHECKING:
-    from fastdl.train.trainer import Trainer
+from fastdl.typing import Json
 
 _SAMPLE = 64  # examples of data that are not in memory
 _NAMES = ("names", "files", "paths")  # attributes that may tell the examples apart
@@ -38,7 +36,7 @@ class Run:
 
     Parameters
     ----------
-    trainer : Trainer
+    trainer : Learner
         Its model has all sizes known when `describe` is called.
     loader : DataLoader
         What it trains on.
@@ -52,7 +50,7 @@ class Run:
 
     def __init__(
         self,
-        trainer: Trainer,
+        trainer: Learner,
         loader: DataLoader,
         validation: DataLoader | None,
         callbacks: Sequence[Callback],
@@ -63,7 +61,7 @@ class Run:
         self._loader = describe_loader(loader)
         self._validation = None if validation is None else describe_loader(validation)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Json]:
         """Return by name what decides the weights after each epoch.
 
         The names are those by which ``fit(allow_changes=)`` lets one differ. An option
@@ -95,7 +93,7 @@ class Run:
             described["epochs"] = self.epochs
         return described
 
-    def _optimizer(self) -> dict[str, Any]:
+    def _optimizer(self) -> dict[str, Json]:
         """Return the class, and the names of the parameters in each group."""
         named = self.trainer.model.named_parameters()
         names = {id(parameter): name for name, parameter in named}
@@ -110,7 +108,7 @@ class Run:
             ),
         }
 
-    def _rates(self, schedules: list[Schedule]) -> dict[str, Any]:
+    def _rates(self, schedules: list[Schedule]) -> dict[str, Json]:
         """Describe schedules; of the rates before they keep the ratios alone."""
         rates = [group["lr"] for group in self.trainer.optimizer.param_groups]
         return {
@@ -119,7 +117,7 @@ class Run:
         }
 
 
-def _describe_model(model: Module) -> Any:
+def _describe_model(model: Module) -> Json:
     """Describe a model by what a run of it does not change.
 
     A counter, or an output that is kept to be looked at, decides nothing.
@@ -132,7 +130,7 @@ def _describe_model(model: Module) -> Any:
     return _common(before, describe(model))
 
 
-def _common(one: Any, other: Any) -> Any:
+def _common(one: Json, other: Json) -> Json:
     """Return what two descriptions have in common."""
     if isinstance(one, dict) and isinstance(other, dict):
         return {
@@ -143,7 +141,7 @@ def _common(one: Any, other: Any) -> Any:
     return one if text_of(one) == text_of(other) else None
 
 
-def options(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def options(groups: Sequence[Mapping[str, object]]) -> dict[str, Json]:
     """Describe the options of parameter groups, by name."""
     return {
         name: _one_or_all([group.get(name) for group in groups])
@@ -152,14 +150,14 @@ def options(groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _one_or_all(values: list[Any]) -> Any:
+def _one_or_all(values: list[object]) -> Json:
     """Return the value of all groups, or one for each."""
     described = [describe(value) for value in values]
     alike = len(set(map(text_of, described))) == 1
     return described[0] if alike else described
 
 
-def describe_loader(loader: DataLoader) -> dict[str, Any]:
+def describe_loader(loader: DataLoader) -> dict[str, Json]:
     """Describe a loader and its data by what decides the batches."""
     return {
         "data": describe_data(loader.dataset),
@@ -171,7 +169,7 @@ def describe_loader(loader: DataLoader) -> dict[str, Any]:
     }
 
 
-def describe_data(dataset: Dataset) -> dict[str, Any]:
+def describe_data(dataset: Dataset) -> dict[str, Json]:
     """Describe a data set.
 
     Arrays in memory, and parts of them, by a digest of every example: the same examples
@@ -183,7 +181,7 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
     Of a `Concat` each data set is described on its own.
     """
     whole, rows = _whole(dataset)
-    described: dict[str, Any] = {"examples": len(dataset)}
+    described: dict[str, Json] = {"examples": len(dataset)}
     if type(whole) is Concat:
         described["rows"] = None if rows is None else describe_array(rows)
         return described | {"parts": [describe_data(part) for part in whole.datasets]}
@@ -199,7 +197,7 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
     return described
 
 
-def _labels(dataset: Dataset, whole: Dataset) -> dict[str, Any]:
+def _labels(dataset: Dataset, whole: Dataset) -> dict[str, np.ndarray | None]:
     """Return y and weight, unless each would take a pass through all the examples."""
     if isinstance(whole, MapDataset):
         return {"y": dataset.y} if whole.remembers_labels else {}
@@ -214,7 +212,7 @@ def _whole(dataset: Dataset) -> tuple[Dataset, np.ndarray | None]:
     return whole, dataset.indices if rows is None else rows[dataset.indices]
 
 
-def _is_mapped(array: Any) -> bool:
+def _is_mapped(array: object) -> bool:
     """Whether the values lie in a file that is mapped into memory."""
     while isinstance(array, np.ndarray):
         if isinstance(array, np.memmap):
@@ -223,7 +221,7 @@ def _is_mapped(array: Any) -> bool:
     return False
 
 
-def _names(dataset: Any, rows: np.ndarray | None) -> Any:
+def _names(dataset: Dataset, rows: np.ndarray | None) -> Json:
     """Return a digest of the last two parts of each name, and the sizes of files."""
     for attribute in _NAMES:
         names = getattr(dataset, attribute, None)
@@ -241,7 +239,7 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def _sample(dataset: Dataset) -> Any:
+def _sample(dataset: Dataset) -> Json:
     rng = np.random.default_rng(0)
     count = len(dataset)
     rows = np.sort(rng.choice(count, min(count, _SAMPLE), replace=False))
@@ -252,7 +250,7 @@ def _sample(dataset: Dataset) -> Any:
 # Comparing
 
 
-def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+def differences(saved: Mapping[str, Json], now: Mapping[str, Json]) -> dict[str, str]:
     """Return by name what differs between two descriptions, as lines for people."""
     found = {}
     for name in {**saved, **now}:
@@ -265,7 +263,7 @@ def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, s
     return found
 
 
-def _lines(place: str, saved: Any, now: Any) -> list[str]:
+def _lines(place: str, saved: Json, now: Json) -> list[str]:
     if text_of(saved) == text_of(now):
         return []
     if isinstance(saved, list) and isinstance(now, list) and len(saved) == len(now):
@@ -286,13 +284,13 @@ def _lines(place: str, saved: Any, now: Any) -> list[str]:
     return [f"{place}: {_shown(saved)}, now {_shown(now)}"]
 
 
-def _labelled(items: list[Any]) -> dict[str, Any]:
+def _labelled(items: list[Json]) -> dict[str, Json]:
     """Return items by their places, and their classes if they have any."""
     names = [item.get("class", "") if isinstance(item, dict) else "" for item in items]
     return {f"{i} {names[i]}".strip(): item for i, item in enumerate(items)}
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Json) -> str:
     if isinstance(value, list):
         value = [
             i["class"] if isinstance(i, dict) and "class" in i else i for i in value

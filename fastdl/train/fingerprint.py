@@ -20,20 +20,21 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from io import IOBase
 from logging import Logger
 from pathlib import PurePath
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from fastdl.autograd import Tensor
 from fastdl.errors import FastdlError
 from fastdl.nn import Module
+from fastdl.typing import Json
 
 _LONGEST = 64  # a longer list is described by its digest
 _ROWS = 2**24  # bytes that are hashed in one go
@@ -42,7 +43,11 @@ _OUTSIDE = (IOBase, Logger, ModuleType)  # they hang together with all the world
 _PASSING = ("training", "input_shape")  # attributes of a module that are no settings
 
 
-def describe(value: Any) -> Any:
+@overload
+def describe(value: Mapping[str, object]) -> dict[str, Json]: ...
+@overload
+def describe(value: object) -> Json: ...
+def describe(value: object) -> Json:
     """Return JSON-able data that two objects share when they do the same thing."""
     try:
         return _Describer().of(value)
@@ -50,12 +55,14 @@ def describe(value: Any) -> Any:
         return {"class": name_of(type(value))}
 
 
-def text_of(description: Any) -> str:
+def text_of(description: Json) -> str:
     """Return a description as the text by which it is compared."""
     return json.dumps(description, sort_keys=True)
 
 
-def describe_array(array: np.ndarray, rows: np.ndarray | None = None) -> dict[str, Any]:
+def describe_array(
+    array: np.ndarray, rows: np.ndarray | None = None
+) -> dict[str, Json]:
     """Describe an array, or those rows of it, without a copy of the whole.
 
     Parameters
@@ -73,9 +80,9 @@ def describe_array(array: np.ndarray, rows: np.ndarray | None = None) -> dict[st
     }
 
 
-def described_class(cls: type) -> dict[str, Any]:
+def described_class(cls: type) -> dict[str, Json]:
     """Return the name of a class, with a digest of its code unless it is ours."""
-    named = {"class": name_of(cls)}
+    named: dict[str, Json] = {"class": name_of(cls)}
     if _is_ours(cls):
         return named
     parts = [
@@ -94,7 +101,7 @@ class _Describer:
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
 
-    def of(self, value: Any) -> Any:
+    def of(self, value: object) -> Json:
         if isinstance(value, np.generic):
             value = value.item()
         if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
@@ -112,7 +119,7 @@ class _Describer:
         if isinstance(value, (Tensor, np.ndarray)):
             return self._array(value.data if isinstance(value, Tensor) else value)
         if isinstance(value, Mapping):
-            return {str(key): self.of(part) for key, part in value.items()}
+            return self._fields(value)
         if isinstance(value, (list, tuple)):
             return _shortened(list(map(self.of, value)))
         if isinstance(value, (set, frozenset)):
@@ -124,12 +131,15 @@ class _Describer:
             }
         return self._callable(value) if callable(value) else self._unknown(value)
 
-    def _array(self, array: np.ndarray) -> Any:
+    def _fields(self, fields: Mapping) -> dict[str, Json]:
+        return {str(name): self.of(part) for name, part in fields.items()}
+
+    def _array(self, array: np.ndarray) -> Json:
         if array.dtype.kind == "O":
             return self.of(array.tolist())
         return describe_array(array)
 
-    def _callable(self, value: Any) -> Any:
+    def _callable(self, value: Callable[..., object]) -> Json:
         if isinstance(value, partial):
             return {
                 "function": self.of(value.func),
@@ -143,7 +153,7 @@ class _Describer:
         # With a name it is a class, or written in C.
         return name_of(value) if hasattr(value, "__name__") else self._unknown(value)
 
-    def _function(self, function: FunctionType) -> Any:
+    def _function(self, function: FunctionType) -> Json:
         """Describe a function; of our own the name is enough, but for a closure."""
         fields = _closure(function)
         if not _is_ours(function):
@@ -152,45 +162,47 @@ class _Describer:
         name = name_of(function)
         return self._once(function, {"function": name}, fields) if fields else name
 
-    def _unknown(self, value: Any) -> Any:
+    def _unknown(self, value: object) -> Json:
         fields = _made_with(value)
         if not fields and _ADDRESS not in repr(value):  # a complex number, a date, ...
             fields = {"value": repr(value)}
         return self._object(value, fields)
 
-    def _object(self, value: Any, fields: dict[str, Any]) -> Any:
+    def _object(self, value: object, fields: dict[str, object]) -> Json:
         return self._once(value, described_class(type(value)), fields)
 
-    def _once(self, value: Any, head: dict[str, Any], fields: dict[str, Any]) -> Any:
+    def _once(
+        self, value: object, head: dict[str, Json], fields: dict[str, object]
+    ) -> Json:
         if id(value) in self._numbers:
             return f"object {self._numbers[id(value)]} again"
         self._numbers[id(value)] = len(self._numbers)
-        return head | self.of(fields)
+        return head | self._fields(fields)
 
 
-def name_of(thing: Any) -> str:
+def name_of(thing: Callable[..., object]) -> str:
     """Return the name of a class or function; with its module unless it is ours."""
     name = getattr(thing, "__qualname__", thing.__name__)
     return name if _is_ours(thing) else f"{_module_of(thing)}.{name}"
 
 
-def _is_ours(thing: Any) -> bool:
+def _is_ours(thing: object) -> bool:
     return _module_of(thing).partition(".")[0] == "fastdl"
 
 
-def _module_of(thing: Any) -> str:
+def _module_of(thing: object) -> str:
     return getattr(thing, "__module__", None) or "builtins"
 
 
-def _shortened(items: list[Any]) -> Any:
+def _shortened(items: list[Json]) -> Json:
     if len(items) <= _LONGEST:
         return items
     return {"length": len(items), "digest": _digest([text_of(items).encode()])}
 
 
-def _closure(function: FunctionType) -> dict[str, Any]:
+def _closure(function: FunctionType) -> dict[str, object]:
     """Return the variables of outer functions that a function uses."""
-    values = {}
+    values: dict[str, object] = {}
     names = function.__code__.co_freevars
     for name, cell in zip(names, function.__closure__ or (), strict=True):
         with suppress(ValueError):  # the outer function has not set it yet
@@ -204,7 +216,7 @@ def _code(code: CodeType) -> str:
     return _digest([text_of(parts).encode()])
 
 
-def _constant(value: Any) -> str:
+def _constant(value: object) -> str:
     if isinstance(value, CodeType):
         return _code(value)
     if isinstance(value, frozenset):  # in an order that changes from run to run
@@ -223,7 +235,7 @@ def _part_of_class(name: str, value: Any) -> str | None:
     return repr(value) if plain and not name.startswith("_") else None
 
 
-def _arguments(module: Module) -> dict[str, Any]:
+def _arguments(module: Module) -> dict[str, object]:
     """Return what a module was made with, as far as it is known.
 
     The modules inside are described on their own.
@@ -242,7 +254,7 @@ def _arguments(module: Module) -> dict[str, Any]:
     return kept | ({"frozen": True} if module.frozen else {})
 
 
-def _has_parts(value: Any) -> bool:
+def _has_parts(value: object) -> bool:
     """Whether it is, or contains, something that is described elsewhere."""
     if isinstance(value, Mapping):
         return any(map(_has_parts, value.values()))
@@ -251,7 +263,7 @@ def _has_parts(value: Any) -> bool:
     return isinstance(value, (Module, Tensor))
 
 
-def _made_with(value: Any) -> dict[str, Any]:
+def _made_with(value: object) -> dict[str, object]:
     """Return the arguments of an object's constructor, or its public attributes."""
     fields = _public(value)
     if _is_ours(type(value)):
@@ -264,7 +276,7 @@ def _made_with(value: Any) -> dict[str, Any]:
     return {name: fields[name] for name in names} if known else fields
 
 
-def _public(value: Any) -> dict[str, Any]:
+def _public(value: object) -> dict[str, object]:
     """Return the attributes of an object whose names do not begin with _."""
     slots = (getattr(cls, "__slots__", ()) for cls in type(value).__mro__)
     names = [name for own in slots for name in ([own] if isinstance(own, str) else own)]

@@ -11,6 +11,7 @@ from fastdl.train.history import History
 from fastdl.train.job import Job, Parts
 from fastdl.train.run import RunFolder
 from fastdl.train.trainer import Trainer
+from fastdl.typing import StrPath
 
 
 class FinishedRun:
@@ -31,8 +32,8 @@ class FinishedRun:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
-        data_dir: str | os.PathLike[str] | None = None,
+        path: StrPath,
+        data_dir: StrPath | None = None,
     ) -> None:
         self.folder = RunFolder(path)
         self.config = self.folder.read_config()
@@ -113,9 +114,7 @@ class FinishedRun:
         return History.read_csv(self.folder.metrics)
 
 
-def open_run(
-    path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None
-) -> FinishedRun:
+def open_run(path: StrPath, data_dir: StrPath | None = None) -> FinishedRun:
     """Open the folder of a finished run.
 
     Parameters

@@ -19,7 +19,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import SupportsFloat
 
 import numpy as np
 
@@ -30,14 +30,19 @@ from fastdl.errors import ArgumentError, NonFiniteError
 from fastdl.optim.optimizer import is_positive
 from fastdl.shapes import integer
 from fastdl.train.cost import Cost, Penalties
+from fastdl.train.losses import LossLike
 from fastdl.train.targets import as_targets
+from fastdl.typing import ArrayLike
 
 GREAT, WRONG = 1e-7, 1e-3
 _UNITS = 32  # last places by which two computations of one cost may differ
 
 
 def numeric_gradient(
-    f: Callable[[np.ndarray], Any], x: Any, eps: float = 1e-5, two_sided: bool = True
+    f: Callable[[np.ndarray], SupportsFloat],
+    x: ArrayLike,
+    eps: float = 1e-5,
+    two_sided: bool = True,
 ) -> np.ndarray:
     """Approximate the gradient of a function by difference quotients, in float64.
 
@@ -196,9 +201,9 @@ def verdict(ratio: float) -> str:
 
 def gradcheck(
     model: nn.Module,
-    loss: Callable[[Any, Any], Tensor],
-    x: Any,
-    y: Any,
+    loss: LossLike,
+    x: ArrayLike,
+    y: ArrayLike,
     eps: float = 1e-5,
     sample: int | None = None,
     seed: int = 0,
@@ -262,12 +267,14 @@ def gradcheck(
     _check_eps("gradcheck", eps)
     if sample is not None:
         integer(sample, "gradcheck: sample")
-    x, y, _ = take_real(data.ArrayDataset(x, y), np.arange(len(x)))
+    batch = data.ArrayDataset(x, y)
+    inputs, targets, _ = take_real(batch, np.arange(len(batch)))
+    assert targets is not None
     _refuse_dropout(model)
-    model.build(x.shape[1:])
+    model.build(inputs.shape[1:])
     double = copy.deepcopy(model).astype(np.float64)
-    inputs = x.astype(np.float64)
-    targets = as_targets(y, inputs, loss)
+    inputs = inputs.astype(np.float64)
+    targets = as_targets(targets, inputs, loss)
     cost = Cost(double, loss, regularization, "gradcheck")
 
     @no_grad()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 
 from fastdl.errors import ArgumentError, suggest
 from fastdl.files import SMALL, read_file, reading, write_text
+from fastdl.typing import StrPath
 
 
 class History:
@@ -44,7 +44,7 @@ class History:
             )
         return [row.get(name, math.nan) for row in self.rows]
 
-    def write_csv(self, path: str | os.PathLike[str]) -> None:
+    def write_csv(self, path: StrPath) -> None:
         """Write all rows as CSV, whole or not at all; numbers keep all their digits."""
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
@@ -53,7 +53,7 @@ class History:
         write_text(path, text.getvalue())
 
     @classmethod
-    def read_csv(cls, path: str | os.PathLike[str]) -> History:
+    def read_csv(cls, path: StrPath) -> History:
         """Return what `write_csv`, or `CSVLog`, has written.
 
         Raises

@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 
 @contextmanager
@@ -23,7 +22,7 @@ def deferred_interrupt() -> Iterator[Callable[[], None]]:
         return
     pending = False
 
-    def note(*_: Any) -> None:
+    def note(*_: object) -> None:
         nonlocal pending
         if pending:
             raise KeyboardInterrupt

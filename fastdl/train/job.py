@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from fastdl import data, datasets, random
 from fastdl.data import ArrayDataset, Augment, Subset
@@ -15,11 +15,25 @@ from fastdl.train.callback import Callback
 from fastdl.train.logs import LearningRateLog
 from fastdl.train.recipes import RECIPES, Recipe, recipe
 from fastdl.train.trainer import Trainer
+from fastdl.typing import Json, StrPath
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Part = ArrayDataset | Subset
 
 # What config.json tells besides a job: about the data and the machine.
 _REMARKS = ("fastdl", "classes", "input_shape", "backend", "threads", "machine")
+
+
+class FitOptions(TypedDict, total=False):
+    """Options of `Trainer.fit` that a job does not decide."""
+
+    progress: bool | None
+    check_finite: bool
+    checkpoint: StrPath | None
+    resume: bool
+    allow_changes: Sequence[str] | None
 
 
 class Parts(NamedTuple):
@@ -110,13 +124,13 @@ class Job:
 
     # As data
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Json]:
         """Return all settings as flat, JSON-able data."""
         own = dataclasses.asdict(self)
         return {"dataset": own.pop("dataset"), **own.pop("recipe"), **own}
 
     @classmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> Job:
+    def from_dict(cls, settings: Mapping[str, object]) -> Job:
         """Return the job of such data; what is not given comes from a recipe.
 
         That of the data set, or the one that "recipe" names.
@@ -128,7 +142,9 @@ class Job:
         """
         if not isinstance(settings, Mapping):
             raise ArgumentError(f"job: expected settings by name, got {settings!r:.60}")
-        given = {name: each for name, each in settings.items() if name not in _REMARKS}
+        given: dict[str, Any] = {
+            name: each for name, each in settings.items() if name not in _REMARKS
+        }
         if "dataset" not in given:
             raise ArgumentError('job: "dataset" is missing: a name, or a folder')
         names = recipe_fields()
@@ -149,9 +165,9 @@ class Job:
         changes = {name: given.pop(name) for name in names if name in given}
         return cls(recipe=dataclasses.replace(usual, **changes), **given)
 
-    def replace(self, **changes: Any) -> Job:
+    def replace(self, **changes: object) -> Job:
         """Return another job with some settings, of the recipe too, changed."""
-        return Job.from_dict(self.to_dict() | changes)
+        return Job.from_dict({**self.to_dict(), **changes})
 
     # At work
 
@@ -230,7 +246,7 @@ class Job:
         parts: Parts | None = None,
         trainer: Trainer | None = None,
         callbacks: Sequence[Callback] = (),
-        **options: Any,
+        **options: Unpack[FitOptions],
     ) -> Trainer:
         """Train; the dev set is measured after each epoch.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import statistics
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from fastdl.files import check_writable, write_text
 from fastdl.train.callback import Callback, Step
+from fastdl.typing import StrPath
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
@@ -33,7 +33,7 @@ class CSVLog(Callback):
         In ``fit``, before the first step: the file cannot be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: StrPath) -> None:
         self.path = Path(path)
 
     def decides(self) -> None:
@@ -69,7 +69,7 @@ class JSONLog(Callback):
         In ``fit``, before the first step: the file cannot be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: StrPath) -> None:
         self.path = Path(path)
 
     def decides(self) -> None:

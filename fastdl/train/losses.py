@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 from fastdl import functional as F
 from fastdl import nn
+from fastdl.autograd import Tensor
 
-_OF_FUNCTION: dict[Callable, type[nn.Module]] = {
+LossLike: TypeAlias = Callable[..., Tensor]
+"""A loss: ``(outputs, y)`` or ``(outputs, y, weight)`` to one number."""
+
+_OF_FUNCTION: dict[LossLike, type[nn.Module]] = {
     F.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss,
     F.cross_entropy: nn.CrossEntropyLoss,
     F.mse_loss: nn.MSELoss,
 }
 
 
-def as_module(loss: Callable) -> Callable:
+def as_module(loss: LossLike) -> LossLike:
     """Return the module of a loss of `fastdl.functional`, or of a partial of one.
 
     Such as ``nn.CrossEntropyLoss(class_weight=[1, 10])`` of
@@ -30,7 +35,7 @@ def as_module(loss: Callable) -> Callable:
     return _OF_FUNCTION[function](**options)
 
 
-def _is_known(function: Callable) -> bool:
+def _is_known(function: LossLike) -> bool:
     try:
         return function in _OF_FUNCTION
     except TypeError:  # not hashable

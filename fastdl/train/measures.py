@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -98,7 +97,7 @@ class Measures:
                 )
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: float | np.ndarray | None) -> float:
     if value is None or np.ndim(value) != 0:
         raise ArgumentError(
             f"Trainer: metric {name!r} must give one number, got {value!r:.60}; does "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
+
+import numpy as np
 
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError
@@ -13,10 +15,13 @@ from fastdl.nn import BCEWithLogitsLoss, CrossEntropyLoss, Module, Sigmoid, Soft
 from fastdl.nn.tree import label
 from fastdl.optim import Optimizer
 
-_APPLIED = {CrossEntropyLoss: "softmax", BCEWithLogitsLoss: "sigmoid"}
+_APPLIED: dict[type, str] = {
+    CrossEntropyLoss: "softmax",
+    BCEWithLogitsLoss: "sigmoid",
+}
 
 
-def check_optimizer(model: Module, optimizer: Optimizer, maker: Any) -> None:
+def check_optimizer(model: Module, optimizer: Optimizer, maker: object) -> None:
     """Refuse an optimiser of another model, and warn of one that is out of date.
 
     Parameters
@@ -56,23 +61,23 @@ def check_optimizer(model: Module, optimizer: Optimizer, maker: Any) -> None:
         warnings.warn(
             f"fit: '{left_out[0]}' came into the model after the optimiser was made, "
             f"and is not trained; make a new Trainer, or a new optimiser",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
-def warn_of_probabilities(model: Module, loss: Any) -> None:
+def warn_of_probabilities(end: str, loss: object) -> None:
     """Warn when the model ends in probabilities, but its loss takes logits.
 
     Parameters
     ----------
-    model : Module
-        Built: one example of zeros runs through it.
+    end : str
+        What makes them probabilities, as `probabilities` tells.
     loss : callable
         Of other classes than `CrossEntropyLoss` and `BCEWithLogitsLoss` nothing is
         known.
     """
     applied = _APPLIED.get(type(loss))
-    if applied is None or (end := _probabilities(model)) is None:
+    if applied is None:
         return
     warnings.warn(
         f"fit: in evaluation the model ends with {end}, but {type(loss).__name__} "
@@ -80,34 +85,51 @@ def warn_of_probabilities(model: Module, loss: Any) -> None:
         f"a wrong loss, and if it ends so in training too, learning is slow and stops "
         f"early. Take it out of the model; predict(probabilities=True) gives "
         f"probabilities",
-        stacklevel=3,
+        stacklevel=4,
     )
 
 
-def _probabilities(model: Module) -> str | None:
-    """Tell what makes the model's outputs probabilities; None when they are none."""
-    outputs: list[tuple[Module, Any]] = []
+@contextmanager
+def watched(model: Module) -> Iterator[list[tuple[Module, object]]]:
+    """Give a list of the softmaxes and sigmoids that run in the block, with outputs."""
+    seen: list[tuple[Module, object]] = []
     with ExitStack() as stack:
         for module in model.modules():
-            if module is model or isinstance(module, (Softmax, Sigmoid)):
+            if isinstance(module, (Softmax, Sigmoid)):
                 handle = module.register_forward_hook(
-                    lambda module, _, output: outputs.append((module, output))
+                    lambda module, _, output: seen.append((module, output))
                 )
                 stack.callback(handle.remove)
-        model.build(model.input_shape or ())
-    _, output = outputs[-1]
+        yield seen
+
+
+def probabilities(
+    model: Module, outputs: Tensor, seen: Sequence[tuple[Module, object]]
+) -> str | None:
+    """Tell what makes the model's outputs probabilities; None when they are none.
+
+    Parameters
+    ----------
+    model : Module
+        As it ran in evaluation mode.
+    outputs : Tensor
+        Of a batch.
+    seen : sequence
+        What `watched` gave meanwhile.
+    """
     names = {id(module): name for name, module in model.named_modules()}
-    for module, its_output in outputs:
+    for module, its_output in seen:
         # What comes behind it, such as dropout in evaluation, returns its input.
-        if its_output is output and isinstance(module, (Softmax, Sigmoid)):
+        if its_output is outputs:
             return label(names[id(module)], module)
-    if _is_distribution(output):
+    if _are_distributions(outputs.data):
         return "a softmax (the outputs are >= 0 and add up to 1)"
     return None
 
 
-def _is_distribution(output: Any) -> bool:
-    """Whether it is a row of probabilities, as no row of logits is by chance."""
-    if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[1] < 2:
+def _are_distributions(outputs: np.ndarray) -> bool:
+    """Whether the rows are probabilities, as no rows of logits are by chance."""
+    if outputs.ndim != 2 or outputs.shape[1] < 2:
         return False
-    return bool((output.data >= 0).all() and abs(output.data.sum() - 1) < 1e-5)
+    sums = outputs.sum(axis=1, dtype=np.float64)
+    return bool((outputs >= 0).all() and (np.abs(sums - 1) < 1e-5).all())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,9 @@ from fastdl.errors import ArgumentError, NonFiniteError
 from fastdl.optim import set_rate
 from fastdl.optim.optimizer import is_positive
 from fastdl.shapes import integer
+from fastdl.train.batches import Source
 from fastdl.train.callback import Callback, Step
-from fastdl.train.checks import Buffers
+from fastdl.train.nonfinite import Buffers
 from fastdl.train.trainer import Trainer
 
 _DIVERGED = 4.0  # times the lowest loss
@@ -66,7 +67,7 @@ class _Probe(Callback):
 
 def lr_range_test(
     trainer: Trainer,
-    train: Any,
+    train: Source,
     lowest: float = 1e-6,
     highest: float = 1.0,
     steps: int = 100,

@@ -15,6 +15,7 @@ from fastdl.data import Augment, DataLoader
 from fastdl.errors import ArgumentError, suggest
 from fastdl.nn import CrossEntropyLoss, Module
 from fastdl.shapes import integer
+from fastdl.train.batches import Source
 from fastdl.train.schedule import Schedule
 from fastdl.train.trainer import Trainer
 
@@ -57,7 +58,7 @@ _RANGES = {
 }
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
@@ -161,7 +162,7 @@ class Recipe:
         loss = CrossEntropyLoss(label_smoothing=self.label_smoothing)
         return Trainer(model, loss, optimizer)
 
-    def loader(self, train: Any, seed: int) -> DataLoader:
+    def loader(self, train: Source, seed: int) -> DataLoader:
         """Cut training data into batches, augmented."""
         return DataLoader(
             train, self.batch_size, shuffle=True, seed=seed, transform=self.augment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from fastdl import nn
 from fastdl.errors import DataError
 from fastdl.files import locked, read_json, write_text
+from fastdl.typing import Json, StrPath
 
 
 class RunFolder:
@@ -29,7 +30,7 @@ class RunFolder:
         The folder; made by the first file that is written.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: StrPath) -> None:
         self.path = Path(path)
         self.config = self.path / "config.json"
         self.control = self.path / "control.json"
@@ -61,7 +62,7 @@ class RunFolder:
             self.path / f".{purpose}.lock", f"is at '{purpose}' in {self.path}", wait
         )
 
-    def write_config(self, config: dict[str, Any]) -> None:
+    def write_config(self, config: Mapping[str, Json]) -> None:
         """Keep the settings of the run, JSON-able data."""
         write_text(self.config, json.dumps(config, indent=2) + "\n")
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastdl.errors import ArgumentError, suggest
 from fastdl.files import SMALL, read_file
 from fastdl.optim import Scheduler, set_rate
 from fastdl.train.callback import Callback, Step
+from fastdl.train.learner import Learner
 from fastdl.train.state import count, finite_numbers, get
-
-if TYPE_CHECKING:
-    from fastdl.train.trainer import Trainer
+from fastdl.typing import StrPath
 
 _UNITS = ("step", "epoch")
 
@@ -64,7 +62,7 @@ class Schedule(Callback):
     def decides(self) -> None:
         """Nothing: a checkpoint compares the rates by name, as "lr"."""
 
-    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
+    def on_train_begin(self, trainer: Learner, epochs: int, batches: int) -> None:
         """Note the rates, and set those of the first step."""
         self._groups = trainer.optimizer.param_groups
         self._before = [group["lr"] for group in self._groups]
@@ -75,12 +73,12 @@ class Schedule(Callback):
         self._scheduler = Scheduler(trainer.optimizer, schedule)
         self._ended = False
 
-    def on_batch_end(self, trainer: Trainer, step: Step) -> None:
+    def on_batch_end(self, trainer: Learner, step: Step) -> None:
         """Set the rates of the next step."""
         if self.per == "step":
             self._next()
 
-    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
+    def on_epoch_end(self, trainer: Learner, row: dict[str, float]) -> None:
         """Set the rates of the next epoch."""
         if self.per == "epoch":
             self._next()
@@ -112,7 +110,7 @@ class Schedule(Callback):
         if not self._ended:
             self._scheduler.step()
 
-    def on_train_end(self, trainer: Trainer) -> None:
+    def on_train_end(self, trainer: Learner) -> None:
         """Put the rates back."""
         for group, rate in zip(self._groups, self._before, strict=True):
             group["lr"] = rate
@@ -138,11 +136,11 @@ class ManualRate(Callback):
         holds when the training begins counts too.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: StrPath) -> None:
         self.path = Path(path)
         self._seen: str | None = None
 
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+    def on_epoch_begin(self, trainer: Learner, epoch: int) -> None:
         """Look into the file."""
         try:
             if not self.path.exists():
@@ -173,7 +171,8 @@ class ManualRate(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self._seen = get(state, "seen", (str, type(None)), "a text")
+        seen = get(state, "seen", (str, type(None)), "a text")
+        self._seen = None if seen is None else str(seen)
 
 
 def _rate_in(text: str) -> float:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastdl.data import DataLoader
 from fastdl.train.callback import Callback
-
-if TYPE_CHECKING:
-    from fastdl.train.trainer import Trainer
+from fastdl.train.learner import Learner
 
 
 class Snapshot:
@@ -22,7 +20,7 @@ class Snapshot:
 
     Parameters
     ----------
-    trainer : Trainer
+    trainer : Learner
         Its model has all sizes known.
     loader : DataLoader
         What it trains on.
@@ -36,7 +34,7 @@ class Snapshot:
     """
 
     def __init__(
-        self, trainer: Trainer, loader: DataLoader, callbacks: Sequence[Callback]
+        self, trainer: Learner, loader: DataLoader, callbacks: Sequence[Callback]
     ) -> None:
         self._trainer, self._loader = trainer, loader
         self.model = trainer.model.state_dict()
@@ -58,7 +56,7 @@ class Snapshot:
             fill(contents)
 
 
-def _containers(owner: Any) -> Iterator[Any]:
+def _containers(owner: object) -> Iterator[list | dict | set]:
     """Yield what lies in an object's attributes and can change there."""
     for value in vars(owner).values():
         if isinstance(value, (list, dict, set)):

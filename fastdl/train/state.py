@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from fastdl.errors import DataError
 
+Kind = TypeVar("Kind")
 
-def get(state: Mapping, name: str, kind: type | tuple[type, ...], what: str) -> Any:
+
+@overload
+def get(state: Mapping[str, Any], name: str, kind: type[Kind], what: str) -> Kind: ...
+@overload
+def get(
+    state: Mapping[str, Any], name: str, kind: tuple[type, ...], what: str
+) -> object: ...
+def get(
+    state: Mapping[str, Any], name: str, kind: type | tuple[type, ...], what: str
+) -> object:
     """Return an entry of a state.
 
     Raises
@@ -28,7 +38,7 @@ def get(state: Mapping, name: str, kind: type | tuple[type, ...], what: str) -> 
     return value
 
 
-def count(state: Mapping, name: str, minimum: int = 0) -> int:
+def count(state: Mapping[str, Any], name: str, minimum: int = 0) -> int:
     """Return an integer; DataError when it is none from `minimum`."""
     what = f"an integer from {minimum}"
     value = get(state, name, int, what)
@@ -37,12 +47,12 @@ def count(state: Mapping, name: str, minimum: int = 0) -> int:
     return value
 
 
-def number(state: Mapping, name: str) -> float:
+def number(state: Mapping[str, Any], name: str) -> float:
     """Return a number, NaN and infinity included; DataError when it is none."""
     return checked_number(get(state, name, object, ""), name)
 
 
-def finite_numbers(state: Mapping, name: str, length: int) -> list[float]:
+def finite_numbers(state: Mapping[str, Any], name: str, length: int) -> list[float]:
     """Return so many finite numbers; DataError when they are not."""
     what = f"a list of {length} finite numbers"
     values = get(state, name, list, what)
@@ -54,7 +64,7 @@ def finite_numbers(state: Mapping, name: str, length: int) -> list[float]:
     return values
 
 
-def checked_number(value: Any, name: str) -> float:
+def checked_number(value: object, name: str) -> float:
     """Return a number as it is; DataError when it is none, or too large for a float."""
     # To Python True is an integer.
     if not isinstance(value, (int, float)) or isinstance(value, bool):
@@ -66,7 +76,7 @@ def checked_number(value: Any, name: str) -> float:
     return value
 
 
-def check_like(arrays: Mapping[str, Any], own: Mapping[str, np.ndarray]) -> None:
+def check_like(arrays: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) -> None:
     """Raise DataError unless there is a real array of each name, of the same shape."""
     if arrays.keys() != own.keys():
         raise DataError(f"there are arrays {list(arrays)!r:.80}, not {list(own)!r:.80}")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from fastdl import nn
 from fastdl.data import DataLoader, as_float
 from fastdl.errors import ArgumentError
 from fastdl.shapes import holds_pictures
-from fastdl.train.losses import as_module
+from fastdl.train.losses import LossLike, as_module
 
 _OF_LABELS = (nn.BCEWithLogitsLoss, nn.CrossEntropyLoss)
 
 
-def as_targets(y: np.ndarray, x: np.ndarray, loss: Callable) -> np.ndarray:
+def as_targets(y: np.ndarray, x: np.ndarray, loss: LossLike) -> np.ndarray:
     """Return y as the loss takes it.
 
     Real numbers get the type of x. Pictures of uint8 are scaled to [0, 1], like x, when
@@ -47,7 +45,7 @@ def as_targets(y: np.ndarray, x: np.ndarray, loss: Callable) -> np.ndarray:
     return y
 
 
-def check_scaled(batch: tuple, loader: DataLoader, loss: Callable) -> None:
+def check_scaled(batch: tuple, loader: DataLoader, loss: LossLike) -> None:
     """Refuse masks where `as_targets` would scale pictures.
 
     Parameters

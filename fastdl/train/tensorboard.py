@@ -8,7 +8,6 @@ format of Protocol Buffers. Source: ``tensorflow/core/lib/io/record_writer.h``,
 
 from __future__ import annotations
 
-import os
 import struct
 import time
 from functools import cache
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from fastdl.files import new_file
 from fastdl.train.callback import Callback
+from fastdl.typing import StrPath
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
@@ -33,7 +33,7 @@ class TensorBoardLog(Callback):
         What ``tensorboard --logdir`` is to read; made when it is missing.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: StrPath) -> None:
         self.folder = Path(folder)
 
     def decides(self) -> None:

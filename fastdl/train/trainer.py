@@ -5,44 +5,38 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from itertools import chain
-from os import PathLike
-from typing import Any
 
-import numpy as np
-
-from fastdl import functional as F
 from fastdl import nn
-from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader
-from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
+from fastdl.errors import ArgumentError, NonFiniteError
 from fastdl.files import check_writable
 from fastdl.nn.module import one_tensor
-from fastdl.optim import Adam, Optimizer
 from fastdl.shapes import integer
-from fastdl.train.batches import as_loader, converted, one_source, training_loader
+from fastdl.train.batches import (
+    Source,
+    as_loader,
+    converted,
+    one_source,
+    training_loader,
+)
 from fastdl.train.callback import Callback, Step, check_callbacks
 from fastdl.train.checkpoint import Checkpoint
-from fastdl.train.checks import (
-    Buffers,
-    check_finite,
-    check_statistics,
-    check_targets,
-    first_bad,
-)
-from fastdl.train.cost import Cost, Limits, Penalties
+from fastdl.train.cost import Limits, Penalties
 from fastdl.train.description import Run
 from fastdl.train.history import History
 from fastdl.train.interrupt import deferred_interrupt
-from fastdl.train.measures import Measures, MetricLike, by_name
-from fastdl.train.pitfalls import check_optimizer, warn_of_probabilities
+from fastdl.train.learner import Learner, OptimizerLike
+from fastdl.train.losses import LossLike
+from fastdl.train.measures import Measures, MetricLike
+from fastdl.train.nonfinite import Buffers
 from fastdl.train.progress import Progress
-from fastdl.train.targets import check_scaled
+from fastdl.train.rehearsal import rehearse
+from fastdl.typing import ArrayLike, StrPath
 
 
-class Trainer:
+class Trainer(Learner):
     """Trains a model by mini-batches, measures it, and predicts with it.
 
     ::
@@ -103,8 +97,8 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        loss: Callable[[Any, Any], Tensor] | None = None,
-        optimizer: Optimizer | Callable[[Iterable[Tensor]], Optimizer] | None = None,
+        loss: LossLike | None = None,
+        optimizer: OptimizerLike | None = None,
         metrics: Sequence[MetricLike] | None = None,
         *,
         regularization: Penalties = (),
@@ -112,59 +106,30 @@ class Trainer:
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
-        if not isinstance(model, nn.Module):
-            raise ArgumentError(f"Trainer: model must be a Module, got {model!r:.60}")
-        self.model = model
-        self.loss = nn.CrossEntropyLoss() if loss is None else loss
-        self._cost = Cost(model, self.loss, regularization, "Trainer")
+        super().__init__(model, loss, optimizer, metrics, regularization)
         self._limits = Limits(constraint, clip_norm, clip_value)
-        self._classifies = isinstance(self.loss, nn.CrossEntropyLoss)
-        if metrics is None:
-            metrics = ("accuracy",) if self._classifies else ()
-        self.metrics = by_name(metrics)
-        self._optimizer = optimizer if isinstance(optimizer, Optimizer) else None
-        self._make_optimizer = Adam if optimizer is None else optimizer
-        if self._optimizer is None and not callable(self._make_optimizer):
-            raise ArgumentError(
-                f"Trainer: optimizer must be an optimiser or make one from parameters, "
-                f"such as optim.Adam, got {optimizer!r:.60}"
-            )
-        self.history = History()
-        self._settings = {  # what decides a training, besides model and optimiser
-            "loss": self.loss,
-            "regularization": self._cost.penalties,
+        self._settings |= {
             "constraint": constraint,
             "clip_norm": clip_norm,
             "clip_value": clip_value,
         }
-        self._stopping = False
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """The optimiser; GraphError while the model has sizes that are open."""
-        if self._optimizer is None:
-            made = self._make_optimizer(self.model.parameters())  # type: ignore[operator]
-            if not isinstance(made, Optimizer):
-                raise ArgumentError(f"Trainer: optimizer gave {made!r:.60}")
-            self._optimizer = made
-        return self._optimizer
 
     # Training
 
     def fit(
         self,
-        x: Any,
-        y: Any = None,
+        x: Source,
+        y: ArrayLike | None = None,
         *,
         epochs: int = 1,
         batch_size: int = 32,
-        validation: Any = None,
+        validation: Source | None = None,
         shuffle: bool = True,
         seed: int = 0,
         callbacks: Sequence[Callback] = (),
         progress: bool | None = None,
         check_finite: bool = True,
-        checkpoint: str | PathLike[str] | None = None,
+        checkpoint: StrPath | None = None,
         resume: bool = False,
         allow_changes: Sequence[str] | None = (),
     ) -> History:
@@ -251,12 +216,7 @@ class Trainer:
         run = None
         if checkpoint is not None:
             run = Run(self, loader, loader_of_validation, callbacks, epochs)
-        self._prepare(loader, "training", check_finite)
-        check_statistics(self.model, len(loader.dataset))
-        check_optimizer(self.model, self.optimizer, self._make_optimizer)
-        warn_of_probabilities(self.model, self.loss)
-        if loader_of_validation is not None:
-            self._prepare(loader_of_validation, "validation", check_finite)
+        rehearse(self, loader, loader_of_validation, check_finite)
         if loader is not train:
             loader.epoch = len(self.history)
         if progress is None:
@@ -286,37 +246,6 @@ class Trainer:
                     keeper.save(done, self._stopping)
         return self.history
 
-    def stop(self) -> None:
-        """End `fit` after the current epoch; for callbacks."""
-        self._stopping = True
-
-    def _prepare(self, loader: DataLoader, name: str, finite: bool) -> None:
-        """Check a data set, and build the model for it."""
-        if finite:
-            check_finite(loader.dataset, name)
-        with closing(loader.batches(loader.epoch)) as batches:  # type: ignore[type-var]
-            batch = next(batches)
-        x, y, *_ = batch
-        if y is None:
-            raise DataError(f"fit: the {name} data have no labels or targets y")
-        check_scaled(batch, loader, self.loss)
-        output_shape = self.model.build(x.shape[1:])
-        check_targets(loader, self.loss, output_shape, name)
-        self._rehearse(batch, only=len(loader) == 1)
-
-    def _rehearse(self, batch: tuple, only: bool) -> None:
-        """Measure a batch: whatever does not fit is found before the first step."""
-        measures = Measures(self.metrics)
-        x, y, *weight = next(converted([batch], self.model, self.loss))
-        with no_grad(), self.model.mode(training=False):
-            outputs = one_tensor(self.model, self.model(x))
-            value = self._cost(outputs, y, *weight).item()
-        if math.isfinite(value):  # else the first step will tell what is wrong
-            measures.update(value, self._cost.count(y, *weight), outputs, y)
-            measures.of_metrics()
-            if not only:
-                measures.warn_of_batches(outputs, y)
-
     def _epoch(
         self,
         loader: DataLoader,
@@ -342,7 +271,7 @@ class Trainer:
                 value = cost.item()
                 where = f"epoch {epoch}, batch {batch}"
                 if not math.isfinite(value):
-                    raise self._non_finite("fit", value, where, x, y, buffers)
+                    raise self._non_finite("fit", value, where, x, buffers)
                 cost.backward()
                 try:
                     self._limits.clip(optimizer)
@@ -366,141 +295,3 @@ class Trainer:
         self.history.rows.append(row)
         for callback in callbacks:
             callback.on_epoch_end(self, row)
-
-    def _non_finite(
-        self,
-        operation: str,
-        loss: float,
-        where: str,
-        x: np.ndarray,
-        y: np.ndarray,
-        buffers: Buffers,
-    ) -> NonFiniteError:
-        """Put the buffers back, run the batch again to find the cause, describe it."""
-        buffers.restore()
-        cause = first_bad(self.model, self.loss, x)
-        buffers.restore()
-        return NonFiniteError(f"{operation}: the loss is {loss} at {where}; {cause}")
-
-    # Measuring and predicting
-
-    def evaluate(
-        self, x: Any, y: Any = None, *, batch_size: int = 256
-    ) -> dict[str, float]:
-        """Measure the model in evaluation mode.
-
-        Parameters
-        ----------
-        x, y
-            As in `fit`.
-        batch_size : int
-            Examples at a time; it does not change the result, but for rounding
-            (of a loss that is a mean).
-
-        Returns
-        -------
-        dict
-            "loss", the mean over all examples, and each metric.
-
-        Raises
-        ------
-        NonFiniteError
-            The loss is not finite; the message names the batch and the layer.
-        FastdlError
-            The data are empty, have no y, or do not fit the model.
-        """
-        loader = as_loader(one_source("evaluate", x, y, "batch_size"), batch_size)
-        return self._evaluate(loader, check_interrupt=lambda: None)
-
-    def _evaluate(
-        self, loader: DataLoader, check_interrupt: Callable[[], None]
-    ) -> dict[str, float]:
-        measures = Measures(self.metrics)
-        with (
-            no_grad(),
-            self.model.mode(training=False),
-            closing(iter(loader)) as batches,  # type: ignore[type-var]
-        ):
-            first = next(batches)
-            check_scaled(first, loader, self.loss)
-            steps = converted(chain([first], batches), self.model, self.loss)
-            for batch, (x, y, *weight) in enumerate(steps, 1):
-                if y is None:
-                    raise DataError("evaluate: the data have no labels or targets y")
-                outputs = one_tensor(self.model, self.model(x))
-                value = self._cost(outputs, y, *weight).item()
-                if not math.isfinite(value):
-                    buffers = Buffers(self.model)
-                    where = f"batch {batch}"
-                    raise self._non_finite("evaluate", value, where, x, y, buffers)
-                measures.update(value, self._cost.count(y, *weight), outputs, y)
-                if batch == 1 and len(loader) > 1:
-                    measures.warn_of_batches(outputs, y)
-                check_interrupt()
-        return measures.results()
-
-    def predict(
-        self, x: Any, batch_size: int = 256, probabilities: bool = False
-    ) -> np.ndarray:
-        """Return the model's outputs in evaluation mode, one row for each example.
-
-        Parameters
-        ----------
-        x : array, Dataset or DataLoader
-            Inputs; labels are ignored. The rows come in the order of the loader.
-        batch_size : int
-            Examples at a time.
-        probabilities : bool
-            The output of a model is logits, unless it ends with a Softmax. True turns
-            them into probabilities: by softmax where the loss is the cross-entropy, by
-            sigmoid where it is the binary cross-entropy.
-
-        Raises
-        ------
-        ArgumentError
-            Probabilities are asked for with another loss.
-        FastdlError
-            There are no examples, or they do not fit the model.
-        """
-        activation: Callable = _identity
-        if probabilities:
-            activation = self._probabilities()
-        if isinstance(x, np.ndarray) and x.shape == self.model.input_shape:
-            raise ShapeError(
-                f"predict: x is one example of shape {x.shape}; give a batch, "
-                f"x[np.newaxis]"
-            )
-        if np.ndim(batch_size) > 0:
-            raise ArgumentError(
-                "predict: the second place is for batch_size, got an array; predict "
-                "needs no y, which is for evaluate(x, y)"
-            )
-        loader = as_loader(x, batch_size)
-        with (
-            no_grad(),
-            self.model.mode(training=False),
-            closing(iter(loader)) as batches,  # type: ignore[type-var]
-        ):
-            rows = [
-                activation(one_tensor(self.model, self.model(x))).numpy()
-                for x, *_ in converted(batches, self.model)
-            ]
-        return np.concatenate(rows)
-
-    def _probabilities(self) -> Callable[[Tensor], Tensor]:
-        if self._classifies:
-            return F.softmax
-        if isinstance(self.loss, nn.BCEWithLogitsLoss):
-            return F.sigmoid
-        raise ArgumentError(
-            "predict: probabilities are known for CrossEntropyLoss and "
-            "BCEWithLogitsLoss only; this trainer has another loss"
-        )
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Save the model, see `fastdl.save`."""
-        nn.save(self.model, path)
-
-
-def _identity(outputs: Tensor) -> Tensor:
-    return outputs

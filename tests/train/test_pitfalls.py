@@ -74,6 +74,19 @@ def test_what_is_right_does_not_warn(model, loss, y):
     fastdl.Trainer(model, loss).fit((X, y))
 
 
+def test_logits_that_are_probabilities_of_zeros_only_do_not_warn():
+    model = nn.Linear(4, 3)
+    model.bias.data[...] = 1 / 3  # what an example of zeros gives
+    fastdl.Trainer(model, optimizer=partial(optim.SGD, lr=0.1)).fit((X, Y))
+
+
+def test_warnings_name_the_line_that_calls_fit():
+    model = nn.Sequential(nn.Standardize(4), nn.Linear(4, 3), nn.Softmax())
+    with pytest.warns(UserWarning, match=r"\(Standardize\)|\(Softmax\)") as caught:
+        fastdl.Trainer(model).fit((X, Y))
+    assert [w.filename for w in caught] == [__file__, __file__]
+
+
 def test_channels_first_pictures_warn_in_fit():
     model = nn.Sequential(
         nn.Conv2d(None, 2, 3, padding="same"), nn.Flatten(), nn.Linear(None, 3)

@@ -12,7 +12,7 @@ import numpy as np
 from fastdl.report.errors.examples import Examples
 from fastdl.report.errors.review import Review, Step
 from fastdl.report.errors.server import Answer, Request, Route, json_answer
-from fastdl.strategy import ErrorAnalysis, exchange
+from fastdl.strategy import ErrorAnalysis
 
 _STATIC = {
     "index.html": "text/html; charset=utf-8",
@@ -178,12 +178,12 @@ class ErrorPage:
 
     def _csv(self, _: Request) -> Answer:
         with self._lock:
-            body = exchange.to_csv(self._analysis).encode()
+            body = self._analysis.to_csv().encode()
         return Answer(body, "text/csv; charset=utf-8", "errors.csv")
 
     def _json(self, _: Request) -> Answer:
         with self._lock:
-            body = exchange.to_json(self._analysis).encode()
+            body = self._analysis.to_json().encode()
         return Answer(body, "application/json", "errors.json")
 
     def _sheet(self, request: Request) -> Answer:

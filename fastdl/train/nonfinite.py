@@ -1,0 +1,79 @@
+"""A loss that is NaN or infinite: what broke it, and the way back."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import numpy as np
+
+from fastdl.autograd import Tensor, no_grad
+from fastdl.nn import Module
+from fastdl.train.losses import LossLike
+
+
+class Buffers:
+    """The buffers of a model (batch statistics, dropout counters), to be put back.
+
+    Parameters
+    ----------
+    model : Module
+        All its sizes known.
+    """
+
+    def __init__(self, model: Module) -> None:
+        self._arrays = list(model.buffers())
+        self._saved = [array.copy() for array in self._arrays]
+
+    def save(self) -> None:
+        """Remember the values of now."""
+        for array, saved in zip(self._arrays, self._saved, strict=True):
+            saved[...] = array
+
+    def restore(self) -> None:
+        """Put the remembered values back."""
+        for array, saved in zip(self._arrays, self._saved, strict=True):
+            array[...] = saved
+
+
+def first_bad(model: Module, loss: LossLike, x: np.ndarray) -> str:
+    """Tell what is the first to be NaN or infinite on the way to the loss.
+
+    The forward pass runs again, in the model's present mode, watched by hooks. It
+    changes the buffers of the model.
+
+    Returns
+    -------
+    str
+        The end of an error message.
+    """
+    if not np.isfinite(x).all():
+        return "the batch x itself is not finite; look at the data and the transform"
+    for name, parameter in model.named_parameters():
+        if not np.isfinite(parameter.data).all():
+            return (
+                f"parameter '{name}' is not finite: an earlier update broke it; start "
+                f"again with a lower learning rate"
+            )
+    found: list[Module] = []
+
+    def look(module: Module, inputs: tuple, output: object) -> None:
+        if isinstance(output, Tensor) and not np.isfinite(output.data).all():
+            found.append(module)
+
+    with ExitStack() as stack, no_grad():
+        for module in model.modules():
+            stack.callback(module.register_forward_hook(look).remove)
+        model(x)
+    if found:
+        names = {id(module): name for name, module in model.named_modules()}
+        name, kind = names[id(found[0])], type(found[0]).__name__
+        layer = f"layer '{name}' ({kind})" if name else f"the model ({kind})"
+        return (
+            f"{layer} is the first whose output is not finite; lower the learning "
+            f"rate, or normalise the inputs"
+        )
+    kind = type(loss).__name__ if isinstance(loss, Module) else "a function"
+    return (
+        f"the model's output is finite but the loss of it ({kind}) is not; look at the "
+        f"targets, or lower the learning rate"
+    )

@@ -1,0 +1,77 @@
+"""Before the first step: whatever does not fit is found, and the model is built."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+
+from fastdl.autograd import no_grad
+from fastdl.data import DataLoader
+from fastdl.errors import DataError
+from fastdl.nn.module import one_tensor
+from fastdl.train.batches import converted
+from fastdl.train.checks import check_finite, check_statistics, check_targets
+from fastdl.train.learner import Learner
+from fastdl.train.measures import Measures
+from fastdl.train.pitfalls import (
+    check_optimizer,
+    probabilities,
+    warn_of_probabilities,
+    watched,
+)
+from fastdl.train.targets import check_scaled
+
+
+def rehearse(
+    learner: Learner, train: DataLoader, validation: DataLoader | None, finite: bool
+) -> None:
+    """Check the data against the learner, and measure one batch of each set.
+
+    Parameters
+    ----------
+    learner : Learner
+        Sizes of its model that are open are inferred from the first batch.
+    train, validation : DataLoader
+        What ``fit`` will train on and be measured on.
+    finite : bool
+        Whether to look for NaN and infinities in x.
+
+    Raises
+    ------
+    FastdlError
+        As ``fit`` has it.
+    """
+    ends_with = _measure_a_batch(learner, train, "training", finite)
+    check_statistics(learner.model, len(train.dataset))
+    check_optimizer(learner.model, learner.optimizer, learner._make_optimizer)
+    if ends_with is not None:
+        warn_of_probabilities(ends_with, learner.loss)
+    if validation is not None:
+        _measure_a_batch(learner, validation, "validation", finite)
+
+
+def _measure_a_batch(
+    learner: Learner, loader: DataLoader, name: str, finite: bool
+) -> str | None:
+    """Return what makes the outputs probabilities, None when they are none."""
+    if finite:
+        check_finite(loader.dataset, name)
+    with closing(loader.batches(loader.epoch)) as batches:  # type: ignore[type-var]
+        batch = next(batches)
+    x, y, *_ = batch
+    if y is None:
+        raise DataError(f"fit: the {name} data have no labels or targets y")
+    check_scaled(batch, loader, learner.loss)
+    model, cost = learner.model, learner._cost
+    check_targets(loader, learner.loss, model.build(x.shape[1:]), name)
+    measures = Measures(learner.metrics)
+    x, y, *weight = next(converted([batch], model, learner.loss))
+    with no_grad(), model.mode(training=False), watched(model) as inside:
+        outputs = one_tensor(model, model(x))
+        value = cost(outputs, y, *weight).item()
+    if math.isfinite(value):  # else the first step will tell what is wrong
+        measures.update(value, cost.count(y, *weight), outputs, y)
+        measures.of_metrics()
+        if len(loader) > 1:
+            measures.warn_of_batches(outputs, y)
+    return probabilities(model, outputs, inside)
