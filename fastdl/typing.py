@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import SupportsIndex, TypeAlias
 
+import numpy as np
 from numpy import typing as npt
 
 __all__ = [
     "ArrayLike",
     "Axis",
     "DtypeLike",
+    "Index",
     "Json",
     "PaddingLike",
     "PairLike",
@@ -46,6 +48,9 @@ Shape: TypeAlias = tuple[int, ...]
 
 Axis: TypeAlias = int | Sequence[int] | None
 """One axis, several, or all of them (None)."""
+
+Index: TypeAlias = SupportsIndex | slice | Sequence[int] | np.ndarray
+"""Which rows: one, or several as a slice, integers or a boolean mask."""
 
 PairLike: TypeAlias = int | Sequence[int]
 """A size along both sides of a picture: one integer, or (vertical, horizontal)."""

@@ -49,10 +49,10 @@ def examine(
     trainer: Trainer, dataset: ArrayDataset | Subset, classes: Sequence[str]
 ) -> Outcome:
     """Ask a classifier about every example of a labelled data set."""
-    x, y = dataset.x, dataset.y
+    x, y = dataset.x, np.asarray(dataset.y)
     probabilities = answers(trainer, x, classes)
     matrix = metrics.confusion_matrix(y, probabilities)
-    return Outcome(x, np.asarray(y), probabilities, classes, matrix)
+    return Outcome(x, y, probabilities, classes, matrix)
 
 
 def answers(trainer: Trainer, x: np.ndarray, classes: Sequence[str]) -> np.ndarray:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Real
-from typing import Any
 
 import numpy as np
 
@@ -223,14 +222,14 @@ def _either_way(draws: np.ndarray) -> np.ndarray:
     return 2 * draws - 1
 
 
-def _check(name: str, value: Any, maximum: float, expected: str) -> None:
+def _check(name: str, value: float, maximum: float, expected: str) -> None:
     # True is no probability of 1: it is probably meant as 0.5.
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not number or not 0 <= value <= maximum or value == math.inf:
         raise ArgumentError(f"Augment: {name} must be {expected}, got {value!r}")
 
 
-def _zoom_range(zoom: Any) -> tuple[float, float]:
+def _zoom_range(zoom: float | Sequence[float]) -> tuple[float, float]:
     try:
         low, high = zoom if isinstance(zoom, Sequence) else (1 / zoom, zoom)
         if 0 < low <= high < math.inf and not isinstance(zoom, bool):

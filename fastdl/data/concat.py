@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from fastdl.data.dataset import WeightedBatch, as_dataset, take_real, weights
+from fastdl.data.dataset import (
+    DataLike,
+    Gathered,
+    WeightedBatch,
+    as_dataset,
+    take_real,
+    weights,
+)
 from fastdl.errors import DataError, DtypeError, ShapeError
 from fastdl.shapes import rows
 
 
-class Concat:
+class Concat(Gathered):
     """The examples of several data sets, one after the other, without copying them.
 
     They may be kept in different ways: pictures of uint8 beside those of float32,
@@ -31,7 +36,7 @@ class Concat:
         which, counted from 0.
     """
 
-    def __init__(self, *datasets: Any) -> None:
+    def __init__(self, *datasets: DataLike) -> None:
         if not datasets:
             raise DataError("Concat: there is no data set")
         self.datasets = tuple(map(as_dataset, datasets))
@@ -45,18 +50,13 @@ class Concat:
         self._columns = [_column(values) for values in zip(*firsts, strict=True)]
 
     @property
-    def x(self) -> np.ndarray:
-        """Inputs of all the examples, gathered anew at each use."""
-        return self.take(np.arange(len(self)))[0]
-
-    @property
     def y(self) -> np.ndarray | None:
         """Labels or targets of all the examples, or None."""
         none = self._columns[1]
         if none is None:
             return None
-        labels: list[Any] = [dataset.y for dataset in self.datasets]
-        return np.concatenate(labels, dtype=none.dtype, casting="same_kind")
+        each = [y for dataset in self.datasets if (y := dataset.y) is not None]
+        return np.concatenate(each, dtype=none.dtype, casting="same_kind")
 
     @property
     def weight(self) -> np.ndarray | None:
@@ -68,13 +68,6 @@ class Concat:
 
     def __len__(self) -> int:
         return int(self._ends[-1])
-
-    def __getitem__(self, index: Any) -> tuple[Any, ...]:
-        picked = np.arange(len(self))[index]
-        taken = self.take(np.atleast_1d(picked))
-        if np.ndim(picked):
-            return taken
-        return tuple(None if each is None else each[0] for each in taken)
 
     def take(self, indices: np.ndarray) -> tuple:
         """Return new arrays (x, y) or (x, y, weight) of the examples at ``indices``.
@@ -122,7 +115,7 @@ def _check_alike(first: WeightedBatch, expected: WeightedBatch, number: int) -> 
             )
 
 
-def _column(values: tuple[Any, ...]) -> np.ndarray | None:
+def _column(values: tuple[np.ndarray | None, ...]) -> np.ndarray | None:
     """Return no example, in the shape and type of all; None where there are none."""
     known = [value for value in values if value is not None]
     if not known:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 import numpy as np
 
 from fastdl.data.mapped import MapDataset, MapStyle, is_map_style
 from fastdl.data.pictures import as_float, same_array, take_float, take_rows
 from fastdl.errors import DataError, DtypeError, ShapeError
-from fastdl.typing import ArrayLike
+from fastdl.typing import ArrayLike, Index
 
 Batch = tuple[np.ndarray, "np.ndarray | None"]
 WeightedBatch = tuple[np.ndarray, "np.ndarray | None", "np.ndarray | None"]
@@ -75,7 +75,9 @@ class ArrayDataset:
         When a weight is negative or not finite, or all are 0.
     """
 
-    def __init__(self, x: Any, y: Any = None, weight: Any = None) -> None:
+    def __init__(
+        self, x: ArrayLike, y: ArrayLike | None = None, weight: ArrayLike | None = None
+    ) -> None:
         self.x: np.ndarray = _numbers(x, "x")
         self.y: np.ndarray | None = None if y is None else _numbers(y, "y")
         if self.y is not None and len(self.y) != len(self.x):
@@ -91,7 +93,7 @@ class ArrayDataset:
     def __len__(self) -> int:
         return len(self.x)
 
-    def __getitem__(self, index: Any) -> tuple[Any, Any]:
+    def __getitem__(self, index: Index) -> tuple[Any, Any]:
         return self.x[index], None if self.y is None else self.y[index]
 
     def take(self, indices: np.ndarray) -> Batch:
@@ -103,7 +105,23 @@ class ArrayDataset:
         return f"ArrayDataset(x={_describe(self.x)}, y={_describe(self.y)})"
 
 
-class Subset:
+class Gathered(Dataset):
+    """What `Subset` and `Concat` share: examples that `take` gathers at each use."""
+
+    @property
+    def x(self) -> np.ndarray:
+        """Inputs of all the examples, gathered anew at each use."""
+        return self.take(np.arange(len(self)))[0]
+
+    def __getitem__(self, index: Index) -> tuple[Any, ...]:
+        picked = np.arange(len(self))[index]
+        taken = self.take(np.atleast_1d(picked))
+        if np.ndim(picked):
+            return taken
+        return tuple(None if each is None else each[0] for each in taken)
+
+
+class Subset(Gathered):
     """Some examples of another data set, without copying them.
 
     Parameters
@@ -120,7 +138,7 @@ class Subset:
         When the indices are out of range or do not form a list.
     """
 
-    def __init__(self, dataset: Any, indices: Any) -> None:
+    def __init__(self, dataset: DataLike, indices: Index) -> None:
         self.dataset = dataset = as_dataset(dataset)
         try:
             self.indices = np.arange(len(dataset))[indices]
@@ -133,11 +151,6 @@ class Subset:
             raise DataError(
                 f"Subset: indices need one dimension, got {self.indices.ndim}"
             )
-
-    @property
-    def x(self) -> np.ndarray:
-        """Inputs of all the examples, gathered anew at each use."""
-        return self.take(np.arange(len(self)))[0]
 
     @property
     def y(self) -> np.ndarray | None:
@@ -153,13 +166,6 @@ class Subset:
 
     def __len__(self) -> int:
         return len(self.indices)
-
-    def __getitem__(self, index: Any) -> tuple[Any, ...]:
-        picked = self.indices[index]
-        taken = self.dataset.take(np.atleast_1d(picked))
-        if np.ndim(picked):
-            return taken
-        return tuple(None if each is None else each[0] for each in taken)
 
     def take(self, indices: np.ndarray) -> Batch:
         """Return what ``take`` of the whole gives for the examples at ``indices``."""
@@ -184,10 +190,8 @@ def as_dataset(data: DataLike) -> Dataset:
         For anything else. A list is refused: ``[x, y]`` could be two examples
         as well as inputs and labels.
     """
-    from fastdl.data.concat import Concat  # which is made of these
-
     # First: the question whether they are a Dataset asks for all their labels.
-    if isinstance(data, (ArrayDataset, Subset, MapDataset, Concat)):
+    if isinstance(data, (ArrayDataset, MapDataset, Gathered)):
         return data
     if is_array_like(data) and not isinstance(data, list):
         return ArrayDataset(data)
@@ -208,7 +212,7 @@ def as_dataset(data: DataLike) -> Dataset:
     )
 
 
-def is_array_like(data: Any) -> bool:
+def is_array_like(data: object) -> TypeGuard[ArrayLike]:
     """Whether `data` is an array, a list, or becomes an array (a tensor, a table)."""
     return isinstance(data, (np.ndarray, list)) or hasattr(data, "__array__")
 
@@ -240,7 +244,7 @@ def take_real(dataset: Dataset, indices: np.ndarray) -> WeightedBatch:
     return x, y, weight
 
 
-def _numbers(values: Any, name: str) -> np.ndarray:
+def _numbers(values: ArrayLike, name: str) -> np.ndarray:
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         hint = ""

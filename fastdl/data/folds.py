@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from fastdl.data.dataset import Subset, as_dataset
+from fastdl.data.dataset import DataLike, Subset, as_dataset
 from fastdl.data.groups import deal
 from fastdl.data.strata import class_labels, group_numbers
 from fastdl.errors import ArgumentError
 from fastdl.shapes import integer
+from fastdl.typing import ArrayLike
 
 
 def folds(
-    data: Any, k: int = 5, seed: int = 0, stratify: bool = False, groups: Any = None
+    data: DataLike,
+    k: int = 5,
+    seed: int = 0,
+    stratify: bool = False,
+    groups: ArrayLike | None = None,
 ) -> list[tuple[Subset, Subset]]:
     """Divide a data set into k folds, each held out once from the others.
 

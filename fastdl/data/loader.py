@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
-from fastdl.data.dataset import Batch, as_dataset, take_real
+from fastdl.data.dataset import Batch, DataLike, as_dataset, take_real
 from fastdl.data.prefetch import prefetched
 from fastdl.data.seeds import example_seeds
 from fastdl.errors import ArgumentError, DataError
 from fastdl.shapes import integer
 
+T = TypeVar("T")
 Transform = Callable[[np.ndarray, "np.ndarray | None", np.ndarray], Batch]
 
 
@@ -76,7 +77,7 @@ class DataLoader:
 
     def __init__(
         self,
-        data: Any,
+        data: DataLike,
         batch_size: int = 32,
         shuffle: bool = False,
         seed: int = 0,
@@ -152,7 +153,7 @@ class DataLoader:
             )
         return x, y, weight
 
-    def _timed(self, batches: Generator[Any, None, None]) -> Iterator[Any]:
+    def _timed(self, batches: Generator[T, None, None]) -> Iterator[T]:
         """Measure how long each batch is waited for."""
         try:
             while True:
@@ -172,7 +173,9 @@ class DataLoader:
         )
 
 
-def _functions(transform: Any) -> tuple[Transform, ...]:
+def _functions(
+    transform: Transform | Sequence[Transform] | None,
+) -> tuple[Transform, ...]:
     if transform is None:
         return ()
     several = tuple(transform) if isinstance(transform, (list, tuple)) else (transform,)
@@ -185,7 +188,7 @@ def _functions(transform: Any) -> tuple[Transform, ...]:
     return several
 
 
-def _pair(result: Any) -> Batch:
+def _pair(result: object) -> Batch:
     if not isinstance(result, tuple) or len(result) != 2:
         raise DataError(
             "DataLoader: transform must return a tuple (x, y), got "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
@@ -23,7 +23,7 @@ class MapStyle(Protocol):
     def __getitem__(self, index: int, /) -> object: ...
 
 
-def is_map_style(data: Any) -> bool:
+def is_map_style(data: object) -> TypeGuard[MapStyle]:
     """Whether an object gives examples by ``data[i]``, i from 0 to ``len(data) - 1``.
 
     Lists and dicts do, but mostly mean something else.
@@ -66,7 +66,7 @@ class MapDataset:
         the item.
     """
 
-    def __init__(self, items: Any) -> None:
+    def __init__(self, items: MapStyle) -> None:
         self.items = items
         self._first: Any = None
         self._labels: np.ndarray | None = None  # of the examples that were seen
@@ -105,7 +105,7 @@ class MapDataset:
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int) -> Any:
         return self.items[index]
 
     def take(self, indices: np.ndarray) -> tuple:
@@ -149,7 +149,7 @@ class MapDataset:
         return example
 
 
-def _example(item: Any, index: int) -> Example:
+def _example(item: object, index: int) -> Example:
     """Return x, y and weight of an item; None for what it does not have."""
     fields = item if isinstance(item, tuple) else (item,)
     if isinstance(item, (str, bytes, list, Mapping)) or not 0 < len(fields) <= 3:
@@ -166,7 +166,7 @@ def _example(item: Any, index: int) -> Example:
     ]
 
 
-def _array(value: Any, name: str, index: int) -> np.ndarray:
+def _array(value: object, name: str, index: int) -> np.ndarray:
     try:
         array = np.asarray(value)
     except ValueError as error:  # lists of lists of different lengths

@@ -15,8 +15,6 @@ takes the squared error of targets that have the shape of x, unless these are on
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastdl import backend
@@ -57,7 +55,7 @@ def take_rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
     return np.asarray(array[indices], order="C")
 
 
-def same_array(x: Any, y: Any) -> bool:
+def same_array(x: np.ndarray, y: np.ndarray | None) -> bool:
     """Whether two arrays are the same memory, read in the same way."""
     return y is x or (
         isinstance(y, np.ndarray) and x.__array_interface__ == y.__array_interface__

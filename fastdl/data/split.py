@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from fastdl.data.dataset import Subset, as_dataset
+from fastdl.data.dataset import DataLike, Subset, as_dataset
 from fastdl.data.groups import deal
 from fastdl.data.strata import class_labels, group_numbers
 from fastdl.errors import ArgumentError
 from fastdl.shapes import integer
+from fastdl.typing import ArrayLike
 
 
 def split(
-    data: Any,
+    data: DataLike,
     sizes: Sequence[float] | Sequence[int],
     seed: int = 0,
     stratify: bool = False,
-    groups: Any = None,
+    groups: ArrayLike | None = None,
 ) -> tuple[Subset, ...]:
     """Split a data set at random into parts that share no example.
 
@@ -90,7 +90,7 @@ def _single(
 
 
 def _whole_groups(
-    groups: Any,
+    groups: ArrayLike,
     m: int,
     labels: np.ndarray | None,
     counts: list[int],

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastdl.data.dataset import Dataset
 from fastdl.errors import DataError, ShapeError
+from fastdl.typing import ArrayLike
 
 
 def class_labels(dataset: Dataset, operation: str) -> np.ndarray:
@@ -26,7 +25,7 @@ def class_labels(dataset: Dataset, operation: str) -> np.ndarray:
     return y
 
 
-def group_numbers(groups: Any, m: int, operation: str) -> np.ndarray:
+def group_numbers(groups: ArrayLike, m: int, operation: str) -> np.ndarray:
     """Return the group of each example as a number from 0, int64 (m,).
 
     Parameters

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from fastdl.datasets import cifar10, idx, npz
 from fastdl.datasets.files import DataFolder
 from fastdl.datasets.images import image_folder
 from fastdl.datasets.splits import Splits
 from fastdl.errors import ArgumentError, suggest
+from fastdl.typing import PairLike, StrPath
 
 _LOADERS: dict[str, Callable[[DataFolder], Splits]] = {
     "cifar10": cifar10.load,
@@ -29,7 +28,7 @@ def names() -> list[str]:
 
 def load(
     name: str,
-    directory: str | os.PathLike[str] | None = None,
+    directory: StrPath | None = None,
     download: bool = True,
 ) -> Splits:
     """Load a data set.
@@ -83,9 +82,9 @@ def load(
 
 
 def find(
-    source: str | os.PathLike[str],
-    data_dir: str | os.PathLike[str] | None = None,
-    size: Any = None,
+    source: StrPath,
+    data_dir: StrPath | None = None,
+    size: PairLike | None = None,
 ) -> Splits:
     """Load a data set by its name, or a folder of pictures.
 

@@ -8,7 +8,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from fastdl.datasets.splits import Splits
 from fastdl.errors import DataError, FastdlError
 from fastdl.files import read_file, reading
 from fastdl.shapes import pair
+from fastdl.typing import PairLike, StrPath
 
 # Whatever its file says, a picture of so many pixels takes little memory. A larger one
 # must fill its file: 8 pixels a byte, deflated 1032 times, is the most in a PNG.
@@ -41,7 +42,7 @@ class Picture(NamedTuple):
     pixels: np.ndarray
 
 
-def image_folder(path: str | os.PathLike[str], size: Any = None) -> Splits:
+def image_folder(path: StrPath, size: PairLike | None = None) -> Splits:
     """Load the pictures of ``<path>/train/<class>/`` and ``<path>/test/<class>/``.
 
     And those of ``<path>/dev/<class>/``, where there are any; the folder may be called
@@ -121,7 +122,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def read_image(
-    file: str | os.PathLike[str] | IO[bytes],
+    file: StrPath | IO[bytes],
     size: tuple[int, int] | None = None,
     name: str | None = None,
     only: tuple[int, int] | None = None,
@@ -191,7 +192,7 @@ def read_image(
     return np.atleast_3d(np.asarray(pixels))
 
 
-def _content(file: str | os.PathLike[str] | IO[bytes]) -> bytes:
+def _content(file: StrPath | IO[bytes]) -> bytes:
     """Return all of a file: of one on disk, decoders read at once what it declares."""
     if isinstance(file, (str, os.PathLike)):
         return read_file(file)

@@ -14,6 +14,7 @@ from fastdl.datasets.files import DataFolder
 from fastdl.datasets.splits import Splits, check_labels, labelled
 from fastdl.errors import DataError
 from fastdl.files import inflated_limit, read_into, reading
+from fastdl.typing import Shape
 
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 DIGITS = Path(__file__).with_name("digits.npz")
@@ -38,7 +39,7 @@ def load_signs(folder: DataFolder) -> Splits:
 
 
 def read_npz(
-    path: Path, shape: tuple[int, ...], classes: int
+    path: Path, shape: Shape, classes: int
 ) -> tuple[ArrayDataset, ArrayDataset]:
     """Read train and test set from an archive of x_train, y_train, x_test, y_test.
 
@@ -86,7 +87,7 @@ class _Member(NamedTuple):
     """What an archive says about one of its arrays."""
 
     name: str
-    shape: tuple[int, ...]
+    shape: Shape
     dtype: np.dtype
     fortran_order: bool
 
@@ -120,7 +121,7 @@ class _Member(NamedTuple):
         return array
 
 
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _read_header(file: IO[bytes]) -> tuple[Shape, bool, np.dtype]:
     version = np.lib.format.read_magic(file)
     if version != (1, 0):  # that of all arrays of numbers; others have long headers
         raise ValueError(f"the version {version} of .npy is none of arrays of numbers")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from fastdl.data import ArrayDataset
 from fastdl.errors import DataError
+from fastdl.typing import Shape, StrPath
 
 
 class Splits(NamedTuple):
@@ -35,7 +35,7 @@ class Splits(NamedTuple):
 
 
 def labelled(
-    x: np.ndarray, y: np.ndarray, classes: int, source: str | PathLike[str]
+    x: np.ndarray, y: np.ndarray, classes: int, source: StrPath
 ) -> ArrayDataset:
     """Return images and their labels as a data set, labels as int64.
 
@@ -58,12 +58,12 @@ class _Described(Protocol):
     """An array, or what a file says about one."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> Shape: ...
     @property
     def dtype(self) -> np.dtype: ...
 
 
-def check_labels(x: _Described, y: _Described, source: str | PathLike[str]) -> None:
+def check_labels(x: _Described, y: _Described, source: StrPath) -> None:
     """Raise DataError unless y has one integer for each image of x."""
     if y.shape != x.shape[:1] or y.dtype.kind not in "iu":
         raise DataError(

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastdl.errors import DataError, FastdlError
+from fastdl.typing import StrPath
 
 SMALL = 2**24  # bytes; no file of settings comes near it
 _BLOCK = 2**16
@@ -49,7 +50,7 @@ def reading(path: object, kind: str = "") -> Iterator[None]:
         raise DataError(f"{failure}: {reason}") from why
 
 
-def inflated_limit(path: str | os.PathLike[str]) -> int:
+def inflated_limit(path: StrPath) -> int:
     """Return how many bytes a deflated file (gzip, zip) can hold at the very most.
 
     A deflate stream spends at least 2 bits on a copy of at most 258 bytes.
@@ -84,12 +85,12 @@ def parse_json(text: str | bytes, source: object) -> Any:
         raise DataError(f"{source} is damaged: {error}") from error
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
+def read_json(path: StrPath) -> Any:
     """Return what a small JSON file holds; raises as `parse_json` and `read_file`."""
     return parse_json(read_file(path, SMALL), path)
 
 
-def read_file(path: str | os.PathLike[str], limit: int | None = None) -> bytes:
+def read_file(path: StrPath, limit: int | None = None) -> bytes:
     """Return the content of a file.
 
     Parameters

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fastdl.errors import DataError
+from fastdl.typing import StrPath
 
 try:
     import fcntl
@@ -19,9 +20,7 @@ _PAUSE = 0.01  # seconds between two looks
 
 
 @contextmanager
-def locked(
-    path: str | os.PathLike[str], busy: str, wait: float = 0.0
-) -> Iterator[None]:
+def locked(path: StrPath, busy: str, wait: float = 0.0) -> Iterator[None]:
     """Hold a lock that no other process has, while the block runs.
 
     The system releases it when the process ends, however it ends. Its file tells who
@@ -60,7 +59,7 @@ def locked(
         os.close(descriptor)
 
 
-def _take(path: str | os.PathLike[str], busy: str, patient: bool) -> int | None:
+def _take(path: StrPath, busy: str, patient: bool) -> int | None:
     """Return the open, locked file; None while one may wait for it."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
@@ -83,7 +82,7 @@ def _take(path: str | os.PathLike[str], busy: str, patient: bool) -> int | None:
         os.close(descriptor)  # its last holder has removed it meanwhile
 
 
-def _is_file(descriptor: int, path: str | os.PathLike[str]) -> bool:
+def _is_file(descriptor: int, path: StrPath) -> bool:
     """Whether an open file is still the one of that name."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))

@@ -15,7 +15,12 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+from fastdl.typing import StrPath
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 try:
     import fcntl
@@ -27,7 +32,7 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
-def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replaced(path: StrPath) -> Iterator[BinaryIO]:
     """Open a new file that becomes `path` when the block ends without an error.
 
     After an error `path` is as it was. A symbolic link stays, and what it points to is
@@ -71,13 +76,13 @@ def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
+def write_text(path: StrPath, text: str) -> None:
     """Replace a file by a text, in UTF-8; raises as `replaced`."""
     with replaced(path) as file:
         file.write(text.encode())
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
+def check_writable(path: StrPath) -> None:
     """Raise OSError now where `replaced` would; missing folders are made."""
     target = os.path.realpath(path)
     with _naming(path):
@@ -87,14 +92,14 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             os.unlink(temporary)
 
 
-def new_file(path: str | os.PathLike[str]) -> BinaryIO:
+def new_file(path: StrPath) -> BinaryIO:
     """Open a file that does not exist yet; errors while it is written name `path`."""
     with _naming(path):
         descriptor = os.open(path, _NEW, 0o666)
     return io.BufferedRandom(_Raw(descriptor, path))
 
 
-def keep_aside(path: str | os.PathLike[str]) -> str:
+def keep_aside(path: StrPath) -> str:
     """Rename a damaged file to a name that no other has, and return that.
 
     It is the name with ``.damaged-1`` (2, ...) behind it.
@@ -114,17 +119,17 @@ def keep_aside(path: str | os.PathLike[str]) -> str:
 class _Raw(io.FileIO):
     """A file without a buffer whose errors name the path that the user knows."""
 
-    def __init__(self, descriptor: int, path: str | os.PathLike[str]) -> None:
+    def __init__(self, descriptor: int, path: StrPath) -> None:
         super().__init__(descriptor, "r+")
         self._path = path
 
-    def write(self, data: Any) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         with _naming(self._path):
             return super().write(data)
 
 
 @contextmanager
-def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+def _naming(path: StrPath) -> Iterator[None]:
     try:
         yield
     except OSError as error:

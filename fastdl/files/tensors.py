@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files.damage import parse_json, read_file, reading
 from fastdl.files.replace import replaced
+from fastdl.typing import ArrayLike, StrPath
 
 _DTYPES = {  # those of the format that NumPy has
     "BOOL": "?", "I8": "i1", "U8": "u1", "I16": "<i2", "U16": "<u2", "I32": "<i4",
@@ -33,7 +32,7 @@ _LARGEST_HEADER = 100_000_000  # bytes; the limit of the format
 
 def write_tensors(
     state: Mapping[str, np.ndarray],
-    path: str | os.PathLike[str],
+    path: StrPath,
     metadata: Mapping[str, str],
 ) -> None:
     """Write arrays by name, and texts by name, as one file.
@@ -88,7 +87,7 @@ def write_tensors(
 
 
 def read_tensors(
-    path: str | os.PathLike[str],
+    path: StrPath,
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return the arrays and the texts of a file.
 
@@ -137,7 +136,7 @@ def read_tensors(
     return state, metadata
 
 
-def _portable(array: Any, name: str) -> np.ndarray:
+def _portable(array: ArrayLike, name: str) -> np.ndarray:
     """Return the array C-contiguous and little-endian, as the package needs it."""
     array = np.asarray(array, order="C")
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)

@@ -19,7 +19,7 @@ from fastdl.metrics.classification import (
 from fastdl.metrics.confusion import F1, ConfusionMatrix, Precision, Recall
 from fastdl.metrics.direction import lower_is_better
 from fastdl.metrics.kappa import CohenKappa, cohen_kappa
-from fastdl.metrics.lookup import as_metric
+from fastdl.metrics.lookup import MetricLike, as_metric
 from fastdl.metrics.metric import Mean, MeanOf, Metric
 from fastdl.metrics.multilabel import (
     HammingLoss,
@@ -70,6 +70,7 @@ __all__ = [
     "MeanOf",
     "MeanSquaredError",
     "Metric",
+    "MetricLike",
     "MultilabelF1",
     "MultilabelPrecision",
     "MultilabelRecall",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError, ShapeError
+from fastdl.typing import ArrayLike
 
 
 class ExponentialAverage:
@@ -53,10 +52,10 @@ class ExponentialAverage:
 
     def reset(self) -> None:
         """Start anew."""
-        self._average: Any = None
+        self._average: np.ndarray | None = None
         self._steps = 0
 
-    def update(self, value: Any) -> Any:
+    def update(self, value: ArrayLike) -> float | np.ndarray:
         """Take in a number, or an array of always the same shape; return the average.
 
         Raises
@@ -75,7 +74,7 @@ class ExponentialAverage:
         self._steps += 1
         return self.result()
 
-    def result(self) -> Any:
+    def result(self) -> float | np.ndarray:
         """Return the average: a float for numbers, else a new float64 array.
 
         Raises

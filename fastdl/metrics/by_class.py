@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError, ShapeError, suggest
 from fastdl.metrics.labels import as_labels, check_range, weights_of
 from fastdl.metrics.metric import Metric
+from fastdl.typing import ArrayLike
 
 AVERAGES = ("macro", "micro", "weighted", "binary")
 
@@ -36,7 +37,12 @@ class ByClass(Metric):
     ) -> np.ndarray:
         """Count labels (b,) of `size` classes, or add up their weights (b,)."""
 
-    def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> None:
         """Add a batch: labels (b,) or rows (b, classes), and weights (b,)."""
         true, pred, classes = as_labels(y_true, y_pred, self._known)
         weight = weights_of(sample_weight, len(true), self.name)
@@ -48,7 +54,7 @@ class ByClass(Metric):
         self._make_room(seen, classes)
         self._add(self._count(true, pred, self._size, weight))
 
-    def merge(self, other: Any) -> None:
+    def merge(self, other: ByClass) -> None:
         """Add all examples that another metric of the same kind has seen.
 
         Raises

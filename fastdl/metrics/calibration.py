@@ -6,7 +6,7 @@ Networks").
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from fastdl.metrics.labels import as_labels, weights_of
 from fastdl.metrics.metric import Metric, after_all, check_examples
 from fastdl.metrics.scores import as_scores, check_scores, softmax
 from fastdl.shapes import array, integer
+from fastdl.typing import ArrayLike
 
 _EQUAL = ("width", "count")
 _MOST_BINS = 2**16
@@ -81,7 +82,12 @@ class CalibrationError(Metric):
     def _settings(self) -> tuple:
         return (self.bins, self.equal, self.logits)
 
-    def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> None:
         """Add a batch of b answers, and weights (b,)."""
         confidence, right = _answers(y_true, y_pred, self.logits)
         examples = len(confidence)
@@ -96,7 +102,7 @@ class CalibrationError(Metric):
         else:
             self._kept.append(batch)
 
-    def merge(self, other: Any) -> None:
+    def merge(self, other: CalibrationError) -> None:
         """Add all answers that another metric of the same kind has seen."""
         self._check_kind(other)
         self._sums += other._sums
@@ -126,12 +132,12 @@ class CalibrationError(Metric):
 
 
 def calibration_error(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     bins: int = 15,
     equal: str = "width",
     logits: bool = False,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
 ) -> float:
     r"""Return the expected calibration error: how far confidence is from accuracy.
 
@@ -169,12 +175,12 @@ def calibration_error(
 
 
 def calibration_curve(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     bins: int = 15,
     equal: str = "width",
     logits: bool = False,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
 ) -> CalibrationCurve:
     """Return how often answers were right, by how sure they were.
 
@@ -186,7 +192,9 @@ def calibration_curve(
     return metric.curve()
 
 
-def _answers(y_true: Any, y_pred: Any, logits: bool) -> tuple[np.ndarray, np.ndarray]:
+def _answers(
+    y_true: ArrayLike, y_pred: ArrayLike, logits: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Return confidences and whether they came true, both (m, answers)."""
     name = CalibrationError.name
     true, scores = array(y_true, f"{name}: y_true"), array(y_pred, f"{name}: y_pred")

@@ -6,16 +6,17 @@ are described in `fastdl.metrics.labels`, the definitions in `fastdl.metrics.con
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastdl.metrics.confusion import F1, ConfusionMatrix, Precision, Recall
 from fastdl.metrics.metric import after_all
 from fastdl.metrics.share import Accuracy, ErrorRate, TopKAccuracy
+from fastdl.typing import ArrayLike
 
 
-def accuracy(y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+def accuracy(
+    y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+) -> float:
     """Return the share of right answers, in [0, 1].
 
     Parameters
@@ -34,13 +35,18 @@ def accuracy(y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
     return after_all(Accuracy(), y_true, y_pred, sample_weight)
 
 
-def error_rate(y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
+def error_rate(
+    y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+) -> float:
     """Return the share of wrong answers, 1 - `accuracy`, in [0, 1]."""
     return after_all(ErrorRate(), y_true, y_pred, sample_weight)
 
 
 def top_k_accuracy(
-    y_true: Any, y_pred: Any, k: int = 5, sample_weight: Any = None
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    k: int = 5,
+    sample_weight: ArrayLike | None = None,
 ) -> float:
     """Return the share of examples whose class is among the k highest scores.
 
@@ -69,7 +75,10 @@ def top_k_accuracy(
 
 
 def confusion_matrix(
-    y_true: Any, y_pred: Any, classes: int | None = None, sample_weight: Any = None
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    classes: int | None = None,
+    sample_weight: ArrayLike | None = None,
 ) -> np.ndarray:
     """Count how often class i was taken for class j.
 
@@ -101,8 +110,11 @@ def confusion_matrix(
 
 
 def precision(
-    y_true: Any, y_pred: Any, average: str | None = None, sample_weight: Any = None
-) -> Any:
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    average: str | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float | np.ndarray:
     """Return the share of right answers among the predictions of a class.
 
     tp / (tp + fp).
@@ -136,8 +148,11 @@ def precision(
 
 
 def recall(
-    y_true: Any, y_pred: Any, average: str | None = None, sample_weight: Any = None
-) -> Any:
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    average: str | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float | np.ndarray:
     """Return the share of the examples of a class that were found.
 
     tp / (tp + fn). Parameters, result and errors as `precision`; 0 for a class
@@ -147,8 +162,11 @@ def recall(
 
 
 def f1(
-    y_true: Any, y_pred: Any, average: str | None = None, sample_weight: Any = None
-) -> Any:
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    average: str | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float | np.ndarray:
     """Return the harmonic mean of precision and recall.
 
     2 / (1 / precision + 1 / recall) = 2 tp / (2 tp + fp + fn). Parameters, result

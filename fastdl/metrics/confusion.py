@@ -8,7 +8,6 @@ predicted, the recall of a class without examples, the F1 of a class with neithe
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 
@@ -59,19 +58,19 @@ class ConfusionMatrix(ByPair):
         check_examples(self._counts.sum(), "accuracy")
         return float(np.trace(self._counts) / self._counts.sum())
 
-    def precision(self, average: str | None = None) -> Any:
+    def precision(self, average: str | None = None) -> float | np.ndarray:
         """Return `fastdl.metrics.precision`, per class or averaged."""
         return self._ratio(Precision(average))
 
-    def recall(self, average: str | None = None) -> Any:
+    def recall(self, average: str | None = None) -> float | np.ndarray:
         """Return `fastdl.metrics.recall`, per class or averaged."""
         return self._ratio(Recall(average))
 
-    def f1(self, average: str | None = None) -> Any:
+    def f1(self, average: str | None = None) -> float | np.ndarray:
         """Return `fastdl.metrics.f1`, per class or averaged."""
         return self._ratio(F1(average))
 
-    def _ratio(self, metric: _Ratio) -> Any:
+    def _ratio(self, metric: _Ratio) -> float | np.ndarray:
         """Return what a metric would be that had seen the same examples."""
         matrix = self._counts
         columns = (np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1))
@@ -100,7 +99,9 @@ class _Ratio(ByClass):
 
     @staticmethod
     @abstractmethod
-    def _parts(right: Any, predicted: Any, actual: Any) -> tuple[Any, Any]:
+    def _parts(
+        right: np.ndarray, predicted: np.ndarray, actual: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the numerator and the denominator, (classes,)."""
 
     def _count(
@@ -122,7 +123,7 @@ class _Ratio(ByClass):
         self._make_room(len(counts), self._known or known)
         self._add(counts)
 
-    def result(self) -> Any:
+    def result(self) -> float | np.ndarray:
         """Return the value, per class or averaged; DataError without examples."""
         check_examples(self._counts.sum(), self._word)
         right, predicted, actual = self._counts.T
@@ -144,7 +145,9 @@ class Precision(_Ratio):
     _word = "precision"
 
     @staticmethod
-    def _parts(right: Any, predicted: Any, actual: Any) -> tuple[Any, Any]:
+    def _parts(
+        right: np.ndarray, predicted: np.ndarray, actual: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         return right, predicted
 
 
@@ -154,7 +157,9 @@ class Recall(_Ratio):
     _word = "recall"
 
     @staticmethod
-    def _parts(right: Any, predicted: Any, actual: Any) -> tuple[Any, Any]:
+    def _parts(
+        right: np.ndarray, predicted: np.ndarray, actual: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         return right, actual
 
 
@@ -171,13 +176,15 @@ class F1(_Ratio):
     _word = "f1"
 
     @staticmethod
-    def _parts(right: Any, predicted: Any, actual: Any) -> tuple[Any, Any]:
+    def _parts(
+        right: np.ndarray, predicted: np.ndarray, actual: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         return 2 * right, predicted + actual
 
 
 def averaged(
     parts: tuple[np.ndarray, np.ndarray], actual: np.ndarray, average: str | None
-) -> Any:
+) -> float | np.ndarray:
     """Return ratios (classes,), or one of their averages; 0 / 0 counts as 0.
 
     Parameters
@@ -200,7 +207,9 @@ def averaged(
     return float(each.mean())
 
 
-def divided(numerator: Any, denominator: Any) -> np.ndarray:
+def divided(
+    numerator: np.ndarray | np.number, denominator: np.ndarray | np.number
+) -> np.ndarray:
     """Return numerator / denominator in float64, 0 where both are 0."""
     return np.divide(
         numerator, denominator, out=np.zeros(np.shape(numerator)), where=denominator > 0

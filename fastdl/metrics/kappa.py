@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from fastdl.errors import ArgumentError, suggest
 from fastdl.metrics.by_class import ByPair
 from fastdl.metrics.metric import after_all, check_examples
+from fastdl.typing import ArrayLike
 
 _WEIGHTS = ("linear", "quadratic")
 
@@ -58,7 +58,10 @@ class CohenKappa(ByPair):
 
 
 def cohen_kappa(
-    y_true: Any, y_pred: Any, weights: str | None = None, sample_weight: Any = None
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    weights: str | None = None,
+    sample_weight: ArrayLike | None = None,
 ) -> float:
     r"""Return how far labels agree beyond what chance would give.
 

@@ -8,18 +8,17 @@ broadcasts: (m,) against (m, 1) is an error.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastdl.errors import DataError, DtypeError, NonFiniteError, ShapeError
 from fastdl.shapes import array
+from fastdl.typing import ArrayLike
 
 _LIGHTEST = 1e-100  # weight of an example that counts
 
 
 def as_labels(
-    y_true: Any, y_pred: Any, classes: int | None = None
+    y_true: ArrayLike, y_pred: ArrayLike, classes: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, int | None]:
     """Return both as labels (m,), and the number of classes where it is known.
 
@@ -94,7 +93,9 @@ def check_range(labels: np.ndarray, classes: int, name: str) -> None:
         )
 
 
-def weights_of(sample_weight: Any, m: int, operation: str) -> np.ndarray | None:
+def weights_of(
+    sample_weight: ArrayLike | None, m: int, operation: str
+) -> np.ndarray | None:
     """Return the weights of m examples as float64 (m,); None when there are none.
 
     An example of weight 0 counts as if it were not there.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TypeAlias
 
 from fastdl.errors import ArgumentError, suggest
 from fastdl.metrics import (
@@ -16,8 +16,11 @@ from fastdl.metrics import (
     regression,
 )
 from fastdl.metrics.confusion import F1, Precision, Recall
-from fastdl.metrics.metric import MeanOf, Metric
+from fastdl.metrics.metric import Function, MeanOf, Metric
 from fastdl.metrics.share import Accuracy, ErrorRate, TopKAccuracy
+
+MetricLike: TypeAlias = str | Metric | Function
+"""What `as_metric` takes: a metric, its name, or a function of (y_true, y_pred)."""
 
 _OF_FUNCTION: dict[Callable, Callable[..., Metric]] = {
     classification.accuracy: Accuracy,
@@ -45,7 +48,7 @@ _OF_FUNCTION: dict[Callable, Callable[..., Metric]] = {
 _BY_NAME = {function.__name__: made for function, made in _OF_FUNCTION.items()}
 
 
-def as_metric(given: str | Metric | Callable[[Any, Any], float]) -> Metric:
+def as_metric(given: MetricLike) -> Metric:
     """Return a metric that has seen nothing yet.
 
     Parameters

@@ -5,11 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError
+from fastdl.typing import ArrayLike
+
+M = TypeVar("M", bound="Metric")
+R = TypeVar("R", covariant=True)
+Function = Callable[[np.ndarray, np.ndarray], "float | np.ndarray"]
 
 
 class Metric(ABC):
@@ -45,15 +50,15 @@ class Metric(ABC):
         return type(self).__name__
 
     @abstractmethod
-    def update(self, y_true: Any, y_pred: Any) -> None:
+    def update(self, y_true: np.ndarray, y_pred: np.ndarray) -> None:
         """Add a batch: labels or targets, and what a model gives for them."""
 
     @abstractmethod
-    def merge(self, other: Any) -> None:
+    def merge(self: M, other: M) -> None:
         """Add all that another metric of the same kind has gathered."""
 
     @abstractmethod
-    def result(self) -> Any:
+    def result(self) -> float | np.ndarray:
         """Return the value over all examples so far; DataError when there are none."""
 
     @abstractmethod
@@ -70,7 +75,7 @@ class Metric(ABC):
         """Return what two metrics must have in common to be merged."""
         return ()
 
-    def _check_kind(self, other: Any) -> None:
+    def _check_kind(self, other: Metric) -> None:
         """Raise ArgumentError unless `other` counts the same."""
         if type(other) is not type(self) or other._settings() != self._settings():
             raise ArgumentError(
@@ -79,11 +84,29 @@ class Metric(ABC):
             )
 
 
+class Weighted(Protocol[R]):
+    """A metric whose examples may have weights, as those of this package."""
+
+    def update(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> None:
+        """Add a batch."""
+
+    def result(self) -> R:
+        """Return the value over all examples so far."""
+
+
 def after_all(
-    metric: Metric, y_true: Any, y_pred: Any, sample_weight: Any = None
-) -> Any:
+    metric: Weighted[R],
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+) -> R:
     """Return the result of a metric that takes weights after a single batch."""
-    metric.update(y_true, y_pred, sample_weight)  # type: ignore[call-arg]
+    metric.update(y_true, y_pred, sample_weight)
     return metric.result()
 
 
@@ -134,7 +157,7 @@ class MeanOf(Metric):
         ``function(y_true, y_pred) -> float``.
     """
 
-    def __init__(self, function: Callable[[Any, Any], float]) -> None:
+    def __init__(self, function: Function) -> None:
         self.function = function
         self._mean = Mean()
 
@@ -143,12 +166,12 @@ class MeanOf(Metric):
         """The name of the function."""
         return getattr(self.function, "__name__", type(self.function).__name__)
 
-    def update(self, y_true: Any, y_pred: Any) -> None:
+    def update(self, y_true: np.ndarray, y_pred: np.ndarray) -> None:
         """Add a batch; ArgumentError unless the function gives a number."""
         value = self.function(y_true, y_pred)
         if np.ndim(value) > 0 or value is None:
             raise ArgumentError(f"{self.name} must give one number, got {value!r:.60}")
-        self._mean.update(value, len(y_true))
+        self._mean.update(float(value), len(y_true))
 
     def merge(self, other: MeanOf) -> None:
         """Add the batches of another mean of the same function."""

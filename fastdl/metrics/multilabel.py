@@ -10,7 +10,6 @@ counts as 0.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 
@@ -22,12 +21,13 @@ from fastdl.metrics.metric import Metric, after_all, check_examples
 from fastdl.metrics.scores import as_yes, check_scores
 from fastdl.metrics.share import Share
 from fastdl.shapes import array
+from fastdl.typing import ArrayLike
 
 _AVERAGES = ("macro", "micro", "weighted")
 
 
 def as_answers(
-    y_true: Any, y_pred: Any, threshold: Any, operation: str
+    y_true: ArrayLike, y_pred: ArrayLike, threshold: ArrayLike | None, operation: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which labels hold and which are predicted, both bool (m, labels).
 
@@ -76,7 +76,7 @@ class _ByLabel(Metric):
 
     _word = ""
 
-    def __init__(self, threshold: Any = None) -> None:
+    def __init__(self, threshold: ArrayLike | None = None) -> None:
         self.threshold = _checked(threshold, self._word)
         self.reset()
 
@@ -88,7 +88,12 @@ class _ByLabel(Metric):
     def _settings(self) -> tuple:
         return (_comparable(self.threshold),)
 
-    def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> None:
         """Add a batch: rows (b, labels), and weights (b,)."""
         yes, answers = as_answers(y_true, y_pred, self.threshold, self.name)
         weight = weights_of(sample_weight, len(yes), self.name)
@@ -98,7 +103,7 @@ class _ByLabel(Metric):
         else:
             self._add(weight.sum(), np.stack([c @ weight for c in columns], axis=1))
 
-    def merge(self, other: Any) -> None:
+    def merge(self, other: _ByLabel) -> None:
         """Add all examples that another metric of the same kind has seen."""
         self._check_kind(other)
         if other._counts is not None:
@@ -119,7 +124,7 @@ class _ByLabel(Metric):
         self._total += total
         self._counts = self._counts + counts
 
-    def result(self) -> Any:
+    def result(self) -> float | np.ndarray:
         """Return the value; DataError without examples."""
         check_examples(self._total, self.name)
         return self._of_counts(*np.asarray(self._counts).T)
@@ -127,7 +132,7 @@ class _ByLabel(Metric):
     @abstractmethod
     def _of_counts(
         self, right: np.ndarray, predicted: np.ndarray, actual: np.ndarray
-    ) -> Any:
+    ) -> float | np.ndarray:
         """Return the value from counts (labels,)."""
 
 
@@ -152,9 +157,16 @@ class _Ratio(_ByLabel):
         As in `fastdl.metrics.multilabel_precision`.
     """
 
-    _parts: Any  # the numerator and the denominator, as for one label per example
+    @staticmethod
+    @abstractmethod
+    def _parts(
+        right: np.ndarray, predicted: np.ndarray, actual: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numerator and the denominator, as for one label per example."""
 
-    def __init__(self, average: str | None = "macro", threshold: Any = None) -> None:
+    def __init__(
+        self, average: str | None = "macro", threshold: ArrayLike | None = None
+    ) -> None:
         check_average(average, self._word, _AVERAGES)
         self.average = average
         super().__init__(threshold)
@@ -171,7 +183,7 @@ class _Ratio(_ByLabel):
 
     def _of_counts(
         self, right: np.ndarray, predicted: np.ndarray, actual: np.ndarray
-    ) -> Any:
+    ) -> float | np.ndarray:
         parts = self._parts(right, predicted, actual)
         return averaged(parts, actual, self.average)
 
@@ -208,25 +220,25 @@ class SubsetAccuracy(Share):
 
     name = "subset_accuracy"
 
-    def __init__(self, threshold: Any = None) -> None:
+    def __init__(self, threshold: ArrayLike | None = None) -> None:
         self.threshold = _checked(threshold, self.name)
         super().__init__()
 
     def _settings(self) -> tuple:
         return (_comparable(self.threshold),)
 
-    def _counted(self, y_true: Any, y_pred: Any) -> np.ndarray:
+    def _counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
         yes, answers = as_answers(y_true, y_pred, self.threshold, self.name)
         return (yes == answers).all(axis=1)
 
 
 def multilabel_precision(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     average: str | None = None,
-    threshold: Any = None,
-    sample_weight: Any = None,
-) -> Any:
+    threshold: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float | np.ndarray:
     """Return the share of right answers among those of yes, for each label.
 
     tp / (tp + fp).
@@ -261,12 +273,12 @@ def multilabel_precision(
 
 
 def multilabel_recall(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     average: str | None = None,
-    threshold: Any = None,
-    sample_weight: Any = None,
-) -> Any:
+    threshold: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float | np.ndarray:
     """Return the share of the examples of a label that were found, for each label.
 
     tp / (tp + fn). Parameters, result and errors as `multilabel_precision`.
@@ -277,12 +289,12 @@ def multilabel_recall(
 
 
 def multilabel_f1(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     average: str | None = None,
-    threshold: Any = None,
-    sample_weight: Any = None,
-) -> Any:
+    threshold: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float | np.ndarray:
     """Return the harmonic mean of precision and recall, for each label.
 
     2 tp / (2 tp + fp + fn). Parameters, result and errors as `multilabel_precision`.
@@ -291,7 +303,10 @@ def multilabel_f1(
 
 
 def subset_accuracy(
-    y_true: Any, y_pred: Any, threshold: Any = None, sample_weight: Any = None
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    threshold: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
 ) -> float:
     """Return the share of the examples of which all labels are right, in [0, 1].
 
@@ -301,20 +316,23 @@ def subset_accuracy(
 
 
 def hamming_loss(
-    y_true: Any, y_pred: Any, threshold: Any = None, sample_weight: Any = None
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    threshold: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
 ) -> float:
     """Return the share of all answers that are wrong, in [0, 1].
 
     Parameters and errors as `multilabel_precision`.
     """
-    return after_all(HammingLoss(threshold), y_true, y_pred, sample_weight)
+    return float(after_all(HammingLoss(threshold), y_true, y_pred, sample_weight))
 
 
-def _comparable(threshold: Any) -> Any:
+def _comparable(threshold: ArrayLike | None) -> object:
     return None if threshold is None else np.asarray(threshold).tolist()
 
 
-def _checked(threshold: Any, operation: str) -> Any:
+def _checked(threshold: ArrayLike | None, operation: str) -> ArrayLike | None:
     """Return a threshold; ArgumentError unless it is None or numbers."""
     if threshold is None:
         return None

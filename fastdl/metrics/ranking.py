@@ -11,7 +11,7 @@ Sources: Fawcett (2006, "An introduction to ROC analysis"); Manning, Raghavan & 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from fastdl.errors import DataError, ShapeError
 from fastdl.metrics.labels import weights_of
 from fastdl.metrics.metric import after_all
 from fastdl.metrics.scores import Scored, as_scores
+from fastdl.typing import ArrayLike
 
 
 class RocCurve(NamedTuple):
@@ -108,12 +109,12 @@ class AveragePrecision(Scored):
 
 
 def roc_auc(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     average: str | None = "macro",
     logits: bool = False,
-    sample_weight: Any = None,
-) -> Any:
+    sample_weight: ArrayLike | None = None,
+) -> float | np.ndarray:
     """Return the area under the ROC curve, in [0, 1].
 
     The probability that an example of yes has a higher score than one of no; equal
@@ -149,12 +150,12 @@ def roc_auc(
 
 
 def average_precision(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     average: str | None = "macro",
     logits: bool = False,
-    sample_weight: Any = None,
-) -> Any:
+    sample_weight: ArrayLike | None = None,
+) -> float | np.ndarray:
     """Return the mean of the precision at each example of yes, in [0, 1].
 
     The precision at each threshold, weighted by the gain in recall: the area under the
@@ -164,7 +165,9 @@ def average_precision(
     return after_all(AveragePrecision(average, logits), y_true, y_pred, sample_weight)
 
 
-def roc_curve(y_true: Any, y_pred: Any, sample_weight: Any = None) -> RocCurve:
+def roc_curve(
+    y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+) -> RocCurve:
     """Return the rates of true and false positives at all thresholds.
 
     Parameters
@@ -192,7 +195,7 @@ def roc_curve(y_true: Any, y_pred: Any, sample_weight: Any = None) -> RocCurve:
 
 
 def precision_recall_curve(
-    y_true: Any, y_pred: Any, sample_weight: Any = None
+    y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> PrecisionRecallCurve:
     """Return precision and recall at all thresholds.
 
@@ -209,7 +212,10 @@ def precision_recall_curve(
 
 
 def curve_of(
-    y_true: Any, y_pred: Any, sample_weight: Any, operation: str
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sample_weight: ArrayLike | None,
+    operation: str,
 ) -> PrecisionRecallCurve:
     """Return that curve for an operation, which errors name."""
     true, false, thresholds = _of_one(y_true, y_pred, sample_weight, operation)
@@ -223,7 +229,10 @@ def curve_of(
 
 
 def _of_one(
-    y_true: Any, y_pred: Any, sample_weight: Any, operation: str
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sample_weight: ArrayLike | None,
+    operation: str,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what `_let_through` does for the only label there is."""
     yes, scores = as_scores(y_true, y_pred, operation)

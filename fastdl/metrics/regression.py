@@ -10,7 +10,6 @@ loses nothing where the targets vary little around a large mean.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from fastdl.metrics.by_class import check_average
 from fastdl.metrics.labels import weights_of
 from fastdl.metrics.metric import Metric, after_all, check_examples
 from fastdl.shapes import array
+from fastdl.typing import ArrayLike
 
 
 class _Regression(Metric):
@@ -46,7 +46,12 @@ class _Regression(Metric):
     def _settings(self) -> tuple:
         return (self.average,)
 
-    def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> None:
         """Add a batch: targets and predictions (b, ...), and weights (b,)."""
         true = _finite(y_true, f"{self.name}: y_true")
         pred = _finite(y_pred, f"{self.name}: y_pred")
@@ -72,7 +77,7 @@ class _Regression(Metric):
                 )
             self._add(len(weight), weight.sum(), *sums)
 
-    def merge(self, other: Any) -> None:
+    def merge(self, other: _Regression) -> None:
         """Add all examples that another metric of the same kind has seen."""
         self._check_kind(other)
         if other._shape is not None:
@@ -119,7 +124,7 @@ class _Regression(Metric):
     def _each(self) -> np.ndarray:
         """Return the value of each output, (outputs,)."""
 
-    def result(self) -> Any:
+    def result(self) -> float | np.ndarray:
         """Return the value, averaged or by output; DataError without examples."""
         check_examples(self._count, self.name)
         each = self._each()
@@ -211,11 +216,11 @@ class R2Score(_Regression):
 
 
 def mean_absolute_error(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     average: str | None = "uniform",
-    sample_weight: Any = None,
-) -> Any:
+    sample_weight: ArrayLike | None = None,
+) -> float | np.ndarray:
     """Return the mean distance of y_true and y_pred, in the unit of y.
 
     Parameters, result and errors as `mean_squared_error`.
@@ -224,11 +229,11 @@ def mean_absolute_error(
 
 
 def mean_squared_error(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     average: str | None = "uniform",
-    sample_weight: Any = None,
-) -> Any:
+    sample_weight: ArrayLike | None = None,
+) -> float | np.ndarray:
     """Return the mean of (y_true - y_pred)^2, in the squared unit of y.
 
     Parameters
@@ -254,11 +259,11 @@ def mean_squared_error(
 
 
 def r2_score(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     average: str | None = "uniform",
-    sample_weight: Any = None,
-) -> Any:
+    sample_weight: ArrayLike | None = None,
+) -> float | np.ndarray:
     r"""Return the share of the variance of the targets that is explained.
 
     .. math:: R^2 = 1 - \frac{\sum w (y - \hat y)^2}{\sum w (y - \bar y)^2}
@@ -273,7 +278,7 @@ def r2_score(
     return after_all(R2Score(average), y_true, y_pred, sample_weight)
 
 
-def _finite(values: Any, name: str) -> np.ndarray:
+def _finite(values: ArrayLike, name: str) -> np.ndarray:
     """Return finite numbers of examples as float64."""
     numbers = array(values, name)
     if not numbers.ndim:

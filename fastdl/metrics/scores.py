@@ -19,7 +19,6 @@ probabilities: ``logits=True``.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 
@@ -28,12 +27,13 @@ from fastdl.metrics.by_class import check_average
 from fastdl.metrics.labels import as_labels, weights_of
 from fastdl.metrics.metric import Metric, check_examples
 from fastdl.shapes import array
+from fastdl.typing import ArrayLike
 
 _AVERAGES = ("macro", "micro", "weighted")
 
 
 def as_scores(
-    y_true: Any, y_pred: Any, operation: str, logits: bool = False
+    y_true: ArrayLike, y_pred: ArrayLike, operation: str, logits: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which answers are yes, and their scores, both (m, labels).
 
@@ -136,7 +136,12 @@ class Scored(Metric):
     def _settings(self) -> tuple:
         return (self.average, self.logits)
 
-    def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> None:
         """Add a batch of b examples, and weights (b,)."""
         yes, scores = as_scores(y_true, y_pred, self.name, self.logits)
         weight = weights_of(sample_weight, len(yes), self.name)
@@ -147,7 +152,7 @@ class Scored(Metric):
         # Copies: a model may write its next outputs into the same array.
         self._kept.append((yes.copy(), scores.copy(), weight))
 
-    def merge(self, other: Any) -> None:
+    def merge(self, other: Scored) -> None:
         """Add all examples that another metric of the same kind has seen."""
         self._check_kind(other)
         for yes, _, _ in other._kept[:1]:
@@ -165,7 +170,7 @@ class Scored(Metric):
                 f"{labels}"
             )
 
-    def result(self) -> Any:
+    def result(self) -> float | np.ndarray:
         """Return the value, averaged or by label; DataError without examples.
 
         NaN where it is not defined for one of the labels.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from fastdl.errors import ArgumentError, ShapeError
 from fastdl.metrics.labels import as_labels, weights_of
 from fastdl.metrics.metric import Metric, check_examples
 from fastdl.shapes import array, integer
+from fastdl.typing import ArrayLike
 
 
 class Share(Metric):
@@ -23,10 +23,15 @@ class Share(Metric):
         self.reset()
 
     @abstractmethod
-    def _counted(self, y_true: Any, y_pred: Any) -> np.ndarray:
+    def _counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
         """Return which examples of a batch count, bool (b,)."""
 
-    def update(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> None:
         """Add a batch: labels (b,) or rows (b, classes), and weights (b,).
 
         An empty one adds nothing.
@@ -62,7 +67,7 @@ class Accuracy(Share):
 
     name = "accuracy"
 
-    def _counted(self, y_true: Any, y_pred: Any) -> np.ndarray:
+    def _counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
         true, pred, _ = as_labels(y_true, y_pred)
         return true == pred
 
@@ -72,7 +77,7 @@ class ErrorRate(Share):
 
     name = "error_rate"
 
-    def _counted(self, y_true: Any, y_pred: Any) -> np.ndarray:
+    def _counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
         true, pred, _ = as_labels(y_true, y_pred)
         return true != pred
 
@@ -98,7 +103,7 @@ class TopKAccuracy(Share):
     def _settings(self) -> tuple:
         return (self.k,)
 
-    def _counted(self, y_true: Any, y_pred: Any) -> np.ndarray:
+    def _counted(self, y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
         scores = array(y_pred, f"{self.name}: y_pred")
         if scores.ndim != 2:
             raise ShapeError(

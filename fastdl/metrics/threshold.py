@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError
 from fastdl.metrics.ranking import curve_of
+from fastdl.typing import ArrayLike
 
 
 class Threshold(NamedTuple):
@@ -33,12 +34,12 @@ class Threshold(NamedTuple):
 
 
 def choose_threshold(
-    y_true: Any,
-    y_pred: Any,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
     *,
     precision: float | None = None,
     recall: float | None = None,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
 ) -> Threshold:
     """Choose from which score on the answer is yes, for a wanted precision or recall.
 

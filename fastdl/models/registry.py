@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fastdl.errors import ArgumentError, suggest
 from fastdl.nn import Module
@@ -27,7 +27,7 @@ def names() -> list[str]:
     return sorted(_models)
 
 
-def create(name: str, classes: int = 10, **options: Any) -> Module:
+def create(name: str, classes: int = 10, **options: object) -> Module:
     """Make a model with fresh weights.
 
     Parameters

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
+from fastdl.typing import TensorLike
 
 
 class Activation(Module):
     """Base of the activations without arguments; `kind` names the function."""
 
     kind: str
+    _is_activation = True
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         """Map x of any shape to an output of the same shape."""
         return F.activation(x, self.kind)
 
@@ -42,7 +42,7 @@ class LeakyReLU(Activation):
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         """Map x of any shape to an output of the same shape."""
         return F.leaky_relu(x, self.negative_slope)
 
@@ -96,6 +96,6 @@ class Softmax(Module):
     `CrossEntropyLoss` takes logits: a model that is trained ends without it.
     """
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         """Map logits (n, classes) to rows of probabilities that sum to 1."""
         return F.softmax(x)

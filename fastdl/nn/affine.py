@@ -8,6 +8,7 @@ from typing import Any
 from fastdl.nn import init
 from fastdl.nn.module import Module
 from fastdl.nn.parameter import Parameter
+from fastdl.typing import Shape
 
 
 class Affine(Module):
@@ -31,7 +32,7 @@ class Affine(Module):
         self._use_bias = use_bias
         self._pending = True
 
-    def _set_weight(self, shape: tuple[int, ...]) -> None:
+    def _set_weight(self, shape: Shape) -> None:
         self.weight = Parameter(init.method(self.weight_init)(shape))
         self.bias = Parameter(init.zeros(shape[-1:])) if self._use_bias else None
         self._pending = False
@@ -40,6 +41,6 @@ class Affine(Module):
         """Return the arguments that would construct this layer again."""
         return super().config() | {"bias": self._use_bias}
 
-    def multiply_adds(self, output_shape: tuple[int, ...]) -> int:
+    def multiply_adds(self, output_shape: Shape) -> int:
         """Count one multiply-add for each weight and each place of the output."""
         return self.weight.size * math.prod(output_shape[:-1])

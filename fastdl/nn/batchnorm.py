@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from fastdl.nn.module import Module
 from fastdl.nn.parameter import Parameter
 from fastdl.nn.registry import register
 from fastdl.shapes import integer
+from fastdl.typing import Shape, TensorLike
 
 
 class _BatchNorm(Module):
@@ -53,7 +54,7 @@ class _BatchNorm(Module):
         self.register_buffer("running_var", init.constant((features,), 1.0))
         self.register_buffer("num_batches_tracked", np.array(0, np.int64))
 
-    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+    def _create_parameters(self, input_shape: Shape) -> None:
         self._check_rank(len(input_shape) + 1)
         self.num_features = integer(input_shape[-1], "batch_norm: channels")
         self._create(self.num_features)
@@ -67,7 +68,10 @@ class _BatchNorm(Module):
             )
 
     def forward(
-        self, x: Any, activation: str | None = None, residual: Any = None
+        self,
+        x: Tensor | np.ndarray,
+        activation: str | None = None,
+        residual: TensorLike | None = None,
     ) -> Tensor:
         """Normalise each channel of x, add `residual` and apply `activation`.
 

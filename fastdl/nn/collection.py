@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, MutableSequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, SupportsIndex, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from fastdl.nn.parameter import Parameter
 from fastdl.nn.registry import register
 
 L = TypeVar("L", bound="List")
+T = TypeVar("T")  # what may be put in
+Key = str | int
+ParameterLike = Parameter | Tensor | np.ndarray
 
 
 class Collection(Module):
@@ -23,7 +26,7 @@ class Collection(Module):
     _unnamed = "_items"
     _kind: ClassVar[type] = Module
 
-    def _checked(self, item: Any, place: Any) -> Any:
+    def _checked(self, item: object, place: object) -> Any:
         """Return an item, an array as a parameter; raise when it is of another kind."""
         if isinstance(item, self._kind):
             return item
@@ -44,24 +47,24 @@ class Collection(Module):
         return [f"{name}: {p.shape}" for name, p in self._own_parameters()]
 
 
-class List(Collection, MutableSequence):
+class List(Collection, MutableSequence[T]):
     """What `Sequential`, `ModuleList` and `ParameterList` have in common."""
 
-    def __init__(self, items: Iterable[Any] = ()) -> None:
+    def __init__(self, items: Iterable[T] = ()) -> None:
         self._items: list[Any] = []
         self.extend(items)
 
-    def append(self: L, item: Any) -> L:  # type: ignore[override]
+    def append(self: L, item: T) -> L:  # type: ignore[override]
         """Add one at the end; return self."""
         self.insert(len(self), item)
         return self
 
-    def extend(self: L, items: Iterable[Any]) -> L:  # type: ignore[override]
+    def extend(self: L, items: Iterable[T]) -> L:  # type: ignore[override]
         """Add several at the end; return self."""
         self[len(self) :] = items
         return self
 
-    def insert(self, index: int, item: Any) -> None:
+    def insert(self, index: int, item: T) -> None:
         """Add one before the place `index`."""
         self._items.insert(index, self._checked(item, index))
 
@@ -74,7 +77,7 @@ class List(Collection, MutableSequence):
     def __contains__(self, item: object) -> bool:
         return any(item is own for own in self._items)  # == of tensors is an array
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
             return self._part(self._items[index])
         return self._items[index]
@@ -82,32 +85,31 @@ class List(Collection, MutableSequence):
     def _part(self, items: list[Any]) -> Any:
         return type(self)(items)
 
-    def __setitem__(self, index: Any, item: Any) -> None:
+    def __setitem__(self, index: SupportsIndex | slice, item: T | Iterable[T]) -> None:
         if isinstance(index, slice):
             first, _, step = index.indices(len(self))
             if not isinstance(item, Iterable):
                 raise ArgumentError(
                     f"{type(self).__name__}: expected a list, got {item!r:.60}"
                 )
-            item = [self._checked(one, first + step * i) for i, one in enumerate(item)]
+            self._items[index] = [
+                self._checked(one, first + step * i) for i, one in enumerate(item)
+            ]
         else:
-            item = self._checked(item, index)
-        self._items[index] = item
+            self._items[index] = self._checked(item, index)
 
-    def __delitem__(self, index: Any) -> None:
+    def __delitem__(self, index: SupportsIndex | slice) -> None:
         del self._items[index]
 
 
-class Dict(Collection, MutableMapping):
+class Dict(Collection, MutableMapping[Key, T]):
     """What `ModuleDict` and `ParameterDict` have in common."""
 
     __eq__ = object.__eq__  # modules are compared, and found in sets, by identity
     __hash__ = object.__hash__
 
-    def __init__(
-        self, items: Mapping[Any, Any] | Iterable[tuple[Any, Any]] = ()
-    ) -> None:
-        self._items: dict[Any, Any] = {}
+    def __init__(self, items: Mapping[Key, T] | Iterable[tuple[Key, T]] = ()) -> None:
+        self._items: dict[Key, Any] = {}
         try:
             pairs = dict(items)
         except (TypeError, ValueError):
@@ -122,19 +124,19 @@ class Dict(Collection, MutableMapping):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._items)
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Key) -> Any:
         return self._items[key]
 
-    def __setitem__(self, key: Any, item: Any) -> None:
+    def __setitem__(self, key: Key, item: T) -> None:
         self._check_key(type(self).__name__, key)
         self._items[key] = self._checked(item, repr(key))
 
-    def __delitem__(self, key: Any) -> None:
+    def __delitem__(self, key: Key) -> None:
         del self._items[key]
 
 
 @register
-class ModuleList(List):
+class ModuleList(List[Module]):
     """A list of modules, for a ``forward`` of your own that runs them.
 
     A plain list as an attribute does the same; this one checks what it is given. ::
@@ -154,7 +156,7 @@ class ModuleList(List):
 
 
 @register
-class ModuleDict(Dict):
+class ModuleDict(Dict[Module]):
     """A dict of modules, for a ``forward`` of your own that runs them.
 
     ``self.heads = nn.ModuleDict({"left": a, "right": b})`` gives the names
@@ -175,7 +177,7 @@ class ModuleDict(Dict):
 
 
 @register
-class ParameterList(List):
+class ParameterList(List[ParameterLike]):
     """A list of parameters.
 
     Parameters
@@ -193,7 +195,7 @@ class ParameterList(List):
 
 
 @register
-class ParameterDict(Dict):
+class ParameterDict(Dict[ParameterLike]):
     """A dict of parameters.
 
     Parameters

@@ -13,6 +13,7 @@ from fastdl.nn.linear import Linear
 from fastdl.nn.module import Module
 from fastdl.nn.pool2d import MaxPool2d
 from fastdl.nn.registry import register
+from fastdl.typing import TensorLike
 
 # The activations that the kernel of a layer can apply; their derivatives need only the
 # output. Exact classes: a subclass may compute something else.
@@ -25,7 +26,7 @@ _EPILOGUES: dict[type[Module], tuple[type[Activation], ...]] = {
 
 
 @register
-class Sequential(List):
+class Sequential(List[Module]):
     """A chain of layers, named '0', '1', ... in errors and in the state dict.
 
     An activation after a `Linear` or `Conv2d`, and a ReLU after batch norm, is computed
@@ -47,7 +48,7 @@ class Sequential(List):
         """The layers in order."""
         return self._items
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: TensorLike) -> TensorLike:
         """Run x through all layers."""
         for layer, kind in _steps(self._items):
             x = layer(x) if kind is None else layer(x, activation=kind)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ShapeError
 from fastdl.nn.affine import Affine
 from fastdl.nn.registry import register
-from fastdl.shapes import PaddingLike, integer, padding2d, pair
+from fastdl.shapes import integer, padding2d, pair
+from fastdl.typing import PaddingLike, PairLike, Shape, TensorLike
 
 
 @register
@@ -52,10 +50,10 @@ class Conv2d(Affine):
         self,
         in_channels: int | None,
         out_channels: int,
-        kernel_size: int | Sequence[int],
-        stride: int | Sequence[int] = 1,
+        kernel_size: PairLike,
+        stride: PairLike = 1,
         padding: PaddingLike = 0,
-        dilation: int | Sequence[int] = 1,
+        dilation: PairLike = 1,
         groups: int = 1,
         bias: bool = True,
         weight_init: str = "he_normal",
@@ -76,7 +74,7 @@ class Conv2d(Affine):
         if in_channels is not None:
             self._create_parameters((0, 0, in_channels))
 
-    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+    def _create_parameters(self, input_shape: Shape) -> None:
         if len(input_shape) != 3:
             raise ShapeError(
                 f"conv2d: expected images (n, h, w, c), got examples of shape "
@@ -92,7 +90,7 @@ class Conv2d(Affine):
         kh, kw = pair(self.kernel_size, "Conv2d: kernel_size")
         self._set_weight((kh, kw, channels // self.groups, self.out_channels))
 
-    def forward(self, x: Any, activation: str | None = None) -> Tensor:
+    def forward(self, x: TensorLike, activation: str | None = None) -> Tensor:
         """Map x (n, h, w, in_channels) to (n, oh, ow, out_channels)."""
         return F.conv2d(
             x,

@@ -14,6 +14,7 @@ from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
+from fastdl.typing import Shape
 
 
 class _Dropout(Module):
@@ -49,14 +50,14 @@ class _Dropout(Module):
         """Return the arguments that would construct this layer again."""
         return {"p": self.p}
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Tensor | np.ndarray) -> Tensor:
         """Drop when training; the shape stays."""
         seed, offset = self.random_state.tolist()
         if self.training:
             self.random_state[1] += np.uint64(self._decisions(x.shape))
         return type(self)._drop(x, self.p, self.training, seed=seed, offset=offset)
 
-    def _decisions(self, shape: tuple[int, ...]) -> int:
+    def _decisions(self, shape: Shape) -> int:
         """Count the random numbers that a mask takes."""
         return math.prod(shape)
 
@@ -104,5 +105,5 @@ class Dropout2d(_Dropout):
 
     _drop = staticmethod(F.dropout2d)
 
-    def _decisions(self, shape: tuple[int, ...]) -> int:
+    def _decisions(self, shape: Shape) -> int:
         return shape[0] * shape[-1]

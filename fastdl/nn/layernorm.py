@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from fastdl import functional as F
 from fastdl.autograd import Tensor
@@ -13,6 +12,7 @@ from fastdl.nn.module import Module
 from fastdl.nn.parameter import Parameter
 from fastdl.nn.registry import register
 from fastdl.shapes import integer
+from fastdl.typing import Shape, TensorLike
 
 
 class _ExampleNorm(Module):
@@ -28,7 +28,7 @@ class _ExampleNorm(Module):
         self.eps = eps
         self._pending = True
 
-    def _create(self, shape: tuple[int, ...]) -> None:
+    def _create(self, shape: Shape) -> None:
         self.weight = Parameter(init.constant(shape, 1.0))
         self.bias = Parameter(init.zeros(shape))
         self._pending = False
@@ -66,7 +66,7 @@ class LayerNorm(_ExampleNorm):
         self, normalized_shape: int | Sequence[int] | None = None, eps: float = 1e-5
     ) -> None:
         super().__init__(eps)
-        self.normalized_shape: tuple[int, ...] | None = None
+        self.normalized_shape: Shape | None = None
         if normalized_shape is not None:
             sizes = (
                 normalized_shape
@@ -81,12 +81,12 @@ class LayerNorm(_ExampleNorm):
         )
         self._create(self.normalized_shape)
 
-    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+    def _create_parameters(self, input_shape: Shape) -> None:
         if not input_shape:
             raise ShapeError("layer_norm: expected x of shape (n, ..., c), got (n,)")
         self._create_normalized(input_shape[-1:])
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         """Normalise x (..., *normalized_shape); the shape stays."""
         shape = self.weight.shape
         return F.layer_norm(x, shape, self.weight, self.bias, self.eps)
@@ -129,7 +129,7 @@ class GroupNorm(_ExampleNorm):
         if num_channels is not None:
             self._create_parameters((num_channels,))
 
-    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+    def _create_parameters(self, input_shape: Shape) -> None:
         channels = integer(input_shape[-1], "GroupNorm: num_channels")
         if channels % self.num_groups:
             raise ShapeError(
@@ -139,6 +139,6 @@ class GroupNorm(_ExampleNorm):
         self.num_channels = channels
         self._create((channels,))
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         """Normalise x (n, ..., num_channels); the shape stays."""
         return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)

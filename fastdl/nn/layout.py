@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastdl.nn.tree import join
-
-if TYPE_CHECKING:
-    from fastdl.nn.module import Module
+from fastdl.nn.tree import Tree, join
+from fastdl.typing import ArrayLike, Shape
 
 _LEAST_SIDE = 8  # pixels; deep feature maps are smaller, and have many channels
 
 
-def warn_channels_first(who: str, shape: tuple[int, ...]) -> None:
+def warn_channels_first(who: str, shape: Shape) -> None:
     """Warn when one example (h, w, c) can hardly be anything but a picture (c, h, w).
 
     That is 1 or 4 channels and a square, or 3 channels and sides of at most 1 : 4.
@@ -41,10 +38,10 @@ def warn_channels_first(who: str, shape: tuple[int, ...]) -> None:
         )
 
 
-def from_pytorch(state: Mapping[str, Any]) -> dict[str, Any]:
+def from_pytorch(state: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
     """Return the entries that are PyTorch's tensors, or their `.numpy()`, unchanged."""
 
-    def is_unchanged(value: Any) -> bool:
+    def is_unchanged(value: ArrayLike) -> bool:
         owner = value.base if isinstance(value, np.ndarray) else value
         is_its = type(owner).__module__.partition(".")[0] == "torch"
         return is_its and np.asarray(value).flags.c_contiguous
@@ -52,7 +49,7 @@ def from_pytorch(state: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in state.items() if is_unchanged(value)}
 
 
-def warn_untransposed(model: Module, state: Mapping[str, Any], who: str) -> None:
+def warn_untransposed(model: Tree, state: Mapping[str, ArrayLike], who: str) -> None:
     """Warn when weights of unknown origin fit in fastdl's order and in PyTorch's.
 
     A weight that fits in one order alone settles it for all of them.
@@ -75,7 +72,7 @@ def warn_untransposed(model: Module, state: Mapping[str, Any], who: str) -> None
         )
 
 
-def transposed_hint(model: Module, name: str, shape: tuple[int, ...]) -> str:
+def transposed_hint(model: Tree, name: str, shape: Shape) -> str:
     """Return the end of a message for an entry of another shape than its weight."""
     for weight, own, axes in _weights(model):
         if weight == name and len(shape) == len(own) and _moved(shape, axes) == own:
@@ -84,8 +81,8 @@ def transposed_hint(model: Module, name: str, shape: tuple[int, ...]) -> str:
 
 
 def _weights(
-    model: Module,
-) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+    model: Tree,
+) -> Iterator[tuple[str, Shape, Shape]]:
     """Yield (name, shape, axes) of each weight that PyTorch keeps in another order."""
     for prefix, module in model.named_modules():
         axes, weight = module._pytorch_axes, vars(module).get("weight")
@@ -93,9 +90,9 @@ def _weights(
             yield join(prefix, "weight"), weight.shape, axes
 
 
-def _moved(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+def _moved(shape: Shape, axes: Shape) -> Shape:
     return tuple(shape[axis] for axis in axes)
 
 
-def _transposed(what: str, axes: tuple[int, ...]) -> str:
+def _transposed(what: str, axes: Shape) -> str:
     return f"{what}.transpose({', '.join(map(str, axes))})"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ShapeError
 from fastdl.nn.affine import Affine
 from fastdl.nn.registry import register
 from fastdl.shapes import integer
+from fastdl.typing import Shape, TensorLike
 
 
 @register
@@ -51,7 +50,7 @@ class Linear(Affine):
         if in_features is not None:
             self._create_parameters((in_features,))
 
-    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+    def _create_parameters(self, input_shape: Shape) -> None:
         if len(input_shape) != 1:
             raise ShapeError(
                 f"linear: expected rows (n, in_features), got examples of shape "
@@ -61,6 +60,6 @@ class Linear(Affine):
         self.in_features = integer(input_shape[0], "Linear: in_features")
         self._set_weight((self.in_features, self.out_features))
 
-    def forward(self, x: Any, activation: str | None = None) -> Tensor:
+    def forward(self, x: TensorLike, activation: str | None = None) -> Tensor:
         """Map x (..., in_features) to (..., out_features)."""
         return F.linear(x, self.weight, self.bias, activation=activation)

@@ -13,6 +13,7 @@ from fastdl.errors import ArgumentError, suggest
 from fastdl.functional.targets import check_smoothing, example_weights
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
+from fastdl.typing import ArrayLike, Shape, TensorLike
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -26,7 +27,7 @@ class _Loss(Module):
             )
         self.reduction = reduction
 
-    def count(self, y: Any, weight: Any = None) -> float:
+    def count(self, y: ArrayLike, weight: ArrayLike | None = None) -> float:
         """Return how much a batch counts in the mean over several batches.
 
         It is what the loss of the batch was divided by, so that the mean is that of all
@@ -56,11 +57,11 @@ class _Loss(Module):
         return _ones(y.shape)
 
 
-def _ones(shape: tuple[int, ...]) -> np.ndarray:
+def _ones(shape: Shape) -> np.ndarray:
     return np.broadcast_to(1.0, shape)
 
 
-def _numbers(values: Any, name: str) -> Any:
+def _numbers(values: ArrayLike | None, name: str) -> Any:
     """Return numbers as plain ones, which can be saved with a model."""
     try:
         return None if values is None else _plain(np.asarray(values, float).tolist())
@@ -68,7 +69,7 @@ def _numbers(values: Any, name: str) -> Any:
         raise ArgumentError(f"{name} must be numbers, got {values!r:.60}") from None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: list | float) -> tuple | float:
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -99,7 +100,12 @@ class CrossEntropyLoss(_Loss):
         check_smoothing(label_smoothing, "CrossEntropyLoss")
         self.label_smoothing = label_smoothing
 
-    def forward(self, logits: Any, labels: Any, sample_weight: Any = None) -> Tensor:
+    def forward(
+        self,
+        logits: TensorLike,
+        labels: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Tensor:
         """Return the loss of logits (n, classes).
 
         Labels are integers (n,), or rows of probabilities (n, classes); sample_weight
@@ -148,7 +154,12 @@ class BCEWithLogitsLoss(_Loss):
         check_smoothing(label_smoothing, "BCEWithLogitsLoss")
         self.label_smoothing = label_smoothing
 
-    def forward(self, logits: Any, targets: Any, sample_weight: Any = None) -> Tensor:
+    def forward(
+        self,
+        logits: TensorLike,
+        targets: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Tensor:
         """Compare logits with targets in [0, 1] of the same shape; NaN is missing.
 
         sample_weight, of the shape of logits or (n,), says how much each loss counts.
@@ -176,7 +187,12 @@ class MSELoss(_Loss):
         How the errors of the elements become one number.
     """
 
-    def forward(self, x: Any, targets: Any, sample_weight: Any = None) -> Tensor:
+    def forward(
+        self,
+        x: TensorLike,
+        targets: TensorLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Tensor:
         """Compare x with targets of the same shape.
 
         sample_weight, of the shape of x or (n,), says how much each error counts.

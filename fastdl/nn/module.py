@@ -19,8 +19,10 @@ from fastdl.nn.layout import (
     warn_channels_first,
     warn_untransposed,
 )
+from fastdl.nn.summary import summary
 from fastdl.nn.tree import Tree, label
 from fastdl.shapes import holds_pictures, integer
+from fastdl.typing import DtypeLike, Shape, TensorLike
 
 M = TypeVar("M", bound="Module")
 
@@ -59,9 +61,10 @@ class Module(Tree):
 
     training: bool = True
     frozen: bool = False
-    input_shape: tuple[int, ...] | None = None  # set by build
+    input_shape: Shape | None = None  # set by build
     _takes_pictures: ClassVar[bool] = False  # (n, h, w, c) alone
-    _pytorch_axes: ClassVar[tuple[int, ...] | None] = None  # its weight's to ours
+    _pytorch_axes: ClassVar[Shape | None] = None  # its weight's to ours
+    _is_activation: ClassVar[bool] = False  # stands with its layer in a summary
     _forward_hooks: tuple[Callable, ...] = ()
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
@@ -100,16 +103,16 @@ class Module(Tree):
             if module is layer and name:
                 error.args = (f"{label(name, layer)}: {reason}",)
 
-    def _infer_sizes(self, x: Any) -> None:
+    def _infer_sizes(self, x: TensorLike) -> None:
         shape = np.shape(x)[1:]
         if self._takes_pictures and isinstance(x, np.ndarray):  # the user's own
             warn_channels_first(type(self).__name__, shape)
         self._create_parameters(shape)
 
-    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+    def _create_parameters(self, input_shape: Shape) -> None:
         """Create the parameters whose sizes were left open; layers define it."""
 
-    def build(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+    def build(self, input_shape: Sequence[int]) -> Shape:
         """Infer every size that was left open, from the shape of one example.
 
         One example of zeros runs through the module in evaluation mode.
@@ -147,7 +150,7 @@ class Module(Tree):
         return np.dtype(np.float32)
 
     def register_forward_hook(
-        self, hook: Callable[[Module, tuple, Any], None]
+        self, hook: Callable[[Module, tuple, Any], object]
     ) -> HookHandle:
         """Call ``hook(module, inputs, output)`` after each run of this module.
 
@@ -209,13 +212,13 @@ class Module(Tree):
         for parameter in self.parameters():
             parameter.grad = None
 
-    def apply(self: M, function: Callable[[Module], Any]) -> M:
+    def apply(self: M, function: Callable[[Module], object]) -> M:
         """Call `function` on the module and on all inside; return self."""
         for module in self.modules():
             function(module)
         return self
 
-    def astype(self: M, dtype: Any) -> M:
+    def astype(self: M, dtype: DtypeLike) -> M:
         """Convert parameters and floating buffers in place; return self.
 
         An optimiser made before has to be made again.
@@ -323,7 +326,7 @@ class Module(Tree):
                 f"method ({error})"
             ) from error
 
-    def multiply_adds(self, output_shape: tuple[int, ...]) -> int:
+    def multiply_adds(self, output_shape: Shape) -> int:
         """Count the multiplications with weights for one example's output."""
         return 0
 
@@ -335,8 +338,6 @@ class Module(Tree):
         input_shape : sequence of int, optional
             The shape of one example; by default the one given to `build`.
         """
-        from fastdl.nn.summary import summary
-
         return summary(self, input_shape)
 
     def __repr__(self) -> str:
@@ -377,7 +378,7 @@ def _lines(kind: str, names: Sequence[str], hint: Callable[[str], str]) -> str:
     return "".join(lines) + (f"\n  {kind}: {more} more" if more > 0 else "")
 
 
-def one_tensor(module: Module, output: Any) -> Tensor:
+def one_tensor(module: Module, output: object) -> Tensor:
     """Return what a module gave; DtypeError unless it is one tensor."""
     if isinstance(output, Tensor):
         return output

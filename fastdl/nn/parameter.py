@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastdl.autograd import Tensor
+from fastdl.typing import TensorLike
 
 
 class Parameter(Tensor):
@@ -18,5 +17,5 @@ class Parameter(Tensor):
         Whether gradients are computed for it.
     """
 
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+    def __init__(self, data: TensorLike, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad=requires_grad)

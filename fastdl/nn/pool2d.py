@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
-from fastdl.shapes import PaddingLike, padding2d, pair
+from fastdl.shapes import padding2d, pair
+from fastdl.typing import PaddingLike, PairLike, TensorLike
 
 
 class _Pool2d(Module):
     def __init__(
         self,
-        kernel_size: int | Sequence[int],
-        stride: int | Sequence[int] | None = None,
+        kernel_size: PairLike,
+        stride: PairLike | None = None,
         padding: PaddingLike = 0,
     ) -> None:
         self.kernel_size = kernel_size
@@ -43,7 +41,7 @@ class MaxPool2d(_Pool2d):
         As in `Conv2d`, but smaller than the window; padding never wins the maximum.
     """
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         """Map x (n, h, w, c) to (n, oh, ow, c)."""
         return F.max_pool2d(x, self.kernel_size, self.stride, self.padding)
 
@@ -58,7 +56,7 @@ class AvgPool2d(_Pool2d):
         As in `MaxPool2d`.
     """
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         """Map x (n, h, w, c) to (n, oh, ow, c)."""
         return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
 
@@ -67,6 +65,6 @@ class AvgPool2d(_Pool2d):
 class GlobalAvgPool2d(Module):
     """Mean over all pixels of each channel."""
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         """Map x (n, h, w, c) to (n, c)."""
         return F.global_avg_pool2d(x)

@@ -56,7 +56,7 @@ def to_config(module: Module) -> dict[str, Any]:
     """
     seen: set[int] = set()
 
-    def encode(value: Any, owner: str, depth: int) -> Any:
+    def encode(value: object, owner: str, depth: int) -> Any:
         if isinstance(value, (Module, list, tuple, dict)) and depth > _DEEPEST:
             raise FastdlError(
                 f"to_config: modules and lists nest deeper than {_DEEPEST}"
@@ -113,7 +113,7 @@ def from_config(config: dict[str, Any]) -> Module:
     return _construct(config, ())
 
 
-def _construct(config: Any, place: tuple[str, ...]) -> Module:
+def _construct(config: object, place: tuple[str, ...]) -> Module:
     if not isinstance(config, dict) or "class" not in config:
         raise DataError(
             f"from_config: expected a dict with the key 'class', got {config!r:.80}"

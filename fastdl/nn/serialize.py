@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 from fastdl.errors import DataError, FastdlError
 from fastdl.files import parse_json, read_tensors, write_tensors
@@ -11,6 +10,7 @@ from fastdl.nn import init
 from fastdl.nn.layout import warn_untransposed
 from fastdl.nn.module import Module
 from fastdl.nn.registry import from_config, to_config
+from fastdl.typing import StrPath
 
 # Keys in the file's metadata. Those of other programs do not begin like these.
 _OURS = "fastdl."
@@ -18,7 +18,7 @@ _ARCHITECTURE = f"{_OURS}model"
 _WEIGHTS = f"{_OURS}weights"  # says no more than whose axes they have
 
 
-def save(model: Module, path: str | os.PathLike) -> None:
+def save(model: Module, path: StrPath) -> None:
     """Save a whole model: its weights, and its layers as JSON in the metadata.
 
     Parameters
@@ -42,7 +42,7 @@ def save(model: Module, path: str | os.PathLike) -> None:
     write_tensors(model.state_dict(), path, {_ARCHITECTURE: architecture})
 
 
-def load(path: str | os.PathLike) -> Module:
+def load(path: StrPath) -> Module:
     """Load a whole model that `save` wrote.
 
     Returns
@@ -80,12 +80,12 @@ def load(path: str | os.PathLike) -> Module:
     return model.eval()
 
 
-def save_weights(model: Module, path: str | os.PathLike) -> None:
+def save_weights(model: Module, path: StrPath) -> None:
     """Save parameters and buffers alone; raises as `save`, but takes any module."""
     write_tensors(model.state_dict(), path, {_WEIGHTS: "1"})
 
 
-def load_weights(model: Module, path: str | os.PathLike, strict: bool = True) -> None:
+def load_weights(model: Module, path: StrPath, strict: bool = True) -> None:
     """Load parameters and buffers into a model of the same layers.
 
     Parameters

@@ -12,13 +12,14 @@ import numpy as np
 
 from fastdl import functional as F
 from fastdl.autograd import Tensor
-from fastdl.data.dataset import Dataset, as_dataset, take_real
+from fastdl.data.dataset import DataLike, Dataset, as_dataset, take_real
 from fastdl.errors import DataError, NonFiniteError, ShapeError
 from fastdl.nn import init
 from fastdl.nn.layout import warn_channels_first
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 from fastdl.shapes import integer
+from fastdl.typing import Shape
 
 _CHUNK = 1 << 20  # numbers that `fit` looks at in one go
 
@@ -26,10 +27,12 @@ _CHUNK = 1 << 20  # numbers that `fit` looks at in one go
 class _FitsNew:
     """Decorates a method that, called on the class, works on a new object."""
 
-    def __init__(self, method: Callable[[Any, Any], Any]) -> None:
+    def __init__(self, method: Callable[[Any, DataLike], Any]) -> None:
         self._method = method
 
-    def __get__(self, layer: Any, cls: type) -> Callable[[Any], Standardize]:
+    def __get__(
+        self, layer: Standardize | None, cls: type[Standardize]
+    ) -> Callable[[DataLike], Standardize]:
         return MethodType(self._method, cls() if layer is None else layer)
 
 
@@ -70,7 +73,7 @@ class Standardize(Module):
         if num_features is not None:
             self._create_parameters((num_features,))
 
-    def _create_parameters(self, input_shape: tuple[int, ...]) -> None:
+    def _create_parameters(self, input_shape: Shape) -> None:
         if not input_shape:
             raise ShapeError("standardize: expected x of shape (n, ..., c), got (n,)")
         self.num_features = integer(input_shape[-1], "Standardize: num_features")
@@ -79,7 +82,7 @@ class Standardize(Module):
         self._pending = False
 
     @_FitsNew
-    def fit(self, train: Any) -> Standardize:
+    def fit(self, train: DataLike) -> Standardize:
         """Take mean and standard deviation from the training set; return self.
 
         The sums run in float64 over all axes but the last. Another call replaces them.
@@ -125,7 +128,7 @@ class Standardize(Module):
         self.examples = len(dataset)
         return self
 
-    def forward(self, x: Any) -> Tensor:
+    def forward(self, x: Tensor | np.ndarray) -> Tensor:
         """Map x (n, ..., num_features) to the same shape."""
         if x.shape[-1:] != (self.num_features,):
             raise ShapeError(
@@ -137,7 +140,7 @@ class Standardize(Module):
         return F.batch_norm(x, self.mean, ones, weight=1 / self.std, eps=0.0)
 
 
-def _example_shape(dataset: Dataset) -> tuple[int, ...]:
+def _example_shape(dataset: Dataset) -> Shape:
     if len(dataset) == 0:
         raise DataError("Standardize.fit: the data set is empty")
     first, *_ = take_real(dataset, np.arange(1))
@@ -149,9 +152,7 @@ def _example_shape(dataset: Dataset) -> tuple[int, ...]:
     return first.shape[1:]
 
 
-def _statistics(
-    dataset: Dataset, shape: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
+def _statistics(dataset: Dataset, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and standard deviation (1 for constants), float64.
 
     Chunks are merged as in Chan, Golub, LeVeque, "Algorithms for computing the sample

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastdl.errors import ShapeError
-from fastdl.nn.activation import Activation
-from fastdl.nn.module import Module
+from fastdl.typing import Shape
+
+if TYPE_CHECKING:
+    from fastdl.nn.module import Module
 
 
 @dataclass
@@ -17,7 +19,7 @@ class Row:
     """One line of the table."""
 
     layer: str
-    output: tuple[int, ...]
+    output: Shape
     parameters: int
     multiply_adds: int
 
@@ -60,7 +62,7 @@ def layers(model: Module, input_shape: Sequence[int] | None = None) -> list[Row]
     counted: set[int] = set()
 
     def note(module: Module, inputs: tuple, output: Any) -> None:
-        if isinstance(module, Activation) and rows:
+        if module._is_activation and rows:
             rows[-1].layer += f" + {_heading(module)}"
             return
         own = [
@@ -88,14 +90,14 @@ def layers(model: Module, input_shape: Sequence[int] | None = None) -> list[Row]
     return rows
 
 
-def _shape(model: Module, given: Sequence[int] | None) -> tuple[int, ...]:
+def _shape(model: Module, given: Sequence[int] | None) -> Shape:
     shape = model.input_shape if given is None else tuple(given)
     if shape is None:
         raise ShapeError("summary: give input_shape, the shape of one example")
     return shape
 
 
-def _holds_any(things: Iterator[Any]) -> bool:
+def _holds_any(things: Iterator[object]) -> bool:
     return any(True for _ in things)  # an empty Sequential is something, but false
 
 
@@ -134,5 +136,5 @@ def _table(model: Module, rows: list[Row]) -> str:
     )
 
 
-def _text(shape: tuple[int, ...]) -> str:
+def _text(shape: Shape) -> str:
     return "x".join(map(str, shape)) or "1"

@@ -40,7 +40,7 @@ class Tree:
 
     # Assigning
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         before = vars(self).get(name)
         if name in self._parameter_names or isinstance(before, Parameter):
             self._check_parameter(name, value)
@@ -56,7 +56,7 @@ class Tree:
             pass
         super().__setattr__(name, value)
 
-    def _check_parameter(self, name: str, value: Any) -> None:
+    def _check_parameter(self, name: str, value: object) -> None:
         if value is not None and not isinstance(value, Parameter):
             self._refuse(
                 f"'{name}' is a parameter; write .{name}.data[...] = values to change "
@@ -64,7 +64,7 @@ class Tree:
                 f".{name} = None for none, got {type(value).__name__}"
             )
 
-    def _as_buffer(self, name: str, value: Any) -> np.ndarray:
+    def _as_buffer(self, name: str, value: object) -> np.ndarray:
         if not isinstance(value, (np.ndarray, np.generic)):
             self._refuse(
                 f"'{name}' is a buffer, which is saved with the model; assign a NumPy "
@@ -83,7 +83,7 @@ class Tree:
             yield from self._held("" if name == self._unnamed else name, value)
 
     def _held(
-        self, name: str, value: Any, around: tuple[int, ...] = ()
+        self, name: str, value: object, around: tuple[int, ...] = ()
     ) -> Iterator[tuple[str, Any]]:
         """Yield (name, parameter or module) of all that a value is or contains.
 
@@ -104,7 +104,7 @@ class Tree:
         elif isinstance(value, _LOOKED_AT):
             self._check_findable(name, value)
 
-    def _check_key(self, name: str, key: Any) -> None:
+    def _check_key(self, name: str, key: object) -> None:
         """Raise unless a key can be part of a dotted name."""
         is_name = isinstance(key, str) and key and "." not in key
         if not (is_name or isinstance(key, int)):
@@ -219,6 +219,6 @@ def label(name: str, module: Tree) -> str:
     return f"layer '{name}' ({kind})" if name else kind
 
 
-def join(prefix: str, name: Any) -> str:
+def join(prefix: str, name: object) -> str:
     """Return a dotted name."""
     return f"{prefix}.{name}" if prefix else str(name)

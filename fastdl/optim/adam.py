@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from fastdl import backend
 from fastdl.optim.flat import Run
-from fastdl.optim.optimizer import Optimizer, is_in, is_positive
+from fastdl.optim.optimizer import Optimizer, ParamsLike, is_in, is_positive
 
 
 class Adam(Optimizer):
@@ -48,7 +47,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Any],
+        params: ParamsLike,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -114,7 +113,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        params: Iterable[Any],
+        params: ParamsLike,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, GraphError, NonFiniteError, ShapeError
 from fastdl.optim.optimizer import is_in, is_positive
 from fastdl.shapes import integer
+from fastdl.typing import ArrayLike
 
 
 class Descent(NamedTuple):
@@ -40,11 +41,11 @@ class Descent(NamedTuple):
 
 def gradient_descent(
     f: Callable[..., Tensor],
-    x0: Any,
+    x0: ArrayLike,
     lr: float = 0.1,
     max_iter: int = 1000,
     tol: float = 1e-6,
-    data: Sequence[Any] | None = None,
+    data: Sequence[ArrayLike] | None = None,
     batch_size: int | None = None,
     seed: int = 0,
 ) -> Descent:
@@ -141,7 +142,9 @@ def gradient_descent(
                 break
 
 
-def _examples(data: Sequence[Any] | None, batch_size: int | None) -> list[np.ndarray]:
+def _examples(
+    data: Sequence[ArrayLike] | None, batch_size: int | None
+) -> list[np.ndarray]:
     if data is None:
         if batch_size is not None:
             raise ArgumentError("gradient_descent: batch_size is about data; give both")

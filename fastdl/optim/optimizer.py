@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, FastdlError, ShapeError, suggest
 from fastdl.optim.flat import Flat, Run
+
+ParamsLike: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
+"""What an optimiser trains: parameters, or groups with options of their own."""
 
 
 class Optimizer:
@@ -43,9 +46,7 @@ class Optimizer:
         The parameters do not exist yet: call ``model.build(input_shape)`` first.
     """
 
-    def __init__(
-        self, params: Iterable[Tensor] | Iterable[dict[str, Any]], **defaults: Any
-    ) -> None:
+    def __init__(self, params: ParamsLike, **defaults: object) -> None:
         if not isinstance(params, Iterable):
             raise self._error(
                 f"params must be model.parameters() or a list of groups, "
@@ -204,11 +205,11 @@ def _flat_state(flat: Flat, saved: dict[str, np.ndarray]) -> dict[str, np.ndarra
 NUMBERS = (int, float, np.integer, np.floating)
 
 
-def is_positive(value: Any) -> bool:
+def is_positive(value: object) -> bool:
     """Tell whether a value is a finite number above 0."""
     return isinstance(value, NUMBERS) and bool(0 < value < math.inf)
 
 
-def is_in(value: Any, end: float) -> bool:
+def is_in(value: object, end: float) -> bool:
     """Tell whether a value is a number in [0, end)."""
     return isinstance(value, NUMBERS) and bool(0 <= value < end)

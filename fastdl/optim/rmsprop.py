@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from fastdl import backend
 from fastdl.optim.flat import Run
-from fastdl.optim.optimizer import Optimizer, is_in, is_positive
+from fastdl.optim.optimizer import Optimizer, ParamsLike, is_in, is_positive
 
 
 class RMSprop(Optimizer):
@@ -49,7 +48,7 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Any],
+        params: ParamsLike,
         lr: float = 0.01,
         beta: float = 0.9,
         eps: float = 1e-8,
@@ -115,7 +114,7 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Any],
+        params: ParamsLike,
         lr: float = 0.01,
         eps: float = 1e-10,
         weight_decay: float = 0.0,

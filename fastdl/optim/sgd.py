@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from fastdl import backend
 from fastdl.optim.flat import Run
-from fastdl.optim.optimizer import Optimizer, is_in
+from fastdl.optim.optimizer import Optimizer, ParamsLike, is_in
 
 
 class SGD(Optimizer):
@@ -45,7 +44,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Any],
+        params: ParamsLike,
         lr: float = 0.01,
         momentum: float = 0.0,
         dampening: float = 0.0,

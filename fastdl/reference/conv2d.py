@@ -22,8 +22,7 @@ Visin, "A guide to convolution arithmetic for deep learning", 2016, for the size
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -32,6 +31,7 @@ from fastdl.reference._sums import sum_over, wide
 from fastdl.reference._windows import crop, pad, tap
 from fastdl.reference.activation import bias_activation, put
 from fastdl.shapes import Conv2dShape
+from fastdl.typing import PaddingLike, PairLike
 
 
 def _taps(s: Conv2dShape) -> Iterator[tuple[int, int, int, int]]:
@@ -58,9 +58,9 @@ def conv2d_forward(
     weight: np.ndarray,
     bias: np.ndarray | None = None,
     *,
-    stride: int | Sequence[int] = 1,
-    padding: Any = 0,
-    dilation: int | Sequence[int] = 1,
+    stride: PairLike = 1,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     groups: int = 1,
     activation: str | None = None,
     algorithm: str | None = None,
@@ -110,9 +110,9 @@ def conv2d_backward_input(
     weight: np.ndarray,
     input_shape: tuple[int, int, int, int],
     *,
-    stride: int | Sequence[int] = 1,
-    padding: Any = 0,
-    dilation: int | Sequence[int] = 1,
+    stride: PairLike = 1,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     groups: int = 1,
     algorithm: str | None = None,
 ) -> np.ndarray:
@@ -147,11 +147,11 @@ def conv2d_backward_input(
 def conv2d_backward_weight(
     dy: np.ndarray,
     x: np.ndarray,
-    kernel_size: int | Sequence[int],
+    kernel_size: PairLike,
     *,
-    stride: int | Sequence[int] = 1,
-    padding: Any = 0,
-    dilation: int | Sequence[int] = 1,
+    stride: PairLike = 1,
+    padding: PaddingLike = 0,
+    dilation: PairLike = 1,
     groups: int = 1,
     algorithm: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:

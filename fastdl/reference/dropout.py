@@ -17,7 +17,7 @@ numbers: as easy as 1, 2, 3", 2011 (Philox).
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,7 +27,7 @@ _ROUNDS = 10
 _LOW = 0xFFFFFFFF
 
 
-def philox4x32(counter: np.ndarray, key: tuple[Any, Any]) -> np.ndarray:
+def philox4x32(counter: np.ndarray, key: Sequence[int | np.ndarray]) -> np.ndarray:
     """Return random words: Philox4x32-10.
 
     Parameters

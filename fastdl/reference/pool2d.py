@@ -16,8 +16,7 @@ Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), section 9.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from fastdl import shapes
 from fastdl.reference._sums import sum_over, wide
 from fastdl.reference._windows import crop, pad, tap
 from fastdl.shapes import Pool2dShape
+from fastdl.typing import PaddingLike, PairLike
 
 
 def _taps(s: Pool2dShape) -> Iterator[tuple[int, int]]:
@@ -46,10 +46,10 @@ def _first_inside(s: Pool2dShape) -> np.ndarray:
 
 def max_pool2d_forward(
     x: np.ndarray,
-    kernel_size: int | Sequence[int],
+    kernel_size: PairLike,
     *,
-    stride: int | Sequence[int] | None = None,
-    padding: Any = 0,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the maximum of each window, and where it was.
 
@@ -91,10 +91,10 @@ def max_pool2d_backward(
     dy: np.ndarray,
     argmax: np.ndarray,
     input_shape: tuple[int, int, int, int],
-    kernel_size: int | Sequence[int],
+    kernel_size: PairLike,
     *,
-    stride: int | Sequence[int] | None = None,
-    padding: Any = 0,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
 ) -> np.ndarray:
     """Return the gradient with respect to the images.
 
@@ -124,10 +124,10 @@ def max_pool2d_backward(
 
 def avg_pool2d_forward(
     x: np.ndarray,
-    kernel_size: int | Sequence[int],
+    kernel_size: PairLike,
     *,
-    stride: int | Sequence[int] | None = None,
-    padding: Any = 0,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
 ) -> np.ndarray:
     """Return the mean of each window; padding counts as zeros.
 
@@ -159,10 +159,10 @@ def avg_pool2d_forward(
 def avg_pool2d_backward(
     dy: np.ndarray,
     input_shape: tuple[int, int, int, int],
-    kernel_size: int | Sequence[int],
+    kernel_size: PairLike,
     *,
-    stride: int | Sequence[int] | None = None,
-    padding: Any = 0,
+    stride: PairLike | None = None,
+    padding: PaddingLike = 0,
 ) -> np.ndarray:
     """Return the gradient with respect to the images.
 

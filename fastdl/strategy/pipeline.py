@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 
 from fastdl.errors import ArgumentError, ShapeError, suggest
-from fastdl.metrics import Metric, as_metric
+from fastdl.metrics import MetricLike, as_metric
 from fastdl.strategy.tables import table
 
 # What passes between stages may be anything: arrays, boxes, texts.
 Stage = Callable[[Any, Any], Any]
-MetricLike = str | Metric | Callable[[np.ndarray, np.ndarray], float]
 
 
 class Pipeline:

@@ -10,6 +10,7 @@ import numpy as np
 from fastdl.autograd import no_grad
 from fastdl.data import ArrayDataset, Concat, DataLoader, Dataset, MapDataset, Subset
 from fastdl.data.dataset import weights
+from fastdl.data.mapped import MapStyle
 from fastdl.nn import Module
 from fastdl.train.callback import Callback
 from fastdl.train.fingerprint import (
@@ -221,7 +222,7 @@ def _is_mapped(array: object) -> bool:
     return False
 
 
-def _names(dataset: Dataset, rows: np.ndarray | None) -> Json:
+def _names(dataset: Dataset | MapStyle, rows: np.ndarray | None) -> Json:
     """Return a digest of the last two parts of each name, and the sizes of files."""
     for attribute in _NAMES:
         names = getattr(dataset, attribute, None)

@@ -15,13 +15,14 @@ from fastdl import nn
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
+from fastdl.metrics import MetricLike
 from fastdl.nn.module import one_tensor
 from fastdl.optim import Adam, Optimizer
 from fastdl.train.batches import Source, as_loader, converted, one_source
 from fastdl.train.cost import Cost, Penalties
 from fastdl.train.history import History
 from fastdl.train.losses import LossLike
-from fastdl.train.measures import Measures, MetricLike, by_name
+from fastdl.train.measures import Measures, by_name
 from fastdl.train.nonfinite import Buffers, first_bad
 from fastdl.train.targets import check_scaled
 from fastdl.typing import ArrayLike, StrPath

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from fastdl import metrics
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, FastdlError
-from fastdl.metrics import Mean, MeanOf, Metric
-
-MetricLike = str | Metric | Callable[[np.ndarray, np.ndarray], float]
+from fastdl.metrics import Mean, MeanOf, Metric, MetricLike
 
 
 def by_name(given: Sequence[MetricLike]) -> dict[str, Metric]:

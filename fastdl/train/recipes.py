@@ -11,11 +11,10 @@ from typing import Any
 
 from fastdl import models, optim
 from fastdl.autograd import Tensor
-from fastdl.data import Augment, DataLoader
+from fastdl.data import Augment, DataLike, DataLoader
 from fastdl.errors import ArgumentError, suggest
 from fastdl.nn import CrossEntropyLoss, Module
 from fastdl.shapes import integer
-from fastdl.train.batches import Source
 from fastdl.train.schedule import Schedule
 from fastdl.train.trainer import Trainer
 
@@ -162,7 +161,7 @@ class Recipe:
         loss = CrossEntropyLoss(label_smoothing=self.label_smoothing)
         return Trainer(model, loss, optimizer)
 
-    def loader(self, train: Source, seed: int) -> DataLoader:
+    def loader(self, train: DataLike, seed: int) -> DataLoader:
         """Cut training data into batches, augmented."""
         return DataLoader(
             train, self.batch_size, shuffle=True, seed=seed, transform=self.augment

@@ -12,6 +12,7 @@ from fastdl import nn
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, NonFiniteError
 from fastdl.files import check_writable
+from fastdl.metrics import MetricLike
 from fastdl.nn.module import one_tensor
 from fastdl.shapes import integer
 from fastdl.train.batches import (
@@ -29,7 +30,7 @@ from fastdl.train.history import History
 from fastdl.train.interrupt import deferred_interrupt
 from fastdl.train.learner import Learner, OptimizerLike
 from fastdl.train.losses import LossLike
-from fastdl.train.measures import Measures, MetricLike
+from fastdl.train.measures import Measures
 from fastdl.train.nonfinite import Buffers
 from fastdl.train.progress import Progress
 from fastdl.train.rehearsal import rehearse

@@ -12,16 +12,36 @@ ROOT = Path(__file__).parents[2] / "fastdl"
 TYPED = [
     "backend",
     "cli",
+    "data",
+    "datasets",
     "engine",
     "errors",
+    "files",
+    "metrics",
+    "models",
+    "nn",
+    "optim",
     "random",
+    "reference",
     "strategy",
     "threads",
     "train",
     "typing",
 ]
 # Where `Any` is the type, and why.
-EXCEPTIONS: dict[str, str] = {
+OF_A_SUBCLASS = "a module of the user's own chooses what it takes and returns"
+OF_ANY_CLASS = "a layer has attributes of its own: model[0].weight"
+EXCEPTIONS = {
+    "data/mapped: MapDataset.__getitem__(return)": "what the user's own object gives",
+    "files/damage: parse_json(return)": "JSON, whose form the caller checks",
+    "files/damage: read_json(return)": "JSON, whose form the caller checks",
+    "nn/collection: Dict.__getitem__(return)": OF_ANY_CLASS,
+    "nn/collection: List.__getitem__(return)": OF_ANY_CLASS,
+    "nn/module: Module.__call__(inputs)": OF_A_SUBCLASS,
+    "nn/module: Module.__call__(options)": OF_A_SUBCLASS,
+    "nn/module: Module.forward(inputs)": OF_A_SUBCLASS,
+    "nn/module: Module.forward(options)": OF_A_SUBCLASS,
+    "nn/module: Module.forward(return)": OF_A_SUBCLASS,
     "strategy/pipeline: Pipeline.__call__(return)": "what the last stage gives",
 }
 
@@ -67,13 +87,16 @@ def untyped_in(tree, owner=None):
 
 @pytest.mark.parametrize("room", TYPED)
 def test_signatures_have_real_types(room):
-    found = {
+    found = [
         f"{path.relative_to(ROOT).with_suffix('').as_posix()}: {place}"
         for path in sources(room)
         for place in untyped_in(ast.parse(path.read_text(encoding="utf-8")))
-    }
+    ]
+    expected = [
+        place for place in EXCEPTIONS if place.startswith((f"{room}/", f"{room}:"))
+    ]
     assert sources(room)
-    assert sorted(found - set(EXCEPTIONS)) == []
+    assert sorted(found) == sorted(expected)
 
 
 def test_a_signature_without_types_is_found():

@@ -15,7 +15,8 @@ from fastdl.report.page.results import Answers
 def classes(answers: Answers) -> Iterator[Any]:
     """Show the table, its weakest classes named before."""
     y, answer, names = answers.y_true, answers.probabilities, answers.classes
-    columns = [f(y, answer) for f in (metrics.precision, metrics.recall, metrics.f1)]
+    measures = (metrics.precision, metrics.recall, metrics.f1)
+    columns = [np.asarray(measure(y, answer)) for measure in measures]
     support = np.bincount(y, minlength=len(names))
     weakest = [i for i in np.argsort(columns[2], kind="stable")[:3] if support[i]]
     if weakest and columns[2][weakest[0]] < 1:
@@ -25,9 +26,7 @@ def classes(answers: Answers) -> Iterator[Any]:
         [name, *(_bar(column[i]) for column in columns), f"{support[i]:,}"]
         for i, name in enumerate(names)
     ]
-    averages = [
-        f(y, answer, "macro") for f in (metrics.precision, metrics.recall, metrics.f1)
-    ]
+    averages = [float(measure(y, answer, "macro")) for measure in measures]
     rows.append(["mean", *(_bar(value) for value in averages), f"{support.sum():,}"])
     head = ["class", "precision", "recall", "F1", "support"]
     caption = f"Of the answers to the {answers.part} examples"

@@ -72,7 +72,9 @@ _ROWS = (
     _Row("accuracy", _of_answers(lambda each: 1 - each.error), _percent, max),
     _Row(
         "mean F1",
-        _of_answers(lambda each: metrics.f1(each.y_true, each.probabilities, "macro")),
+        _of_answers(
+            lambda each: float(metrics.f1(each.y_true, each.probabilities, "macro"))
+        ),
         "{:.4f}".format,
         max,
     ),
