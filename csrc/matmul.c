@@ -102,9 +102,17 @@ static void pack_panel(ptrdiff_t rows, ptrdiff_t cols, const void *b,
   const real *from = b;
   real *to = panel;
   if (col_stride == (ptrdiff_t)sizeof(real)) {
-    for (ptrdiff_t i = 0; i < rows; i++, to += width, from = behind(from, row_stride))
-      for (ptrdiff_t j = 0; j < cols; j += LANES)
-        store(to + j, load_some(from + j, cols - j));
+    const ptrdiff_t rest = cols % LANES, whole = cols - rest;
+    const vec_int mask = first_lanes(rest);
+    /* A vector that reaches beyond a row ends before the next one does. */
+    const ptrdiff_t inside = rest && row_stride < (ptrdiff_t)sizeof(vec) ? 0 : rows - 1;
+    for (ptrdiff_t i = 0; i < rows; i++, to += width, from = behind(from, row_stride)) {
+      for (ptrdiff_t j = 0; j < whole; j += LANES) store(to + j, load(from + j));
+      if (rest && i < inside)
+        store(to + whole, choose(mask, load(from + whole), splat(0)));
+      else if (rest)
+        store(to + whole, load_first(from + whole, rest, 0));
+    }
     return;
   }
   assert(row_stride == (ptrdiff_t)sizeof(real));

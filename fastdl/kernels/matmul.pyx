@@ -3,12 +3,13 @@
 The rows of y are cut into chunks, its columns into panels as wide as a tile, and the
 reduction into blocks. A task computes a chunk for some of the panels:
 
-    for block of k: pack a; for panel of columns: pack b; for tile of rows: product
+    for block of k: for panel of columns: for tile of rows: product
 
-A packed panel of b stays in the L1 cache while all rows of the chunk meet it, a packed
-block of a in the L2 cache while all panels do: transposed or not, nothing is read with
-a stride in the innermost loop. What is used too seldom to pay for it is not packed.
-(Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008.)
+A packed panel of b stays in the L1 cache while all rows of the chunk meet it, packed
+rows of a in the L2 cache while all panels do. (Goto and van de Geijn, "Anatomy of
+high-performance matrix multiplication", 2008.) What is used too seldom to pay for the
+copy is read where it is. Where y is small and k long, the blocks are shared out to
+`parts` with a sum of their own, added in order at the end.
 """
 
 cimport numpy as cnp
@@ -27,12 +28,17 @@ from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 cnp.import_array()
 
 cdef enum:
-    CHUNK_ROWS = 144  # rows of y in a task, at most
-    BLOCK_K = 256
-    # So many panels pay for packing a, and for transposing it; rows for packing b.
-    PACK_PANELS = 4
-    TRANSPOSE_PANELS = 8
-    PACK_ROWS = 24
+    BLOCK_K = 256  # a panel of this height takes half of the L1 cache or all of it
+    MIN_ROWS = 32  # of a chunk
+    MAX_ROWS = 144
+    # So many rows pay for packing b, so many panels for packing a transposed a.
+    PACK_ROWS = 96
+    PACK_PANELS = 2
+    # Rows a multiple of so many bytes apart fall into few sets of the caches, from
+    # which they drive each other out: they are packed sooner.
+    ALIASED = 1024
+    ALIASED_ROWS = 24
+    SPAN = 4096  # reals of a task that adds up the parts
 
 cdef struct Matmul:
     const MicroKernels *kernels
@@ -46,9 +52,10 @@ cdef struct Matmul:
     char *y
     int activation
     Py_ssize_t panels, chunk_rows, row_chunks, panel_groups, panels_per_group
-    bint pack_a
-    Py_ssize_t whole_panels  # so many of them are not packed
+    Py_ssize_t blocks, parts
+    bint pack_a, pack_b
     char *padded_bias
+    char *part_sums  # of all parts but the first, which is y
     char *scratch
     Py_ssize_t scratch_bytes
 
@@ -72,24 +79,26 @@ cdef Scratch scratch_of(const Matmul *p, Workspace *memory) noexcept nogil:
 
 cdef void plan(Matmul *p, int threads, Workspace *memory) noexcept nogil:
     cdef Workspace scratch = workspace(NULL)
-    cdef bint transposed = p.a_row == p.size
     p.panels = ceil_div(p.n, p.kernels.tile_cols)
-    # Few panels: more chunks instead, of whole tiles.
-    p.chunk_rows = max(<Py_ssize_t> 1, min(
-        <Py_ssize_t> CHUNK_ROWS, p.m * p.panels // MIN_TASKS))
+    p.blocks = ceil_div(p.k, BLOCK_K)
+    # Few panels: more chunks, and then parts, instead.
+    p.chunk_rows = min(
+        max(p.m * p.panels // MIN_TASKS, <Py_ssize_t> MIN_ROWS), <Py_ssize_t> MAX_ROWS)
     p.chunk_rows = round_up(
         ceil_div(p.m, ceil_div(p.m, p.chunk_rows)), p.kernels.tile_rows)
     p.row_chunks = ceil_div(p.m, p.chunk_rows)
     p.panel_groups = min(p.panels, ceil_div(MIN_TASKS, p.row_chunks))
     p.panels_per_group = ceil_div(p.panels, p.panel_groups)
     p.panel_groups = ceil_div(p.panels, p.panels_per_group)
+    p.parts = min(ceil_div(MIN_TASKS, p.row_chunks * p.panel_groups), p.blocks // 2)
+    p.parts = max(p.parts, <Py_ssize_t> 1)
 
-    p.pack_a = p.panels_per_group >= (PACK_PANELS if transposed else TRANSPOSE_PANELS)
-    p.whole_panels = 0
-    if p.b_col == p.size and min(p.m, p.chunk_rows) < PACK_ROWS:
-        # The tile would read beyond a narrow last panel.
-        p.whole_panels = p.n // p.kernels.tile_cols
+    p.pack_a = p.a_row == p.size and (
+        p.panels_per_group >= PACK_PANELS or p.a_step % ALIASED == 0)
+    p.pack_b = p.b_col != p.size or p.chunk_rows >= PACK_ROWS or (
+        p.b_row % ALIASED == 0 and p.chunk_rows >= ALIASED_ROWS)
     p.padded_bias = take(memory, p.panels * p.kernels.tile_cols * p.size)
+    p.part_sums = take(memory, (p.parts - 1) * p.m * p.n * p.size)
     scratch_of(p, &scratch)
     p.scratch_bytes = scratch.bytes
     p.scratch = take(memory, threads * scratch.bytes)
@@ -98,59 +107,74 @@ cdef void plan(Matmul *p, int threads, Workspace *memory) noexcept nogil:
 cdef void matmul_task(
     const void *arguments, Py_ssize_t index, char *memory,
 ) noexcept nogil:
-    """Compute a chunk of rows of y for a group of panels."""
+    """Sum up the blocks of one part, for a chunk of rows and a group of panels."""
     cdef const Matmul *p = <const Matmul *> arguments
     cdef Workspace lines = workspace(memory)
     cdef Scratch scratch = scratch_of(p, &lines)
-    cdef Py_ssize_t row0 = index // p.panel_groups * p.chunk_rows
+    cdef Py_ssize_t part = index % p.parts
+    cdef Py_ssize_t group = index // p.parts % p.panel_groups
+    cdef Py_ssize_t row0 = index // p.parts // p.panel_groups * p.chunk_rows
     cdef Py_ssize_t rows = min(p.chunk_rows, p.m - row0)
-    cdef Py_ssize_t panel0 = index % p.panel_groups * p.panels_per_group
+    cdef Py_ssize_t panel0 = group * p.panels_per_group
     cdef Py_ssize_t panel1 = min(panel0 + p.panels_per_group, p.panels)
+    cdef Py_ssize_t block0 = p.blocks * part // p.parts
+    cdef Py_ssize_t block1 = p.blocks * (part + 1) // p.parts
     cdef Py_ssize_t y_row = p.n * p.size
-    cdef Py_ssize_t k0 = 0
-    cdef Py_ssize_t height, panel, col, row
-    cdef char *y = p.y + row0 * y_row
+    cdef Py_ssize_t block, k0, panel, col
+    cdef char *y = p.y if part == 0 else p.part_sums + (part - 1) * p.m * y_row
     cdef Product product
+    y += row0 * y_row
+    block = block0
     while True:  # once even if k = 0: y is then the bias
-        height = min(<Py_ssize_t> BLOCK_K, p.k - k0)
-        product.k = one_run(height, p.a_step, 0)
-        product.accumulate = k0 > 0
+        k0 = block * BLOCK_K
+        product.k = one_run(min(<Py_ssize_t> BLOCK_K, p.k - k0), p.a_step, 0)
+        product.accumulate = block > block0
         product.c_row = y_row
         if p.pack_a:
-            pack_rows(p, row0, rows, k0, height, scratch.a)
+            pack_rows(p, row0, rows, k0, product.k.length, scratch.a)
         for panel in range(panel0, panel1):
             col = panel * p.kernels.tile_cols
             product.cols = min(p.kernels.tile_cols, p.n - col)
-            product.bias = NULL if p.bias == NULL else p.padded_bias + col * p.size
+            product.c = y + col * p.size
+            product.bias = NULL
+            if p.bias != NULL and part == 0:
+                product.bias = p.padded_bias + col * p.size
             product.b = p.b + k0 * p.b_row + col * p.b_col
             product.k.b_stride = p.b_row
-            if panel >= p.whole_panels:
+            if p.pack_b or reads_beyond(p, k0, product.k.length, col):
                 p.kernels.pack_panel(
-                    height, product.cols, product.b, p.b_row, p.b_col,
+                    product.k.length, product.cols, product.b, p.b_row, p.b_col,
                     p.kernels.tile_cols, scratch.b)
                 product.b = scratch.b
                 product.k.b_stride = p.kernels.tile_cols * p.size
-            product.c = y + col * p.size
             if p.pack_a:
-                multiply_blocks(p, rows, height, scratch.a, &product)
+                multiply_packed(p, rows, scratch.a, &product)
             else:
                 product.rows, product.a_row = rows, p.a_row
                 product.a = p.a + row0 * p.a_row + k0 * p.a_step
                 p.kernels.product(&product)
-        k0 += BLOCK_K
-        if k0 >= p.k:
+        block += 1
+        if block >= block1:
             break
-    if p.activation:
+    if p.activation and p.parts == 1:
         col = panel0 * p.kernels.tile_cols
-        for row in range(rows):
-            product.c = y + row * y_row + col * p.size
+        y += col * p.size
+        for _ in range(rows):
             p.kernels.activation_forward(
-                p.activation, 0.01, min(panel1 * p.kernels.tile_cols, p.n) - col,
-                product.c, product.c)
+                p.activation, 0.01, min(panel1 * p.kernels.tile_cols, p.n) - col, y, y)
+            y += y_row
 
 
-cdef Py_ssize_t block_height(const Matmul *p, Py_ssize_t rows) noexcept nogil:
-    """Return the rows of a tile, so that the last one is not much shorter."""
+cdef bint reads_beyond(
+    const Matmul *p, Py_ssize_t k0, Py_ssize_t height, Py_ssize_t col,
+) noexcept nogil:
+    """Whether whole vectors of a panel of b end behind b."""
+    cdef Py_ssize_t last = (k0 + height - 1) * p.n + col + p.kernels.tile_cols
+    return last > p.k * p.n
+
+
+cdef Py_ssize_t tile_height(const Matmul *p, Py_ssize_t rows) noexcept nogil:
+    """Return the rows of a packed tile, so that the last one is not much lower."""
     return ceil_div(rows, ceil_div(rows, p.kernels.tile_rows))
 
 
@@ -158,23 +182,22 @@ cdef void pack_rows(
     const Matmul *p, Py_ssize_t row0, Py_ssize_t rows, Py_ssize_t k0, Py_ssize_t height,
     char *to,
 ) noexcept nogil:
-    """Pack rows of a for a block of the reduction, a tile's rows side by side."""
-    cdef Py_ssize_t width = block_height(p, rows)
+    """Pack rows of a for a block of the reduction, those of a tile side by side."""
+    cdef Py_ssize_t width = tile_height(p, rows)
     cdef Py_ssize_t row = 0
     while row < rows:
         p.kernels.pack_panel(
-            height, min(width, rows - row), p.a + (row0 + row) * p.a_row
-            + k0 * p.a_step, p.a_step, p.a_row, width, to)
+            height, min(width, rows - row),
+            p.a + (row0 + row) * p.a_row + k0 * p.a_step, p.a_step, p.a_row, width, to)
         to += height * width * p.size
         row += width
 
 
-cdef void multiply_blocks(
-    const Matmul *p, Py_ssize_t rows, Py_ssize_t height, const char *a,
-    Product *product,
+cdef void multiply_packed(
+    const Matmul *p, Py_ssize_t rows, const char *a, Product *product,
 ) noexcept nogil:
     """Multiply what `pack_rows` packed by a panel of b."""
-    cdef Py_ssize_t width = block_height(p, rows)
+    cdef Py_ssize_t width = tile_height(p, rows)
     cdef Py_ssize_t row = 0
     cdef char *c = <char *> product.c
     product.a_row, product.k.step = p.size, width * p.size
@@ -182,8 +205,24 @@ cdef void multiply_blocks(
         product.rows = min(width, rows - row)
         product.a, product.c = a, c + row * product.c_row
         p.kernels.product(product)
-        a += height * width * p.size
+        a += product.k.length * width * p.size
         row += width
+
+
+cdef void reduce_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    """Add a span of all parts, in order, into y."""
+    cdef const Matmul *p = <const Matmul *> arguments
+    cdef Py_ssize_t first = index * SPAN
+    cdef Py_ssize_t n = min(<Py_ssize_t> SPAN, p.m * p.n - first)
+    cdef char *y = p.y + first * p.size
+    cdef Py_ssize_t part
+    for part in range(p.parts - 1):
+        p.kernels.add_span(
+            n, p.part_sums + (part * p.m * p.n + first) * p.size, y)
+    if p.activation:
+        p.kernels.activation_forward(p.activation, 0.01, n, y, y)
 
 
 def matmul(
@@ -231,6 +270,8 @@ def matmul(
         if bias_ is not None:
             pack_row(p.kernels, p.n, p.bias, p.padded_bias)
         run_tasks(
-            matmul_task, &p, p.row_chunks * p.panel_groups, threads, p.scratch,
-            p.scratch_bytes)
+            matmul_task, &p, p.row_chunks * p.panel_groups * p.parts, threads,
+            p.scratch, p.scratch_bytes)
+        if p.parts > 1:
+            run_tasks(reduce_task, &p, ceil_div(p.m * p.n, SPAN), threads, NULL, 0)
     return y
