@@ -23,6 +23,13 @@ ALWAYS_INLINE void BODY(const int rows, const int vectors, const int packed,
     }
   }
 
+  if (accumulate) /* c is wanted at the end, and may be far away */
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; v++)
+        __builtin_prefetch(behind(c, r * p->c_row) + v * lanes);
+
   const ptrdiff_t step = p->k.step, b_stride = p->k.b_stride, length = p->k.length;
   const ptrdiff_t a_row = packed ? (ptrdiff_t)sizeof(real) : p->a_row;
   for (ptrdiff_t s = 0; s < p->k.runs; s++) {

@@ -1,15 +1,14 @@
 """y = g(a b + bias): dense layers, on the register tile of csrc/matmul.c.
 
 The rows of y are cut into chunks, its columns into panels as wide as a tile, and the
-reduction into blocks. A task computes a chunk for some of the panels:
+reduction into blocks, of which some at a time make a stretch:
 
-    for block of k: for panel of columns: for tile of rows: product
+    for stretch: pack b; for chunk of rows: for block of k: for panel: for tile: product
 
-A packed panel of b stays in the L1 cache while all rows of the chunk meet it, packed
-rows of a in the L2 cache while all panels do. (Goto and van de Geijn, "Anatomy of
-high-performance matrix multiplication", 2008.) What is used too seldom to pay for the
-copy is read where it is. Where y is small and k long, the blocks are shared out to
-`parts` with a sum of their own, added in order at the end.
+A packed panel of b stays in the L1 cache while all rows of a chunk meet it. (Goto and
+van de Geijn, "Anatomy of high-performance matrix multiplication", 2008.) What is used
+too seldom to pay for the copy is read where it is. Where y is small and k long, the
+blocks are shared out to `parts` with a sum of their own, added in order at the end.
 """
 
 cimport numpy as cnp
@@ -29,15 +28,15 @@ cnp.import_array()
 
 cdef enum:
     BLOCK_K = 256  # a panel of this height takes half of the L1 cache or all of it
+    STRETCH_BYTES = 4 << 20  # of b, packed
     MIN_ROWS = 32  # of a chunk
     MAX_ROWS = 144
-    # So many rows pay for packing b, so many panels for packing a transposed a.
-    PACK_ROWS = 96
-    PACK_PANELS = 2
+    PACK_ROWS = 96  # so many pay for packing b
     # Rows a multiple of so many bytes apart fall into few sets of the caches, from
     # which they drive each other out: they are packed sooner.
     ALIASED = 1024
     ALIASED_ROWS = 24
+    PACK_BYTES = 512 << 10  # a transposed a of more than these is packed, too
     SPAN = 4096  # reals of a task that adds up the parts
 
 cdef struct Matmul:
@@ -50,10 +49,13 @@ cdef struct Matmul:
     Py_ssize_t b_row, b_col  # bytes along the reduction, and between columns
     const char *bias  # NULL for none
     char *y
-    int activation
-    Py_ssize_t panels, chunk_rows, row_chunks, panel_groups, panels_per_group
+    int activation, threads
+    Py_ssize_t panels, panel_bytes  # of a block
+    Py_ssize_t chunk_rows, row_chunks, panel_groups, panels_per_group
     Py_ssize_t blocks, parts
+    Py_ssize_t stretch, first, count  # blocks: of any stretch, of the current one
     bint pack_a, pack_b
+    char *packed_b  # the blocks of a stretch, panel by panel
     char *padded_bias
     char *part_sums  # of all parts but the first, which is y
     char *scratch
@@ -61,26 +63,25 @@ cdef struct Matmul:
 
 cdef struct Scratch:  # of one thread
     char *a
-    char *b
+    char *b  # the panel that may not be read where it is
 
 
 cdef Scratch scratch_of(const Matmul *p, Workspace *memory) noexcept nogil:
-    cdef Py_ssize_t height = min(<Py_ssize_t> BLOCK_K, p.k)
     cdef Scratch scratch
-    scratch.b = take(memory, height * p.kernels.tile_cols * p.size)
-    scratch.a = NULL
+    cdef Py_ssize_t rows = round_up(p.chunk_rows, p.kernels.tile_rows)
+    scratch.a = scratch.b = NULL
+    if not p.pack_b:
+        scratch.b = take(memory, p.panel_bytes)
     if p.pack_a:  # in whole vectors
-        scratch.a = take(
-            memory,
-            (round_up(p.chunk_rows, p.kernels.tile_rows) * height + p.kernels.lanes)
-            * p.size)
+        scratch.a = take(memory, (rows * BLOCK_K + p.kernels.lanes) * p.size)
     return scratch
 
 
-cdef void plan(Matmul *p, int threads, Workspace *memory) noexcept nogil:
+cdef void plan(Matmul *p, Workspace *memory) noexcept nogil:
     cdef Workspace scratch = workspace(NULL)
     p.panels = ceil_div(p.n, p.kernels.tile_cols)
-    p.blocks = ceil_div(p.k, BLOCK_K)
+    p.panel_bytes = min(<Py_ssize_t> BLOCK_K, p.k) * p.kernels.tile_cols * p.size
+    p.blocks = max(<Py_ssize_t> 1, ceil_div(p.k, BLOCK_K))
     # Few panels: more chunks, and then parts, instead.
     p.chunk_rows = min(
         max(p.m * p.panels // MIN_TASKS, <Py_ssize_t> MIN_ROWS), <Py_ssize_t> MAX_ROWS)
@@ -93,45 +94,63 @@ cdef void plan(Matmul *p, int threads, Workspace *memory) noexcept nogil:
     p.parts = min(ceil_div(MIN_TASKS, p.row_chunks * p.panel_groups), p.blocks // 2)
     p.parts = max(p.parts, <Py_ssize_t> 1)
 
-    p.pack_a = p.a_row == p.size and (
-        p.panels_per_group >= PACK_PANELS or p.a_step % ALIASED == 0)
-    p.pack_b = p.b_col != p.size or p.chunk_rows >= PACK_ROWS or (
-        p.b_row % ALIASED == 0 and p.chunk_rows >= ALIASED_ROWS)
+    p.pack_a = (
+        p.a_row == p.size and p.k > BLOCK_K and p.m * p.k * p.size > PACK_BYTES)
+    p.pack_b = p.b_col != p.size or p.m >= PACK_ROWS or (
+        p.b_row % ALIASED == 0 and p.m >= ALIASED_ROWS)
+    p.stretch = p.blocks
+    if p.pack_b:  # every part finds a block in it
+        p.stretch = STRETCH_BYTES // max(p.panels * p.panel_bytes, <Py_ssize_t> 1)
+        p.stretch = min(max(p.stretch, p.parts), p.blocks)
+        p.packed_b = take(memory, p.stretch * p.panels * p.panel_bytes)
     p.padded_bias = take(memory, p.panels * p.kernels.tile_cols * p.size)
     p.part_sums = take(memory, (p.parts - 1) * p.m * p.n * p.size)
     scratch_of(p, &scratch)
     p.scratch_bytes = scratch.bytes
-    p.scratch = take(memory, threads * scratch.bytes)
+    p.scratch = take(memory, p.threads * scratch.bytes)
+
+
+cdef Py_ssize_t block_height(const Matmul *p, Py_ssize_t block) noexcept nogil:
+    return min(<Py_ssize_t> BLOCK_K, p.k - block * BLOCK_K)
+
+
+cdef void pack_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    """Pack one panel of a block of b."""
+    cdef const Matmul *p = <const Matmul *> arguments
+    cdef Py_ssize_t block = p.first + index // p.panels
+    cdef Py_ssize_t col = index % p.panels * p.kernels.tile_cols
+    p.kernels.pack_panel(
+        block_height(p, block), min(p.kernels.tile_cols, p.n - col),
+        p.b + block * BLOCK_K * p.b_row + col * p.b_col, p.b_row, p.b_col,
+        p.kernels.tile_cols, p.packed_b + index * p.panel_bytes)
 
 
 cdef void matmul_task(
     const void *arguments, Py_ssize_t index, char *memory,
 ) noexcept nogil:
-    """Sum up the blocks of one part, for a chunk of rows and a group of panels."""
+    """Add the blocks of one part of a stretch, for some rows and panels."""
     cdef const Matmul *p = <const Matmul *> arguments
     cdef Workspace lines = workspace(memory)
     cdef Scratch scratch = scratch_of(p, &lines)
     cdef Py_ssize_t part = index % p.parts
-    cdef Py_ssize_t group = index // p.parts % p.panel_groups
+    cdef Py_ssize_t panel0 = index // p.parts % p.panel_groups * p.panels_per_group
+    cdef Py_ssize_t panel1 = min(panel0 + p.panels_per_group, p.panels)
     cdef Py_ssize_t row0 = index // p.parts // p.panel_groups * p.chunk_rows
     cdef Py_ssize_t rows = min(p.chunk_rows, p.m - row0)
-    cdef Py_ssize_t panel0 = group * p.panels_per_group
-    cdef Py_ssize_t panel1 = min(panel0 + p.panels_per_group, p.panels)
-    cdef Py_ssize_t block0 = p.blocks * part // p.parts
-    cdef Py_ssize_t block1 = p.blocks * (part + 1) // p.parts
     cdef Py_ssize_t y_row = p.n * p.size
-    cdef Py_ssize_t block, k0, panel, col
+    cdef Py_ssize_t block, panel, col
     cdef char *y = p.y if part == 0 else p.part_sums + (part - 1) * p.m * y_row
     cdef Product product
     y += row0 * y_row
-    block = block0
-    while True:  # once even if k = 0: y is then the bias
-        k0 = block * BLOCK_K
-        product.k = one_run(min(<Py_ssize_t> BLOCK_K, p.k - k0), p.a_step, 0)
-        product.accumulate = block > block0
+    for block in range(
+            p.count * part // p.parts, p.count * (part + 1) // p.parts):
+        product.k = one_run(block_height(p, p.first + block), p.a_step, 0)
+        product.accumulate = p.first > 0 or block > p.count * part // p.parts
         product.c_row = y_row
         if p.pack_a:
-            pack_rows(p, row0, rows, k0, product.k.length, scratch.a)
+            pack_rows(p, row0, rows, p.first + block, scratch.a)
         for panel in range(panel0, panel1):
             col = panel * p.kernels.tile_cols
             product.cols = min(p.kernels.tile_cols, p.n - col)
@@ -139,24 +158,15 @@ cdef void matmul_task(
             product.bias = NULL
             if p.bias != NULL and part == 0:
                 product.bias = p.padded_bias + col * p.size
-            product.b = p.b + k0 * p.b_row + col * p.b_col
-            product.k.b_stride = p.b_row
-            if p.pack_b or reads_beyond(p, k0, product.k.length, col):
-                p.kernels.pack_panel(
-                    product.k.length, product.cols, product.b, p.b_row, p.b_col,
-                    p.kernels.tile_cols, scratch.b)
-                product.b = scratch.b
-                product.k.b_stride = p.kernels.tile_cols * p.size
+            find_panel(p, block, panel, scratch.b, &product)
             if p.pack_a:
                 multiply_packed(p, rows, scratch.a, &product)
             else:
                 product.rows, product.a_row = rows, p.a_row
-                product.a = p.a + row0 * p.a_row + k0 * p.a_step
+                product.a = p.a + row0 * p.a_row + (
+                    p.first + block) * BLOCK_K * p.a_step
                 p.kernels.product(&product)
-        block += 1
-        if block >= block1:
-            break
-    if p.activation and p.parts == 1:
+    if p.activation and p.parts == 1 and p.first + p.count == p.blocks:
         col = panel0 * p.kernels.tile_cols
         y += col * p.size
         for _ in range(rows):
@@ -165,12 +175,26 @@ cdef void matmul_task(
             y += y_row
 
 
-cdef bint reads_beyond(
-    const Matmul *p, Py_ssize_t k0, Py_ssize_t height, Py_ssize_t col,
+cdef void find_panel(
+    const Matmul *p, Py_ssize_t block, Py_ssize_t panel, char *scratch,
+    Product *product,
 ) noexcept nogil:
-    """Whether whole vectors of a panel of b end behind b."""
-    cdef Py_ssize_t last = (k0 + height - 1) * p.n + col + p.kernels.tile_cols
-    return last > p.k * p.n
+    """Let the product read one panel of a block of the stretch."""
+    cdef Py_ssize_t col = panel * p.kernels.tile_cols
+    cdef Py_ssize_t k0 = (p.first + block) * BLOCK_K
+    cdef Py_ssize_t last = (k0 + product.k.length - 1) * p.n + col
+    product.k.b_stride = p.kernels.tile_cols * p.size
+    if p.pack_b:
+        product.b = p.packed_b + (block * p.panels + panel) * p.panel_bytes
+        return
+    product.b = p.b + k0 * p.b_row + col * p.size
+    if last + p.kernels.tile_cols > p.k * p.n:  # whole vectors would end behind b
+        p.kernels.pack_panel(
+            product.k.length, product.cols, product.b, p.b_row, p.size,
+            p.kernels.tile_cols, scratch)
+        product.b = scratch
+    else:
+        product.k.b_stride = p.b_row
 
 
 cdef Py_ssize_t tile_height(const Matmul *p, Py_ssize_t rows) noexcept nogil:
@@ -179,16 +203,17 @@ cdef Py_ssize_t tile_height(const Matmul *p, Py_ssize_t rows) noexcept nogil:
 
 
 cdef void pack_rows(
-    const Matmul *p, Py_ssize_t row0, Py_ssize_t rows, Py_ssize_t k0, Py_ssize_t height,
-    char *to,
+    const Matmul *p, Py_ssize_t row0, Py_ssize_t rows, Py_ssize_t block, char *to,
 ) noexcept nogil:
     """Pack rows of a for a block of the reduction, those of a tile side by side."""
     cdef Py_ssize_t width = tile_height(p, rows)
+    cdef Py_ssize_t height = block_height(p, block)
     cdef Py_ssize_t row = 0
     while row < rows:
         p.kernels.pack_panel(
             height, min(width, rows - row),
-            p.a + (row0 + row) * p.a_row + k0 * p.a_step, p.a_step, p.a_row, width, to)
+            p.a + (row0 + row) * p.a_row + block * BLOCK_K * p.a_step, p.a_step,
+            p.a_row, width, to)
         to += height * width * p.size
         row += width
 
@@ -223,6 +248,22 @@ cdef void reduce_task(
             n, p.part_sums + (part * p.m * p.n + first) * p.size, y)
     if p.activation:
         p.kernels.activation_forward(p.activation, 0.01, n, y, y)
+
+
+cdef void run(Matmul *p) noexcept nogil:
+    if p.bias != NULL:
+        pack_row(p.kernels, p.n, p.bias, p.padded_bias)
+    p.first = 0
+    while p.first < p.blocks:
+        p.count = min(p.stretch, p.blocks - p.first)
+        if p.pack_b:
+            run_tasks(pack_task, p, p.count * p.panels, p.threads, NULL, 0)
+        run_tasks(
+            matmul_task, p, p.row_chunks * p.panel_groups * p.parts, p.threads,
+            p.scratch, p.scratch_bytes)
+        p.first += p.count
+    if p.parts > 1:
+        run_tasks(reduce_task, p, ceil_div(p.m * p.n, SPAN), p.threads, NULL, 0)
 
 
 def matmul(
@@ -260,18 +301,12 @@ def matmul(
     p.b_row, p.b_col = p.n * p.size, p.size
     if transpose_b:
         p.b_row, p.b_col = p.size, p.k * p.size
-    cdef int threads = threads_for(<double> p.m * p.k * p.n / MULTIPLY_ADDS)
+    p.threads = threads_for(<double> p.m * p.k * p.n / MULTIPLY_ADDS)
     cdef Workspace memory = workspace(NULL)
-    plan(&p, threads, &memory)
+    plan(&p, &memory)
     cdef Block block = new_block(memory.bytes)
     memory = workspace(<char *> block.data)
     with nogil:
-        plan(&p, threads, &memory)
-        if bias_ is not None:
-            pack_row(p.kernels, p.n, p.bias, p.padded_bias)
-        run_tasks(
-            matmul_task, &p, p.row_chunks * p.panel_groups * p.parts, threads,
-            p.scratch, p.scratch_bytes)
-        if p.parts > 1:
-            run_tasks(reduce_task, &p, ceil_div(p.m * p.n, SPAN), threads, NULL, 0)
+        plan(&p, &memory)
+        run(&p)
     return y
