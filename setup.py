@@ -204,8 +204,10 @@ def declare_table() -> None:
     structs = re.findall(r"^typedef struct {\n(.*?)^} (\w+);", header, re.M | re.S)
     for body, name in structs:
         lines.append(f"    ctypedef struct {name}:")
-        fields = re.findall(r"^  (\w[^;]*);", body, re.M)
-        lines += [f"        {' '.join(field.split())}" for field in fields]
+        for field in re.findall(r"^  (\w[^;]*);", body, re.M):
+            first, *others = re.split(r", (?=\*)", " ".join(field.split()))
+            kind = first.partition("*")[0]  # Cython wants a line for each pointer
+            lines += [f"        {one}" for one in [first, *map(kind.__add__, others)]]
     pattern = r"^MICROKERNEL\((\w+), (\(.*\))\)$"
     for name, arguments in re.findall(pattern, functions, re.M):
         whole = f"void (*{name}){arguments}".replace(" ", "~").replace(",~", ", ")

@@ -31,7 +31,7 @@ ALWAYS_INLINE vec vec_floor(vec u) {
   return towards_0 - choose(towards_0 > u, splat(1), splat(0));
 }
 
-ALWAYS_INLINE vec_int inside(vec_int i, lane_int last) {
+ALWAYS_INLINE vec_int clamp_index(vec_int i, lane_int last) {
   i &= i >= 0;
   return (i & (i <= last)) | (last & (i > last));
 }
@@ -52,28 +52,27 @@ ALWAYS_INLINE void find_neighbours(vec u, ptrdiff_t size, int fill, Neighbours *
   const vec low_share = choose((low >= 0) & (low <= last), 1 - share, splat(0));
   const vec high_share = choose(high <= last, share, splat(0));
   /* Pixels beyond the image have no share, and are not read. */
-  const vec_int first = inside(low, last), second = inside(high, last);
+  const vec_int first = clamp_index(low, last), second = clamp_index(high, last);
   memcpy(found->low, &first, sizeof first);
   memcpy(found->high, &second, sizeof second);
   memcpy(found->low_share, &low_share, sizeof low_share);
   memcpy(found->high_share, &high_share, sizeof high_share);
 }
 
-/* Rows row0 to row1 - 1 of y. */
-static void affine_warp(const Warp *g, ptrdiff_t row0, ptrdiff_t row1, const void *x,
-                        const void *matrix, const void *displacement, void *y) {
+static void affine_warp(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Warp *g = arguments;
   const ptrdiff_t row = g->w * g->c, plane = g->h * g->w;
-  const real *x_end = (const real *)x + g->n * g->h * row;
-  real *to = (real *)y + row0 * row, *y_end = (real *)y + row1 * row;
+  const real *x = g->x, *x_end = x + g->n * g->h * row;
+  real *to = (real *)g->y + first * row, *y_end = (real *)g->y + end * row;
   vec lane;
   for (ptrdiff_t l = 0; l < LANES; l++) lane[l] = (real)l;
 
-  for (ptrdiff_t r = row0; r < row1; r++) {
+  for (ptrdiff_t r = first; r < end; r++) {
     const ptrdiff_t n = r / g->h;
     const real i = (real)(r % g->h);
-    const real *image = (const real *)x + n * g->h * row;
-    const real *m = (const real *)matrix + 6 * n;
-    const real *d = displacement;
+    const real *image = x + n * g->h * row;
+    const real *m = (const real *)g->matrix + 6 * n;
+    const real *d = g->displacement;
     if (d) d += 2 * n * plane + r % g->h * g->w;
     for (ptrdiff_t j = 0; j < g->w; j += LANES) {
       const vec column = lane + (real)j;

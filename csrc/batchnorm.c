@@ -47,27 +47,30 @@ ALWAYS_INLINE void moments_block(const int vectors, ptrdiff_t rows, const real *
   }
 }
 
-/* `room` reals follow x: whole vectors may be read up to there. */
-static void batchnorm_moments(ptrdiff_t rows, ptrdiff_t cols, const void *x,
-                              ptrdiff_t stride, ptrdiff_t room, void *means,
-                              void *squares) {
-  const real *from = x, *end = from + room;
-  real *mean = means, *square = squares;
+/* Of columns `col` ... of rows `row` ..., as part number `part`. Whole vectors may be
+ * read up to the end of the array. */
+static void batchnorm_moments(const Batchnorm *g, ptrdiff_t row, ptrdiff_t rows,
+                              ptrdiff_t col, ptrdiff_t cols, ptrdiff_t part) {
+  const real *x = (const real *)g->x + row * g->cols + col;
+  const real *end = (const real *)g->x + g->m * g->c;
+  real *mean = (real *)g->firsts + part * g->cols + col;
+  real *square = (real *)g->seconds + part * g->cols + col;
+  const ptrdiff_t stride = g->cols;
   ptrdiff_t j = 0;
   for (; j + BLOCK * LANES <= cols; j += BLOCK * LANES)
-    moments_block(BLOCK, rows, from + j, stride, end, mean + j, square + j, cols - j);
+    moments_block(BLOCK, rows, x + j, stride, end, mean + j, square + j, cols - j);
   for (; j < cols; j += LANES)
-    moments_block(1, rows, from + j, stride, end, mean + j, square + j, cols - j);
+    moments_block(1, rows, x + j, stride, end, mean + j, square + j, cols - j);
 }
 
 /* dy; with relu 0 where the result y of the forward pass is not positive. */
-ALWAYS_INLINE vec gradient(const int relu, const real *dy, const real *dy_end,
-                           const real *y, const real *y_end) {
+ALWAYS_INLINE vec masked_gradient(const int relu, const real *dy, const real *dy_end,
+                                  const real *y, const real *y_end) {
   const vec g = load_until(dy, dy_end);
   return relu ? choose(load_until(y, y_end) > 0, g, splat(0)) : g;
 }
 
-/* sum dy and sum dy (x - mean) */
+/* sum dy and sum dy (x - mean); `room` reals follow dy, x and y. */
 ALWAYS_INLINE void products_block(const int vectors, const int relu, ptrdiff_t rows,
                                   const real *dy, const real *x, const real *y,
                                   ptrdiff_t stride, ptrdiff_t room, const real *mean,
@@ -75,13 +78,13 @@ ALWAYS_INLINE void products_block(const int vectors, const int relu, ptrdiff_t r
   const real *dy_end = dy + room, *x_end = x + room, *y_end = y + room;
   vec centre[BLOCK], sum[BLOCK], product[BLOCK];
   for (int v = 0; v < vectors; v++) {
-    centre[v] = load_until(mean + v * LANES, mean + cols);
+    centre[v] = load(mean + v * LANES);
     sum[v] = product[v] = splat(0);
   }
   for (ptrdiff_t r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++) {
       const ptrdiff_t at = r * stride + v * LANES;
-      const vec g = gradient(relu, dy + at, dy_end, y + at, y_end);
+      const vec g = masked_gradient(relu, dy + at, dy_end, y + at, y_end);
       sum[v] += g;
       product[v] += g * (load_until(x + at, x_end) - centre[v]);
     }
@@ -91,29 +94,32 @@ ALWAYS_INLINE void products_block(const int vectors, const int relu, ptrdiff_t r
   }
 }
 
-ALWAYS_INLINE void products_form(const int relu, ptrdiff_t rows, ptrdiff_t cols,
-                                 const real *dy, const real *x, const real *y,
-                                 ptrdiff_t stride, ptrdiff_t room, const real *mean,
-                                 real *sums, real *products) {
+/* The plain form gets an address for y that it never reads, because arithmetic on NULL
+ * is undefined. */
+ALWAYS_INLINE void products_form(const int relu, const Batchnorm *g, const void *y,
+                                 ptrdiff_t row, ptrdiff_t rows, ptrdiff_t col,
+                                 ptrdiff_t cols, ptrdiff_t part) {
+  const ptrdiff_t stride = g->cols, at = row * stride + col, room = g->m * g->c - at;
+  const real *dy = (const real *)g->dy + at, *x = (const real *)g->x + at;
+  const real *relu_y = (const real *)y + at, *mean = (const real *)g->mean + col;
+  real *sums = (real *)g->firsts + part * stride + col;
+  real *products = (real *)g->seconds + part * stride + col;
   ptrdiff_t j = 0;
   for (; j + BLOCK * LANES <= cols; j += BLOCK * LANES)
-    products_block(BLOCK, relu, rows, dy + j, x + j, y + j, stride, room - j, mean + j,
-                   sums + j, products + j, cols - j);
+    products_block(BLOCK, relu, rows, dy + j, x + j, relu_y + j, stride, room - j,
+                   mean + j, sums + j, products + j, cols - j);
   for (; j < cols; j += LANES)
-    products_block(1, relu, rows, dy + j, x + j, y + j, stride, room - j, mean + j,
+    products_block(1, relu, rows, dy + j, x + j, relu_y + j, stride, room - j, mean + j,
                    sums + j, products + j, cols - j);
 }
 
-/* y may be NULL: no activation. The plain form gets an address that it never reads,
- * because arithmetic on NULL is undefined. */
-static void batchnorm_products(ptrdiff_t rows, ptrdiff_t cols, const void *dy,
-                               const void *x, const void *y, ptrdiff_t stride,
-                               ptrdiff_t room, const void *mean, void *sums,
-                               void *products) {
-  if (y)
-    products_form(1, rows, cols, dy, x, y, stride, room, mean, sums, products);
+/* As batchnorm_moments. */
+static void batchnorm_products(const Batchnorm *g, ptrdiff_t row, ptrdiff_t rows,
+                               ptrdiff_t col, ptrdiff_t cols, ptrdiff_t part) {
+  if (g->y)
+    products_form(1, g, g->y, row, rows, col, cols, part);
   else
-    products_form(0, rows, cols, dy, x, x, stride, room, mean, sums, products);
+    products_form(0, g, g->x, row, rows, col, cols, part);
 }
 
 /* rstd = 1 / sqrt(variance + eps) */
@@ -125,13 +131,13 @@ static void batchnorm_rstd(ptrdiff_t channels, const void *variance, double eps,
     to[c] = (real)(1 / __builtin_sqrt((double)from[c] + eps));
 }
 
-/* The mean and rstd of m examples from parts of `counts` examples each (Chan, Golub,
- * LeVeque 1983). */
-static void batchnorm_statistics(ptrdiff_t parts, ptrdiff_t channels,
-                                 const double *counts, const void *means,
-                                 const void *squares, double m, double eps, void *mean,
-                                 void *rstd) {
-  const real *part_mean = means, *part_square = squares;
+/* The mean and rstd of all examples from those of the parts (Chan, Golub, LeVeque
+ * 1983); an empty batch has none, and sums of 0. */
+static void batchnorm_statistics(const Batchnorm *g, ptrdiff_t parts, double eps,
+                                 void *mean, void *rstd) {
+  const real *part_mean = g->firsts, *part_square = g->seconds;
+  const double m = (double)(g->m > 0 ? g->m : 1), *counts = g->counts;
+  const ptrdiff_t channels = g->c;
   real *to_mean = mean, *to_rstd = rstd;
   for (ptrdiff_t c = 0; c < channels; c += FOLDED) {
     const ptrdiff_t width = channels - c < FOLDED ? channels - c : FOLDED;
@@ -152,10 +158,10 @@ static void batchnorm_statistics(ptrdiff_t parts, ptrdiff_t channels,
 }
 
 /* dbeta = sum dy, dgamma = rstd sum dy (x - mean) */
-static void batchnorm_gradients(ptrdiff_t parts, ptrdiff_t channels, const void *sums,
-                                const void *products, const void *rstd, void *dgamma,
-                                void *dbeta) {
-  const real *part_sum = sums, *part_product = products, *inverse = rstd;
+static void batchnorm_gradients(const Batchnorm *g, ptrdiff_t parts, const void *rstd,
+                                void *dgamma, void *dbeta) {
+  const real *part_sum = g->firsts, *part_product = g->seconds, *inverse = rstd;
+  const ptrdiff_t channels = g->c;
   real *to_gamma = dgamma, *to_beta = dbeta;
   for (ptrdiff_t c = 0; c < channels; c += FOLDED) {
     const ptrdiff_t width = channels - c < FOLDED ? channels - c : FOLDED;
@@ -172,63 +178,60 @@ static void batchnorm_gradients(ptrdiff_t parts, ptrdiff_t channels, const void 
   }
 }
 
-/* In the last functions the rows lie one after another, and the parameters of the
- * columns are followed by LANES reals that may be read. */
-ALWAYS_INLINE void normalize_form(const int add, const int relu, ptrdiff_t rows,
-                                  ptrdiff_t cols, const real *x, const real *mean,
-                                  const real *rstd, const real *gamma, const real *beta,
-                                  const real *residual, real *y) {
-  const real *x_end = x + rows * cols, *residual_end = residual + rows * cols;
-  real *y_end = y + rows * cols;
-  for (; x < x_end; x += cols, residual += cols, y += cols)
-    for (ptrdiff_t j = 0; j < cols; j += LANES) {
-      const vec x_hat = (load_until(x + j, x_end) - load(mean + j)) * load(rstd + j);
+/* The last row may end early: reals `at` to min(at + cols, stop) - 1. */
+ALWAYS_INLINE void normalize_form(const int add, const int relu, const Batchnorm *g,
+                                  ptrdiff_t first, ptrdiff_t end,
+                                  const real *residual) {
+  const ptrdiff_t cols = g->cols, n = g->m * g->c;
+  const ptrdiff_t stop = end * cols < n ? end * cols : n;
+  const real *mean = g->mean, *rstd = g->rstd, *gamma = g->gamma, *beta = g->beta;
+  const real *x = g->x, *x_end = x + stop, *residual_end = residual + stop;
+  real *y = g->result, *y_end = y + stop;
+  for (ptrdiff_t row = first * cols; row < stop; row += cols)
+    for (ptrdiff_t j = 0, at = row; j < cols && at < stop; j += LANES, at += LANES) {
+      const vec x_hat = (load_until(x + at, x_end) - load(mean + j)) * load(rstd + j);
       vec z = load(gamma + j) * x_hat + load(beta + j);
-      if (add) z += load_until(residual + j, residual_end);
-      store_until(y + j, relu ? at_least(z, 0) : z, y_end);
+      if (add) z += load_until(residual + at, residual_end);
+      store_until(y + at, relu ? at_least(z, 0) : z, y_end);
     }
 }
 
-/* residual may be NULL. */
-static void batchnorm_normalize(ptrdiff_t rows, ptrdiff_t cols, const void *x,
-                                const void *mean, const void *rstd, const void *gamma,
-                                const void *beta, const void *residual, int relu,
-                                void *y) {
-  if (residual && relu)
-    normalize_form(1, 1, rows, cols, x, mean, rstd, gamma, beta, residual, y);
-  else if (residual)
-    normalize_form(1, 0, rows, cols, x, mean, rstd, gamma, beta, residual, y);
-  else if (relu)
-    normalize_form(0, 1, rows, cols, x, mean, rstd, gamma, beta, x, y);
+static void batchnorm_normalize(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Batchnorm *g = arguments;
+  if (g->residual && g->relu)
+    normalize_form(1, 1, g, first, end, g->residual);
+  else if (g->residual)
+    normalize_form(1, 0, g, first, end, g->residual);
+  else if (g->relu)
+    normalize_form(0, 1, g, first, end, g->x);
   else
-    normalize_form(0, 0, rows, cols, x, mean, rstd, gamma, beta, x, y);
+    normalize_form(0, 0, g, first, end, g->x);
 }
 
-ALWAYS_INLINE void backward_form(const int relu, ptrdiff_t rows, ptrdiff_t cols,
-                                 double m, const real *dy, const real *x, const real *y,
-                                 const real *mean, const real *rstd, const real *gamma,
-                                 const real *dgamma, const real *dbeta, real *dx) {
-  const real *x_end = x + rows * cols, *dy_end = dy + rows * cols;
-  const real *y_end = y + rows * cols;
-  const real share = (real)(1 / m);
-  real *dx_end = dx + rows * cols;
-  for (; x < x_end; x += cols, dy += cols, y += cols, dx += cols)
-    for (ptrdiff_t j = 0; j < cols; j += LANES) {
+ALWAYS_INLINE void backward_form(const int relu, const Batchnorm *g, ptrdiff_t first,
+                                 ptrdiff_t end, const real *y) {
+  const ptrdiff_t cols = g->cols, n = g->m * g->c;
+  const ptrdiff_t stop = end * cols < n ? end * cols : n;
+  const real *mean = g->mean, *rstd = g->rstd, *gamma = g->gamma;
+  const real *dgamma = g->dgamma, *dbeta = g->dbeta;
+  const real *x = g->x, *x_end = x + stop, *y_end = y + stop;
+  const real *dy = g->dy, *dy_end = dy + stop;
+  real *dx = g->result, *dx_end = dx + stop;
+  const real share = (real)(1 / (double)g->m);
+  for (ptrdiff_t row = first * cols; row < stop; row += cols)
+    for (ptrdiff_t j = 0, at = row; j < cols && at < stop; j += LANES, at += LANES) {
       const vec r = load(rstd + j);
-      const vec x_hat = (load_until(x + j, x_end) - load(mean + j)) * r;
+      const vec x_hat = (load_until(x + at, x_end) - load(mean + j)) * r;
       const vec common = (load(dbeta + j) + x_hat * load(dgamma + j)) * share;
-      const vec g = gradient(relu, dy + j, dy_end, y + j, y_end);
-      store_until(dx + j, load(gamma + j) * r * (g - common), dx_end);
+      const vec dz = masked_gradient(relu, dy + at, dy_end, y + at, y_end);
+      store_until(dx + at, load(gamma + j) * r * (dz - common), dx_end);
     }
 }
 
-/* y may be NULL, as in batchnorm_products. */
-static void batchnorm_backward(ptrdiff_t rows, ptrdiff_t cols, double m, const void *dy,
-                               const void *x, const void *y, const void *mean,
-                               const void *rstd, const void *gamma, const void *dgamma,
-                               const void *dbeta, void *dx) {
-  if (y)
-    backward_form(1, rows, cols, m, dy, x, y, mean, rstd, gamma, dgamma, dbeta, dx);
+static void batchnorm_backward(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Batchnorm *g = arguments;
+  if (g->y)
+    backward_form(1, g, first, end, g->y);
   else
-    backward_form(0, rows, cols, m, dy, x, x, mean, rstd, gamma, dgamma, dbeta, dx);
+    backward_form(0, g, first, end, g->x);
 }

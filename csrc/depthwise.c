@@ -21,7 +21,7 @@
 #define TAPS_AT_ONCE 9 /* gradients with sums in registers */
 #define STRIP_ROWS 4   /* of a block that has fewer columns */
 
-ALWAYS_INLINE void fetch(const real *p, ptrdiff_t bytes) {
+ALWAYS_INLINE void prefetch_bytes(const real *p, ptrdiff_t bytes) {
   for (ptrdiff_t i = 0; i < bytes; i += 64) __builtin_prefetch(behind(p, i), 0, 2);
 }
 
@@ -31,8 +31,8 @@ ALWAYS_INLINE void fetch_below(ptrdiff_t rows, ptrdiff_t cols, const Depthwise *
   if (!g->fresh) return;
   for (ptrdiff_t r = rows; r < 2 * rows; r++) {
     for (ptrdiff_t run = g->runs - g->fresh; run < g->runs; run++)
-      fetch(behind(g->x[run], at + r * g->x_row), cols * g->x_col);
-    fetch(behind(y, r * g->y_row), cols * g->y_col);
+      prefetch_bytes(behind(g->x[run], at + r * g->x_row), cols * g->x_col);
+    prefetch_bytes(behind(y, r * g->y_row), cols * g->y_col);
   }
 }
 
@@ -132,8 +132,8 @@ ALWAYS_INLINE void window_rows(const int square, const int rows, const Depthwise
     window_block(square, rows, 1, g, at + p * g->x_col, bias, behind(y, p * g->y_col));
 }
 
-ALWAYS_INLINE void windows(const int square, const Depthwise *g, const real *bias,
-                           real *y) {
+ALWAYS_INLINE void depthwise_windows(const int square, const Depthwise *g,
+                                     const real *bias, real *y) {
   ptrdiff_t r = 0;
   for (; square && r + ROWS_AT_ONCE <= g->rows; r += ROWS_AT_ONCE)
     window_rows(square, ROWS_AT_ONCE, g, r * g->x_row, bias, behind(y, r * g->y_row));
@@ -145,9 +145,9 @@ ALWAYS_INLINE void windows(const int square, const Depthwise *g, const real *bia
 static void depthwise(const Depthwise *geometry, const void *bias, void *y) {
   const Depthwise copy = *geometry, *g = &copy; /* no store can change it */
   if (is_square(g))
-    windows(1, g, bias, y);
+    depthwise_windows(1, g, bias, y);
   else
-    windows(0, g, bias, y);
+    depthwise_windows(0, g, bias, y);
 }
 
 /* Add the products of rows x cols windows to sums over channels [c, c + n): one for

@@ -17,7 +17,7 @@ typedef uint64_t vec_word __attribute__((vector_size(VECTOR_BYTES)));
 
 /* The 64-bit products of the words. The intrinsics name the one instruction that does
  * it, which compilers do not find: three times as fast without AVX-512. */
-ALWAYS_INLINE vec_word multiply(vec_word a, uint32_t b) {
+ALWAYS_INLINE vec_word multiply_words(vec_word a, uint32_t b) {
 #if defined(__AVX512F__)
   return (vec_word)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(b));
 #elif defined(__AVX2__)
@@ -30,14 +30,14 @@ ALWAYS_INLINE vec_word multiply(vec_word a, uint32_t b) {
 }
 
 /* The words of BLOCKS blocks, one block in each lane. */
-ALWAYS_INLINE void philox(uint64_t block, uint64_t seed, uint32_t *words) {
+ALWAYS_INLINE void philox_words(uint64_t block, uint64_t seed, uint32_t *words) {
   uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
   vec_word c0, c1, c2 = {0}, c3 = {0};
   for (ptrdiff_t b = 0; b < BLOCKS; b++) c0[b] = block + (uint64_t)b;
   c1 = c0 >> 32;
   for (int step = 0; step < 10; step++) {
-    const vec_word product0 = multiply(c0, 0xD2511F53),
-                   product2 = multiply(c2, 0xCD9E8D57);
+    const vec_word product0 = multiply_words(c0, 0xD2511F53),
+                   product2 = multiply_words(c2, 0xCD9E8D57);
     c0 = (product2 >> 32) ^ c1 ^ key0;
     c1 = product2;
     c2 = (product0 >> 32) ^ c3 ^ key1;
@@ -53,32 +53,33 @@ ALWAYS_INLINE void philox(uint64_t block, uint64_t seed, uint32_t *words) {
   }
 }
 
-ALWAYS_INLINE void keep(ptrdiff_t n, const uint32_t *words, uint32_t last, real scale,
-                        const real *x, real *y) {
+ALWAYS_INLINE void keep_words(ptrdiff_t n, const uint32_t *words, uint32_t last,
+                              real scale, const real *x, real *y) {
   for (ptrdiff_t i = 0; i < n; i++) y[i] = words[i] <= last ? x[i] * scale : 0;
 }
 
-/* Element 0 has number `first` in the stream; threshold <= 2^32. */
-static void dropout(ptrdiff_t n, uint64_t seed, uint64_t first, uint64_t threshold,
-                    double scale, const void *x, void *y) {
-  const real *from = x;
-  real *to = y;
-  if (threshold == 0) { /* keep_prob < 2^-32 */
-    memset(to, 0, (size_t)n * sizeof(real));
+static void dropout(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Dropout *d = arguments;
+  const real *x = d->x;
+  real *y = d->y;
+  if (d->threshold == 0) { /* keep_prob < 2^-32 */
+    memset(y + first, 0, (size_t)(end - first) * sizeof(real));
     return;
   }
-  const uint32_t last = (uint32_t)(threshold - 1);
+  const uint32_t last = (uint32_t)(d->threshold - 1);
+  const real scale = (real)d->scale;
+  const uint64_t number = d->offset + (uint64_t)first; /* in the stream */
   uint32_t words[WORDS];
-  uint64_t block = first / 4;
-  ptrdiff_t skip = (ptrdiff_t)(first % 4), i = 0;
-  while (i < n) {
-    philox(block, seed, words);
-    const ptrdiff_t count = n - i < WORDS - skip ? n - i : WORDS - skip;
+  uint64_t block = number / 4;
+  ptrdiff_t skip = (ptrdiff_t)(number % 4);
+  while (first < end) {
+    philox_words(block, d->seed, words);
+    const ptrdiff_t count = end - first < WORDS - skip ? end - first : WORDS - skip;
     if (count == WORDS)
-      keep(WORDS, words, last, (real)scale, from + i, to + i);
-    else /* the first words when `first` lies within a block, and the last ones */
-      keep(count, words + skip, last, (real)scale, from + i, to + i);
-    i += count;
+      keep_words(WORDS, words, last, scale, x + first, y + first);
+    else /* the first words when `number` lies within a block, and the last ones */
+      keep_words(count, words + skip, last, scale, x + first, y + first);
+    first += count;
     block += BLOCKS;
     skip = 0;
   }

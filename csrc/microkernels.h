@@ -49,16 +49,77 @@ typedef struct {
   void *const *weight;
 } Depthwise;
 
-/* The sizes of a pooling; argmax_bytes is 1 or 4. */
+/* The following describe whole arrays. A micro-kernel gets one as `const void *`, and
+ * makes rows, or elements, `first` to `end` - 1 of the result (run_spans in
+ * fastdl/kernels/engine/runtime.pyx). */
+
+/* A pooling. Forward, the source is x and the result y; backward, dy and dx. */
 typedef struct {
   ptrdiff_t n, h, w, c, kh, kw, oh, ow, stride_h, stride_w, top, left;
-  int argmax_bytes;
+  const void *source;
+  void *result;
+  void *argmax;
+  int argmax_bytes; /* 1 or 4 */
 } Pool2d;
 
-/* A batch of images to be warped; fill is a place in shapes.FILLS. */
+/* Batch normalisation of m examples of c channels, several of them side by side in rows
+ * of `cols` reals; the last row may be shorter. Backward, the result is dx. Statistics
+ * and parameters are those of a row, repeated, and followed by LANES reals. */
+typedef struct {
+  ptrdiff_t m, c, cols;
+  const void *x;
+  const void *residual; /* added to y, or NULL */
+  int relu;             /* whether y is max(0, .) */
+  const void *dy;
+  const void *y; /* in the backward pass: after relu, or NULL */
+  void *result;
+  const void *mean, *rstd, *gamma, *beta, *dgamma, *dbeta;
+  /* Of each part of the examples, a row of channels: their means and squares, or sums
+   * and products; and how many they are. */
+  void *firsts, *seconds;
+  const double *counts;
+} Batchnorm;
+
+/* Rows of a softmax, or elements of the sigmoid cross-entropy. x are the logits or, in
+ * softmax_cross_entropy_backward, the probabilities; the result of
+ * softmax_cross_entropy are the probabilities. */
+typedef struct {
+  ptrdiff_t classes;
+  const void *x;
+  const int64_t *labels; /* integers, or NULL: there are targets */
+  const void *targets;
+  const void *dloss;
+  void *loss;
+  void *result;
+} Softmax;
+
+/* Dropout of x or dy; element 0 has the number `offset` in the stream of words, and
+ * those below the threshold, which is at most 2^32, are kept. */
+typedef struct {
+  uint64_t seed, offset, threshold;
+  double scale;
+  const void *x;
+  void *y;
+} Dropout;
+
+/* A step of an optimiser; arrays that it does without are NULL. RMSprop has keep = beta
+ * and add = 1 - beta, Adagrad keep = add = 1; Adam's corrections are 1 - beta^step. */
+typedef struct {
+  void *param;
+  const void *grad;
+  void *velocity, *mean, *square, *largest;
+  double lr, weight_decay, eps, momentum, dampening, keep, add;
+  double beta1, beta2, correction1, correction2;
+  int nesterov, decoupled;
+} Step;
+
+/* Images seen through maps of the plane; fill is a place in shapes.FILLS. */
 typedef struct {
   ptrdiff_t n, h, w, c;
   int fill;
+  const void *x, *matrix;
+  const void *displacement; /* or NULL */
+  void *y;
 } Warp;
 
 typedef struct {

@@ -9,16 +9,22 @@
 #define SQRT __builtin_sqrtf
 #endif
 
-/* velocity is NULL without momentum */
-static void sgd(ptrdiff_t n, void *param, const void *grad, void *velocity, double lr,
-                double momentum, double dampening, int nesterov, double weight_decay) {
-  real *restrict p = param, *restrict v = velocity;
-  const real *restrict gradient = grad;
-  const real rate = (real)lr, decay = (real)weight_decay, keep = (real)momentum;
-  const real add = (real)(1 - dampening);
+/* An array from its element `first` on; NULL stays NULL. */
+ALWAYS_INLINE real *from_element(void *array, ptrdiff_t first) {
+  return array ? (real *)array + first : NULL;
+}
+
+static void sgd(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Step *s = arguments;
+  real *restrict p = from_element(s->param, first);
+  real *restrict v = from_element(s->velocity, first);
+  const real *restrict gradient = (const real *)s->grad + first;
+  const real rate = (real)s->lr, decay = (real)s->weight_decay;
+  const real keep = (real)s->momentum, add = (real)(1 - s->dampening);
+  const ptrdiff_t n = end - first;
   if (!v) {
     for (ptrdiff_t i = 0; i < n; i++) p[i] -= rate * (gradient[i] + decay * p[i]);
-  } else if (nesterov) {
+  } else if (s->nesterov) {
     for (ptrdiff_t i = 0; i < n; i++) {
       const real g = gradient[i] + decay * p[i];
       v[i] = keep * v[i] + add * g;
@@ -32,19 +38,26 @@ static void sgd(ptrdiff_t n, void *param, const void *grad, void *velocity, doub
   }
 }
 
-/* Inlined with constants for what is absent, so that each loop is free of branches. */
-ALWAYS_INLINE void rmsprop_loop(ptrdiff_t n, real *restrict p,
-                                const real *restrict gradient, real *restrict s,
-                                real *restrict m, real *restrict v, real rate,
-                                real keep, real add, real epsilon, real momentum,
-                                real decay, int centered, int moving) {
+/* The loops are inlined with constants for what is absent, so that they are free of
+ * branches. */
+ALWAYS_INLINE void rmsprop_loop(const int centered, const int moving, const Step *s,
+                                ptrdiff_t first, ptrdiff_t end) {
+  real *restrict p = from_element(s->param, first);
+  real *restrict square = from_element(s->square, first);
+  real *restrict mean = from_element(s->mean, first);
+  real *restrict v = from_element(s->velocity, first);
+  const real *restrict gradient = (const real *)s->grad + first;
+  const real rate = (real)s->lr, decay = (real)s->weight_decay;
+  const real keep = (real)s->keep, add = (real)s->add;
+  const real epsilon = (real)s->eps, momentum = (real)s->momentum;
+  const ptrdiff_t n = end - first;
   for (ptrdiff_t i = 0; i < n; i++) {
     const real g = gradient[i] + decay * p[i];
-    s[i] = keep * s[i] + add * g * g;
-    real variance = s[i];
+    square[i] = keep * square[i] + add * g * g;
+    real variance = square[i];
     if (centered) {
-      m[i] = keep * m[i] + add * g;
-      variance -= m[i] * m[i];
+      mean[i] = keep * mean[i] + add * g;
+      variance -= mean[i] * mean[i];
       variance = variance < 0 ? 0 : variance; /* by rounding */
     }
     real step = g / (SQRT(variance) + epsilon);
@@ -53,31 +66,34 @@ ALWAYS_INLINE void rmsprop_loop(ptrdiff_t n, real *restrict p,
   }
 }
 
-/* mean is NULL when the square is not centred, velocity without momentum. RMSprop has
- * keep = beta and add = 1 - beta, Adagrad keep = add = 1. */
-static void rmsprop(ptrdiff_t n, void *param, const void *grad, void *square,
-                    void *mean, void *velocity, double lr, double keep, double add,
-                    double eps, double momentum, double weight_decay) {
-#define LOOP(centered, moving)                                                     \
-  rmsprop_loop(n, param, grad, square, mean, velocity, (real)lr, (real)keep,       \
-               (real)add, (real)eps, (real)momentum, (real)weight_decay, centered, \
-               moving)
-  if (mean && velocity)
-    LOOP(1, 1);
-  else if (mean)
-    LOOP(1, 0);
-  else if (velocity)
-    LOOP(0, 1);
+/* `mean` is NULL when the square is not centred. */
+static void rmsprop(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Step *s = arguments;
+  if (s->mean && s->velocity)
+    rmsprop_loop(1, 1, s, first, end);
+  else if (s->mean)
+    rmsprop_loop(1, 0, s, first, end);
+  else if (s->velocity)
+    rmsprop_loop(0, 1, s, first, end);
   else
-    LOOP(0, 0);
-#undef LOOP
+    rmsprop_loop(0, 0, s, first, end);
 }
 
-ALWAYS_INLINE void adam_loop(ptrdiff_t n, real *restrict p,
-                             const real *restrict gradient, real *restrict mean,
-                             real *restrict square, real *restrict largest, real rate,
-                             real root, real keep1, real add1, real keep2, real add2,
-                             real epsilon, real decay, real shrink, int amsgrad) {
+ALWAYS_INLINE void adam_loop(const int amsgrad, const Step *s, ptrdiff_t first,
+                             ptrdiff_t end) {
+  real *restrict p = from_element(s->param, first);
+  real *restrict mean = from_element(s->mean, first);
+  real *restrict square = from_element(s->square, first);
+  real *restrict largest = from_element(s->largest, first);
+  const real *restrict gradient = (const real *)s->grad + first;
+  const real rate = (real)(s->lr / s->correction1);
+  const real root = (real)(1 / __builtin_sqrt(s->correction2));
+  const real decay = (real)(s->decoupled ? 0 : s->weight_decay);
+  const real shrink = (real)(s->decoupled ? 1 - s->lr * s->weight_decay : 1);
+  const real keep1 = (real)s->beta1, add1 = (real)(1 - s->beta1);
+  const real keep2 = (real)s->beta2, add2 = (real)(1 - s->beta2);
+  const real epsilon = (real)s->eps;
+  const ptrdiff_t n = end - first;
   for (ptrdiff_t i = 0; i < n; i++) {
     const real g = gradient[i] + decay * p[i];
     mean[i] = keep1 * mean[i] + add1 * g;
@@ -88,22 +104,10 @@ ALWAYS_INLINE void adam_loop(ptrdiff_t n, real *restrict p,
   }
 }
 
-/* correction1 = 1 - beta1^step, correction2 = 1 - beta2^step; largest is NULL without
- * AMSGrad */
-static void adam(ptrdiff_t n, void *param, const void *grad, void *m, void *v,
-                 void *largest, double lr, double beta1, double beta2, double eps,
-                 double weight_decay, int decoupled, double correction1,
-                 double correction2) {
-  const real rate = (real)(lr / correction1);
-  const real root = (real)(1 / __builtin_sqrt(correction2));
-  const real shrink = (real)(decoupled ? 1 - lr * weight_decay : 1);
-  const real decay = (real)(decoupled ? 0 : weight_decay);
-#define LOOP(amsgrad)                                                                  \
-  adam_loop(n, param, grad, m, v, largest, rate, root, (real)beta1, (real)(1 - beta1), \
-            (real)beta2, (real)(1 - beta2), (real)eps, decay, shrink, amsgrad)
-  if (largest)
-    LOOP(1);
+static void adam(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Step *s = arguments;
+  if (s->largest)
+    adam_loop(1, s, first, end);
   else
-    LOOP(0);
-#undef LOOP
+    adam_loop(0, s, first, end);
 }

@@ -138,19 +138,21 @@ ALWAYS_INLINE void mean_window(const int whole, const ptrdiff_t rows,
   }
 }
 
-ALWAYS_INLINE void window(const int whole, const ptrdiff_t rows, const ptrdiff_t cols,
-                          const Pool2d *g, const real *x, lane_int first, real *y,
-                          void *argmax) {
+ALWAYS_INLINE void pool_window(const int whole, const ptrdiff_t rows,
+                               const ptrdiff_t cols, const Pool2d *g, const real *x,
+                               lane_int first, real *y, void *argmax) {
   if (argmax)
     max_window(whole, rows, cols, g, x, first, y, argmax);
   else
     mean_window(whole, rows, cols, g, x, g->w * g->c, y);
 }
 
-/* Rows row0 to row1 - 1 of y and argmax. */
-ALWAYS_INLINE void forward_rows(const Pool2d *geometry, ptrdiff_t row0, ptrdiff_t row1,
-                                const real *x, real *y, void *argmax) {
+/* Rows of y and, unless it is NULL, argmax. */
+ALWAYS_INLINE void pool_rows(const Pool2d *geometry, ptrdiff_t row0, ptrdiff_t row1,
+                             void *argmax) {
   const Pool2d g = *geometry; /* a copy that no store can change */
+  const real *x = g.source;
+  real *y = g.result;
   const ptrdiff_t vectors = (g.c + LANES - 1) / LANES * LANES;
   const ptrdiff_t n = g.n * g.h * g.w * g.c, end = row1 * g.ow * g.c;
   ptrdiff_t to = row0 * g.ow * g.c;
@@ -167,32 +169,32 @@ ALWAYS_INLINE void forward_rows(const Pool2d *geometry, ptrdiff_t row0, ptrdiff_
       const lane_int first = (lane_int)((y0 - top) * g.kw + x0 - left);
       void *index = argmax ? (char *)argmax + to * g.argmax_bytes : NULL;
       if (to + vectors > end || last + vectors > n)
-        window(0, rows, cols, &g, x + from, first, y + to, index);
+        pool_window(0, rows, cols, &g, x + from, first, y + to, index);
       else if (rows == 2 && cols == 2)
-        window(1, 2, 2, &g, x + from, first, y + to, index);
+        pool_window(1, 2, 2, &g, x + from, first, y + to, index);
       else if (rows == 3 && cols == 3)
-        window(1, 3, 3, &g, x + from, first, y + to, index);
+        pool_window(1, 3, 3, &g, x + from, first, y + to, index);
       else
-        window(1, rows, cols, &g, x + from, first, y + to, index);
+        pool_window(1, rows, cols, &g, x + from, first, y + to, index);
     }
   }
 }
 
-static void max_pool2d(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1, const void *x,
-                       void *y, void *argmax) {
-  forward_rows(g, row0, row1, x, y, argmax);
+static void max_pool2d(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Pool2d *g = arguments;
+  pool_rows(g, first, end, g->argmax);
 }
 
-static void avg_pool2d(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1, const void *x,
-                       void *y) {
-  forward_rows(g, row0, row1, x, y, NULL);
+static void avg_pool2d(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Pool2d *g = arguments;
+  pool_rows(g, first, end, NULL);
 }
 
 /* One pixel of dx from rows x cols windows: the first of them is at dy[at] and sees the
  * pixel as number k. Of the mean, each window gives an equal share. */
-ALWAYS_INLINE void gather(const int whole, const ptrdiff_t rows, const ptrdiff_t cols,
-                          const Pool2d *g, const real *dy, const void *argmax,
-                          ptrdiff_t at, ptrdiff_t k, real *dx) {
+ALWAYS_INLINE void pool_pixel(const int whole, const ptrdiff_t rows,
+                              const ptrdiff_t cols, const Pool2d *g, const real *dy,
+                              const void *argmax, ptrdiff_t at, ptrdiff_t k, real *dx) {
   const ptrdiff_t channels = g->c;
   if (!argmax) {
     mean_window(whole, rows, cols, g, dy + at, g->ow * channels, dx);
@@ -212,10 +214,12 @@ ALWAYS_INLINE void gather(const int whole, const ptrdiff_t rows, const ptrdiff_t
   }
 }
 
-/* Rows row0 to row1 - 1 of dx. */
-ALWAYS_INLINE void backward_rows(const Pool2d *geometry, ptrdiff_t row0, ptrdiff_t row1,
-                                 const real *dy, const void *argmax, real *dx) {
+/* Rows of dx. */
+ALWAYS_INLINE void pool_rows_backward(const Pool2d *geometry, ptrdiff_t row0,
+                                      ptrdiff_t row1, const void *argmax) {
   const Pool2d g = *geometry;
+  const real *dy = g.source;
+  real *dx = g.result;
   const ptrdiff_t vectors = (g.c + LANES - 1) / LANES * LANES;
   const ptrdiff_t n = g.n * g.oh * g.ow * g.c, end = row1 * g.w * g.c;
   ptrdiff_t to = row0 * g.w * g.c;
@@ -234,21 +238,21 @@ ALWAYS_INLINE void backward_rows(const Pool2d *geometry, ptrdiff_t row0, ptrdiff
       const ptrdiff_t at = ((row / g.h * g.oh + oy0) * g.ow + ox0) * g.c;
       const ptrdiff_t last = at + ((rows - 1) * g.ow + cols - 1) * g.c;
       if (to + vectors > end || last + vectors > n)
-        gather(0, rows, cols, &g, dy, argmax, at, k, dx + to);
+        pool_pixel(0, rows, cols, &g, dy, argmax, at, k, dx + to);
       else if (rows == 1 && cols == 1)
-        gather(1, 1, 1, &g, dy, argmax, at, k, dx + to);
+        pool_pixel(1, 1, 1, &g, dy, argmax, at, k, dx + to);
       else
-        gather(1, rows, cols, &g, dy, argmax, at, k, dx + to);
+        pool_pixel(1, rows, cols, &g, dy, argmax, at, k, dx + to);
     }
   }
 }
 
-static void max_pool2d_backward(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1,
-                                const void *dy, const void *argmax, void *dx) {
-  backward_rows(g, row0, row1, dy, argmax, dx);
+static void max_pool2d_backward(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Pool2d *g = arguments;
+  pool_rows_backward(g, first, end, g->argmax);
 }
 
-static void avg_pool2d_backward(const Pool2d *g, ptrdiff_t row0, ptrdiff_t row1,
-                                const void *dy, void *dx) {
-  backward_rows(g, row0, row1, dy, NULL, dx);
+static void avg_pool2d_backward(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Pool2d *g = arguments;
+  pool_rows_backward(g, first, end, NULL);
 }

@@ -88,106 +88,121 @@ ALWAYS_INLINE void group_softmax(ptrdiff_t n, ptrdiff_t classes, const real *z,
   for (ptrdiff_t r = 0; r < n; r += LANES) store(log_sum + r, vec_log(load(sum + r)));
 }
 
-static void softmax(ptrdiff_t rows, ptrdiff_t classes, const void *x, void *y) {
-  const real *z = x, *end = z + rows * classes;
-  real *p = y, *p_end = p + rows * classes;
-  for (ptrdiff_t row = 0; row < rows; row += GROUP) {
-    const ptrdiff_t n = rows - row < GROUP ? rows - row : GROUP, at = row * classes;
+static void softmax(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Softmax *g = arguments;
+  const ptrdiff_t classes = g->classes;
+  const real *z = g->x, *z_end = z + end * classes;
+  real *p = g->result, *p_end = p + end * classes;
+  for (ptrdiff_t row = first; row < end; row += GROUP) {
+    const ptrdiff_t n = end - row < GROUP ? end - row : GROUP, at = row * classes;
     real max[GROUP], log_sum[GROUP];
-    group_softmax(n, classes, z + at, end, max, log_sum, p + at, p_end);
+    group_softmax(n, classes, z + at, z_end, max, log_sum, p + at, p_end);
   }
 }
 
-static void log_softmax(ptrdiff_t rows, ptrdiff_t classes, const void *x, void *y) {
-  const real *z = x, *end = z + rows * classes;
-  real *to = y, *to_end = to + rows * classes;
-  for (ptrdiff_t row = 0; row < rows; row += GROUP) {
-    const ptrdiff_t n = rows - row < GROUP ? rows - row : GROUP;
+static void log_softmax(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Softmax *g = arguments;
+  const ptrdiff_t classes = g->classes;
+  const real *z = g->x, *z_end = z + end * classes;
+  real *y = g->result, *y_end = y + end * classes;
+  for (ptrdiff_t row = first; row < end; row += GROUP) {
+    const ptrdiff_t n = end - row < GROUP ? end - row : GROUP;
     real max[GROUP], log_sum[GROUP];
-    group_softmax(n, classes, z, end, max, log_sum, NULL, NULL);
-    for (ptrdiff_t r = 0; r < n; r++, z += classes, to += classes)
-      for (ptrdiff_t k = 0; k < classes; k += LANES)
-        store_until(to + k, (load_until(z + k, end) - max[r]) - log_sum[r], to_end);
+    group_softmax(n, classes, z + row * classes, z_end, max, log_sum, NULL, NULL);
+    for (ptrdiff_t r = 0, at = row * classes; r < n; r++, at += classes)
+      for (ptrdiff_t k = at; k < at + classes; k += LANES)
+        store_until(y + k, (load_until(z + k, z_end) - max[r]) - log_sum[r], y_end);
   }
 }
 
 /* The labels are integers, or, when `labels` is NULL, rows of targets. */
-static void softmax_cross_entropy(ptrdiff_t rows, ptrdiff_t classes, const void *logits,
-                                  const int64_t *labels, const void *targets,
-                                  void *probabilities, void *loss) {
-  const real *z = logits, *end = z + rows * classes, *t = targets;
-  real *p = probabilities, *p_end = p + rows * classes, *to = loss;
-  for (ptrdiff_t row = 0; row < rows; row += GROUP) {
-    const ptrdiff_t n = rows - row < GROUP ? rows - row : GROUP;
+static void softmax_cross_entropy(const void *arguments, ptrdiff_t first,
+                                  ptrdiff_t end) {
+  const Softmax *g = arguments;
+  const ptrdiff_t classes = g->classes;
+  const int64_t *labels = g->labels;
+  const real *z = g->x, *z_end = z + end * classes;
+  real *p = g->result, *p_end = p + end * classes, *loss = g->loss;
+  for (ptrdiff_t row = first; row < end; row += GROUP) {
+    const ptrdiff_t n = end - row < GROUP ? end - row : GROUP, at = row * classes;
     real max[GROUP], log_sum[GROUP];
-    group_softmax(n, classes, z, end, max, log_sum, p, p_end);
-    for (ptrdiff_t r = 0; r < n; r++, z += classes, p += classes) {
+    group_softmax(n, classes, z + at, z_end, max, log_sum, p + at, p_end);
+    for (ptrdiff_t r = 0; r < n; r++) {
+      const real *z_row = z + at + r * classes;
       if (labels) {
-        to[row + r] = log_sum[r] - (z[labels[row + r]] - max[r]);
+        loss[row + r] = log_sum[r] - (z_row[labels[row + r]] - max[r]);
         continue;
       }
-      const real *target = t + (row + r) * classes, *t_end = t + rows * classes;
+      const real *t = (const real *)g->targets + at + r * classes,
+                 *t_end = (const real *)g->targets + end * classes;
       vec total = splat(0), part = splat(0);
       for (ptrdiff_t k = 0; k < classes; k += LANES) {
-        const vec weight = load_until(target + k, t_end);
-        const vec term = weight * (log_sum[r] - (load_until(z + k, end) - max[r]));
+        const vec weight = load_until(t + k, t_end);
+        const vec term =
+            weight * (log_sum[r] - (load_until(z_row + k, z_end) - max[r]));
         /* 0 log 0 = 0 */
         part += choose(first_lanes(classes - k) & (weight != 0), term, splat(0));
         end_chain(k, &part, &total);
       }
-      to[row + r] = sum_of_lanes(total + part);
+      loss[row + r] = sum_of_lanes(total + part);
     }
   }
 }
 
-static void softmax_cross_entropy_backward(ptrdiff_t rows, ptrdiff_t classes,
-                                           const void *probabilities,
-                                           const int64_t *labels, const void *targets,
-                                           const void *dloss, void *dlogits) {
-  const real *p = probabilities, *end = p + rows * classes, *dl = dloss;
-  real *dz = dlogits, *dz_end = dz + rows * classes;
-  for (ptrdiff_t r = 0; r < rows; r++, p += classes, dz += classes) {
-    if (labels) {
+static void softmax_cross_entropy_backward(const void *arguments, ptrdiff_t first,
+                                           ptrdiff_t end) {
+  const Softmax *g = arguments;
+  const ptrdiff_t classes = g->classes;
+  const real *p_end = (const real *)g->x + end * classes, *dl = g->dloss;
+  real *dz_end = (real *)g->result + end * classes;
+  for (ptrdiff_t r = first; r < end; r++) {
+    const real *p = (const real *)g->x + r * classes;
+    real *dz = (real *)g->result + r * classes;
+    if (g->labels) {
+      const int64_t label = g->labels[r];
       for (ptrdiff_t k = 0; k < classes; k += LANES)
-        store_until(dz + k, load_until(p + k, end) * dl[r], dz_end);
-      dz[labels[r]] = (p[labels[r]] - 1) * dl[r];
+        store_until(dz + k, load_until(p + k, p_end) * dl[r], dz_end);
+      dz[label] = (p[label] - 1) * dl[r];
       continue;
     }
-    const real *t = (const real *)targets + r * classes,
-               *t_end = (const real *)targets + rows * classes;
+    const real *t = (const real *)g->targets + r * classes,
+               *t_end = (const real *)g->targets + end * classes;
     vec total = splat(0), part = splat(0);
     for (ptrdiff_t k = 0; k < classes; k += LANES) {
       part += choose(first_lanes(classes - k), load_until(t + k, t_end), splat(0));
       end_chain(k, &part, &total);
     }
     const real weight = sum_of_lanes(total + part);
-    for (ptrdiff_t k = 0; k < classes; k += LANES)
-      store_until(dz + k,
-                  (load_until(p + k, end) * weight - load_until(t + k, t_end)) * dl[r],
-                  dz_end);
+    for (ptrdiff_t k = 0; k < classes; k += LANES) {
+      const vec share = load_until(p + k, p_end) * weight - load_until(t + k, t_end);
+      store_until(dz + k, share * dl[r], dz_end);
+    }
   }
 }
 
-static void sigmoid_cross_entropy(ptrdiff_t n, const void *logits, const void *targets,
-                                  void *loss) {
-  const real *x = logits, *end = x + n, *t = targets, *t_end = t + n;
-  real *y = loss, *y_end = y + n;
-  for (ptrdiff_t i = 0; i < n; i += LANES) {
-    const vec z = load_until(x + i, end), target = load_until(t + i, t_end);
+static void sigmoid_cross_entropy(const void *arguments, ptrdiff_t first,
+                                  ptrdiff_t end) {
+  const Softmax *g = arguments;
+  const real *x = g->x, *x_end = x + end;
+  const real *t = g->targets, *t_end = t + end;
+  real *loss = g->result, *loss_end = loss + end;
+  for (ptrdiff_t i = first; i < end; i += LANES) {
+    const vec z = load_until(x + i, x_end), target = load_until(t + i, t_end);
     const vec value = at_least(z, 0) - z * target + vec_log1p(vec_exp(-vec_abs(z)));
-    store_until(y + i, choose(target == target, value, splat(0)), y_end);
+    store_until(loss + i, choose(target == target, value, splat(0)), loss_end);
   }
 }
 
-static void sigmoid_cross_entropy_backward(ptrdiff_t n, const void *logits,
-                                           const void *targets, const void *dloss,
-                                           void *dlogits) {
-  const real *x = logits, *end = x + n, *t = targets, *t_end = t + n;
-  const real *dl = dloss, *dl_end = dl + n;
-  real *y = dlogits, *y_end = y + n;
-  for (ptrdiff_t i = 0; i < n; i += LANES) {
-    const vec z = load_until(x + i, end), target = load_until(t + i, t_end);
+static void sigmoid_cross_entropy_backward(const void *arguments, ptrdiff_t first,
+                                           ptrdiff_t end) {
+  const Softmax *g = arguments;
+  const real *x = g->x, *x_end = x + end;
+  const real *t = g->targets, *t_end = t + end;
+  const real *dl = g->dloss, *dl_end = dl + end;
+  real *dz = g->result, *dz_end = dz + end;
+  for (ptrdiff_t i = first; i < end; i += LANES) {
+    const vec z = load_until(x + i, x_end), target = load_until(t + i, t_end);
     const vec value = (vec_sigmoid(z) - target) * load_until(dl + i, dl_end);
-    store_until(y + i, choose(target == target, value, splat(0)), y_end);
+    store_until(dz + i, choose(target == target, value, splat(0)), dz_end);
   }
 }

@@ -13,12 +13,14 @@ from libc.string cimport memcpy
 from fastdl import shapes
 from fastdl.errors import ShapeError
 from fastdl.kernels.engine.arrays cimport (
-    as_real, check_apart, check_same_shape, in_place, real,
+    as_real, check_apart, check_same_shape, in_place, kernels_of, real,
 )
-from fastdl.kernels.engine.memory cimport Block, new_array, new_block
-from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.engine.spans cimport SPAN
-from fastdl.kernels.engine.table cimport MicroKernels
+from fastdl.kernels.engine.memory cimport Block, new_block, new_like
+from fastdl.kernels.engine.runtime cimport SpanKernel, run_spans, run_tasks, threads_for
+from fastdl.kernels.engine.sizes cimport ceil_div
+from fastdl.kernels.engine.spans cimport span_rows
+from fastdl.kernels.engine.table cimport Batchnorm, MicroKernels
+from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 
 cnp.import_array()
 
@@ -26,105 +28,84 @@ cdef enum:
     TILE = 32768  # elements of a tile: it is read twice and stays in the cache
     TILE_COLS = 256  # columns: few, so that a tile has rows even with many channels
     FEW_CHANNELS = 128  # fewer are put side by side
+    PARAMETERS = 5  # of a column, at most: mean, rstd, gamma, dgamma, dbeta
     WORK = 8  # elementary operations an element, about
-
-cdef enum:  # the parameters of a column
-    MEAN
-    RSTD
-    GAMMA
-    BETA  # or dbeta
-    DGAMMA
-    PARAMETERS
 
 cdef struct BatchnormArgs:
     const MicroKernels *kernels
+    Batchnorm arrays
     Py_ssize_t size  # bytes of a real
-    Py_ssize_t m, c
     Py_ssize_t repeats  # examples in a row
-    Py_ssize_t rows, cols
+    Py_ssize_t rows  # whole ones
     Py_ssize_t rest  # columns of the last, shorter row; 0 when there is none
     Py_ssize_t tile_rows, row_tiles, col_tiles
-    Py_ssize_t span_rows  # rows of a task that writes
-    const char *x
-    const char *residual  # added to y, or NULL
-    bint relu  # whether y is max(0, .)
-    const char *dy  # NULL in the forward pass
-    const char *y  # in the backward pass: after relu, or NULL
-    char *result  # y, or dx
+    Py_ssize_t parts
     double *counts  # examples in each part
-    char *firsts  # of each part: means, or sums of dy
-    char *seconds  # squares, or products
-    char *parameters[PARAMETERS]  # as long as a row, and LANES more
+    char *parameters  # memory for those of a column that are not set yet
 
 
-cdef Py_ssize_t parts(const BatchnormArgs *p) noexcept nogil:
-    return p.row_tiles * p.repeats + p.rest // p.c
+cdef void plan(BatchnormArgs *p, Workspace *w) noexcept nogil:
+    cdef Py_ssize_t partials = p.parts * p.arrays.c * p.size
+    p.arrays.firsts = take(w, partials)
+    p.arrays.seconds = take(w, partials)
+    p.counts = <double *> take(w, p.parts * sizeof(double))
+    p.parameters = take(w, PARAMETERS * parameter_bytes(p))
+
+
+cdef Py_ssize_t parameter_bytes(const BatchnormArgs *p) noexcept nogil:
+    return (p.arrays.cols + p.kernels.lanes) * p.size
 
 
 cdef Block cut(BatchnormArgs *p, cnp.ndarray x):
     """Cut x (..., c) into rows and tiles; return the memory behind the pointers."""
-    cdef Py_ssize_t lanes, partials, columns, i
+    cdef Batchnorm *g = &p.arrays
+    cdef Workspace w = workspace(NULL)
     cdef Block block
-    cdef char *data
     p.size = cnp.PyArray_ITEMSIZE(x)
-    p.kernels = microkernels(<int> p.size)
-    p.x = cnp.PyArray_BYTES(x)
-    p.residual = NULL
-    p.dy = NULL
-    p.y = NULL
-    p.relu = False
-    p.c = x.shape[x.ndim - 1]
-    p.m = cnp.PyArray_SIZE(x) // p.c
-    lanes = p.kernels.lanes
+    p.kernels = kernels_of(x)
+    g.x = cnp.PyArray_DATA(x)
+    g.residual = g.dy = g.y = NULL
+    g.relu = False
+    g.c = x.shape[x.ndim - 1]
+    g.m = cnp.PyArray_SIZE(x) // g.c
     p.repeats = 1
-    if p.c < FEW_CHANNELS:
-        while p.repeats * p.c % (4 * lanes):
+    if g.c < FEW_CHANNELS:
+        while p.repeats * g.c % (4 * p.kernels.lanes):
             p.repeats += 1
-    p.cols = p.repeats * p.c
-    p.rows = p.m // p.repeats
-    p.rest = p.m % p.repeats * p.c
-    p.tile_rows = max(<Py_ssize_t> 1, TILE // min(p.cols, <Py_ssize_t> TILE_COLS))
-    p.row_tiles = (p.rows + p.tile_rows - 1) // p.tile_rows
-    p.col_tiles = (p.cols + TILE_COLS - 1) // TILE_COLS
-    p.span_rows = max(<Py_ssize_t> 1, SPAN // p.cols)
-
-    partials = (p.row_tiles * p.cols + p.rest) * p.size
-    columns = (p.cols + lanes) * p.size
-    block = new_block(parts(p) * sizeof(double) + 2 * partials + PARAMETERS * columns)
-    data = <char *> block.data
-    p.counts = <double *> data
-    p.firsts = data + parts(p) * sizeof(double)
-    p.seconds = p.firsts + partials
-    for i in range(PARAMETERS):
-        p.parameters[i] = p.seconds + partials + i * columns
+    g.cols = p.repeats * g.c
+    p.rows = g.m // p.repeats
+    p.rest = g.m % p.repeats * g.c
+    p.tile_rows = max(<Py_ssize_t> 1, TILE // min(g.cols, <Py_ssize_t> TILE_COLS))
+    p.row_tiles = ceil_div(p.rows, p.tile_rows)
+    p.col_tiles = ceil_div(g.cols, TILE_COLS)
+    p.parts = p.row_tiles * p.repeats + p.rest // g.c
+    plan(p, &w)
+    block = new_block(w.bytes)
+    w = workspace(<char *> block.data)
+    plan(p, &w)
     return block
 
 
-cdef void set_parameter(
-    const BatchnormArgs *p, int which, const char *channels,
-) noexcept nogil:
+cdef const void *along_row(BatchnormArgs *p, const void *channels) noexcept nogil:
     """Repeat the values of the channels along a row and a vector beyond it."""
-    cdef char *to = p.parameters[which]
-    cdef Py_ssize_t bytes = (p.cols + p.kernels.lanes) * p.size
-    cdef Py_ssize_t filled = p.c * p.size
-    memcpy(to, channels, filled)
+    cdef Py_ssize_t bytes = parameter_bytes(p)
+    cdef Py_ssize_t filled = p.arrays.c * p.size
+    cdef char *row = p.parameters
+    p.parameters += bytes
+    memcpy(row, channels, filled)
     while filled < bytes:
-        memcpy(to + filled, to, min(filled, bytes - filled))
+        memcpy(row + filled, row, min(filled, bytes - filled))
         filled *= 2
+    return row
 
 
-cdef void set_counts(const BatchnormArgs *p) noexcept nogil:
+cdef void set_counts(BatchnormArgs *p) noexcept nogil:
     cdef Py_ssize_t part, tile
-    for part in range(parts(p)):
+    for part in range(p.parts):
         tile = part // p.repeats
         p.counts[part] = (
             min(p.tile_rows, p.rows - tile * p.tile_rows) if tile < p.row_tiles else 1)
-
-
-cdef const char *at(const char *array, Py_ssize_t offset) noexcept nogil:
-    if array == NULL:
-        return NULL
-    return array + offset
+    p.arrays.counts = p.counts
 
 
 cdef void reduce_task(
@@ -132,59 +113,30 @@ cdef void reduce_task(
 ) noexcept nogil:
     """Take the sums over one tile; the last task has the short row."""
     cdef const BatchnormArgs *p = <const BatchnormArgs *> arguments
-    cdef Py_ssize_t row = index // p.col_tiles * p.tile_rows
+    cdef const Batchnorm *g = &p.arrays
+    cdef Py_ssize_t tile = index // p.col_tiles
+    cdef Py_ssize_t row = tile * p.tile_rows
     cdef Py_ssize_t col = index % p.col_tiles * TILE_COLS
     cdef Py_ssize_t rows = min(p.tile_rows, p.rows - row)
-    cdef Py_ssize_t cols = min(<Py_ssize_t> TILE_COLS, p.cols - col)
-    if index == p.row_tiles * p.col_tiles:
-        row, col, rows, cols = p.rows, 0, 1, p.rest
-    cdef Py_ssize_t start = row * p.cols + col
-    cdef Py_ssize_t room = p.m * p.c - start
-    cdef Py_ssize_t partial = (index // p.col_tiles * p.cols + col) * p.size
-    if p.dy == NULL:
-        p.kernels.batchnorm_moments(
-            rows, cols, p.x + start * p.size, p.cols, room,
-            p.firsts + partial, p.seconds + partial)
-    else:
-        p.kernels.batchnorm_products(
-            rows, cols, p.dy + start * p.size, p.x + start * p.size,
-            at(p.y, start * p.size), p.cols, room, p.parameters[MEAN] + col * p.size,
-            p.firsts + partial, p.seconds + partial)
-
-
-cdef void write_task(
-    const void *arguments, Py_ssize_t index, char *scratch,
-) noexcept nogil:
-    """Write some rows of the result; the last task has the short row."""
-    cdef const BatchnormArgs *p = <const BatchnormArgs *> arguments
-    cdef Py_ssize_t row = index * p.span_rows
-    cdef Py_ssize_t rows = min(p.span_rows, p.rows - row)
-    cdef Py_ssize_t cols = p.cols
-    if row >= p.rows:
+    cdef Py_ssize_t cols = min(<Py_ssize_t> TILE_COLS, g.cols - col)
+    if tile == p.row_tiles:
         row, rows, cols = p.rows, 1, p.rest
-    cdef Py_ssize_t start = row * p.cols * p.size
-    if p.dy == NULL:
-        p.kernels.batchnorm_normalize(
-            rows, cols, p.x + start, p.parameters[MEAN], p.parameters[RSTD],
-            p.parameters[GAMMA], p.parameters[BETA], at(p.residual, start), p.relu,
-            p.result + start)
+    if g.dy == NULL:
+        p.kernels.batchnorm_moments(g, row, rows, col, cols, tile)
     else:
-        p.kernels.batchnorm_backward(
-            rows, cols, p.m, p.dy + start, p.x + start, at(p.y, start),
-            p.parameters[MEAN], p.parameters[RSTD], p.parameters[GAMMA],
-            p.parameters[DGAMMA], p.parameters[BETA], p.result + start)
+        p.kernels.batchnorm_products(g, row, rows, col, cols, tile)
 
 
 cdef void reduce(const BatchnormArgs *p) noexcept nogil:
     run_tasks(
         reduce_task, p, p.row_tiles * p.col_tiles + (p.rest > 0),
-        threads_for(WORK * <double> p.m * p.c), NULL, 0)
+        threads_for(WORK * <double> p.arrays.m * p.arrays.c), NULL, 0)
 
 
-cdef void write(const BatchnormArgs *p) noexcept nogil:
-    run_tasks(
-        write_task, p, (p.rows + p.span_rows - 1) // p.span_rows + (p.rest > 0),
-        threads_for(WORK * <double> p.m * p.c), NULL, 0)
+cdef void write(SpanKernel kernel, const BatchnormArgs *p) noexcept nogil:
+    run_spans(
+        kernel, &p.arrays, p.rows + (p.rest > 0), span_rows(p.arrays.cols),
+        WORK * <double> p.arrays.m * p.arrays.c)
 
 
 cdef cnp.ndarray per_channel(object array, str operation, str name, cnp.ndarray x):
@@ -217,10 +169,11 @@ cdef void follow(
     const real *rstd, real *running_mean, real *running_var,
 ) noexcept nogil:
     """Move the running statistics towards those of a batch that is not empty."""
-    cdef double unbiased = <double> p.m / max(p.m - 1, <Py_ssize_t> 1)
+    cdef Py_ssize_t m = p.arrays.m
+    cdef double unbiased = <double> m / max(m - 1, <Py_ssize_t> 1)
     cdef double var
     cdef Py_ssize_t i
-    for i in range(p.c):
+    for i in range(p.arrays.c):
         var = 1 / (<double> rstd[i] * rstd[i]) - eps
         if var < 0:
             var = 0
@@ -234,38 +187,7 @@ def batchnorm_forward(
     x, gamma, beta, running_mean=None, running_var=None, *, momentum=0.1, eps=1e-5,
     residual=None, activation=None,
 ):
-    """Normalise by the statistics of the batch (training), and remember them.
-
-    Parameters
-    ----------
-    x : numpy.ndarray
-        (..., c), float32 or float64.
-    gamma, beta : numpy.ndarray
-        (c,): the scale and the shift.
-    running_mean, running_var : numpy.ndarray, optional
-        (c,), both or neither: become ``(1 - momentum) * running + momentum * batch``,
-        with the unbiased variance m / (m - 1) var. An empty batch changes nothing. They
-        share no memory with other arrays.
-    momentum : float
-        The weight of the new statistics, in [0, 1].
-    eps : float
-        Added to the variance.
-    residual : numpy.ndarray, optional
-        Of the shape of `x`; added to the result.
-    activation : str, optional
-        "relu"; applied last.
-
-    Returns
-    -------
-    y : numpy.ndarray
-        The shape and type of `x`.
-    mean, rstd : numpy.ndarray
-        (c,): the mean and 1 / sqrt(variance + eps) of the batch.
-
-    Raises
-    ------
-    ArgumentError, DtypeError, ShapeError
-    """
+    """Compiled `fastdl.reference.batchnorm.batchnorm_forward`."""
     cdef BatchnormArgs p
     cdef str operation = "batchnorm_forward"
     cdef bint relu = shapes.has_relu(activation, operation)
@@ -274,10 +196,9 @@ def batchnorm_forward(
     cdef cnp.ndarray beta_ = per_channel(beta, operation, "beta", x_)
     cdef cnp.ndarray residual_ = None
     cdef Block _memory = cut(&p, x_)  # lives as long as this name
-    cdef int typenum = cnp.PyArray_TYPE(x_)
-    cdef cnp.ndarray y = new_array(x_.ndim, cnp.PyArray_DIMS(x_), typenum)
-    cdef cnp.ndarray mean = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
-    cdef cnp.ndarray rstd = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
+    cdef cnp.ndarray y = new_like(x_)
+    cdef cnp.ndarray mean = new_like(gamma_)
+    cdef cnp.ndarray rstd = new_like(gamma_)
     cdef double epsilon = eps
     cdef double weight = momentum
     cdef char *running_mean_ = NULL
@@ -287,23 +208,22 @@ def batchnorm_forward(
         running_var_ = in_place(running_var, operation, "running_var", gamma_)
     if residual is not None:
         residual_ = like_x(residual, operation, "residual", x_)
-        p.residual = cnp.PyArray_BYTES(residual_)
+        p.arrays.residual = cnp.PyArray_DATA(residual_)
     if running_mean is not None:
         check_apart(
             operation,
             ("running_mean", "running_var", "x", "gamma", "beta", "residual"),
             (running_mean, running_var, x_, gamma_, beta_, residual_), 2)
-    p.relu = relu
-    p.result = cnp.PyArray_BYTES(y)
+    p.arrays.relu = relu
+    p.arrays.result = cnp.PyArray_DATA(y)
     with nogil:
         reduce(&p)
         set_counts(&p)
-        # An empty batch has no parts: its sums are 0.
         p.kernels.batchnorm_statistics(
-            parts(&p), p.c, p.counts, p.firsts, p.seconds, max(p.m, <Py_ssize_t> 1),
-            epsilon, cnp.PyArray_DATA(mean), cnp.PyArray_DATA(rstd))
-        if running_mean_ != NULL and p.m:
-            if typenum == cnp.NPY_FLOAT:
+            &p.arrays, p.parts, epsilon, cnp.PyArray_DATA(mean),
+            cnp.PyArray_DATA(rstd))
+        if running_mean_ != NULL and p.arrays.m:
+            if p.size == sizeof(float):
                 follow[float](
                     &p, epsilon, weight, <float *> cnp.PyArray_DATA(mean),
                     <float *> cnp.PyArray_DATA(rstd), <float *> running_mean_,
@@ -313,41 +233,18 @@ def batchnorm_forward(
                     &p, epsilon, weight, <double *> cnp.PyArray_DATA(mean),
                     <double *> cnp.PyArray_DATA(rstd), <double *> running_mean_,
                     <double *> running_var_)
-        set_parameter(&p, MEAN, cnp.PyArray_BYTES(mean))
-        set_parameter(&p, RSTD, cnp.PyArray_BYTES(rstd))
-        set_parameter(&p, GAMMA, cnp.PyArray_BYTES(gamma_))
-        set_parameter(&p, BETA, cnp.PyArray_BYTES(beta_))
-        write(&p)
+        p.arrays.mean = along_row(&p, cnp.PyArray_DATA(mean))
+        p.arrays.rstd = along_row(&p, cnp.PyArray_DATA(rstd))
+        p.arrays.gamma = along_row(&p, cnp.PyArray_DATA(gamma_))
+        p.arrays.beta = along_row(&p, cnp.PyArray_DATA(beta_))
+        write(p.kernels.batchnorm_normalize, &p)
     return y, mean, rstd
 
 
 def batchnorm_inference(
     x, gamma, beta, mean, var, *, eps=1e-5, residual=None, activation=None,
 ):
-    """Normalise by given statistics, usually the running ones (inference).
-
-    Parameters
-    ----------
-    x : numpy.ndarray
-        (..., c), float32 or float64.
-    gamma, beta : numpy.ndarray
-        (c,): the scale and the shift.
-    mean, var : numpy.ndarray
-        (c,): the statistics.
-    eps : float
-        Added to the variance.
-    residual, activation
-        See `batchnorm_forward`.
-
-    Returns
-    -------
-    numpy.ndarray
-        The shape and type of `x`.
-
-    Raises
-    ------
-    ArgumentError, DtypeError, ShapeError
-    """
+    """Compiled `fastdl.reference.batchnorm.batchnorm_inference`."""
     cdef BatchnormArgs p
     cdef str operation = "batchnorm_inference"
     cdef bint relu = shapes.has_relu(activation, operation)
@@ -358,54 +255,27 @@ def batchnorm_inference(
     cdef cnp.ndarray var_ = per_channel(var, operation, "var", x_)
     cdef cnp.ndarray residual_
     cdef Block _memory = cut(&p, x_)  # lives as long as this name
-    cdef int typenum = cnp.PyArray_TYPE(x_)
-    cdef cnp.ndarray y = new_array(x_.ndim, cnp.PyArray_DIMS(x_), typenum)
-    cdef cnp.ndarray rstd = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
+    cdef cnp.ndarray y = new_like(x_)
+    cdef cnp.ndarray rstd = new_like(gamma_)
     cdef double epsilon = eps
     if residual is not None:
         residual_ = like_x(residual, operation, "residual", x_)
-        p.residual = cnp.PyArray_BYTES(residual_)
-    p.relu = relu
-    p.result = cnp.PyArray_BYTES(y)
+        p.arrays.residual = cnp.PyArray_DATA(residual_)
+    p.arrays.relu = relu
+    p.arrays.result = cnp.PyArray_DATA(y)
     with nogil:
         p.kernels.batchnorm_rstd(
-            p.c, cnp.PyArray_DATA(var_), epsilon, cnp.PyArray_DATA(rstd))
-        set_parameter(&p, MEAN, cnp.PyArray_BYTES(mean_))
-        set_parameter(&p, RSTD, cnp.PyArray_BYTES(rstd))
-        set_parameter(&p, GAMMA, cnp.PyArray_BYTES(gamma_))
-        set_parameter(&p, BETA, cnp.PyArray_BYTES(beta_))
-        write(&p)
+            p.arrays.c, cnp.PyArray_DATA(var_), epsilon, cnp.PyArray_DATA(rstd))
+        p.arrays.mean = along_row(&p, cnp.PyArray_DATA(mean_))
+        p.arrays.rstd = along_row(&p, cnp.PyArray_DATA(rstd))
+        p.arrays.gamma = along_row(&p, cnp.PyArray_DATA(gamma_))
+        p.arrays.beta = along_row(&p, cnp.PyArray_DATA(beta_))
+        write(p.kernels.batchnorm_normalize, &p)
     return y
 
 
 def batchnorm_backward(dy, x, gamma, mean, rstd, *, y=None):
-    """Return the gradients of `batchnorm_forward`.
-
-    The gradient of a residual is dy, or 0 where `y` is not positive.
-
-    Parameters
-    ----------
-    dy : numpy.ndarray
-        The gradient with respect to y.
-    x, gamma : numpy.ndarray
-        As in the forward pass.
-    mean, rstd : numpy.ndarray
-        (c,), from the forward pass.
-    y : numpy.ndarray, optional
-        The result of the forward pass with ReLU: where it is not positive, dy counts
-        as 0. None without ReLU.
-
-    Returns
-    -------
-    dx : numpy.ndarray
-        The shape and type of `x`.
-    dgamma, dbeta : numpy.ndarray
-        (c,).
-
-    Raises
-    ------
-    DtypeError, ShapeError
-    """
+    """Compiled `fastdl.reference.batchnorm.batchnorm_backward`."""
     cdef BatchnormArgs p
     cdef str operation = "batchnorm_backward"
     cdef cnp.ndarray x_ = as_channels(x, operation)
@@ -415,24 +285,23 @@ def batchnorm_backward(dy, x, gamma, mean, rstd, *, y=None):
     cdef cnp.ndarray rstd_ = per_channel(rstd, operation, "rstd", x_)
     cdef cnp.ndarray y_
     cdef Block _memory = cut(&p, x_)  # lives as long as this name
-    cdef int typenum = cnp.PyArray_TYPE(x_)
-    cdef cnp.ndarray dx = new_array(x_.ndim, cnp.PyArray_DIMS(x_), typenum)
-    cdef cnp.ndarray dgamma = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
-    cdef cnp.ndarray dbeta = new_array(1, cnp.PyArray_DIMS(gamma_), typenum)
-    p.dy = cnp.PyArray_BYTES(dy_)
+    cdef cnp.ndarray dx = new_like(x_)
+    cdef cnp.ndarray dgamma = new_like(gamma_)
+    cdef cnp.ndarray dbeta = new_like(gamma_)
+    p.arrays.dy = cnp.PyArray_DATA(dy_)
     if y is not None:
         y_ = like_x(y, operation, "y", x_)
-        p.y = cnp.PyArray_BYTES(y_)
-    p.result = cnp.PyArray_BYTES(dx)
+        p.arrays.y = cnp.PyArray_DATA(y_)
+    p.arrays.result = cnp.PyArray_DATA(dx)
     with nogil:
-        set_parameter(&p, MEAN, cnp.PyArray_BYTES(mean_))
+        p.arrays.mean = along_row(&p, cnp.PyArray_DATA(mean_))
         reduce(&p)
         p.kernels.batchnorm_gradients(
-            parts(&p), p.c, p.firsts, p.seconds, cnp.PyArray_DATA(rstd_),
-            cnp.PyArray_DATA(dgamma), cnp.PyArray_DATA(dbeta))
-        set_parameter(&p, RSTD, cnp.PyArray_BYTES(rstd_))
-        set_parameter(&p, GAMMA, cnp.PyArray_BYTES(gamma_))
-        set_parameter(&p, DGAMMA, cnp.PyArray_BYTES(dgamma))
-        set_parameter(&p, BETA, cnp.PyArray_BYTES(dbeta))
-        write(&p)
+            &p.arrays, p.parts, cnp.PyArray_DATA(rstd_), cnp.PyArray_DATA(dgamma),
+            cnp.PyArray_DATA(dbeta))
+        p.arrays.rstd = along_row(&p, cnp.PyArray_DATA(rstd_))
+        p.arrays.gamma = along_row(&p, cnp.PyArray_DATA(gamma_))
+        p.arrays.dgamma = along_row(&p, cnp.PyArray_DATA(dgamma))
+        p.arrays.dbeta = along_row(&p, cnp.PyArray_DATA(dbeta))
+        write(p.kernels.batchnorm_backward, &p)
     return dx, dgamma, dbeta

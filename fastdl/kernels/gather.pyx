@@ -9,6 +9,7 @@ from fastdl import shapes
 from fastdl.errors import DtypeError
 from fastdl.kernels.engine.memory cimport new_array
 from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
+from fastdl.kernels.engine.sizes cimport ceil_div
 from fastdl.kernels.engine.table cimport MicroKernels
 
 cnp.import_array()
@@ -42,25 +43,7 @@ cdef void gather_task(
 
 
 def gather(x, indices):
-    """Return rows of an array as a new array; bytes become float32 in [0, 1].
-
-    Parameters
-    ----------
-    x : numpy.ndarray
-        (m, ...), numbers of any type.
-    indices : numpy.ndarray
-        (n,) integers in [0, m).
-
-    Returns
-    -------
-    numpy.ndarray
-        (n, ...) in the type of `x`, or float32 for uint8.
-
-    Raises
-    ------
-    ArgumentError, DtypeError, ShapeError
-        An index is out of range; `x` or `indices` are no numbers.
-    """
+    """Compiled `fastdl.reference.gather.gather`."""
     cdef GatherArgs p
     cdef cnp.ndarray indices_ = shapes.rows(indices, len(x), "gather")
     cdef cnp.ndarray x_ = x
@@ -86,12 +69,12 @@ def gather(x, indices):
     if p.n == 0:  # the size of a row says nothing about memory
         return y
     p.result_row = cnp.PyArray_NBYTES(y) // p.n
-    p.rows_per_task = max(<Py_ssize_t> 1, TASK // max(p.row, <Py_ssize_t> 1))
+    p.rows_per_task = max(<Py_ssize_t> 1, TASK // max(<Py_ssize_t> 1, p.row))
     p.indices = <const cnp.npy_int64 *> cnp.PyArray_DATA(indices_)
     p.x = cnp.PyArray_BYTES(x_)
     p.y = cnp.PyArray_BYTES(y)
     with nogil:
         run_tasks(
-            gather_task, &p, (p.n + p.rows_per_task - 1) // p.rows_per_task,
+            gather_task, &p, ceil_div(p.n, p.rows_per_task),
             threads_for(<double> p.n * p.result_row), NULL, 0)
     return y

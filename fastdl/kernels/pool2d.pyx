@@ -10,108 +10,51 @@ import numpy as np
 
 from fastdl import shapes
 from fastdl.errors import DtypeError
-from fastdl.kernels.engine.arrays cimport as_real
+from fastdl.kernels.engine.arrays cimport as_real, kernels_of
 from fastdl.kernels.engine.memory cimport new_array
-from fastdl.kernels.engine.runtime cimport Task, microkernels, run_tasks, threads_for
-from fastdl.kernels.engine.table cimport MicroKernels, Pool2d
+from fastdl.kernels.engine.runtime cimport SpanKernel, run_spans
+from fastdl.kernels.engine.sizes cimport round_up
+from fastdl.kernels.engine.spans cimport span_rows
+from fastdl.kernels.engine.table cimport Pool2d
 
 cnp.import_array()
 
 cdef enum:
-    TASK = 16384  # elements read by a task, about
     WORK = 6  # elementary operations a lane, about
 
-cdef struct PoolArgs:
-    const MicroKernels *kernels
-    Pool2d sizes
-    Py_ssize_t rows  # of the result, in the whole batch
-    Py_ssize_t rows_per_task
-    const char *source  # x, or dy
-    char *result  # y, or dx
-    char *argmax
 
-
-cdef void max_forward_task(
-    const void *arguments, Py_ssize_t index, char *scratch,
-) noexcept nogil:
-    cdef const PoolArgs *p = <const PoolArgs *> arguments
-    cdef Py_ssize_t row = index * p.rows_per_task
-    p.kernels.max_pool2d(
-        &p.sizes, row, min(row + p.rows_per_task, p.rows), p.source, p.result, p.argmax)
-
-
-cdef void max_backward_task(
-    const void *arguments, Py_ssize_t index, char *scratch,
-) noexcept nogil:
-    cdef const PoolArgs *p = <const PoolArgs *> arguments
-    cdef Py_ssize_t row = index * p.rows_per_task
-    p.kernels.max_pool2d_backward(
-        &p.sizes, row, min(row + p.rows_per_task, p.rows), p.source, p.argmax, p.result)
-
-
-cdef void avg_forward_task(
-    const void *arguments, Py_ssize_t index, char *scratch,
-) noexcept nogil:
-    cdef const PoolArgs *p = <const PoolArgs *> arguments
-    cdef Py_ssize_t row = index * p.rows_per_task
-    p.kernels.avg_pool2d(
-        &p.sizes, row, min(row + p.rows_per_task, p.rows), p.source, p.result)
-
-
-cdef void avg_backward_task(
-    const void *arguments, Py_ssize_t index, char *scratch,
-) noexcept nogil:
-    cdef const PoolArgs *p = <const PoolArgs *> arguments
-    cdef Py_ssize_t row = index * p.rows_per_task
-    p.kernels.avg_pool2d_backward(
-        &p.sizes, row, min(row + p.rows_per_task, p.rows), p.source, p.result)
-
-
-cdef void set_sizes(PoolArgs *p, object sizes, cnp.ndarray source):
+cdef void set_sizes(Pool2d *p, object sizes, cnp.ndarray source):
     """Set the sizes and the source of `p` from a Pool2dShape."""
-    cdef Pool2d *g = &p.sizes
-    g.n, g.h, g.w, g.c, g.kh, g.kw, g.oh, g.ow = sizes[:8]
-    g.stride_h, g.stride_w = sizes.stride_h, sizes.stride_w
-    g.top, g.left = sizes.top, sizes.left
-    g.argmax_bytes = 0
-    p.kernels = microkernels(<int> cnp.PyArray_ITEMSIZE(source))
-    p.source = cnp.PyArray_BYTES(source)
+    p.n, p.h, p.w, p.c, p.kh, p.kw, p.oh, p.ow = sizes[:8]
+    p.stride_h, p.stride_w = sizes.stride_h, sizes.stride_w
+    p.top, p.left = sizes.top, sizes.left
+    p.source = cnp.PyArray_DATA(source)
 
 
-cdef cnp.dtype argmax_dtype(PoolArgs *p, object sizes, str operation):
+cdef cnp.dtype argmax_dtype(Pool2d *p, object sizes, str operation):
     """Return the type of a place in the window, after telling `p` its bytes."""
     cdef cnp.dtype dtype = shapes.argmax_dtype(sizes, operation)
-    p.sizes.argmax_bytes = dtype.itemsize
+    p.argmax_bytes = dtype.itemsize
     return dtype
 
 
-cdef void run_forward(Task task, PoolArgs *p) noexcept nogil:
-    cdef const Pool2d *g = &p.sizes
-    cdef double window = <double> g.kh * g.kw
-    p.rows = g.n * g.oh
-    run_rows(task, p, window * g.ow * g.c, window * g.ow * lanes(p))
+cdef void run_forward(SpanKernel kernel, const Pool2d *p, cnp.ndarray x):
+    run_rows(kernel, p, x, p.n * p.oh, p.kh * p.kw * p.ow)
 
 
-cdef void run_backward(Task task, PoolArgs *p) noexcept nogil:
-    cdef const Pool2d *g = &p.sizes
-    p.rows = g.n * g.h
-    run_rows(task, p, <double> g.w * g.c, <double> g.w * lanes(p))
+cdef void run_backward(SpanKernel kernel, const Pool2d *p, cnp.ndarray dy):
+    run_rows(kernel, p, dy, p.n * p.h, p.w)
 
 
 cdef void run_rows(
-    Task task, PoolArgs *p, double elements, double lanes,
-) noexcept nogil:
-    """Make all rows; one reads `elements` in vectors that have `lanes`."""
-    p.rows_per_task = max(<Py_ssize_t> 1, <Py_ssize_t> (TASK / elements))
-    run_tasks(
-        task, p, (p.rows + p.rows_per_task - 1) // p.rows_per_task,
-        threads_for(WORK * lanes * p.rows), NULL, 0)
-
-
-cdef Py_ssize_t lanes(const PoolArgs *p) noexcept nogil:
-    """Return the channels of a pixel, rounded up to whole vectors."""
-    cdef Py_ssize_t width = p.kernels.lanes
-    return (p.sizes.c + width - 1) // width * width
+    SpanKernel kernel, const Pool2d *p, cnp.ndarray source, Py_ssize_t rows,
+    Py_ssize_t pixels,
+):
+    """Make all rows; one reads `pixels`, whose channels fill whole vectors."""
+    cdef Py_ssize_t channels = round_up(p.c, kernels_of(source).lanes)
+    cdef double work = <double> WORK * rows * pixels * channels
+    with nogil:
+        run_spans(kernel, p, rows, span_rows(pixels * p.c), work)
 
 
 cdef cnp.ndarray new_output(object sizes, int typenum):
@@ -129,68 +72,25 @@ cdef cnp.ndarray new_input(object sizes, int typenum):
 
 
 def max_pool2d_forward(x, kernel_size, *, stride=None, padding=0):
-    """Return the maximum of each window, and where it was.
-
-    Parameters
-    ----------
-    x : numpy.ndarray
-        Images (n, h, w, c), float32 or float64.
-    kernel_size, stride, padding
-        See ``shapes.pool2d``.
-
-    Returns
-    -------
-    y : numpy.ndarray
-        (n, oh, ow, c), in the type of `x`; NaN where the window holds a NaN.
-    argmax : numpy.ndarray
-        The shape of y: p * kw + q of the first maximum in the window, uint8 when the
-        window has at most 256 pixels, else int32.
-
-    Raises
-    ------
-    DtypeError, ShapeError
-        Among others, when the window has more than 2**31 pixels.
-    """
-    cdef PoolArgs p
+    """Compiled `fastdl.reference.pool2d.max_pool2d_forward`."""
+    cdef Pool2d p
     cdef cnp.ndarray x_ = as_real(x, "max_pool2d", "x")
     cdef cnp.ndarray y, argmax
     sizes = shapes.pool2d(x.shape, kernel_size, stride, padding, "max_pool2d")
     set_sizes(&p, sizes, x_)
     y = new_output(sizes, cnp.PyArray_TYPE(x_))
     argmax = new_output(sizes, argmax_dtype(&p, sizes, "max_pool2d").num)
-    p.result = cnp.PyArray_BYTES(y)
-    p.argmax = cnp.PyArray_BYTES(argmax)
-    with nogil:
-        run_forward(max_forward_task, &p)
+    p.result = cnp.PyArray_DATA(y)
+    p.argmax = cnp.PyArray_DATA(argmax)
+    run_forward(kernels_of(x_).max_pool2d, &p, x_)
     return y, argmax
 
 
 def max_pool2d_backward(
     dy, argmax, input_shape, kernel_size, *, stride=None, padding=0,
 ):
-    """Return the gradient with respect to the images.
-
-    Parameters
-    ----------
-    dy : numpy.ndarray
-        (n, oh, ow, c): the gradient at the output.
-    argmax : numpy.ndarray
-        From the forward pass.
-    input_shape : tuple of int
-        (n, h, w, c).
-    kernel_size, stride, padding
-        As in the forward pass.
-
-    Returns
-    -------
-    numpy.ndarray
-        dx (n, h, w, c).
-
-    Raises
-    ------
-    DtypeError, ShapeError
-    """
-    cdef PoolArgs p
+    """Compiled `fastdl.reference.pool2d.max_pool2d_backward`."""
+    cdef Pool2d p
     cdef str operation = "max_pool2d_backward"
     cdef cnp.ndarray dy_ = as_real(dy, operation, "dy")
     cdef cnp.ndarray argmax_, dx
@@ -206,66 +106,28 @@ def max_pool2d_backward(
             f"got {argmax.dtype}")
     argmax_ = np.ascontiguousarray(argmax)
     dx = new_input(sizes, cnp.PyArray_TYPE(dy_))
-    p.result = cnp.PyArray_BYTES(dx)
-    p.argmax = cnp.PyArray_BYTES(argmax_)
-    with nogil:
-        run_backward(max_backward_task, &p)
+    p.result = cnp.PyArray_DATA(dx)
+    p.argmax = cnp.PyArray_DATA(argmax_)
+    run_backward(kernels_of(dy_).max_pool2d_backward, &p, dy_)
     return dx
 
 
 def avg_pool2d_forward(x, kernel_size, *, stride=None, padding=0):
-    """Return the mean of each window; padding counts as zeros.
-
-    Parameters
-    ----------
-    x : numpy.ndarray
-        Images (n, h, w, c), float32 or float64.
-    kernel_size, stride, padding
-        See ``shapes.pool2d``.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n, oh, ow, c), in the type of `x`.
-
-    Raises
-    ------
-    DtypeError, ShapeError
-    """
-    cdef PoolArgs p
+    """Compiled `fastdl.reference.pool2d.avg_pool2d_forward`."""
+    cdef Pool2d p
     cdef cnp.ndarray x_ = as_real(x, "avg_pool2d", "x")
     cdef cnp.ndarray y
     sizes = shapes.pool2d(x.shape, kernel_size, stride, padding, "avg_pool2d")
     set_sizes(&p, sizes, x_)
     y = new_output(sizes, cnp.PyArray_TYPE(x_))
-    p.result = cnp.PyArray_BYTES(y)
-    with nogil:
-        run_forward(avg_forward_task, &p)
+    p.result = cnp.PyArray_DATA(y)
+    run_forward(kernels_of(x_).avg_pool2d, &p, x_)
     return y
 
 
 def avg_pool2d_backward(dy, input_shape, kernel_size, *, stride=None, padding=0):
-    """Return the gradient with respect to the images.
-
-    Parameters
-    ----------
-    dy : numpy.ndarray
-        (n, oh, ow, c): the gradient at the output.
-    input_shape : tuple of int
-        (n, h, w, c).
-    kernel_size, stride, padding
-        As in the forward pass.
-
-    Returns
-    -------
-    numpy.ndarray
-        dx (n, h, w, c).
-
-    Raises
-    ------
-    DtypeError, ShapeError
-    """
-    cdef PoolArgs p
+    """Compiled `fastdl.reference.pool2d.avg_pool2d_backward`."""
+    cdef Pool2d p
     cdef str operation = "avg_pool2d_backward"
     cdef cnp.ndarray dy_ = as_real(dy, operation, "dy")
     cdef cnp.ndarray dx
@@ -274,9 +136,8 @@ def avg_pool2d_backward(dy, input_shape, kernel_size, *, stride=None, padding=0)
     shapes.check_shape(
         operation, "dy", dy.shape, (sizes.n, sizes.oh, sizes.ow, sizes.c))
     dx = new_input(sizes, cnp.PyArray_TYPE(dy_))
-    p.result = cnp.PyArray_BYTES(dx)
-    with nogil:
-        run_backward(avg_backward_task, &p)
+    p.result = cnp.PyArray_DATA(dx)
+    run_backward(kernels_of(dy_).avg_pool2d_backward, &p, dy_)
     return dx
 
 
@@ -286,46 +147,14 @@ def _whole_image(shape, operation):
 
 
 def global_avg_pool2d_forward(x):
-    """Return the mean of each channel over the whole image.
-
-    Parameters
-    ----------
-    x : numpy.ndarray
-        Images (n, h, w, c), float32 or float64.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n, c), in the type of `x`.
-
-    Raises
-    ------
-    DtypeError, ShapeError
-    """
+    """Compiled `fastdl.reference.pool2d.global_avg_pool2d_forward`."""
     cdef cnp.ndarray x_ = as_real(x, "global_avg_pool2d", "x")
     window = _whole_image(x.shape, "global_avg_pool2d")
     return avg_pool2d_forward(x_, window).reshape(x.shape[0], x.shape[3])
 
 
 def global_avg_pool2d_backward(dy, input_shape):
-    """Return the gradient with respect to the images.
-
-    Parameters
-    ----------
-    dy : numpy.ndarray
-        (n, c): the gradient at the output.
-    input_shape : tuple of int
-        (n, h, w, c).
-
-    Returns
-    -------
-    numpy.ndarray
-        dx (n, h, w, c): each pixel has an equal share.
-
-    Raises
-    ------
-    DtypeError, ShapeError
-    """
+    """Compiled `fastdl.reference.pool2d.global_avg_pool2d_backward`."""
     cdef str operation = "global_avg_pool2d_backward"
     cdef cnp.ndarray dy_ = as_real(dy, operation, "dy")
     window = _whole_image(input_shape, operation)

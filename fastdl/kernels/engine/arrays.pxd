@@ -1,5 +1,8 @@
 cimport numpy as cnp
 
+from fastdl.kernels.engine.runtime cimport microkernels
+from fastdl.kernels.engine.table cimport MicroKernels
+
 ctypedef fused real:
     float
     double
@@ -14,3 +17,8 @@ cdef int check_same_shape(
 cdef bint overlaps(cnp.ndarray a, cnp.ndarray b)
 cdef int check_apart(
     str operation, tuple names, tuple arrays, Py_ssize_t written) except -1
+
+
+cdef inline const MicroKernels *kernels_of(cnp.ndarray x):
+    """Return the micro-kernels for the type of `x`."""
+    return microkernels(<int> cnp.PyArray_ITEMSIZE(x))

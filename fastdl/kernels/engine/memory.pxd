@@ -7,3 +7,4 @@ cdef class Block:
 
 cdef Block new_block(Py_ssize_t bytes)
 cdef cnp.ndarray new_array(int ndim, cnp.npy_intp *shape, int typenum)
+cdef cnp.ndarray new_like(cnp.ndarray array)

@@ -14,12 +14,13 @@ cimport numpy as cnp
 
 import numpy as np
 
+from fastdl.kernels.engine.sizes cimport CACHE_LINE
+
 cnp.import_array()
 
 cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void **pointer, size_t alignment, size_t size)
 
-cdef size_t ALIGNMENT = 64  # a cache line
 
 # Size classes: 8 to an octave, so at most an eighth of a block is unused.
 cdef enum:
@@ -85,7 +86,7 @@ cdef Block block_of(Py_ssize_t bytes, int larger):
     if bytes > LARGEST:
         raise MemoryError(f"fastdl: no memory for {bytes:,} bytes")
     cdef Block block = Block.__new__(Block)
-    cdef int smallest = class_of(bytes if bytes > 64 else 64)
+    cdef int smallest = class_of(max(bytes, <Py_ssize_t> CACHE_LINE))
     cdef int size_class = smallest
     cdef void *data = NULL
     while free_blocks[size_class] == NULL:
@@ -99,9 +100,9 @@ cdef Block block_of(Py_ssize_t bytes, int larger):
         data = free_blocks[size_class]
         free_blocks[size_class] = free_blocks[size_class].next
         bytes_cached -= block.bytes
-    elif posix_memalign(&data, ALIGNMENT, block.bytes) != 0:
+    elif posix_memalign(&data, CACHE_LINE, block.bytes) != 0:
         empty_cache()
-        if posix_memalign(&data, ALIGNMENT, block.bytes) != 0:
+        if posix_memalign(&data, CACHE_LINE, block.bytes) != 0:
             raise MemoryError(f"fastdl: no memory for {bytes:,} bytes")
     block.data = data
     bytes_in_use += block.bytes
@@ -126,6 +127,12 @@ cdef cnp.ndarray new_array(int ndim, cnp.npy_intp *shape, int typenum):
         ndim, shape, typenum, block.data)
     cnp.set_array_base(array, block)
     return array
+
+
+cdef cnp.ndarray new_like(cnp.ndarray array):
+    """Return an uninitialised array of the shape and type of another."""
+    return new_array(
+        cnp.PyArray_NDIM(array), cnp.PyArray_DIMS(array), cnp.PyArray_TYPE(array))
 
 
 def empty(shape, dtype=np.float32):

@@ -5,8 +5,15 @@ from fastdl.kernels.engine.table cimport MicroKernels
 ctypedef void (*Task)(
     const void *arguments, Py_ssize_t index, char *scratch) noexcept nogil
 
+# A micro-kernel that makes rows, or elements, `first` to `end - 1` of a result.
+ctypedef void (*SpanKernel)(
+    const void *arguments, ptrdiff_t first, ptrdiff_t end) noexcept nogil
+
 cdef const MicroKernels *microkernels(int real_bytes) noexcept nogil
 cdef int threads_for(double work) noexcept nogil
 cdef void run_tasks(
     Task task, const void *arguments, Py_ssize_t count, int threads,
     char *scratch, Py_ssize_t scratch_bytes) noexcept nogil
+cdef void run_spans(
+    SpanKernel kernel, const void *arguments, Py_ssize_t count, Py_ssize_t length,
+    double work) noexcept nogil

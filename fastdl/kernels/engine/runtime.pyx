@@ -12,6 +12,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t
 
 from fastdl.errors import FastdlError, suggest
+from fastdl.kernels.engine.sizes cimport ceil_div
 from fastdl.kernels.engine.table cimport MicroKernels
 
 cdef extern from "microkernels.h" nogil:
@@ -180,6 +181,30 @@ cdef void run_tasks(
         for i in range(count):
             task(arguments, i, scratch)
     restore_denormals(denormals)
+
+
+cdef struct Spans:
+    SpanKernel kernel
+    const void *arguments
+    Py_ssize_t count, length
+
+
+cdef void span_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    cdef const Spans *p = <const Spans *> arguments
+    cdef Py_ssize_t first = index * p.length
+    p.kernel(p.arguments, first, min(first + p.length, p.count))
+
+
+cdef void run_spans(
+    SpanKernel kernel, const void *arguments, Py_ssize_t count, Py_ssize_t length,
+    double work,
+) noexcept nogil:
+    """Make rows, or elements, 0 to count - 1, `length` in a task; `work` is of all."""
+    cdef Spans spans = Spans(kernel, arguments, count, length)
+    run_tasks(
+        span_task, &spans, ceil_div(count, length), threads_for(work), NULL, 0)
 
 
 cdef void run_in_openmp(
