@@ -11,6 +11,13 @@
 #include "rows.h"
 #include "simd.h"
 
+/* A number in a register of its own: the compiler would make eight pointers of the
+ * sums that depend on it, and keep some of them in vectors. */
+ALWAYS_INLINE ptrdiff_t keep_apart(ptrdiff_t n) {
+  __asm__("" : "+r"(n));
+  return n;
+}
+
 #define VEC vec
 #define BODY tile_whole
 #define LOAD_FIRST load_first
@@ -131,5 +138,23 @@ static void pack_panel(ptrdiff_t rows, ptrdiff_t cols, const void *b,
       for (ptrdiff_t u = 0; u < LANES; u++)
         if (u < height) store(to + (i + u) * width + j, block[u]);
     }
+  }
+}
+
+/* Copies the channels of some pixels, `stride` apart, into blocks of TILE_ROWS of them:
+ * blocks[b][i][c]. Whole vectors are stored, so a block ends one vector later. */
+static void pack_blocks(ptrdiff_t pixels, ptrdiff_t channels, const void *x,
+                        ptrdiff_t stride, void *blocks, ptrdiff_t block) {
+  const ptrdiff_t vectors = (TILE_ROWS + LANES - 1) / LANES;
+  for (ptrdiff_t i = 0; i < pixels; i++) {
+    const real *from = behind(x, i * stride);
+    real *to = (real *)blocks + i * TILE_ROWS;
+    ptrdiff_t c = 0;
+    for (; c + vectors * LANES <= channels; c += TILE_ROWS, to = behind(to, block))
+      for (int v = 0; v < vectors; v++)
+        store(to + v * LANES, load(from + c + v * LANES));
+    for (; c < channels; c += TILE_ROWS, to = behind(to, block))
+      for (ptrdiff_t j = c; j < c + TILE_ROWS && j < channels; j += LANES)
+        store(to + j - c, load_some(from + j, channels - j));
   }
 }

@@ -32,21 +32,25 @@ ALWAYS_INLINE void BODY(const int rows, const int vectors, const int packed,
 
   const ptrdiff_t step = p->k.step, b_stride = p->k.b_stride, length = p->k.length;
   const ptrdiff_t a_row = packed ? (ptrdiff_t)sizeof(real) : p->a_row;
+  /* Two pointers and the distances 1, 2 and 3 serve eight rows. */
+  const ptrdiff_t distance[] = {0, a_row, 2 * a_row, keep_apart(3 * a_row)};
+  const ptrdiff_t half = keep_apart(4 * a_row);
   for (ptrdiff_t s = 0; s < p->k.runs; s++) {
-    const real *row[TILE_ROWS];
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) row[r] = behind(a, p->k.offset[s] + r * a_row);
-    for (ptrdiff_t i = 0, at = 0; i < length; i++, at += step) {
+    const real *low = behind(a, p->k.offset[s]);
+    const real *high = behind(low, half);
+    for (ptrdiff_t i = 0; i < length; i++) {
       VEC right[4];
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; v++) right[v] = *(const unaligned *)(b + v * lanes);
 #pragma GCC unroll 16
       for (int r = 0; r < rows; r++) {
-        const real *x = packed ? behind(row[0], at) + r : behind(row[r], at);
+        const real *x = packed ? low + r : behind(r < 4 ? low : high, distance[r % 4]);
         const VEC left = *x - (VEC){0}; /* splat */
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) sum[r][v] += left * right[v];
       }
+      low = behind(low, step);
+      high = behind(high, step);
       b = behind(b, b_stride);
     }
   }

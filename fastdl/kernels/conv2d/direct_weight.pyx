@@ -6,8 +6,8 @@
 A product over windows. Both operands would be read with all channels as their stride,
 often a power of two, so for a chunk of windows both are packed: dy into panels as wide
 as a tile, and x into blocks of as many channels as a tile has rows, [block][row][col],
-where a tap is just another place to begin. With few channels it is the reals of a row
-of taps that lie together, and x is read where it is.
+where a tap is just another place to begin. Few channels are read where they are: of x
+the reals of a row of taps lie together, of dy all that a tile needs.
 
 The chunks are shared out to `parts` with a sum of their own, added in order at the end.
 Where the weights are too large for many copies, the input channels are cut into
@@ -33,7 +33,7 @@ cdef enum:
     CHUNK_WINDOWS = 256
     PARTS_BYTES = 4 << 20  # of all parts together
     SLICE_CHANNELS = 16  # at least, or too little is gained from each panel of dy
-    PACK_CHANNELS = 16  # at least, for blocks of channels
+    PACK_CHANNELS = 17  # at least, for blocks of channels
     SPAN = 4096  # reals of a task that adds up the parts
 
 cdef struct Plan:
@@ -105,9 +105,9 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
         plan.taps, plan.block_rows = 1, p.kernels.tile_rows
         plan.blocks = ceil_div(plan.slice_in, plan.block_rows)
         plan.pixel = plan.block_rows * p.size
-        plan.row = ((p.ow - 1) * p.stride_w + plan.x.span_w) * plan.pixel
+        plan.row = ((plan.x.cols - 1) * plan.x.step_w + plan.x.span_w) * plan.pixel
         plan.block = plan.chunks.images * plan.row * (
-            (plan.chunks.rows - 1) * p.stride_h + plan.x.span_h)
+            (plan.chunks.rows - 1) * plan.x.step_h + plan.x.span_h)
         plan.block += p.kernels.lanes * p.size  # packing stores whole vectors
     else:
         plan.taps = p.kw if p.groups == 1 and p.dilation_w == 1 else 1
@@ -127,28 +127,27 @@ cdef char *sums_of(const Plan *plan, Py_ssize_t part) noexcept nogil:
     return plan.part_sums + (part - 1) * plan.sum_bytes
 
 
-cdef void pack_pixels(
-    const Plan *plan, Py_ssize_t channel, Py_ssize_t channels, const char *row,
-    char *to,
+cdef void pack_row(
+    const Plan *plan, Py_ssize_t channels, const char *row, char *to,
 ) noexcept nogil:
-    """Pack a row of x (NULL: of padding) into the blocks of one group."""
-    cdef const Problem *p = plan.problem
+    """Pack some channels of a row of x (NULL: of padding), with zeros around it."""
+    cdef const Images *x = &plan.x
     cdef Py_ssize_t width = plan.row // plan.pixel
-    cdef Py_ssize_t first = min(max(p.left, <Py_ssize_t> 0), width)
-    cdef Py_ssize_t last = min(max(p.left + p.w, first), width)
-    cdef Py_ssize_t block, c
+    cdef Py_ssize_t first = min(max(x.left, <Py_ssize_t> 0), width)
+    cdef Py_ssize_t last = min(max(x.left + x.w, first), width)
+    cdef Py_ssize_t block
+    if row == NULL:
+        first, last = width, width
     for block in range(plan.blocks):
-        c = block * plan.block_rows
-        if row == NULL or c >= channels:
-            memset(to, 0, plan.row)
-        else:
-            memset(to, 0, first * plan.pixel)
-            p.kernels.pack_panel(
-                last - first, min(plan.block_rows, channels - c),
-                row + (first - p.left) * plan.x.pixel + (channel + c) * p.size,
-                plan.x.pixel, p.size, plan.block_rows, to + first * plan.pixel)
-            memset(to + last * plan.pixel, 0, plan.row - last * plan.pixel)
-        to += plan.block
+        memset(to + block * plan.block, 0, first * plan.pixel)
+    if first < last:
+        plan.problem.kernels.pack_blocks(
+            last - first, channels, row + (first - x.left) * x.pixel, x.pixel,
+            to + first * plan.pixel, plan.block)
+    for block in range(plan.blocks):
+        memset(
+            to + block * plan.block + last * plan.pixel, 0,
+            plan.row - last * plan.pixel)
 
 
 cdef Left pack_blocks(
@@ -157,22 +156,22 @@ cdef Left pack_blocks(
 ) noexcept nogil:
     """Pack what lies under a chunk: some channels of each group."""
     cdef const Problem *p = plan.problem
-    cdef Py_ssize_t rows = (chunk.rows - 1) * p.stride_h + plan.x.span_h
-    cdef Py_ssize_t group, image, row, source
-    cdef const char *x
+    cdef const Images *x = &plan.x
+    cdef Py_ssize_t rows = (chunk.rows - 1) * x.step_h + x.span_h
+    cdef Py_ssize_t row0 = chunk.row0 * x.step_h - x.top
+    cdef Py_ssize_t group, image, row
+    cdef const char *data
     cdef Left left
     left.data, left.pixel, left.row = to, plan.pixel, plan.row
     left.image = rows * plan.row
-    for image in range(chunk.images):
-        for row in range(rows):
-            source = chunk.row0 * p.stride_h - p.top + row
-            x = NULL
-            if 0 <= source < p.h:
-                x = p.x + (
-                    (chunk.image0 + image) * p.h + source) * p.w * plan.x.pixel
-            for group in range(p.groups):
-                pack_pixels(
-                    plan, group * p.group_in + channel, channels, x,
+    for group in range(p.groups):
+        for image in range(chunk.images):
+            data = x.data + (chunk.image0 + image) * x.image + (
+                group * p.group_in + channel) * p.size
+            for row in range(rows):
+                pack_row(
+                    plan, channels,
+                    data + (row0 + row) * x.row if 0 <= row0 + row < x.h else NULL,
                     to + group * plan.blocks * plan.block + image * left.image
                     + row * left.row)
     return left
@@ -230,27 +229,38 @@ cdef void add_products(
     cdef const char *x
     cdef Product product
     product.a_row, product.c_row = p.size, p.oc * p.size
-    product.b, product.bias, product.accumulate = scratch.dy, NULL, True
+    product.bias, product.accumulate = NULL, True
     product.k.offset, product.k.runs = scratch.offset, chunk.images * chunk.rows
-    product.k.length, product.k.step = p.ow, p.stride_w * left.pixel
-    product.k.b_stride = width * p.size
+    product.k.length, product.k.step = p.ow, plan.x.step_w * left.pixel
     for run in range(product.k.runs):
         scratch.offset[run] = (
             run // chunk.rows * left.image
-            + run % chunk.rows * p.stride_h * left.row)
+            + run % chunk.rows * plan.x.step_h * left.row)
     for group in range(p.groups):
         x = left.data + group * (
             plan.blocks * plan.block if plan.packed else p.group_in * p.size)
         for panel in range(plan.group_panels):
             product.cols = min(width, p.group_out - panel * width)
-            p.kernels.pack_panel(
-                windows, product.cols,
-                dy + (group * p.group_out + panel * width) * p.size, p.oc * p.size,
-                p.size, width, scratch.dy)
+            product.b = dy + (group * p.group_out + panel * width) * p.size
+            product.k.b_stride = p.oc * p.size
+            if p.oc > width or reads_beyond(p, <const char *> product.b, windows):
+                p.kernels.pack_panel(
+                    windows, product.cols, product.b, p.oc * p.size, p.size, width,
+                    scratch.dy)
+                product.b, product.k.b_stride = scratch.dy, width * p.size
             add_panel(
                 plan, left, x, channels,
                 sums + (channel * p.oc + group * p.group_out + panel * width) * p.size,
                 &product)
+
+
+cdef bint reads_beyond(
+    const Problem *p, const char *dy, Py_ssize_t windows,
+) noexcept nogil:
+    """Whether whole vectors of a panel of so many windows end behind dy."""
+    cdef Py_ssize_t pixel = p.oc * p.size
+    return (dy + (windows - 1) * pixel + p.kernels.tile_cols * p.size
+            > p.y + p.n * p.oh * p.ow * pixel)
 
 
 cdef void add_panel(

@@ -10,7 +10,7 @@ cdef struct Images:
     # the image; top and left may be negative (the first window starts inside).
     const char *data
     Py_ssize_t n, h, w
-    Py_ssize_t pixel  # bytes
+    Py_ssize_t pixel, row, image  # bytes
     Py_ssize_t top, left
     Py_ssize_t step_h, step_w  # the stride of the window
     Py_ssize_t span_h, span_w  # rows and columns of padded image under a window
@@ -33,24 +33,31 @@ cdef struct View:
     Py_ssize_t pixel, row, image
 
 
-cdef inline Images images_of_x(const Problem *p) noexcept nogil:
-    """Return x under the windows of the convolution."""
-    cdef Images x
-    x.data = p.x
-    x.n, x.h, x.w, x.pixel = p.n, p.h, p.w, p.c * p.size
-    x.top, x.left = p.top, p.left
-    x.step_h, x.step_w = p.stride_h, p.stride_w
-    x.span_h, x.span_w = window_h(p), window_w(p)
-    x.rows, x.cols = p.oh, p.ow
-    return x
-
-
 cdef inline bint is_padded(const Images *x) noexcept nogil:
     """Whether some window reaches beyond the image."""
     return (
         x.top > 0 or x.left > 0
         or (x.rows - 1) * x.step_h + x.span_h - x.top > x.h
         or (x.cols - 1) * x.step_w + x.span_w - x.left > x.w)
+
+
+cdef inline Images images_of_x(const Problem *p) noexcept nogil:
+    """Return x under the windows of the convolution."""
+    cdef Images x
+    x.data = p.x
+    x.n, x.h, x.w = p.n, p.h, p.w
+    x.pixel = p.c * p.size
+    x.row = p.w * x.pixel
+    x.image = p.h * x.row
+    x.top, x.left = p.top, p.left
+    x.step_h, x.step_w = p.stride_h, p.stride_w
+    x.span_h, x.span_w = window_h(p), window_w(p)
+    x.rows, x.cols = p.oh, p.ow
+    if p.kh == 1 and p.kw == 1 and not is_padded(&x):  # only pixels that are read
+        x.row *= p.stride_h
+        x.pixel *= p.stride_w
+        x.h, x.w, x.step_h, x.step_w = p.oh, p.ow, 1, 1
+    return x
 
 
 cdef inline Chunks cut(const Images *x, Py_ssize_t target) noexcept nogil:
@@ -92,7 +99,7 @@ cdef inline Py_ssize_t chunk_windows(
 cdef inline View view_of(const Images *x, Py_ssize_t pixel) noexcept nogil:
     """Return the strides of what `look_at` returns, for `pixel` bytes of channels."""
     cdef View v
-    v.pixel, v.row = x.pixel, x.w * x.pixel
+    v.pixel, v.row, v.image = x.pixel, x.row, x.image
     if is_padded(x):
         v.pixel = pixel
         v.row = ((x.cols - 1) * x.step_w + x.span_w) * pixel
@@ -145,17 +152,15 @@ cdef inline View look_at(
     cdef Py_ssize_t image, row
     cdef const char *first
     if not is_padded(x):
-        v.image = x.h * v.row
         v.data = (
             x.data + chunk.image0 * v.image + row0 * v.row - x.left * v.pixel + channel)
         return v
     v.image = rows * v.row
     v.data = memory
     for image in range(chunk.image0, chunk.image0 + chunk.images):
-        first = x.data + image * x.h * x.w * x.pixel + channel
+        first = x.data + image * x.image + channel
         for row in range(row0, row0 + rows):
             copy_padded_row(
-                x, first + row * x.w * x.pixel if 0 <= row < x.h else NULL, pixel,
-                memory)
+                x, first + row * x.row if 0 <= row < x.h else NULL, pixel, memory)
             memory += v.row
     return v

@@ -38,7 +38,10 @@ cdef inline Sweep sweep_of(const Problem *p) noexcept nogil:
         s.y, s.y_pixel = p.y, p.oc * p.size
     else:
         s.x.data = p.y
-        s.x.h, s.x.w, s.x.pixel = p.oh, p.ow, p.oc * p.size
+        s.x.h, s.x.w = p.oh, p.ow
+        s.x.pixel = p.oc * p.size
+        s.x.row = p.ow * s.x.pixel
+        s.x.image = p.oh * s.x.row
         s.x.top, s.x.left = s.x.span_h - 1 - p.top, s.x.span_w - 1 - p.left
         s.x.rows, s.x.cols = p.h, p.w
         s.group_in, s.group_out = p.group_out, p.group_in

@@ -69,10 +69,11 @@ cdef inline void transform_tile(
     cdef Py_ssize_t r = row * x.step_h - x.top
     cdef Py_ssize_t q = col * x.step_w - x.left
     cdef Pixels pixels
-    pixels.row, pixels.pixel = x.w * x.pixel, x.pixel
+    pixels.row, pixels.pixel = x.row, x.pixel
     pixels.top, pixels.bottom, pixels.left, pixels.right = -r, x.h - r, -q, x.w - q
     kernels.winograd_input(
-        channels, x.data + ((image * x.h + r) * x.w + q) * x.pixel, &pixels, v, place)
+        channels, x.data + image * x.image + r * x.row + q * x.pixel, &pixels, v,
+        place)
 
 
 cdef inline Pixels inside(
