@@ -7,13 +7,12 @@ operation of their own.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.shapes import ACTIVATIONS, activation_row
+from fastdl.typing import TensorLike
 
 
 def split(kind: str | None, operation: str) -> tuple[str | None, str | None]:
@@ -28,7 +27,9 @@ def _activation_backward(node: Node, dy: np.ndarray) -> tuple:
     return (backend.activation_backward(dy, x, node.result, kind, parameter=parameter),)
 
 
-def activation(x: Any, kind: str | None, parameter: float | None = None) -> Tensor:
+def activation(
+    x: TensorLike, kind: str | None, parameter: float | None = None
+) -> Tensor:
     """Apply an activation function given by name.
 
     Parameters
@@ -55,42 +56,42 @@ def activation(x: Any, kind: str | None, parameter: float | None = None) -> Tens
     return record(y, _activation_backward, (x._node,), saved, (kind, parameter), from_y)
 
 
-def relu(x: Any) -> Tensor:
+def relu(x: TensorLike) -> Tensor:
     """Return max(x, 0) (Nair and Hinton 2010)."""
     return activation(x, "relu")
 
 
-def leaky_relu(x: Any, slope: float = 0.01) -> Tensor:
+def leaky_relu(x: TensorLike, slope: float = 0.01) -> Tensor:
     """Return x where x > 0, else slope * x (Maas et al. 2013)."""
     return activation(x, "leaky_relu", slope)
 
 
-def sigmoid(x: Any) -> Tensor:
+def sigmoid(x: TensorLike) -> Tensor:
     """Return 1 / (1 + exp(-x))."""
     return activation(x, "sigmoid")
 
 
-def tanh(x: Any) -> Tensor:
+def tanh(x: TensorLike) -> Tensor:
     """Return the hyperbolic tangent."""
     return activation(x, "tanh")
 
 
-def silu(x: Any) -> Tensor:
+def silu(x: TensorLike) -> Tensor:
     """Return x * sigmoid(x), also called swish (Ramachandran et al. 2017)."""
     return activation(x, "silu")
 
 
-def relu6(x: Any) -> Tensor:
+def relu6(x: TensorLike) -> Tensor:
     """Return min(max(x, 0), 6) (Howard et al. 2017)."""
     return activation(x, "relu6")
 
 
-def hard_swish(x: Any) -> Tensor:
+def hard_swish(x: TensorLike) -> Tensor:
     """Return x * relu6(x + 3) / 6 (Howard et al. 2019)."""
     return activation(x, "hard_swish")
 
 
-def gelu(x: Any) -> Tensor:
+def gelu(x: TensorLike) -> Tensor:
     """Return x * Phi(x), Phi being the standard normal's distribution function.
 
     Exact, by erf (Hendrycks and Gimpel 2016).

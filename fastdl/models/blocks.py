@@ -16,12 +16,12 @@ of several stays flat::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from fastdl import nn
 from fastdl.errors import ArgumentError, suggest
 from fastdl.nn.activation import LAYERS
-from fastdl.shapes import PaddingLike
+from fastdl.typing import PaddingLike, PairLike
 
 Norm = str | Callable[[], nn.Module] | None
 
@@ -73,9 +73,9 @@ def dense_block(
 
 def conv_block(
     filters: int,
-    kernel_size: int | Sequence[int] = 3,
+    kernel_size: PairLike = 3,
     *,
-    stride: int | Sequence[int] = 1,
+    stride: PairLike = 1,
     padding: PaddingLike = "same",
     activation: str | None = "relu",
     norm: Norm = None,
