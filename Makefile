@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-KERNELS := $(wildcard csrc/* $(addprefix fastdl/kernels/, *.pyx *.pxd */*.pyx */*.pxd))
+KERNELS := $(wildcard csrc/* $(addprefix fastdl/kernels/, *.pyx *.pxd */*.pyx */*.pxd)) \
+	fastdl/shapes/activations.py
 ARGS ?=
 PARALLEL ?= -n auto --dist worksteal
 export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -18,6 +18,7 @@ if sys.version_info < (3, 10):  # noqa: UP036
 import os
 import platform
 import re
+import runpy
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,6 +36,7 @@ KERNELS = Path("fastdl/kernels")
 RUNTIME = "fastdl.kernels.engine.runtime"
 CSRC = [str(path) for path in sorted(Path("csrc").glob("*"))]
 TABLE = ["csrc/microkernels.h", "csrc/microkernels.def"]
+ACTIVATIONS = "fastdl/shapes/activations.py"
 DEBUG = os.environ.get("FASTDL_DEBUG", "0") == "1"
 REFERENCE = os.environ.get("FASTDL_BACKEND") == "reference"
 SANITIZE = os.environ.get("FASTDL_SANITIZE", "")
@@ -140,7 +142,9 @@ class BuildKernels(build_ext):
     def is_stale(self, extension: Extension) -> bool:
         """Whether the extension is older than its sources."""
         built = self.get_ext_fullpath(extension.name)
-        return self.force or newer_group([*extension.sources, *CSRC], built)
+        return self.force or newer_group(
+            [*extension.sources, *extension.depends], built
+        )
 
     def compile_microkernels(self) -> list[str]:
         """Compile csrc once for each instruction set and real type."""
@@ -167,7 +171,11 @@ class BuildKernels(build_ext):
         for isa, flags in ISA_FLAGS.items():
             for bits in (32, 64):
                 name = f"{isa}_f{bits}"
-                macros = [f"-DREAL_BITS={bits}", f"-DTABLE=fastdl_{name}"]
+                macros = [
+                    f"-DREAL_BITS={bits}",
+                    f"-DTABLE=fastdl_{name}",
+                    f"-DACTIVATIONS={activations()}",
+                ]
                 jobs.append(("csrc/microkernels.c", name, [*macros, *flags]))
         with ThreadPoolExecutor(self.parallel) as pool:
             objects = pool.map(lambda job: compile_one(*job), jobs)
@@ -182,7 +190,7 @@ def check_sources() -> None:
     imports = (KERNELS / "__init__.py").read_text(encoding="utf-8")
     modules = {RUNTIME, *re.findall(r"^from (fastdl\.kernels\.[\w.]+)", imports, re.M)}
     needed = [Path(*name.split(".")).with_suffix(".pyx") for name in sorted(modules)]
-    needed += [Path("csrc/microkernels.c"), *map(Path, TABLE)]
+    needed += [Path("csrc/microkernels.c"), *map(Path, [*TABLE, ACTIVATIONS])]
     missing = [str(path) for path in needed if not path.exists()]
     if missing:
         sys.exit(NO_SOURCES.format(missing=" and no ".join(missing[:2])))
@@ -222,6 +230,15 @@ def declare_table() -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def activations() -> str:
+    """Return the list that csrc/activation.c is made of, from its table in Python."""
+    table = runpy.run_path(ACTIVATIONS)["ACTIVATIONS"]
+    return " ".join(
+        f"KIND({kind}, {row.parameter.usual if row.parameter else 0.0})"
+        for kind, row in table.items()
+    )
+
+
 def translate(extensions: list[Extension], processes: int) -> list[Extension]:
     """Translate Cython to C where it changed."""
     return cythonize(
@@ -251,7 +268,7 @@ def extensions() -> list[Extension]:
             [path],
             include_dirs=["csrc", numpy.get_include()],
             define_macros=MACROS,
-            depends=CSRC if name == RUNTIME else TABLE,
+            depends=[*CSRC, ACTIVATIONS] if name == RUNTIME else TABLE,
         )
         for name, path in modules.items()
     ]

@@ -15,11 +15,13 @@
 #include "sums.c"
 #include "winograd.c"
 
+#define KIND(name, usual) #name " "
 const MicroKernels TABLE = {
     .tile_rows = TILE_ROWS,
     .tile_cols = TILE_COLS,
     .lanes = LANES,
     .real_bytes = sizeof(real),
+    .activations = ACTIVATIONS,
 #define MICROKERNEL(name, arguments) .name = name,
 #include "microkernels.def"
 #undef MICROKERNEL

@@ -124,6 +124,7 @@ typedef struct {
 
 typedef struct {
   ptrdiff_t tile_rows, tile_cols, lanes, real_bytes;
+  const char *activations; /* the names of the kinds, each with a space behind it */
 #define MICROKERNEL(name, arguments) void(*name) arguments;
 #include "microkernels.def"
 #undef MICROKERNEL

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -364,13 +366,27 @@ def test_not_an_array():
 
 def test_activation_index():
     indices = [shapes.activation_index(kind) for kind in shapes.ACTIVATIONS]
-    assert indices == list(range(9))
+    assert indices == list(range(len(shapes.ACTIVATIONS)))
     with pytest.raises(ArgumentError, match="'Relu'; did you mean 'relu'"):
         shapes.activation_index("Relu")
     with pytest.raises(
         ArgumentError, match="matmul: unknown activation None; choose fr"
     ):
         shapes.activation_index(None, "matmul")
+    with pytest.raises(ArgumentError, match=r"unknown activation \['relu'\]"):
+        shapes.activation_index(["relu"])
+
+
+def test_activation_parameter():
+    assert shapes.activation_parameter("relu", None, "f") is None
+    assert shapes.activation_parameter("leaky_relu", None, "f") == 0.01
+    assert shapes.activation_parameter("leaky_relu", -2.0, "f") == -2.0
+    with pytest.raises(ArgumentError, match="f: relu has no parameter"):
+        shapes.activation_parameter("relu", 0.01, "f")
+    with pytest.raises(
+        ArgumentError, match="f: slope of leaky_relu must be a finite number, got nan"
+    ):
+        shapes.activation_parameter("leaky_relu", math.nan, "f")
 
 
 def test_errors_are_the_builtin_ones_too():

@@ -126,7 +126,7 @@ def batch_norm(
     ArgumentError
         For an unknown activation; for running statistics that cannot be changed.
     """
-    fused, after = split(activation, "batch_norm", fused=("relu",))
+    fused, after = split(activation, "batch_norm")
     x = as_tensor(x)
     weight = as_tensor(np.ones_like(running_mean) if weight is None else weight)
     bias = as_tensor(np.zeros_like(running_mean) if bias is None else bias)

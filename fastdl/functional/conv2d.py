@@ -65,8 +65,8 @@ def conv2d(
     groups : int
         Divides c and oc; c for a depthwise convolution.
     activation : str, optional
-        One of ``fastdl.shapes.ACTIVATIONS``; part of the same kernel call for those
-        in ``fastdl.functional.activation.FUSED``.
+        One of ``fastdl.shapes.ACTIVATIONS``; part of the same kernel call where it is
+        fusable.
     algorithm : str, optional
         "auto", "direct" or "winograd"; by default the one of
         ``fastdl.set_conv_algorithm``. Of all three passes.

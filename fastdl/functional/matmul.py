@@ -93,8 +93,8 @@ def linear(
     bias : Tensor, optional
         (out,).
     activation : str, optional
-        One of ``fastdl.shapes.ACTIVATIONS``; part of the same kernel call for those
-        in ``fastdl.functional.activation.FUSED``.
+        One of ``fastdl.shapes.ACTIVATIONS``; part of the same kernel call where it is
+        fusable.
 
     Returns
     -------

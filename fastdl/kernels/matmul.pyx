@@ -170,8 +170,8 @@ cdef void matmul_task(
         col = panel0 * p.kernels.tile_cols
         y += col * p.size
         for _ in range(rows):
-            p.kernels.activation_forward(
-                p.activation, 0.01, min(panel1 * p.kernels.tile_cols, p.n) - col, y, y)
+            p.kernels.activate(
+                p.activation, min(panel1 * p.kernels.tile_cols, p.n) - col, y)
             y += y_row
 
 

@@ -16,28 +16,14 @@ of several stays flat::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from fastdl import nn
 from fastdl.errors import ArgumentError, suggest
-from fastdl.nn.activation import Activation
-from fastdl.shapes import PaddingLike
+from fastdl.nn.activation import LAYERS
+from fastdl.typing import PaddingLike, PairLike
 
 Norm = str | Callable[[], nn.Module] | None
-
-_ACTIVATIONS: dict[str, type[Activation]] = {
-    layer.kind: layer
-    for layer in (
-        nn.ReLU,
-        nn.LeakyReLU,
-        nn.Sigmoid,
-        nn.Tanh,
-        nn.SiLU,
-        nn.ReLU6,
-        nn.HardSwish,
-        nn.GELU,
-    )
-}
 
 
 def dense_block(
@@ -54,7 +40,7 @@ def dense_block(
     units : int
         Size of the output.
     activation : str or None
-        "relu", "leaky_relu", "sigmoid", "tanh", "silu", "relu6", "hard_swish", "gelu".
+        One of ``fastdl.shapes.ACTIVATIONS``; None and "identity" for no such layer.
     norm : str, callable or None
         "batch", "layer", or what makes a layer: ``lambda: nn.GroupNorm(8)``. With one,
         the dense layer has no bias.
@@ -87,9 +73,9 @@ def dense_block(
 
 def conv_block(
     filters: int,
-    kernel_size: int | Sequence[int] = 3,
+    kernel_size: PairLike = 3,
     *,
-    stride: int | Sequence[int] = 1,
+    stride: PairLike = 1,
     padding: PaddingLike = "same",
     activation: str | None = "relu",
     norm: Norm = None,
@@ -140,7 +126,7 @@ def conv_block(
 
 
 def _activation(kind: str | None) -> list[nn.Module]:
-    return [] if kind in (None, "identity") else [_ACTIVATIONS[kind]()]
+    return [] if kind is None or kind == "identity" else [LAYERS[kind]()]
 
 
 def _normalisation(norm: Norm, batch_norm: type[nn.Module]) -> list[nn.Module]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.nn.module import Module
@@ -10,14 +12,19 @@ from fastdl.typing import TensorLike
 
 
 class Activation(Module):
-    """Base of the activations without arguments; `kind` names the function."""
+    """Base of the activations; `kind` names the function."""
 
-    kind: str
+    kind: ClassVar[str]
     _is_activation = True
+
+    @property
+    def parameter(self) -> float | None:
+        """The parameter of the function, None where it has none."""
+        return None
 
     def forward(self, x: TensorLike) -> Tensor:
         """Map x of any shape to an output of the same shape."""
-        return F.activation(x, self.kind)
+        return F.activation(x, self.kind, self.parameter)
 
 
 @register
@@ -29,7 +36,7 @@ class ReLU(Activation):
 
 @register
 class LeakyReLU(Activation):
-    """``x`` where x > 0, else ``negative_slope * x``.
+    """``x`` where x > 0, else ``negative_slope * x`` (Maas et al. 2013).
 
     Parameters
     ----------
@@ -42,9 +49,10 @@ class LeakyReLU(Activation):
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
-    def forward(self, x: TensorLike) -> Tensor:
-        """Map x of any shape to an output of the same shape."""
-        return F.leaky_relu(x, self.negative_slope)
+    @property
+    def parameter(self) -> float:
+        """The slope."""
+        return self.negative_slope
 
 
 @register
@@ -87,6 +95,12 @@ class GELU(Activation):
     """``x * Phi(x)`` with the exact normal distribution (Hendrycks, Gimpel 2016)."""
 
     kind = "gelu"
+
+
+LAYERS: dict[str, type[Activation]] = {
+    layer.kind: layer for layer in Activation.__subclasses__()
+}
+"""The layer of each kind; by this line only those above."""
 
 
 @register

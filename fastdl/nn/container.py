@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fastdl.nn.activation import Activation, ReLU, ReLU6, Sigmoid, Tanh
+from fastdl.nn.activation import LAYERS, Activation, ReLU
 from fastdl.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from fastdl.nn.collection import List
 from fastdl.nn.conv2d import Conv2d
@@ -13,15 +13,16 @@ from fastdl.nn.linear import Linear
 from fastdl.nn.module import Module
 from fastdl.nn.pool2d import MaxPool2d
 from fastdl.nn.registry import register
+from fastdl.shapes import ACTIVATIONS
 from fastdl.typing import TensorLike
 
-# The activations that the kernel of a layer can apply; their derivatives need only the
-# output. Exact classes: a subclass may compute something else.
-_EPILOGUES: dict[type[Module], tuple[type[Activation], ...]] = {
-    Linear: (ReLU, ReLU6, Sigmoid, Tanh),
-    Conv2d: (ReLU, ReLU6, Sigmoid, Tanh),
-    BatchNorm1d: (ReLU,),
-    BatchNorm2d: (ReLU,),
+# The layers that apply an activation, with the operation that does it. Exact classes:
+# a subclass may compute something else.
+_OPERATIONS: dict[type[Module], str] = {
+    Linear: "linear",
+    Conv2d: "conv2d",
+    BatchNorm1d: "batch_norm",
+    BatchNorm2d: "batch_norm",
 }
 
 
@@ -29,8 +30,9 @@ _EPILOGUES: dict[type[Module], tuple[type[Activation], ...]] = {
 class Sequential(List[Module]):
     """A chain of layers, named '0', '1', ... in errors and in the state dict.
 
-    An activation after a `Linear` or `Conv2d`, and a ReLU after batch norm, is computed
-    by the same kernel call, a ReLU before max pooling after it; the result is the same.
+    An activation that the layer before it can apply is computed by the same kernel call
+    (``fastdl.shapes.ACTIVATIONS[kind].fusable``), a ReLU before max pooling after it;
+    the result is the same.
     ``model[2]`` is a layer, ``model[:-1]`` a Sequential that shares its layers,
     ``model[-1] = head`` exchanges one.
 
@@ -97,7 +99,12 @@ def _fused_kind(layer: Module, following: Module | None) -> str | None:
     """Return the activation that `layer` can apply for `following`, or None."""
     if following is None or following._forward_hooks or layer._forward_hooks:
         return None
-    fusible = _EPILOGUES.get(type(layer), ())
-    if isinstance(following, Activation) and type(following) in fusible:
-        return following.kind
-    return None
+    if not isinstance(following, Activation):
+        return None
+    kind, parameter = following.kind, following.parameter
+    if LAYERS.get(kind) is not type(following):
+        return None
+    row = ACTIVATIONS[kind]
+    usual = None if row.parameter is None else row.parameter.usual
+    fuses = _OPERATIONS.get(type(layer)) in row.fusable and parameter == usual
+    return kind if fuses else None

@@ -31,7 +31,7 @@ import numpy as np
 
 from fastdl import backend, random
 from fastdl.errors import ArgumentError, ShapeError, suggest
-from fastdl.shapes import activation_index
+from fastdl.shapes import activation_parameter, activation_row
 
 _left: ContextVar[int | None] = ContextVar("weights_left", default=None)
 
@@ -237,8 +237,6 @@ def constant(shape: Sequence[int], value: float) -> np.ndarray:
 
 # By the activation that follows ------------------------------------------------------
 
-_RECTIFIERS = ("relu", "leaky_relu", "silu", "relu6", "hard_swish", "gelu")
-
 _METHODS: dict[str, Callable[..., np.ndarray]] = {
     function.__name__: function
     for function in (
@@ -269,7 +267,7 @@ def method(name: str) -> Callable[..., np.ndarray]:
     return _METHODS[name]
 
 
-def gain(activation: str | None, slope: float = 0.01) -> float:
+def gain(activation: str | None, parameter: float | None = None) -> float:
     """Return how much larger weights should be before an activation.
 
     sqrt(2) before ReLU and its relatives, because half of their outputs are (nearly)
@@ -280,19 +278,19 @@ def gain(activation: str | None, slope: float = 0.01) -> float:
     ----------
     activation : str or None
         One of ``fastdl.shapes.ACTIVATIONS``; None for none.
-    slope : float
-        Of "leaky_relu".
+    parameter : float, optional
+        Of the activations that have one, such as the slope of "leaky_relu".
 
     Raises
     ------
     ArgumentError
-        The activation is unknown.
+        The activation is unknown, or the parameter is out of range.
     """
-    if activation is not None:
-        activation_index(activation, "gain")
-    if activation == "leaky_relu":
-        return math.sqrt(2 / (1 + slope**2))
-    return math.sqrt(2) if activation in _RECTIFIERS else 1.0
+    if activation is None:
+        return 1.0
+    gain = activation_row(activation, "gain").gain
+    parameter = activation_parameter(activation, parameter, "gain")
+    return gain(parameter) if callable(gain) else gain
 
 
 def for_activation(activation: str | None) -> str:

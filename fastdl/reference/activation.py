@@ -54,52 +54,53 @@ def _normal_density(x: np.ndarray) -> np.ndarray:
         return np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
 
 
-_FORWARD: dict[str, Callable] = {
-    "identity": lambda x, slope: x.copy(),
-    "relu": lambda x, slope: np.maximum(x, 0),
-    "leaky_relu": lambda x, slope: np.where(x > 0, x, x.dtype.type(slope) * x),
-    "sigmoid": lambda x, slope: _sigmoid(x),
-    "tanh": lambda x, slope: np.tanh(x),
-    "silu": lambda x, slope: x * _sigmoid(x),
-    "relu6": lambda x, slope: _relu6(x),
-    "hard_swish": lambda x, slope: x * (_relu6(x + 3) / 6),
-    "gelu": lambda x, slope: x * _normal_distribution(x),
-}
-
-
-def _leaky_relu_backward(dy, x, y, slope):
-    positive = (y if x is None else x) > 0  # one sign, when the slope is positive
-    return np.where(positive, dy, dy.dtype.type(slope) * dy)
-
-
-def _silu_backward(dy, x, y, slope):
-    s = _sigmoid(x)
-    return dy * s * (1 + x * (1 - s))
-
-
-def _hard_swish_backward(dy, x, y, slope):
+def _hard_swish_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     inside = np.where(x < 3, x / 3 + 0.5, 1)
     return np.where(x > -3, dy * inside, 0)
 
 
-def _gelu_backward(dy, x, y, slope):
+def _silu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    s = _sigmoid(x)
+    return dy * s * (1 + x * (1 - s))
+
+
+def _gelu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     return dy * (_normal_distribution(x) + x * _normal_density(x))
 
 
-_BACKWARD: dict[str, Callable] = {
-    "identity": lambda dy, x, y, slope: dy.copy(),
-    "relu": lambda dy, x, y, slope: np.where(y > 0, dy, 0),
-    "leaky_relu": _leaky_relu_backward,
-    "sigmoid": lambda dy, x, y, slope: dy * y * (1 - y),
-    "tanh": lambda dy, x, y, slope: dy * (1 - y * y),
-    "silu": _silu_backward,
-    "relu6": lambda dy, x, y, slope: np.where((y > 0) & (y < 6), dy, 0),
-    "hard_swish": _hard_swish_backward,
-    "gelu": _gelu_backward,
+# For each kind y = g(x) and dx = dy g'(x), in x or y as shapes.ACTIVATIONS says; where
+# there is a parameter, it comes last.
+_FUNCTIONS: dict[str, tuple[Callable, Callable]] = {
+    "identity": (np.copy, lambda dy, _: dy.copy()),
+    "relu": (
+        lambda x: np.maximum(x, 0),
+        lambda dy, y: np.where(y > 0, dy, 0),
+    ),
+    "leaky_relu": (
+        lambda x, slope: np.where(x > 0, x, slope * x),
+        lambda dy, y, slope: np.where(y > 0, dy, slope * dy),  # or x, of one sign
+    ),
+    "sigmoid": (_sigmoid, lambda dy, y: dy * y * (1 - y)),
+    "tanh": (np.tanh, lambda dy, y: dy * (1 - y * y)),
+    "silu": (lambda x: x * _sigmoid(x), _silu_backward),
+    "relu6": (_relu6, lambda dy, y: np.where((y > 0) & (y < 6), dy, 0)),
+    "hard_swish": (lambda x: x * (_relu6(x + 3) / 6), _hard_swish_backward),
+    "gelu": (lambda x: x * _normal_distribution(x), _gelu_backward),
 }
 
 
-def activation_forward(x: np.ndarray, kind: str, *, slope: float = 0.01) -> np.ndarray:
+def _parameters(
+    kind: str, parameter: float | None, operation: str, dtype: np.dtype
+) -> tuple:
+    """Return the arguments of a function of `_FUNCTIONS` behind its arrays."""
+    shapes.activation_index(kind, operation)
+    parameter = shapes.activation_parameter(kind, parameter, operation)
+    return () if parameter is None else (dtype.type(parameter),)
+
+
+def activation_forward(
+    x: np.ndarray, kind: str, *, parameter: float | None = None
+) -> np.ndarray:
     """Return y = g(x).
 
     Parameters
@@ -108,8 +109,8 @@ def activation_forward(x: np.ndarray, kind: str, *, slope: float = 0.01) -> np.n
         Any shape, any float type.
     kind
         One of ``shapes.ACTIVATIONS``.
-    slope
-        Of leaky_relu, left of 0.
+    parameter
+        Of the kinds that have one; by default the usual one.
 
     Returns
     -------
@@ -119,10 +120,11 @@ def activation_forward(x: np.ndarray, kind: str, *, slope: float = 0.01) -> np.n
     Raises
     ------
     ArgumentError
-        For an unknown kind.
+        For an unknown kind; for a parameter out of range, or of a kind without one.
     """
-    shapes.activation_index(kind)
-    return np.asarray(_FORWARD[kind](x, slope), x.dtype)  # NumPy 1 widens scalars
+    parameters = _parameters(kind, parameter, "activation_forward", x.dtype)
+    forward, _ = _FUNCTIONS[kind]
+    return np.asarray(forward(x, *parameters), x.dtype)  # NumPy 1 widens scalars
 
 
 def activation_backward(
@@ -131,7 +133,7 @@ def activation_backward(
     y: np.ndarray | None,
     kind: str,
     *,
-    slope: float = 0.01,
+    parameter: float | None = None,
 ) -> np.ndarray:
     """Return dx = dy g'(x).
 
@@ -139,15 +141,13 @@ def activation_backward(
     ----------
     dy
         The gradient with respect to y.
-    x
-        The input. May be None for relu, leaky_relu (with slope > 0), sigmoid, tanh,
-        relu6 and identity.
-    y
-        The output. May be None for silu, hard_swish, gelu and identity.
+    x, y
+        The input and the output. One may be None: ``shapes.ACTIVATIONS[kind].source``
+        says which is read.
     kind
         One of ``shapes.ACTIVATIONS``.
-    slope
-        Of leaky_relu, left of 0.
+    parameter
+        As in the forward pass.
 
     Returns
     -------
@@ -157,10 +157,12 @@ def activation_backward(
     Raises
     ------
     ArgumentError
-        For an unknown kind.
+        As in the forward pass.
     """
-    shapes.activation_index(kind)
-    return np.asarray(_BACKWARD[kind](dy, x, y, slope), dy.dtype)
+    parameters = _parameters(kind, parameter, "activation_backward", dy.dtype)
+    _, backward = _FUNCTIONS[kind]
+    source = {"x": x, "y": y, "dy": dy}[shapes.ACTIVATIONS[kind].source(*parameters)]
+    return np.asarray(backward(dy, source, *parameters), dy.dtype)
 
 
 def bias_activation(

@@ -5,12 +5,14 @@ dense weights (in, out). Checks run before any memory is taken; an error names t
 operation, what it expected, what came and the likely fix.
 """
 
+from fastdl.shapes.activations import ACTIVATIONS
 from fastdl.shapes.arguments import (
-    ACTIVATIONS,
     CONV_ALGORITHMS,
     MAX_ELEMENTS,
     PaddingLike,
     activation_index,
+    activation_parameter,
+    activation_row,
     array,
     check_apart,
     check_elements,
@@ -47,6 +49,8 @@ __all__ = [
     "Pool2dShape",
     "WarpShape",
     "activation_index",
+    "activation_parameter",
+    "activation_row",
     "affine_warp",
     "argmax_dtype",
     "array",

@@ -10,24 +10,12 @@ from typing import Any
 import numpy as np
 
 from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
+from fastdl.shapes.activations import ACTIVATIONS, Activation
 
 Pair = tuple[int, int]
 # What a user may write, and what `padding2d` makes of it.
 PaddingLike = int | Sequence[Any] | str
 Padding = tuple[Pair, Pair] | str
-
-# The order is that of the enum in csrc.
-ACTIVATIONS = (
-    "identity",
-    "relu",
-    "leaky_relu",
-    "sigmoid",
-    "tanh",
-    "silu",
-    "relu6",
-    "hard_swish",
-    "gelu",
-)
 
 # How a 3 x 3 convolution may be computed.
 CONV_ALGORITHMS = ("auto", "direct", "winograd")
@@ -147,13 +135,48 @@ def padding2d(padding: PaddingLike, operation: str) -> Padding:
     )
 
 
+_activation_places = {kind: place for place, kind in enumerate(ACTIVATIONS)}
+
+
 def activation_index(kind: str, operation: str = "activation") -> int:
     """Return the place of `kind` in `ACTIVATIONS`; ArgumentError for other names."""
     try:
-        return ACTIVATIONS.index(kind)
-    except ValueError:
+        return _activation_places[kind]
+    except (KeyError, TypeError):
         hint = suggest(str(kind), ACTIVATIONS)
         raise ArgumentError(f"{operation}: unknown activation {kind!r}{hint}") from None
+
+
+def activation_row(kind: str, operation: str) -> Activation:
+    """Return the row of `kind` in `ACTIVATIONS`; ArgumentError for other names."""
+    activation_index(kind, operation)
+    return ACTIVATIONS[kind]
+
+
+def activation_parameter(
+    kind: str, parameter: float | None, operation: str
+) -> float | None:
+    """Return the parameter of an activation, the usual one for None.
+
+    Raises
+    ------
+    ArgumentError
+        It is out of range, or `kind` has none.
+    """
+    known = ACTIVATIONS[kind].parameter
+    if known is None:
+        if parameter is not None:
+            raise ArgumentError(f"{operation}: {kind} has no parameter")
+        return None
+    if parameter is None:
+        return known.usual
+    if not math.isfinite(parameter) or (known.positive and parameter <= 0):
+        positive = "positive " * known.positive
+        raise ArgumentError(
+            f"{operation}: {known.name} of {kind} must be a finite {positive}number, "
+            f"got {parameter!r}"
+        )
+    return parameter
 
 
 def conv_algorithm_index(algorithm: str) -> int:

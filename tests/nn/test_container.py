@@ -7,13 +7,14 @@ from fastdl import functional as F
 from fastdl import nn
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError
+from fastdl.nn.activation import LAYERS
 
 X = np.random.default_rng(0).standard_normal((6, 5, 5, 3)).astype(np.float32)
 Y = np.array([0, 1, 2, 3, 0, 1])
 
 
 @pytest.mark.parametrize("layer", [nn.Linear, nn.Conv2d])
-@pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Tanh])
+@pytest.mark.parametrize("activation", LAYERS.values())
 def test_fused_equals_one_by_one(layer, activation):
     if layer is nn.Linear:
         first, x = nn.Linear(75, 8), X.reshape(6, 75)
@@ -84,12 +85,13 @@ def test_fuses_only_what_gives_the_same_result(fused_kinds):
     model = nn.Sequential(
         *(nn.Linear(4, 4), nn.ReLU()),
         *(nn.Linear(4, 4), nn.LeakyReLU(0.3)),
+        *(nn.Linear(4, 4), nn.LeakyReLU()),
         *(nn.Linear(4, 4), Mine()),
         *(nn.Linear(4, 4), nn.Tanh(), nn.ReLU()),
         nn.Linear(4, 4),
     )
     model(np.ones((2, 4)).astype(np.float32))
-    assert fused_kinds == ["relu", None, None, "tanh", None]
+    assert fused_kinds == ["relu", None, "leaky_relu", None, "tanh", None]
 
 
 @pytest.mark.parametrize("hooked", [0, 1])
@@ -112,9 +114,9 @@ def test_relu_waits_for_max_pooling_with_the_same_bits(pool, monkeypatch):
     sizes = []
     activation = F.activation
 
-    def spy(x, kind):
+    def spy(x, kind, parameter):
         sizes.append(x.size)
-        return activation(x, kind)
+        return activation(x, kind, parameter)
 
     monkeypatch.setattr(F, "activation", spy)
 

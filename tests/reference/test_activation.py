@@ -19,12 +19,10 @@ VALUES = {
     "hard_swish": [0, -1 / 3, 0, 5 / 3, 8],
     "gelu": [x * (1 + math.erf(x / math.sqrt(2))) / 2 for x in (-4, -1, 0, 2, 8)],
 }
-FROM_Y = ("relu", "leaky_relu", "sigmoid", "tanh", "relu6")
-FROM_X = ("silu", "hard_swish", "gelu")
 
 
 def test_every_kind_has_values():
-    assert tuple(VALUES) == ACTIVATIONS
+    assert list(VALUES) == list(ACTIVATIONS)
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)
@@ -45,21 +43,21 @@ def test_derivative_by_finite_differences(kind, rng, numeric_gradient):
     np.testing.assert_allclose(dx, expected, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", FROM_Y + FROM_X)
+@pytest.mark.parametrize("kind", ACTIVATIONS)
 def test_derivative_needs_x_or_y_only(kind, rng):
     x, dy = rng.standard_normal(20), rng.standard_normal(20)
     y = activation_forward(x, kind)
     expected = activation_backward(dy, x, y, kind)
-    x, y = (None, y) if kind in FROM_Y else (x, None)
+    x, y = (x, None) if ACTIVATIONS[kind].derivative == "x" else (None, y)
     np.testing.assert_array_equal(activation_backward(dy, x, y, kind), expected)
 
 
 def test_slope(rng, numeric_gradient):
     """A negative slope folds: then the sign of x decides, not that of y."""
     x, dy = rng.standard_normal(20), rng.standard_normal(20)
-    y = activation_forward(x, "leaky_relu", slope=-0.5)
+    y = activation_forward(x, "leaky_relu", parameter=-0.5)
     np.testing.assert_array_equal(y, np.where(x > 0, x, -0.5 * x))
-    dx = activation_backward(dy, x, y, "leaky_relu", slope=-0.5)
+    dx = activation_backward(dy, x, y, "leaky_relu", parameter=-0.5)
     np.testing.assert_array_equal(dx, np.where(x > 0, dy, -0.5 * dy))
 
 

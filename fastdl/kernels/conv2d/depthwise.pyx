@@ -285,9 +285,9 @@ cdef void result_task(
     visit(plan, index, NULL, &scratch)
     if p.activation:
         y = plan.y + (index // plan.per_image * plan.y_h + row) * plan.y_row
-        p.kernels.activation_forward(
-            p.activation, 0.01,
-            min(plan.chunk_rows, plan.y_h - row) * (plan.y_row // p.size), y, y)
+        p.kernels.activate(
+            p.activation, min(plan.chunk_rows, plan.y_h - row) * (plan.y_row // p.size),
+            y)
 
 
 cdef void sum_task(

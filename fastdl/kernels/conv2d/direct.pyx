@@ -201,7 +201,7 @@ cdef void activate_channels(
         channels *= pixels
         pixels = 1
     for _ in range(pixels):
-        plan.kernels.activation_forward(plan.activation, 0.01, channels, y, y)
+        plan.kernels.activate(plan.activation, channels, y)
         y += plan.s.y_pixel
 
 

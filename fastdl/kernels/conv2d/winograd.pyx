@@ -187,8 +187,7 @@ cdef void transform_back(
             first = 4 * chunk.row0
             last = min(first + 4 * chunk.rows, s.x.rows)
             y += first * s.y_row
-            p.kernels.activation_forward(
-                p.activation, 0.01, (last - first) * (s.y_row // p.size), y, y)
+            p.kernels.activate(p.activation, (last - first) * (s.y_row // p.size), y)
 
 
 cdef void run(const void *arguments) noexcept nogil:
