@@ -43,12 +43,12 @@ ALWAYS_INLINE ptrdiff_t keep_apart(ptrdiff_t n) {
 #endif
 
 /* One specialised body for each number of rows, so that the accumulators of a short
- * last tile stay in registers too. */
+ * last tile stay in registers too. Only one vector wide is a tile of TALL_ROWS. */
 ALWAYS_INLINE void tile(const int rows, const int packed, const Product *p,
                         const real *a, real *c) {
   if (HALVES && p->cols <= LANES / 2)
     tile_half(rows, 1, packed, p, a, c);
-  else if (p->cols <= LANES)
+  else if (rows > TILE_ROWS || p->cols <= LANES)
     tile_whole(rows, 1, packed, p, a, c);
   else if (HALVES && p->cols <= LANES + LANES / 2)
     tile_half(rows, 3, packed, p, a, c);
@@ -62,7 +62,8 @@ ALWAYS_INLINE void tiles(const int packed, const Product *p) {
   const real *a = p->a;
   real *c = p->c;
   ptrdiff_t rows = p->rows;
-  for (ptrdiff_t left = (rows + TILE_ROWS - 1) / TILE_ROWS; left > 0; left--) {
+  const ptrdiff_t most = p->cols <= LANES ? TALL_ROWS : TILE_ROWS;
+  for (ptrdiff_t left = (rows + most - 1) / most; left > 0; left--) {
     const ptrdiff_t height = (rows + left - 1) / left;
 #define ROWS(n)               \
   case n:                     \
@@ -73,13 +74,15 @@ ALWAYS_INLINE void tiles(const int packed, const Product *p) {
       ROWS(2)
       ROWS(3)
       ROWS(4)
-#if TILE_ROWS > 4
       ROWS(5)
       ROWS(6)
-#endif
-#if TILE_ROWS > 6
       ROWS(7)
       ROWS(8)
+#if TALL_ROWS > 8
+      ROWS(9)
+      ROWS(10)
+      ROWS(11)
+      ROWS(12)
 #endif
     }
 #undef ROWS

@@ -10,7 +10,7 @@ ALWAYS_INLINE void BODY(const int rows, const int vectors, const int packed,
   const ptrdiff_t last = p->cols - (vectors - 1) * lanes; /* of the last vector */
   const int accumulate = p->accumulate;
   const real *b = p->b, *bias = p->bias;
-  VEC sum[TILE_ROWS][4];
+  VEC sum[TALL_ROWS][4];
 
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++) {
@@ -32,25 +32,27 @@ ALWAYS_INLINE void BODY(const int rows, const int vectors, const int packed,
 
   const ptrdiff_t step = p->k.step, b_stride = p->k.b_stride, length = p->k.length;
   const ptrdiff_t a_row = packed ? (ptrdiff_t)sizeof(real) : p->a_row;
-  /* Two pointers and the distances 1, 2 and 3 serve eight rows. */
+  /* A pointer and the distances 1, 2 and 3 serve four rows. */
   const ptrdiff_t distance[] = {0, a_row, 2 * a_row, keep_apart(3 * a_row)};
   const ptrdiff_t half = keep_apart(4 * a_row);
   for (ptrdiff_t s = 0; s < p->k.runs; s++) {
-    const real *low = behind(a, p->k.offset[s]);
-    const real *high = behind(low, half);
+    const real *row[3];
+    row[0] = behind(a, p->k.offset[s]);
+    row[1] = behind(row[0], half);
+    row[2] = behind(row[1], half);
     for (ptrdiff_t i = 0; i < length; i++) {
       VEC right[4];
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; v++) right[v] = *(const unaligned *)(b + v * lanes);
 #pragma GCC unroll 16
       for (int r = 0; r < rows; r++) {
-        const real *x = packed ? low + r : behind(r < 4 ? low : high, distance[r % 4]);
+        const real *x = packed ? row[0] + r : behind(row[r / 4], distance[r % 4]);
         const VEC left = *x - (VEC){0}; /* splat */
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++) sum[r][v] += left * right[v];
       }
-      low = behind(low, step);
-      high = behind(high, step);
+#pragma GCC unroll 3
+      for (int r = 0; r < 3; r++) row[r] = behind(row[r], step);
       b = behind(b, b_stride);
     }
   }
