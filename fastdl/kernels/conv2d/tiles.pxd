@@ -1,6 +1,6 @@
 # What Winograd's two algorithms share: tiles of 4 x 4 windows, and their cost.
 
-from fastdl.kernels.conv2d.images cimport Images
+from fastdl.kernels.conv2d.images cimport Chunk, Images
 from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.kernels.engine.sizes cimport ceil_div, round_up
 from fastdl.kernels.engine.table cimport MicroKernels, Pixels
@@ -86,3 +86,28 @@ cdef inline Pixels inside(
     pixels.bottom = min(<Py_ssize_t> 4, rows - 4 * row)
     pixels.right = min(<Py_ssize_t> 4, cols - 4 * col)
     return pixels
+
+
+cdef inline void transform_gradients(
+    const Problem *p, const Images *tiles, const Chunk *chunk, char *v,
+    Py_ssize_t v_tile, Py_ssize_t v_place, char *m, Py_ssize_t m_tile,
+    Py_ssize_t m_place, char *dbias,
+) noexcept nogil:
+    """Transform x to v and dy to m for the tiles of a chunk; add dy to dbias."""
+    cdef Py_ssize_t pixel = p.oc * p.size
+    cdef Py_ssize_t image, row, col, windows
+    cdef const char *dy
+    cdef Pixels pixels
+    for image in range(chunk.image0, chunk.image0 + chunk.images):
+        dy = p.y + image * p.oh * p.ow * pixel
+        windows = min(4 * chunk.rows, p.oh - 4 * chunk.row0) * p.ow
+        p.kernels.column_sum(
+            windows, p.oc, dy + 4 * chunk.row0 * p.ow * pixel, pixel, dbias)
+        for row in range(chunk.row0, chunk.row0 + chunk.rows):
+            for col in range(tiles.cols):
+                transform_tile(p.kernels, tiles, image, row, col, p.c, v, v_place)
+                pixels = inside(p.oh, p.ow, row, col, pixel)
+                p.kernels.winograd_output_gradient(
+                    p.oc, dy + 4 * (row * p.ow + col) * pixel, &pixels, m, m_place)
+                v += v_tile
+                m += m_tile

@@ -1,11 +1,13 @@
 """The gradient of 3 x 3 weights by Winograd: csrc/winograd.c has the equations.
 
-Stretches of tiles, whose transforms are about as large as the sums, alternate between
+The transformed sums of few channels stay in the cache. So the tiles are cut into
+`parts` with sums of their own, and each part into chunks whose transforms stay there
+beside them:
 
-    transform x and dy of each chunk of tiles;
-    for each of the 36 places: sums += (tiles of x)^T (tiles of dy)
+    for chunk: transform x and dy; for each of 36 places: sums += x^T dy
 
-Within each line all threads share the work; the sums grow in one fixed order.
+The sums of all parts are added in order, and transformed back. Depends on the shape
+alone.
 """
 
 from libc.string cimport memset
@@ -16,160 +18,149 @@ from fastdl.kernels.conv2d.images cimport (
 )
 from fastdl.kernels.conv2d.problem cimport WEIGHT_GRADIENT, Problem
 from fastdl.kernels.conv2d.tiles cimport (
-    PLACES, has_tiles, inside, odd_vectors, tiles_cost, tiles_of, transform_tile,
+    PLACES, has_tiles, odd_vectors, tiles_cost, tiles_of, transform_gradients,
 )
 from fastdl.kernels.engine.operands cimport one_run
 from fastdl.kernels.engine.runtime cimport run_tasks
-from fastdl.kernels.engine.sizes cimport ceil_div, round_up
-from fastdl.kernels.engine.table cimport Pixels, Product
-from fastdl.kernels.engine.workspace cimport Workspace, take
+from fastdl.kernels.engine.sizes cimport MIN_TASKS, ceil_div, round_up
+from fastdl.kernels.engine.table cimport Product
+from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 
 cdef enum:
-    CHUNK_TILES = 32
-    MIN_STRETCH_BYTES = 2 << 20
-    SPAN = 4096  # weights of a task that transforms back
+    SUM_BYTES = 320 << 10  # of one part, at most: beside the tiles in the L2 cache
+    CHUNK_BYTES = 256 << 10  # of transformed tiles, beside the sums
+    MIN_TILES = 8  # of a chunk, or the sums are fetched too often
+    MAX_TILES = 64
+    SPAN = 1024  # weights of a task that transforms back
 
 cdef struct Plan:
     const Problem *problem
     Images x  # windows of 6 x 6, 4 apart
     Chunks chunks
-    Py_ssize_t stretch  # chunks of a stretch
-    # Transformed tiles of a stretch, and the sums: bytes between tiles and places.
+    # Transformed tiles of a chunk, and the sums: bytes between tiles and places.
+    Py_ssize_t v_tile, v_place, m_tile, m_place, sum_place
+    Py_ssize_t parts, part_bytes  # 36 sums, then dbias
+    char *sums
+    char *scratch
+    Py_ssize_t scratch_bytes
+
+cdef struct Scratch:  # of one thread
     char *v
     char *m
-    char *sums
-    Py_ssize_t v_tile, v_place, m_tile, m_place, sum_place
-    char *bias_parts  # one for each chunk
-
-cdef struct Stretch:
-    const Plan *plan
-    Py_ssize_t first, count  # chunks
 
 
 cdef bint fits(const Problem *p) noexcept nogil:
-    return p.wanted == WEIGHT_GRADIENT and has_tiles(p)
+    return (
+        p.wanted == WEIGHT_GRADIENT and has_tiles(p)
+        and PLACES * p.c * p.oc * p.size <= SUM_BYTES)
 
 
 cdef double cost(const Problem *p) noexcept nogil:
     return tiles_cost(p, p.oh, p.ow, p.c, p.oc)
 
 
+cdef Scratch scratch_of(const Plan *plan, Workspace *memory) noexcept nogil:
+    cdef Scratch scratch
+    scratch.v = take(memory, PLACES * plan.v_place)
+    scratch.m = take(memory, PLACES * plan.m_place)
+    return scratch
+
+
 cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil:
     cdef Plan *plan = <Plan *> result
     cdef Images x = images_of_x(p)
     cdef Py_ssize_t tiles
+    cdef Workspace scratch = workspace(NULL)
     plan.problem, plan.x = p, tiles_of(&x)
-    plan.chunks = cut(&plan.x, CHUNK_TILES)
-    plan.v_tile = odd_vectors(p.kernels, p.c)
-    plan.m_tile = odd_vectors(p.kernels, round_up(p.oc, p.kernels.tile_cols))
-    plan.sum_place = odd_vectors(p.kernels, p.c * p.oc)
+    plan.v_tile = round_up(p.c, p.kernels.lanes) * p.size
+    plan.m_tile = round_up(p.oc, p.kernels.tile_cols) * p.size
+    tiles = CHUNK_BYTES // (PLACES * (plan.v_tile + plan.m_tile))
+    tiles = min(max(tiles, <Py_ssize_t> MIN_TILES), <Py_ssize_t> MAX_TILES)
+    plan.chunks = cut(&plan.x, tiles)
     tiles = chunk_windows(&plan.x, &plan.chunks)
-    plan.stretch = max(<Py_ssize_t> MIN_STRETCH_BYTES, PLACES * plan.sum_place)
-    plan.stretch //= PLACES * tiles * (plan.v_tile + plan.m_tile)
-    plan.stretch = max(<Py_ssize_t> 1, min(plan.stretch, plan.chunks.count))
-    tiles *= plan.stretch
     plan.v_place = odd_vectors(p.kernels, tiles * (plan.v_tile // p.size))
     plan.m_place = odd_vectors(p.kernels, tiles * (plan.m_tile // p.size))
-    plan.v = take(memory, PLACES * plan.v_place)
-    plan.m = take(memory, PLACES * plan.m_place)
-    plan.sums = take(memory, PLACES * plan.sum_place)
-    plan.bias_parts = take(memory, plan.chunks.count * p.oc * p.size)
-
-
-cdef Py_ssize_t first_tile(const Plan *plan, Py_ssize_t chunk) noexcept nogil:
-    """Return the number of tiles before a chunk."""
-    cdef const Chunks *chunks = &plan.chunks
-    cdef Py_ssize_t image = min(chunk // chunks.per_image * chunks.images, plan.x.n)
-    return (image * plan.x.rows + chunk % chunks.per_image * chunks.rows) * plan.x.cols
-
-
-cdef void transform_task(
-    const void *arguments, Py_ssize_t index, char *scratch,
-) noexcept nogil:
-    """Transform x and dy of one chunk; sum up dy for the bias."""
-    cdef const Stretch *stretch = <const Stretch *> arguments
-    cdef const Plan *plan = stretch.plan
-    cdef const Problem *p = plan.problem
-    cdef Py_ssize_t number = stretch.first + index
-    cdef Chunk chunk = chunk_at(&plan.x, &plan.chunks, number)
-    cdef Py_ssize_t tile = first_tile(plan, number) - first_tile(plan, stretch.first)
-    cdef Py_ssize_t pixel = p.oc * p.size
-    cdef Py_ssize_t image, row, col, windows
-    cdef char *bias = plan.bias_parts + number * pixel
-    cdef const char *dy
-    cdef Pixels pixels
-    memset(bias, 0, pixel)
-    for image in range(chunk.image0, chunk.image0 + chunk.images):
-        dy = p.y + image * p.oh * p.ow * pixel
-        windows = min(4 * chunk.rows, p.oh - 4 * chunk.row0) * p.ow
-        p.kernels.column_sum(
-            windows, p.oc, dy + 4 * chunk.row0 * p.ow * pixel, pixel, bias)
-        for row in range(chunk.row0, chunk.row0 + chunk.rows):
-            for col in range(plan.x.cols):
-                transform_tile(
-                    p.kernels, &plan.x, image, row, col, p.c,
-                    plan.v + tile * plan.v_tile, plan.v_place)
-                pixels = inside(p.oh, p.ow, row, col, pixel)
-                p.kernels.winograd_output_gradient(
-                    p.oc, dy + 4 * (row * p.ow + col) * pixel, &pixels,
-                    plan.m + tile * plan.m_tile, plan.m_place)
-                tile += 1
+    plan.sum_place = odd_vectors(p.kernels, p.c * p.oc)
+    plan.part_bytes = PLACES * plan.sum_place + round_up(p.oc, p.kernels.lanes) * p.size
+    plan.parts = max(<Py_ssize_t> 1, min(<Py_ssize_t> MIN_TASKS, plan.chunks.count))
+    plan.sums = take(memory, plan.parts * plan.part_bytes)
+    scratch_of(plan, &scratch)
+    plan.scratch_bytes = scratch.bytes
+    plan.scratch = take(memory, p.threads * scratch.bytes)
 
 
 cdef void sum_task(
-    const void *arguments, Py_ssize_t place, char *scratch,
+    const void *arguments, Py_ssize_t part, char *memory,
 ) noexcept nogil:
-    """Add the product of all tiles of the stretch at one place."""
-    cdef const Stretch *stretch = <const Stretch *> arguments
-    cdef const Plan *plan = stretch.plan
+    """Add up the products of all chunks of one part."""
+    cdef const Plan *plan = <const Plan *> arguments
+    cdef const Problem *p = plan.problem
+    cdef Workspace lines = workspace(memory)
+    cdef Scratch scratch = scratch_of(plan, &lines)
+    cdef char *sums = plan.sums + part * plan.part_bytes
+    cdef Py_ssize_t i
+    cdef Chunk chunk
+    memset(sums, 0, plan.part_bytes)
+    for i in range(
+            plan.chunks.count * part // plan.parts,
+            plan.chunks.count * (part + 1) // plan.parts):
+        chunk = chunk_at(&plan.x, &plan.chunks, i)
+        transform_gradients(
+            p, &plan.x, &chunk, scratch.v, plan.v_tile, plan.v_place, scratch.m,
+            plan.m_tile, plan.m_place, sums + PLACES * plan.sum_place)
+        add_products(plan, chunk.images * chunk.rows * plan.x.cols, &scratch, sums)
+
+
+cdef void add_products(
+    const Plan *plan, Py_ssize_t tiles, const Scratch *scratch, char *sums,
+) noexcept nogil:
     cdef const Problem *p = plan.problem
     cdef Py_ssize_t width = p.kernels.tile_cols
-    cdef Py_ssize_t panel
+    cdef Py_ssize_t place, panel
     cdef Product product
     product.rows, product.a_row, product.c_row = p.c, p.size, p.oc * p.size
-    product.a = plan.v + place * plan.v_place
-    product.bias, product.accumulate = NULL, stretch.first > 0
-    product.k = one_run(
-        first_tile(plan, stretch.first + stretch.count)
-        - first_tile(plan, stretch.first), plan.v_tile, plan.m_tile)
-    for panel in range(ceil_div(p.oc, width)):
-        product.cols = min(width, p.oc - panel * width)
-        product.b = plan.m + place * plan.m_place + panel * width * p.size
-        product.c = plan.sums + place * plan.sum_place + panel * width * p.size
-        p.kernels.product(&product)
+    product.bias, product.accumulate = NULL, True
+    product.k = one_run(tiles, plan.v_tile, plan.m_tile)
+    for place in range(PLACES):
+        product.a = scratch.v + place * plan.v_place
+        for panel in range(ceil_div(p.oc, width)):
+            product.cols = min(width, p.oc - panel * width)
+            product.b = scratch.m + place * plan.m_place + panel * width * p.size
+            product.c = sums + place * plan.sum_place + panel * width * p.size
+            p.kernels.product(&product)
 
 
 cdef void gradient_task(
     const void *arguments, Py_ssize_t index, char *scratch,
 ) noexcept nogil:
-    """Transform the sums of a span of weights back."""
+    """Add a span of the sums of all parts, in order, and transform it back."""
     cdef const Plan *plan = <const Plan *> arguments
     cdef const Problem *p = plan.problem
-    cdef Py_ssize_t taps = p.c * p.oc  # reals between taps
+    cdef Py_ssize_t weights = p.c * p.oc
     cdef Py_ssize_t first = index * SPAN
+    cdef Py_ssize_t n = min(<Py_ssize_t> SPAN, weights - first)
+    cdef char *sums = plan.sums + first * p.size
+    cdef Py_ssize_t part, place
+    for part in range(1, plan.parts):
+        for place in range(PLACES):
+            p.kernels.add_span(
+                n, sums + part * plan.part_bytes + place * plan.sum_place,
+                sums + place * plan.sum_place)
     p.kernels.winograd_filter_gradient(
-        min(<Py_ssize_t> SPAN, taps - first), plan.sums + first * p.size,
-        plan.sum_place, p.weight + first * p.size, taps * p.size)
+        n, sums, plan.sum_place, p.weight + first * p.size, weights * p.size)
 
 
 cdef void run(const void *arguments) noexcept nogil:
     cdef const Plan *plan = <const Plan *> arguments
     cdef const Problem *p = plan.problem
-    cdef Stretch stretch
-    cdef Py_ssize_t chunk
-    memset(p.bias, 0, p.oc * p.size)
-    if plan.chunks.count == 0:
-        memset(p.weight, 0, 9 * p.c * p.oc * p.size)
-        return
-    stretch.plan, stretch.first = plan, 0
-    while stretch.first < plan.chunks.count:
-        stretch.count = min(plan.stretch, plan.chunks.count - stretch.first)
-        run_tasks(transform_task, &stretch, stretch.count, p.threads, NULL, 0)
-        run_tasks(sum_task, &stretch, PLACES, p.threads, NULL, 0)
-        stretch.first += stretch.count
+    cdef Py_ssize_t part
+    run_tasks(
+        sum_task, plan, plan.parts, p.threads, plan.scratch, plan.scratch_bytes)
     run_tasks(gradient_task, plan, ceil_div(p.c * p.oc, SPAN), p.threads, NULL, 0)
-    for chunk in range(plan.chunks.count):
-        p.kernels.add_span(p.oc, plan.bias_parts + chunk * p.oc * p.size, p.bias)
+    memset(p.bias, 0, p.oc * p.size)
+    for part in range(plan.parts):
+        p.kernels.add_span(
+            p.oc, plan.sums + part * plan.part_bytes + PLACES * plan.sum_place, p.bias)
 
 
 algorithm = Algorithm(fits, cost, plan, run, sizeof(Plan))
