@@ -247,7 +247,7 @@ cdef void reduce_task(
         p.kernels.add_span(
             n, p.part_sums + (part * p.m * p.n + first) * p.size, y)
     if p.activation:
-        p.kernels.activation_forward(p.activation, 0.01, n, y, y)
+        p.kernels.activate(p.activation, n, y)
 
 
 cdef void run(Matmul *p) noexcept nogil:

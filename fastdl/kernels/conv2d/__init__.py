@@ -8,8 +8,8 @@ four functions, fits, cost, plan and run (`algorithm`), and a row of that list:
 - `scatter`, `planes`: the input gradient with strides, and of few channels
 - `direct_weight`: the gradient of the weights
 - `depthwise`: all three passes where each channel has its own filter
-- `winograd`, `winograd_weight`, `winograd_wide_weight` (for many channels): 3 x 3 with a
-  quarter of the products; `tiles` has what they share
+- `winograd`, `winograd_weight`: 3 x 3 with a quarter of the products; `winograd_wide`,
+  `winograd_wide_weight`: the same for many channels; `tiles` has what they share
 
 `images` cuts a batch of images into chunks.
 """

@@ -2,7 +2,7 @@
 
 from fastdl.kernels.conv2d cimport (
     depthwise, direct, direct_weight, planes, scatter, winograd, winograd_weight,
-    winograd_wide_weight,
+    winograd_wide, winograd_wide_weight,
 )
 from fastdl.kernels.conv2d.algorithm cimport PLAN_WORDS, Algorithm
 from fastdl.kernels.conv2d.problem cimport Problem
@@ -15,7 +15,7 @@ cdef enum:  # the order of CONV_ALGORITHMS
 
 cdef enum:
     EXACT = 5  # so many algorithms sum products as the equation says,
-    ALL = 8  # the others are Winograd's
+    ALL = 9  # the others are Winograd's
 
 cdef Algorithm[ALL] algorithms
 algorithms[:] = [
@@ -25,11 +25,13 @@ algorithms[:] = [
     planes.algorithm,
     direct_weight.algorithm,
     winograd.algorithm,
+    winograd_wide.algorithm,
     winograd_weight.algorithm,
     winograd_wide_weight.algorithm,
 ]
 for number in range(ALL):
-    assert algorithms[number].plan_bytes <= PLAN_WORDS * sizeof(Py_ssize_t)
+    if algorithms[number].plan_bytes > PLAN_WORDS * sizeof(Py_ssize_t):
+        raise ImportError("conv2d: PLAN_WORDS is too small for a plan")
 
 cdef int chosen = AUTO
 

@@ -2,18 +2,18 @@
 
 from fastdl.kernels.conv2d.images cimport Chunk, Images
 from fastdl.kernels.conv2d.problem cimport Problem
+from fastdl.kernels.conv2d.sweep cimport Sweep
 from fastdl.kernels.engine.sizes cimport ceil_div, round_up
 from fastdl.kernels.engine.table cimport MicroKernels, Pixels
 
 cdef enum:
     PLACES = 36  # of the transformed 6 x 6 tile
-
-# The cost of the transforms, in multiply-adds of the register tile for each real that
-# is transformed: fitted to timings of 14 shapes from 3 to 512 channels on AVX-512,
-# where the model is within 15 % of them.
-cdef enum:
+    BIAS_PLACE = 7  # (1, 1): A^T and A pass it on to all results, times 1
+    # The cost of the transforms, in multiply-adds of the register tile for each real
+    # that is transformed: fitted to timings of 14 shapes from 3 to 512 channels on
+    # AVX-512, where the model is within 15 % of them.
     PIXEL_COST = 17
-    WEIGHT_COST = 34
+    WEIGHT_COST = 34  # with the way to memory and back
 
 
 cdef inline bint has_tiles(const Problem *p) noexcept nogil:
@@ -26,7 +26,7 @@ cdef inline bint has_tiles(const Problem *p) noexcept nogil:
 
 cdef inline double tiles_cost(
     const Problem *p, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t read,
-    Py_ssize_t written,
+    Py_ssize_t written, double weight_cost,
 ) noexcept nogil:
     """Return the cost of a grid of windows, for so many channels read and written.
 
@@ -38,7 +38,7 @@ cdef inline double tiles_cost(
     return PLACES * (
         tiles * read * padded
         + PIXEL_COST * tiles * (round_up(read, lanes) + padded)
-        + WEIGHT_COST * read * padded)
+        + weight_cost * read * padded)
 
 
 cdef inline Py_ssize_t odd_vectors(
@@ -59,6 +59,26 @@ cdef inline Images tiles_of(const Images *x) noexcept nogil:
     tiles.rows = ceil_div(x.rows, 4)
     tiles.cols = ceil_div(x.cols, 4)
     return tiles
+
+
+cdef inline void transform_weights(
+    const MicroKernels *kernels, const Sweep *s, Py_ssize_t channel,
+    Py_ssize_t channels, Py_ssize_t col, char *taps, char *u, Py_ssize_t place,
+) noexcept nogil:
+    """Transform the weights of some channels read and a panel of those written.
+
+    `taps` has room for a panel of each tap.
+    """
+    cdef Py_ssize_t width = kernels.tile_cols
+    cdef Py_ssize_t panel = channels * width * kernels.real_bytes
+    cdef Py_ssize_t t
+    for t in range(9):
+        kernels.pack_panel(
+            channels, min(width, s.group_out - col),
+            s.weight + t // 3 * s.tap_row + t % 3 * s.tap_col
+            + channel * s.weight_in + col * s.weight_out,
+            s.weight_in, s.weight_out, width, taps + t * panel)
+    kernels.winograd_filter(channels * width, taps, panel, u, place)
 
 
 cdef inline void transform_tile(

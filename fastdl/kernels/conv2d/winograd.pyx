@@ -13,7 +13,8 @@ from fastdl.kernels.conv2d.images cimport (
 from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.kernels.conv2d.sweep cimport Sweep, is_sweep, sweep_of
 from fastdl.kernels.conv2d.tiles cimport (
-    PLACES, has_tiles, inside, odd_vectors, tiles_cost, tiles_of, transform_tile,
+    BIAS_PLACE, PLACES, WEIGHT_COST, has_tiles, inside, odd_vectors, tiles_cost,
+    tiles_of, transform_tile, transform_weights,
 )
 from fastdl.kernels.engine.operands cimport one_run, pack_row
 from fastdl.kernels.engine.runtime cimport run_tasks
@@ -25,7 +26,6 @@ cdef enum:
     CHUNK_BYTES = 600_000  # of transformed tiles, in the L2 cache
     MIN_TILES = 16  # of a chunk, or the weights are fetched too often
     MAX_TILES = 32
-    BIAS_PLACE = 7  # (1, 1): A^T and A pass it on to all results, times 1
     PACK_CHANNELS = 32  # channels read whose weights are transformed at a time
 
 cdef struct Plan:
@@ -54,7 +54,7 @@ cdef bint fits(const Problem *p) noexcept nogil:
 
 cdef double cost(const Problem *p) noexcept nogil:
     cdef Sweep s = sweep_of(p)
-    return tiles_cost(p, s.x.rows, s.x.cols, s.group_in, s.group_out)
+    return tiles_cost(p, s.x.rows, s.x.cols, s.group_in, s.group_out, WEIGHT_COST)
 
 
 cdef Scratch scratch_of(const Plan *plan, Workspace *memory) noexcept nogil:
@@ -103,18 +103,10 @@ cdef void pack_task(
     cdef Scratch scratch = scratch_of(plan, &lines)
     cdef Py_ssize_t panel = index % plan.panels
     cdef Py_ssize_t channel = index // plan.panels * PACK_CHANNELS
-    cdef Py_ssize_t channels = min(<Py_ssize_t> PACK_CHANNELS, s.group_in - channel)
-    cdef Py_ssize_t col = panel * p.kernels.tile_cols
-    cdef Py_ssize_t t
-    for t in range(9):
-        p.kernels.pack_panel(
-            channels, min(p.kernels.tile_cols, s.group_out - col),
-            s.weight + t // 3 * s.tap_row + t % 3 * s.tap_col
-            + channel * s.weight_in + col * s.weight_out,
-            s.weight_in, s.weight_out, p.kernels.tile_cols,
-            scratch.taps + t * channels * plan.width)
-    p.kernels.winograd_filter(
-        channels * p.kernels.tile_cols, scratch.taps, channels * plan.width,
+    transform_weights(
+        p.kernels, s, channel,
+        min(<Py_ssize_t> PACK_CHANNELS, s.group_in - channel),
+        panel * p.kernels.tile_cols, scratch.taps,
         plan.weights + (panel * s.group_in + channel) * plan.width, plan.weight_place)
 
 

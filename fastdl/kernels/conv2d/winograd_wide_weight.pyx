@@ -18,7 +18,8 @@ from fastdl.kernels.conv2d.images cimport (
 )
 from fastdl.kernels.conv2d.problem cimport WEIGHT_GRADIENT, Problem
 from fastdl.kernels.conv2d.tiles cimport (
-    PLACES, has_tiles, odd_vectors, tiles_cost, tiles_of, transform_gradients,
+    PLACES, WEIGHT_COST, has_tiles, odd_vectors, tiles_cost, tiles_of,
+    transform_gradients,
 )
 from fastdl.kernels.engine.operands cimport one_run
 from fastdl.kernels.engine.runtime cimport run_tasks
@@ -55,7 +56,7 @@ cdef bint fits(const Problem *p) noexcept nogil:
 
 
 cdef double cost(const Problem *p) noexcept nogil:
-    return WIDE_COST * tiles_cost(p, p.oh, p.ow, p.c, p.oc)
+    return WIDE_COST * tiles_cost(p, p.oh, p.ow, p.c, p.oc, WEIGHT_COST)
 
 
 cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil:
