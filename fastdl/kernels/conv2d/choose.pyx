@@ -30,7 +30,7 @@ algorithms[:] = [
     winograd_wide_weight.algorithm,
 ]
 for number in range(ALL):
-    if algorithms[number].plan_bytes > PLAN_WORDS * sizeof(Py_ssize_t):
+    if algorithms[number].plan_bytes > PLAN_WORDS * <Py_ssize_t> sizeof(Py_ssize_t):
         raise ImportError("conv2d: PLAN_WORDS is too small for a plan")
 
 cdef int chosen = AUTO
