@@ -81,7 +81,7 @@ def use(backend: str) -> None:
     else:
         hint = suggest(backend, ("compiled", "reference"))
         raise ArgumentError(f"unknown backend {backend!r}{hint}")
-    bound = {name: getattr(functions, name) for name in reference.__all__}
+    bound = {name: getattr(functions, name) for name in vars(reference)["__all__"]}
     bound |= {name: getattr(beside, name) for name in _ENGINE}
     chosen = globals().get("get_conv_algorithm")
     if chosen is not None:  # a choice outlives the change

@@ -41,6 +41,9 @@ def seed(n: int) -> None:
         _root = np.random.SeedSequence(n)
 
 
+manual_seed = seed  # its name in fastdl, where "seed" would not say of what
+
+
 def _next_child() -> np.random.SeedSequence:
     with _lock:
         return _root.spawn(1)[0]
