@@ -1,8 +1,8 @@
 """What a package exports: the names that its ``__init__.py`` imports.
 
-Each stands there on one line, ``from fastdl.nn.linear import Linear as Linear``. The
-alias tells type checkers that the name is meant for others (PEP 484); they could not
-read an ``__all__`` that is computed, so `publish` sets it where only Python sees it.
+Each name has one line there: ``from fastdl.nn.linear import Linear as Linear``. The
+alias tells type checkers that the name is exported (PEP 484). They cannot evaluate a
+computed ``__all__``, so `publish` sets it where only Python sees it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from types import ModuleType
 
 
 def publish(package: str, *modules: str) -> None:
-    """Set ``__all__`` for ``from package import *``; the last line of its imports.
+    """Set a package's ``__all__``, for star imports; call it after the imports.
 
     Parameters
     ----------
     package
         ``__name__``.
     *modules
-        Those of its modules that are public too; no other is exported.
+        The submodules that are public too; no others are exported.
     """
     names = vars(sys.modules[package])
     public = {

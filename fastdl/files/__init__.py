@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, read with suspicion."""
+"""Files: written whole or not at all, and never trusted when read."""
 
 from fastdl import exports
 from fastdl.files.damage import SMALL as SMALL
