@@ -1,11 +1,11 @@
 """Chooses who computes: the compiled kernels or the NumPy reference.
 
 The kernel functions (the names in ``fastdl.reference.__all__``) are attributes of this
-module. Write ``from fastdl import backend`` and ``backend.matmul(...)``; a name that
-was imported from here would not follow `use`.
+module. Write ``from fastdl import backend`` and ``backend.matmul(...)``: a name
+imported from here would not follow `use`.
 
 The environment variable ``FASTDL_BACKEND`` (``compiled`` or ``reference``) chooses at
-import. Unset, the compiled kernels are taken where they are built.
+import. When it is unset, the compiled kernels are used if they are built.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ zeros: Callable[..., np.ndarray]
 """zeros(shape, dtype): an array of zeros, from the backend's allocator."""
 
 empty_cache: Callable[[], None]
-"""empty_cache(): give the memory that the allocator keeps for reuse to the system."""
+"""empty_cache(): return the memory kept for reuse to the operating system."""
 
 memory_stats: Callable[[], dict[str, int]]
-"""memory_stats(): the bytes in use by arrays and the bytes kept for reuse."""
+"""memory_stats(): the bytes used by arrays and the bytes kept for reuse."""
 
 set_conv_algorithm: Callable[[str | None], None]
 """set_conv_algorithm(algorithm): choose how 3 x 3 convolutions are computed."""
 
 get_conv_algorithm: Callable[[], str]
-"""get_conv_algorithm(): the algorithm that is chosen."""
+"""get_conv_algorithm(): the algorithm in use."""
 
 _ENGINE = (
     "empty",
@@ -81,10 +81,10 @@ def use(backend: str) -> None:
     else:
         hint = suggest(backend, ("compiled", "reference"))
         raise ArgumentError(f"unknown backend {backend!r}{hint}")
-    bound = {name: getattr(functions, name) for name in reference.__all__}
+    bound = {name: getattr(functions, name) for name in vars(reference)["__all__"]}
     bound |= {name: getattr(beside, name) for name in _ENGINE}
     chosen = globals().get("get_conv_algorithm")
-    if chosen is not None:  # a choice outlives the change
+    if chosen is not None:  # the choice survives a change of backend
         bound["set_conv_algorithm"](chosen())
     globals().update(bound, name=backend)
 
@@ -101,9 +101,9 @@ def _compiled() -> ModuleType:
 
 
 def _left_out() -> bool:
-    """Whether fastdl was installed without kernels, which a user must have asked for.
+    """Whether fastdl was installed without kernels, which the user must have asked for.
 
-    Their folder has no source, as in a tree where they wait to be built, and no module.
+    Their folder then has neither sources, as in a tree yet to be built, nor modules.
     """
     files = Path(__file__).with_name("kernels").iterdir()
     return all(file.suffix not in (".pyx", ".so", ".pyd") for file in files)

@@ -17,27 +17,27 @@ class FastdlError(Exception):
 
 
 class ArgumentError(FastdlError, ValueError):
-    """An argument out of its range, or a name that is not known."""
+    """An argument is out of range, or a name is unknown."""
 
 
 class ShapeError(FastdlError, ValueError):
-    """Shapes that do not fit each other or the operation."""
+    """Shapes do not fit each other or the operation."""
 
 
 class DtypeError(FastdlError, TypeError):
-    """Arrays of a type that the operation does not take."""
+    """An array has a type that the operation does not accept."""
 
 
 class DataError(FastdlError, ValueError):
-    """A data set, file or download that is missing, damaged or empty."""
+    """A data set, file or download is missing, damaged or empty."""
 
 
 class NonFiniteError(FastdlError, FloatingPointError):
-    """A NaN or an infinity where only finite numbers make sense."""
+    """A NaN or an infinity turned up where only finite numbers make sense."""
 
 
 class GraphError(FastdlError, RuntimeError):
-    """The tape of differentiation was used wrongly."""
+    """The tape was used in the wrong way or at the wrong time."""
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:

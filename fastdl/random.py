@@ -1,7 +1,7 @@
 """The library's own source of randomness. NumPy's global state is never touched.
 
-One root `numpy.random.SeedSequence` gives every use (weights, dropout, shuffling) a
-child of its own, so that the streams are independent and one seed fixes them all.
+One root `numpy.random.SeedSequence` spawns a child for every use (weights, dropout,
+shuffling), so the streams are independent and one seed fixes them all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from fastdl.errors import ArgumentError
 
-_root = np.random.SeedSequence()  # unseeded: entropy of the operating system
+_root = np.random.SeedSequence()  # unseeded: entropy from the operating system
 _lock = threading.Lock()  # spawning counts children, and data loaders are threads
 
 
@@ -28,7 +28,7 @@ def seed(n: int) -> None:
     Raises
     ------
     ArgumentError
-        When `n` is negative or no integer.
+        When `n` is negative or not an integer.
     """
     global _root
     try:
@@ -39,6 +39,9 @@ def seed(n: int) -> None:
         raise ArgumentError(f"seed: expected an integer >= 0, got {n}")
     with _lock:
         _root = np.random.SeedSequence(n)
+
+
+manual_seed = seed  # the name in fastdl, where "seed" alone would be vague
 
 
 def _next_child() -> np.random.SeedSequence:

@@ -1,7 +1,7 @@
 """What the library's functions take, by name, for annotations.
 
-Here are arrays and plain values. An alias that names a class of the library stands
-beside that class, such as `fastdl.data.DataLike`.
+These are aliases for arrays and plain values. An alias that involves a class of the
+library is defined next to that class, such as `fastdl.data.DataLike`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import pytest
 FLOORS = {
     1: [
         "errors",
+        "exports",
         "typing",
         "files",
         "shapes",

@@ -1,8 +1,11 @@
 """The front door: public names, and an import that costs next to nothing."""
 
+import ast
+import importlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,13 @@ import fastdl
 from fastdl import backend
 from fastdl.errors import FastdlError
 
+ROOT = Path(fastdl.__file__).parent
+# Packages, as importlib names them; that of the kernels may not be built.
+PACKAGES = [
+    ".".join(["fastdl", *path.parent.relative_to(ROOT).parts])
+    for path in sorted(ROOT.glob("*/**/__init__.py"))
+    if path.parent.name != "kernels" or backend.name == "compiled"
+]
 # Slow to import; only what needs them may load them.
 SLOW = ("matplotlib", "PIL", "tqdm", "safetensors", "urllib.request", "ssl", "email")
 
@@ -43,6 +53,38 @@ def test_using_everything_loads_nothing_slow():
 def test_public_name(name):
     assert getattr(fastdl, name) is getattr(fastdl, name)
     assert name in dir(fastdl)
+
+
+def aliases(package):
+    """Yield (home, name) of each ``from home import name as name``."""
+    path = Path(importlib.import_module(package).__file__)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                if alias.asname == alias.name:
+                    yield node.module, alias.name
+
+
+def test_type_checkers_see_the_same_names():
+    """They read imports, Python reads a table."""
+    homes = {name: home for home, name in aliases("fastdl")}
+    assert sorted(homes) == sorted(fastdl.__all__)
+    for name, home in homes.items():
+        seen = getattr(importlib.import_module(home), name)
+        assert getattr(fastdl, name) is seen
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_exports_what_it_imports_by_alias(package):
+    exported = getattr(importlib.import_module(package), "__all__", [])
+    assert exported == sorted(name for _, name in aliases(package))
+
+
+def test_a_star_import_brings_no_modules():
+    names: dict[str, object] = {}
+    exec("from fastdl.nn import *", names)
+    assert {"Linear", "init"} <= set(names)
+    assert not {"linear", "exports", "shape"} & set(names)
 
 
 def test_names_are_what_they_say():

@@ -1,5 +1,6 @@
 """The command ``fastdl``."""
 
-from fastdl.cli.main import main
+from fastdl import exports
+from fastdl.cli.main import main as main
 
-__all__ = ["main"]
+exports.publish(__name__)

@@ -1,29 +1,19 @@
 """From arrays to mini-batches: data sets in memory, splits, and the loader."""
 
-from fastdl.data.augment import Augment
-from fastdl.data.concat import Concat
-from fastdl.data.dataset import ArrayDataset, DataLike, Dataset, Subset, as_dataset
-from fastdl.data.folds import folds
-from fastdl.data.loader import DataLoader
-from fastdl.data.mapped import MapDataset
-from fastdl.data.mixup import Mixup
-from fastdl.data.pictures import as_float
-from fastdl.data.seeds import uniform
-from fastdl.data.split import split
+from fastdl import exports
+from fastdl.data.augment import Augment as Augment
+from fastdl.data.concat import Concat as Concat
+from fastdl.data.dataset import ArrayDataset as ArrayDataset
+from fastdl.data.dataset import DataLike as DataLike
+from fastdl.data.dataset import Dataset as Dataset
+from fastdl.data.dataset import Subset as Subset
+from fastdl.data.dataset import as_dataset as as_dataset
+from fastdl.data.folds import folds as folds
+from fastdl.data.loader import DataLoader as DataLoader
+from fastdl.data.mapped import MapDataset as MapDataset
+from fastdl.data.mixup import Mixup as Mixup
+from fastdl.data.pictures import as_float as as_float
+from fastdl.data.seeds import uniform as uniform
+from fastdl.data.split import split as split
 
-__all__ = [
-    "ArrayDataset",
-    "Augment",
-    "Concat",
-    "DataLike",
-    "DataLoader",
-    "Dataset",
-    "MapDataset",
-    "Mixup",
-    "Subset",
-    "as_dataset",
-    "as_float",
-    "folds",
-    "split",
-    "uniform",
-]
+exports.publish(__name__)

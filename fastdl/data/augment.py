@@ -1,4 +1,4 @@
-"""Random changes of training pictures that leave their labels true (SPEC S22)."""
+"""Random changes to training pictures that leave their labels valid (SPEC S22)."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _DRAWN = (
     *("flip", "flip_vertical", "crop_y", "crop_x", "translate_y", "translate_x"),
     *("rotate", "zoom", "shear", "brightness", "contrast", "cutout_y", "cutout_x"),
 )
-_ROUNDING = 1e-4  # beyond [0, 1], after a warp before
-_CELLS = 4  # of the grid that bends a picture, along each side
+_ROUNDING = 1e-4  # tolerated beyond [0, 1], after an earlier warp
+_CELLS = 4  # along each side, of the grid that bends a picture
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Draws a new variant of each picture, each time that it is used for training.
+    """Draws a new variant of each picture every time it is used for training.
 
     ::
 
         augment = Augment(flip=0.5, crop=4)
         loader = DataLoader(train, 128, shuffle=True, transform=augment)
 
-    Everything is off until it is asked for. What a picture becomes depends on the seed
-    of the loader, the epoch and the number of the picture, not on its batch.
+    Everything is off by default. What happens to a picture depends on the seed of the
+    loader, the epoch and the number of the picture, not on its batch.
 
-    The changes happen in this order: colours; then one warp for all that moves pixels,
-    so that they are interpolated (bilinearly) only once; then cutout. A flip or a crop
-    alone is exact.
+    The changes happen in this order: colours; then a single warp for everything that
+    moves pixels, so that they are interpolated (bilinearly) only once; then cutout. A
+    flip or a crop alone is exact.
 
     Parameters
     ----------
@@ -47,40 +47,39 @@ class Augment:
     flip_vertical : float
         The probability to swap top and bottom.
     crop : int
-        Shift by up to so many whole pixels in both directions: what is left of the
-        picture after padding it on each side and cropping it to its size again.
+        Shift by up to this many whole pixels in both directions, as padding the picture
+        on each side and cropping it to its old size would.
     translate : float
-        Shift by up to so many pixels in both directions, fractions included. On small
+        Shift by up to this many pixels in both directions, fractions included. On small
         pictures this is gentler than `crop`.
     rotate : float
-        Turn by up to so many degrees either way, at most 180.
+        Turn by up to this many degrees either way, at most 180.
     zoom : float or pair of float
-        Enlarge by a factor between the two numbers, both positive; one number z, from
-        1, stands for (1 / z, z). The logarithm is uniform.
+        Enlarge by a factor between the two numbers, both positive; a single number
+        z >= 1 means (1 / z, z). The logarithm is uniform.
     shear : float
-        Slant by up to so many degrees either way, below 90.
+        Slant by up to this many degrees either way, below 90.
     elastic : float
-        Bend: move the pixels by up to so many pixels, smoothly over the picture
-        (typically by a third of it). The field is a cubic spline on a grid of 4 x 4
-        cells.
+        Bend: move each pixel by up to this many pixels (typically by a third of it),
+        smoothly over the picture. The field is a cubic spline on a grid of 4 x 4 cells.
     brightness : float
-        Add up to so much either way, at most 1.
+        Add up to this much either way, at most 1.
     contrast : float
-        Scale the distances from the mean of the picture by a factor of up to
-        1 - contrast and 1 + contrast, at most 1.
+        Scale the distances from the mean of the picture by a factor between
+        1 - contrast and 1 + contrast; at most 1.
     color : float
-        Add up to so much either way to each channel on its own, at most 1.
+        Add up to this much either way to each channel separately, at most 1.
     cutout : int
-        Set a square of this side to 0, its centre anywhere in the picture (DeVries and
+        Set a square of this side to 0, centred anywhere in the picture (DeVries and
         Taylor 2017).
     fill : str
-        What comes in at the border: "constant" (zeros), "edge" (the nearest pixel) or
+        What fills the border: "constant" (zeros), "edge" (the nearest pixel) or
         "reflect" (the mirror image).
 
     Raises
     ------
     ArgumentError, ShapeError
-        An option is out of its range; the message names it.
+        An option is out of range; the message names it.
 
     Notes
     -----
@@ -117,7 +116,7 @@ class Augment:
         fill_index(self.fill, "Augment")
 
     def __call__(self, x: np.ndarray, y: np.ndarray | None, seeds: np.ndarray) -> Batch:
-        """Return new pictures, and `y` as it is.
+        """Return new pictures, and `y` unchanged.
 
         Parameters
         ----------
@@ -126,12 +125,12 @@ class Augment:
         y : ndarray or None
             Labels.
         seeds : ndarray of uint64, (n,)
-            From the loader: one for each picture.
+            From the loader, one for each picture.
 
         Raises
         ------
         ShapeError, DtypeError, DataError
-            `x` holds no pictures, or values outside [0, 1] when colours are to change.
+            `x` is not pictures, or is outside [0, 1] when colours are to change.
         """
         shape = check_images("Augment", x.shape)
         check_real("Augment", x=x)
@@ -171,13 +170,13 @@ class Augment:
         shift = self.brightness * _either_way(drawn["brightness"])[:, np.newaxis]
         shift = shift + self.color * _either_way(drawn["color"])
         shift += (1 - scale) * x.reshape(n, h * w * c).mean(axis=1, keepdims=True)
-        rows = x.reshape(n, h, w * c)  # long rows: NumPy is slow on three channels
+        rows = x.reshape(n, h, w * c)  # long rows, since NumPy is slow on 3 channels
         rows = rows * scale[:, np.newaxis].astype(x.dtype)
         rows += np.tile(shift, w)[:, np.newaxis].astype(x.dtype)
         return np.clip(rows, 0, 1, rows).reshape(x.shape)
 
     def _matrix(self, drawn: dict[str, np.ndarray], h: int, w: int) -> np.ndarray:
-        """Return (n, 2, 3): where in the picture each pixel of the new one lies."""
+        """Return (n, 2, 3): where in the old picture each new pixel comes from."""
         angle = np.radians(self.rotate) * _either_way(drawn["rotate"])
         slant = np.tan(np.radians(self.shear) * _either_way(drawn["shear"]))
         low, high = np.log(_zoom_range(self.zoom))
@@ -200,7 +199,7 @@ class Augment:
         return matrix
 
     def _displacement(self, drawn: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
-        """Return (n, 2, h, w): random points of a grid, joined by a cubic spline."""
+        """Return (n, 2, h, w): a cubic spline through random points on a grid."""
         n, h, w, _ = x.shape
         points = self.elastic * _either_way(drawn["elastic"])
         points = points.astype(x.dtype).reshape(2 * n, (_CELLS + 3) ** 2)
@@ -218,12 +217,12 @@ class Augment:
 
 
 def _either_way(draws: np.ndarray) -> np.ndarray:
-    """Turn [0, 1) into [-1, 1)."""
+    """Map [0, 1) to [-1, 1)."""
     return 2 * draws - 1
 
 
 def _check(name: str, value: float, maximum: float, expected: str) -> None:
-    # True is no probability of 1: it is probably meant as 0.5.
+    # True is refused: it would be a probability of 1, and 0.5 was probably meant.
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not number or not 0 <= value <= maximum or value == math.inf:
         raise ArgumentError(f"Augment: {name} must be {expected}, got {value!r}")
@@ -244,7 +243,7 @@ def _zoom_range(zoom: float | Sequence[float]) -> tuple[float, float]:
 
 @lru_cache(maxsize=8)
 def _splines(h: int, w: int, dtype: np.dtype) -> np.ndarray:
-    """Return ((cells + 3)^2, h w): the weight of each point at each pixel."""
+    """Return ((cells + 3)^2, h w): the weight of each grid point at each pixel."""
     products = np.einsum("ip,jq->pqij", _spline(h), _spline(w))
     return products.reshape(-1, h * w).astype(dtype)
 

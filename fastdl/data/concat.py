@@ -19,21 +19,21 @@ from fastdl.shapes import rows
 class Concat(Gathered):
     """The examples of several data sets, one after the other, without copying them.
 
-    They may be kept in different ways: pictures of uint8 beside those of float32,
-    arrays in memory beside files.
+    They may be stored in different ways: some pictures as uint8 and others as float32,
+    some arrays in memory and others in files.
 
     Parameters
     ----------
     *datasets : Dataset, array x, tuple (x, y) or (x, y, weight)
-        At least one, none empty, with examples of one shape. Either all have labels (of
-        one shape, all integers or all real numbers) or none has. Where some have
+        At least one, none empty, all with examples of the same shape. Either all have
+        labels (of one shape, all integers or all real numbers) or none do. If some have
         weights, the examples of the others weigh 1.
 
     Raises
     ------
     DataError, ShapeError, DtypeError
-        There is none, one is empty, or they do not fit each other; the message says
-        which, counted from 0.
+        There is no data set, one is empty, or they do not match; the message says which
+        one, counting from 0.
     """
 
     def __init__(self, *datasets: DataLike) -> None:
@@ -72,7 +72,7 @@ class Concat(Gathered):
     def take(self, indices: np.ndarray) -> tuple:
         """Return new arrays (x, y) or (x, y, weight) of the examples at ``indices``.
 
-        Pictures of uint8 come as float32 in [0, 1], as from a loader.
+        Pictures of uint8 become float32 in [0, 1], as in a loader.
         """
         indices = rows(indices, len(self), "Concat")
         source = np.searchsorted(self._ends, indices, side="right")
@@ -96,7 +96,7 @@ class Concat(Gathered):
 
 
 def _check_alike(first: WeightedBatch, expected: WeightedBatch, number: int) -> None:
-    """Raise unless x and y of an example fit those of data set 0."""
+    """Raise unless x and y of an example match those of data set 0."""
     for name, values, others in zip("xy", first, expected, strict=False):
         if values is None or others is None:
             if values is not others:
@@ -116,13 +116,13 @@ def _check_alike(first: WeightedBatch, expected: WeightedBatch, number: int) -> 
 
 
 def _column(values: tuple[np.ndarray | None, ...]) -> np.ndarray | None:
-    """Return no example, in the shape and type of all; None where there are none."""
+    """Return an empty array of the shape and type of all examples, or None."""
     known = [value for value in values if value is not None]
     if not known:
         return None
     dtype = np.result_type(*(value.dtype for value in known))
     if dtype.kind == "f" and all(value.dtype.kind in "biu" for value in known):
-        dtype = np.dtype(np.int64)  # labels of uint64 beside int64 stay integers
+        dtype = np.dtype(np.int64)  # labels of uint64 and int64 stay integers
     return known[0][:0].astype(dtype)
 
 

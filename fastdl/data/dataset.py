@@ -20,9 +20,9 @@ class Dataset(Protocol):
     """What `DataLoader` and `split` need: a length, the labels, and `take`.
 
     Any class with these three works, for example one that reads pictures from
-    disk when they are asked for; so does one with ``__len__`` and ``__getitem__``,
-    by way of `MapDataset`. It may have ``weight`` too, (m,): how much each example
-    counts in the loss.
+    disk on demand. So does one with ``__len__`` and ``__getitem__``, through
+    `MapDataset`. It may also have ``weight``, (m,): how much each example counts in
+    the loss.
     """
 
     @property
@@ -34,7 +34,7 @@ class Dataset(Protocol):
     def take(self, indices: np.ndarray) -> Batch:
         """Return new arrays (x, y) of the examples at ``indices``; y may be None.
 
-        Or (x, y, weight), where each example has its weight with it.
+        Or (x, y, weight), if each example comes with its weight.
         """
 
 
@@ -49,7 +49,7 @@ DataLike: TypeAlias = (
 
 
 class ArrayDataset:
-    """Examples that lie in memory.
+    """Examples in memory.
 
     The arrays are shared, not copied, and never written.
 
@@ -62,15 +62,15 @@ class ArrayDataset:
     y : array_like, (m, ...), optional
         Labels (integers) or targets.
     weight : array_like, (m,), optional
-        How much each example counts in the loss, finite and >= 0; 0 leaves it out.
+        How much each example counts in the loss: finite and >= 0; 0 leaves it out.
 
     Raises
     ------
     ShapeError
-        When one of them is a single number, their lengths differ, or there is not one
-        weight for each example.
+        When one of them is a single number, their lengths differ, or the number of
+        weights is not the number of examples.
     DtypeError
-        When one of them does not hold numbers.
+        When one of them is not numeric.
     DataError
         When a weight is negative or not finite, or all are 0.
     """
@@ -110,7 +110,7 @@ class Gathered(Dataset):
 
     @property
     def x(self) -> np.ndarray:
-        """Inputs of all the examples, gathered anew at each use."""
+        """The inputs of all examples, gathered at each use."""
         return self.take(np.arange(len(self)))[0]
 
     def __getitem__(self, index: Index) -> tuple[Any, ...]:
@@ -127,7 +127,7 @@ class Subset(Gathered):
     Parameters
     ----------
     dataset : Dataset
-        The whole, or what `as_dataset` makes one of.
+        The whole, or anything that `as_dataset` takes.
     indices : index
         Anything that picks from a one-dimensional array: integers, a slice, a
         boolean mask of ``len(dataset)``.
@@ -135,7 +135,7 @@ class Subset(Gathered):
     Raises
     ------
     DataError
-        When the indices are out of range or do not form a list.
+        When the indices are out of range or have more than one dimension.
     """
 
     def __init__(self, dataset: DataLike, indices: Index) -> None:
@@ -168,7 +168,7 @@ class Subset(Gathered):
         return len(self.indices)
 
     def take(self, indices: np.ndarray) -> Batch:
-        """Return what ``take`` of the whole gives for the examples at ``indices``."""
+        """Return what the whole returns for the examples at ``indices``."""
         return self.dataset.take(self.indices[indices])
 
     def __repr__(self) -> str:
@@ -181,16 +181,16 @@ def as_dataset(data: DataLike) -> Dataset:
     Parameters
     ----------
     data : Dataset, array (m, ...), tuple (x, y) or (x, y, weight) of arrays
-        An array, or what becomes one (a tensor, a table), stands for inputs without
-        labels. An object with ``__len__`` and ``__getitem__`` becomes a `MapDataset`.
+        An array, or what becomes one (a tensor, a table), means inputs without labels.
+        An object with ``__len__`` and ``__getitem__`` becomes a `MapDataset`.
 
     Raises
     ------
     DataError
-        For anything else. A list is refused: ``[x, y]`` could be two examples
-        as well as inputs and labels.
+        For anything else. A list is refused: ``[x, y]`` could be two examples or
+        inputs and labels.
     """
-    # First: the question whether they are a Dataset asks for all their labels.
+    # These first: isinstance(data, Dataset) would compute all their labels.
     if isinstance(data, (ArrayDataset, MapDataset, Gathered)):
         return data
     if is_array_like(data) and not isinstance(data, list):
@@ -213,20 +213,20 @@ def as_dataset(data: DataLike) -> Dataset:
 
 
 def is_array_like(data: object) -> TypeGuard[ArrayLike]:
-    """Whether `data` is an array, a list, or becomes an array (a tensor, a table)."""
+    """Whether `data` is an array, a list, or converts to an array (tensor, table)."""
     return isinstance(data, (np.ndarray, list)) or hasattr(data, "__array__")
 
 
 def weights(dataset: Dataset) -> np.ndarray | None:
-    """Return how much each example counts, (m,), or None where all count alike."""
+    """Return how much each example counts, (m,), or None if all count the same."""
     return getattr(dataset, "weight", None)
 
 
 def take_real(dataset: Dataset, indices: np.ndarray) -> WeightedBatch:
     """Return (x, y, weight) of the examples, pictures as float32 in [0, 1].
 
-    y or weight are None where there are none. From arrays in memory pictures are
-    gathered and scaled in one pass, without Python's lock.
+    y or weight is None if there is none. From arrays in memory, pictures are gathered
+    and scaled in one pass, without holding the GIL.
     """
     if type(dataset) is Subset:
         return take_real(dataset.dataset, dataset.indices[indices])

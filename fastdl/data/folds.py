@@ -31,23 +31,23 @@ def folds(
     data : Dataset, array x or tuple (x, y)
         The whole, m examples.
     k : int
-        How many folds, from 2 to m; with groups to the number of groups.
+        How many folds: from 2 to m, or to the number of groups.
     seed : int
         From 0. The same seed gives the same folds.
     stratify : bool
-        Keep the share of every class alike in all folds; needs integer labels y (m,).
-        The counts of a class in two folds differ by one at most.
+        Give every fold the same share of each class; needs integer labels y (m,). The
+        counts of a class in two folds differ by at most one.
     groups : array_like, (m,), optional
-        What the examples of one group share, integers or texts, such as the writer. No
-        group is divided: its examples are held out together. Then the sizes of the
-        folds, and with `stratify` the counts of each class, are as near as whole groups
-        allow, as in `split`.
+        What the examples of one group have in common, integers or texts, such as the
+        writer. No group is divided: its examples are held out together. The sizes of
+        the folds, and with `stratify` the counts of each class, are then as equal as
+        whole groups allow, as in `split`.
 
     Returns
     -------
     list of (Subset, Subset)
-        k pairs (train, held_out). Each keeps the order of the data, and without groups
-        the sizes of the held-out parts differ by one at most.
+        k pairs (train, held_out). Each keeps the order of the data. Without groups the
+        sizes of the held-out parts differ by at most one.
 
     Raises
     ------
@@ -56,8 +56,8 @@ def folds(
     DataError
         Labels cannot be stratified, or groups are neither integers nor texts.
     ShapeError
-        k is no integer from 2, the seed none from 0, or there is not one group for each
-        example.
+        k is not an integer >= 2, the seed not an integer >= 0, or the number of groups
+        is not the number of examples.
     """
     dataset = as_dataset(data)
     m, k = len(dataset), integer(k, "folds: k", 2)

@@ -1,4 +1,4 @@
-"""Whole groups dealt out to parts: all pictures of a writer stay together."""
+"""Assigns whole groups to parts: all pictures of a writer stay together."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_ALL_WAYS = 2**14  # of dealing out a few groups: so many are tried, every one
-_TOGETHER = 100  # groups of a part that are tried; of more, some at random
-_GAIN = 1e-9  # of chi-square, for which nothing is moved
+_ALL_WAYS = 2**14  # of assigning the groups: up to this many are all tried
+_TOGETHER = 100  # groups of a part that are tried; chosen at random among more
+_GAIN = 1e-9  # of chi-square: a smaller one is not worth a move
 
 
 def deal(
@@ -18,29 +18,29 @@ def deal(
     sizes: Sequence[float],
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Give each group to a part, so that the parts come near the wanted sizes.
+    """Assign each group to a part, so that the parts come close to the wanted sizes.
 
-    Near is a small Pearson's chi-square: the sum of (count - wanted)^2 / wanted, over
-    parts and classes. Of a few groups every way is tried. Of more, a random one is
-    improved until no move of a group and no exchange of two makes it better; where a
-    part has more than 100 groups, none of 100 that are drawn from it.
+    Closeness is Pearson's chi-square: the sum of (count - wanted)^2 / wanted over parts
+    and classes. With few groups every assignment is tried. With more, a random one is
+    improved until no move of a group and no exchange of two helps; of a part with more
+    than 100 groups, 100 random ones are considered.
 
     Parameters
     ----------
     group : ndarray of int, (m,)
-        The number of the group of each example, from 0, none left out.
+        The group of each example, numbered from 0 without gaps.
     labels : ndarray of int, (m,), or None
-        The classes, whose shares should be alike in all parts.
+        The classes, whose shares should be the same in all parts.
     sizes : sequence of float
-        How many examples each part should have, above 0. There are as many groups at
-        least.
+        How many examples each part should have, above 0. There are at least as many
+        groups as parts.
     rng : Generator
-        Decides between ways that are alike.
+        Chooses among equally good assignments.
 
     Returns
     -------
     ndarray of int, (m,)
-        The part of each example. Every part has one group at least.
+        The part of each example. Every part has at least one group.
     """
     table = _table(group, labels)
     groups, parts = len(table), len(sizes)
@@ -54,7 +54,7 @@ def deal(
 
 
 def _table(group: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    """Return how many examples of each class a group has, (groups, classes)."""
+    """Return how many examples of each class each group has, (groups, classes)."""
     if labels is None:
         return np.bincount(group)[:, np.newaxis]
     classes, label = np.unique(labels, return_inverse=True)
@@ -79,7 +79,7 @@ def _best_of_all(
 def _improved(
     table: np.ndarray, wanted: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a random way that no move or exchange makes better."""
+    """Return a random assignment that no move or exchange improves."""
     table = table.astype(np.float64)  # which NumPy multiplies fast
     part = _cut(table.sum(axis=1), wanted.sum(axis=1))
     off = -wanted
@@ -87,7 +87,7 @@ def _improved(
     better = True
     while better:
         mixed = rng.permutation(len(table))
-        # Alike many of each part: most would be of the largest one.
+        # As many from each part: otherwise most would be from the largest one.
         some = np.concatenate(
             [mixed[part[mixed] == each][:_TOGETHER] for each in range(len(wanted))]
         )
@@ -104,15 +104,15 @@ def _exchange(
 ) -> bool:
     """Move and exchange some groups while that helps; return whether it did.
 
-    `part`, of all groups, and `off`, how many examples each part has too many, are
-    changed in place.
+    `part`, of all groups, and `off`, the surplus of examples in each part, are changed
+    in place.
     """
     rows = np.arange(len(some))
     own = part[some]
     squares = table**2 @ (1 / wanted).T  # (some, parts)
-    # (d + v)^2 - d^2 = 2 d v + v^2, for d too many before v more come.
+    # (d + v)^2 - d^2 = 2 d v + v^2, for a surplus d before v more arrive.
     slopes = 2 * table @ (off / wanted).T
-    # One leaves before the other comes: the two changes are not independent.
+    # One leaves before the other arrives: the two changes are not independent.
     shared = (table / wanted[own]) @ table.T
     better = False
     while True:
@@ -136,7 +136,7 @@ def _exchange(
             off[own[group]] -= table[group]
             off[to] += table[group]
             part[some[group]] = to
-        # Of many classes these products take long: only what has changed, anew.
+        # With many classes these products are slow: recompute only what has changed.
         touched = [*own[changed], *parts]
         slopes[:, touched] = 2 * table @ (off[touched] / wanted[touched]).T
         own = part[some]
@@ -144,7 +144,7 @@ def _exchange(
 
 
 def _cut(sizes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return parts for groups in their order, a run of them for each part."""
+    """Cut the groups, in their order, into one run for each part."""
     middles = np.cumsum(sizes) - sizes / 2
     part = np.searchsorted(np.cumsum(wanted)[:-1], middles)
     for empty in np.setdiff1d(np.arange(len(wanted)), part):

@@ -1,4 +1,4 @@
-"""Mini-batches: an order for each epoch, gathered ahead of the training step."""
+"""Mini-batches: reordered each epoch, gathered ahead of the training step."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Transform = Callable[[np.ndarray, "np.ndarray | None", np.ndarray], Batch]
 class DataLoader:
     """Cuts a data set into mini-batches, in a new order each epoch.
 
-    Iterating gives pairs (x, y) of NumPy arrays: x (b, ...) and y (b, ...), or
-    y None without labels; of examples with weights (x, y, weight), weight (b,). b is
-    ``batch_size``, except that the last batch may be smaller. Pictures x of uint8
-    arrive as float32 in [0, 1], see `fastdl.data.as_float`; so does y when it is the
-    same array as x. The arrays are new ones; the data set is never written.
+    Iterating yields pairs (x, y) of NumPy arrays: x (b, ...) and y (b, ...), or y None
+    without labels. If the examples have weights it yields (x, y, weight), weight (b,).
+    b is ``batch_size``, except that the last batch may be smaller. Pictures x of uint8
+    become float32 in [0, 1], see `fastdl.data.as_float`; so does y if it is the same
+    array as x. The arrays are new; the data set is never written to.
 
     The order of epoch e depends on (seed, e) alone. The random numbers of an example
-    depend on (seed, e, number of the example), so that it looks the same in any batch
-    and for any number of workers.
+    depend on (seed, e, number of the example), so they are the same in any batch and
+    for any number of workers.
 
     Parameters
     ----------
@@ -39,40 +39,39 @@ class DataLoader:
     batch_size : int
         Examples in a batch, from 1.
     shuffle : bool
-        Draw a new order each epoch; False keeps the order of the data.
+        Whether to draw a new order each epoch; otherwise the order of the data is kept.
     seed : int
         From 0.
     drop_last : bool
-        Leave out a last batch that is smaller than ``batch_size``.
+        Whether to leave out a last batch that is smaller than ``batch_size``.
     prefetch : int
-        Batches that each worker makes ahead; 0 makes each batch when it is asked for.
+        How many batches each worker makes ahead; with 0 they are made on demand.
     transform : callable or sequence of callable, optional
-        ``transform(x, y, seeds) -> (x, y)`` on each batch, for augmentation, such as
-        `Augment`; of several, each gets what the one before returned. x and y are new
-        arrays that may be changed in place. seeds (b,), uint64, holds a seed for each
-        example: draw from `fastdl.data.uniform`, or from
-        ``np.random.default_rng(seeds)`` where the batch as a whole matters. Several
-        workers call it at once.
+        ``transform(x, y, seeds) -> (x, y)`` for each batch, for augmentation, such as
+        `Augment`. Several are applied in order. x and y are new arrays that may be
+        changed in place. seeds (b,), uint64, holds a seed for each example: draw from
+        `fastdl.data.uniform`, or from ``np.random.default_rng(seeds)`` for the batch as
+        a whole. It may be called by several workers at once.
     workers : int
         Threads that make batches in the background. They end with the loop that started
-        them, also when that breaks out early.
+        them, even if it breaks out early.
 
     Attributes
     ----------
     epoch : int
-        The epoch that the next ``iter(loader)`` gives, from 0. Set it to resume.
+        The epoch that the next ``iter(loader)`` runs through, from 0. Set it to resume.
     seconds_waited : float
-        How long loops have waited for batches so far. Far below the time of the
-        training itself, or more workers would help.
+        How long loops have waited for batches so far. If it is not far below the
+        training time, more workers would help.
 
     Raises
     ------
     DataError
-        When there is no example, or not one batch.
+        When there are no examples, or too few for one batch.
     ShapeError
         When one of the integers is out of range.
     ArgumentError
-        When a transform is no function, or labels stand in the place of batch_size.
+        When a transform is not a function, or labels are given as batch_size.
     """
 
     def __init__(
@@ -110,7 +109,7 @@ class DataLoader:
             )
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """How many batches there are in an epoch."""
         whole, rest = divmod(len(self.dataset), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
@@ -120,7 +119,7 @@ class DataLoader:
         return self.batches(epoch)
 
     def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
-        """Return the batches of one epoch; ``self.epoch`` stays as it is."""
+        """Return the batches of one epoch; ``self.epoch`` stays unchanged."""
         epoch = integer(epoch, "DataLoader: epoch", minimum=0)
         order = self._order(epoch)
 
@@ -154,7 +153,7 @@ class DataLoader:
         return x, y, weight
 
     def _timed(self, batches: Generator[T, None, None]) -> Iterator[T]:
-        """Measure how long each batch is waited for."""
+        """Add up the time spent waiting for each batch."""
         try:
             while True:
                 start = time.perf_counter()

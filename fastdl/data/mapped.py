@@ -1,4 +1,4 @@
-"""Data sets that give one example at a time, as users of PyTorch write them."""
+"""Data sets that return one example at a time, as written for PyTorch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OTHERS = (str, bytes, bytearray, list, tuple, range, Mapping)
 
 
 class MapStyle(Protocol):
-    """What `MapDataset` makes a data set of: examples by number."""
+    """What `MapDataset` turns into a data set: examples by number."""
 
     def __len__(self) -> int: ...
 
@@ -24,9 +24,9 @@ class MapStyle(Protocol):
 
 
 def is_map_style(data: object) -> TypeGuard[MapStyle]:
-    """Whether an object gives examples by ``data[i]``, i from 0 to ``len(data) - 1``.
+    """Whether an object has examples ``data[i]``, i from 0 to ``len(data) - 1``.
 
-    Lists and dicts do, but mostly mean something else.
+    Lists and dicts do too, but they usually mean something else.
     """
     kind = type(data)
     counts = hasattr(kind, "__len__") and hasattr(kind, "__getitem__")
@@ -34,10 +34,10 @@ def is_map_style(data: object) -> TypeGuard[MapStyle]:
 
 
 class MapDataset:
-    """A `Dataset` made of single examples: of an object with a length and an index.
+    """A `Dataset` made from an object that returns single examples by index.
 
-    What is given to `fit`, `evaluate`, `predict`, `DataLoader` or `split` is wrapped in
-    it where needed ::
+    What is passed to `fit`, `evaluate`, `predict`, `DataLoader` or `split` is wrapped
+    automatically if necessary ::
 
         class Pictures:
             def __len__(self):
@@ -48,28 +48,28 @@ class MapDataset:
 
         trainer.fit(Pictures(), epochs=5)
 
-    The threads of a `DataLoader` call ``__getitem__``, several at once when it has
+    A `DataLoader` calls ``__getitem__`` from its threads, and several at once if it has
     several workers.
 
     Parameters
     ----------
     items : object
         ``items[i]`` for i in [0, len(items)) is x, or a tuple (x,), (x, y) or
-        (x, y, weight): numbers, arrays, or what becomes an array, such as tensors of
+        (x, y, weight): numbers, arrays, or what converts to arrays, such as tensors of
         another library. All items have the shapes and types of item 0. y may be None;
         weight is a number, finite and >= 0. A list of such items is fine here.
 
     Raises
     ------
     DataError, ShapeError, DtypeError
-        Item 0 is none of these; later, when an item differs from it. The message names
+        Item 0 is none of these, or, later, an item differs from it. The message names
         the item.
     """
 
     def __init__(self, items: MapStyle) -> None:
         self.items = items
         self._first: Any = None
-        self._labels: np.ndarray | None = None  # of the examples that were seen
+        self._labels: np.ndarray | None = None  # of the examples seen so far
         if len(items) == 0:
             return
         _, y, weight = self._first = _example(items[0], 0)
@@ -81,15 +81,15 @@ class MapDataset:
 
     @property
     def remembers_labels(self) -> bool:
-        """Whether `y` takes a pass through the examples once, and not each time."""
+        """Whether `y` needs a pass through the examples only once, not every time."""
         return self._labels is not None
 
     @property
     def y(self) -> np.ndarray | None:
         """Labels or targets of all the examples, or None.
 
-        It takes a pass through the examples. Labels of examples that were taken before
-        are remembered.
+        This takes a pass through the examples; labels that were seen before are
+        remembered.
         """
         if self._labels is None:
             return self._column(1)
@@ -99,7 +99,7 @@ class MapDataset:
 
     @property
     def weight(self) -> np.ndarray | None:
-        """How much each example counts, or None; a pass through the examples."""
+        """How much each example counts, or None; needs a pass through the examples."""
         return self._column(2)
 
     def __len__(self) -> int:
@@ -150,7 +150,7 @@ class MapDataset:
 
 
 def _example(item: object, index: int) -> Example:
-    """Return x, y and weight of an item; None for what it does not have."""
+    """Return x, y and weight of an item; None for what it lacks."""
     fields = item if isinstance(item, tuple) else (item,)
     if isinstance(item, (str, bytes, list, Mapping)) or not 0 < len(fields) <= 3:
         kind = type(item).__name__
@@ -182,7 +182,7 @@ def _array(value: object, name: str, index: int) -> np.ndarray:
 def _check_alike(
     name: str, value: np.ndarray | None, first: np.ndarray | None, index: int
 ) -> None:
-    """Raise unless a field of an example is of the shape and type of the first one."""
+    """Raise unless a field of an example has the shape and type of that of item 0."""
     if value is None or first is None:
         if value is not first:
             has = "has no" if value is None else "has a"

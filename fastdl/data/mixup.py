@@ -13,30 +13,30 @@ from fastdl.errors import ArgumentError, DataError
 
 
 class Mixup:
-    r"""Blends each example of a batch, and its label, with another one of the batch.
+    r"""Blends each example of a batch, and its label, with another of the batch.
 
     .. math:: x = t \, x_i + (1 - t) \, x_j, \quad y = t \, y_i + (1 - t) \, y_j,
         \quad t \sim \mathrm{Beta}(\alpha, \alpha)
 
-    with one-hot rows y, which go into the cross-entropy as they are ::
+    with one-hot rows y, which cross-entropy takes as they are ::
 
         loader = DataLoader(train, 128, transform=[Augment(flip=0.5), Mixup(0.2, 10)])
 
-    An example meets others of its batch, so, other than with `Augment`, the result
-    depends on how the data are cut into batches; it does not depend on the workers.
+    An example is blended with others of its batch, so the result depends on how the
+    data are cut into batches (that of `Augment` does not), but not on the workers.
 
     Parameters
     ----------
     alpha : float
-        Positive. The smaller, the more often a blend is nearly one of the two; 0.1 to
-        0.4 is usual for pictures.
+        Positive. The smaller it is, the closer most blends are to one of the two; 0.1
+        to 0.4 is usual for pictures.
     classes : int
         The number of classes, from 1.
 
     Raises
     ------
     ArgumentError, ShapeError
-        `alpha` or `classes` is out of its range.
+        `alpha` or `classes` is out of range.
 
     Notes
     -----
@@ -66,12 +66,12 @@ class Mixup:
         Returns
         -------
         x, y : ndarray
-            The shape of x, and rows (n, classes) in the type of x.
+            x of the same shape, and rows (n, classes) of the type of x.
 
         Raises
         ------
         DataError, DtypeError, ShapeError, ArgumentError
-            There are no labels, or they do not fit the classes; or `x` is not real.
+            There are no labels, they do not fit the classes, or `x` is not real.
         """
         if y is None:
             raise DataError("Mixup: the data have no labels y to blend")

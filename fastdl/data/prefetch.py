@@ -1,4 +1,4 @@
-"""Threads that stay some items ahead of the loop that uses them."""
+"""Threads that stay a few items ahead of the loop that uses them."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ def prefetched(
     """Yield ``make(0)`` to ``make(count - 1)`` in order, made by threads.
 
     The threads start with the first item and end with the iterator: when the items are
-    used up, when the loop breaks out or raises, or when an item cannot be made; that
-    exception is raised here, in the consumer.
+    used up, when the loop breaks out or raises, or when making an item raises. That
+    exception is raised again here, in the consumer.
 
     Parameters
     ----------
     make : callable
-        Called in the threads, by several of them at once.
+        Called in the threads, possibly by several at once.
     count : int
         How many items there are.
     workers : int
         How many threads, from 1.
     depth : int
-        Items that may be ready or in the making, from 1.
+        How many items may be ready or in progress, from 1.
 
     Raises
     ------
     FastdlError
-        In a forked child, which has no such threads: begin a new iteration there.
+        In a forked child, which does not have the threads: start a new iteration there.
     """
     owner = os.getpid()
     pool = ThreadPoolExecutor(workers, "fastdl-prefetch", _work_alone)
@@ -62,7 +62,7 @@ def prefetched(
 
 
 def _work_alone() -> None:
-    """Leave the other processors to the training step."""
+    """Leave the other cores to the training step."""
     if backend.name == "compiled":
         from fastdl.kernels.engine.runtime import work_alone
 

@@ -1,8 +1,8 @@
-"""Random numbers that depend on the example, not on who computes it, or when.
+"""Random numbers that depend on the example, not on when or by which thread.
 
 They are counter-based (Philox4x32-10; Salmon, Moraes, Dror, Shaw 2011): number k of an
 example is an encryption of k under the seed of the example. So an example looks the
-same in every batch and in every thread, and a whole batch is drawn at once.
+same in every batch and every thread, and a whole batch is drawn at once.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def example_seeds(
     examples : ndarray of int, (n,)
         The numbers of the examples in the data set.
     stream : int
-        From 0: another one gives the same examples other seeds.
+        From 0; the same examples have other seeds in another stream.
     """
-    # A child of the epoch's seed: the order of the epoch is drawn from the parent.
+    # From a child of the epoch's seed: the order of the epoch comes from the parent.
     child = np.random.SeedSequence((seed, epoch), spawn_key=(stream,))
     key = child.generate_state(2).tolist()
     low, high = _words(examples.astype(np.uint64))
@@ -36,7 +36,7 @@ def example_seeds(
 
 
 def uniform(seeds: np.ndarray, count: int) -> np.ndarray:
-    """Return random numbers, uniform in [0, 1), of each example.
+    """Return random numbers for each example, uniform in [0, 1).
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def uniform(seeds: np.ndarray, count: int) -> np.ndarray:
     Returns
     -------
     ndarray of float64, (n, count)
-        A row depends on nothing but its seed; a larger `count` makes it longer.
+        A row depends only on its seed; a larger `count` extends it.
     """
     block = np.arange(-(-count // 4), dtype=np.uint64)
     zero = np.zeros_like(block)

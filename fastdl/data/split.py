@@ -34,15 +34,14 @@ def split(
     seed : int
         From 0. The same seed gives the same parts.
     stratify : bool
-        Keep the share of every class alike in all parts. Needs integer labels
-        y (m,). The sizes stay exact; the count of a class in a part differs
-        from its share by less than ``len(sizes) - 1``, so by less than one
-        example in two parts.
+        Give every part the same share of each class. Needs integer labels y (m,).
+        The sizes stay exact; the count of a class in a part differs from its share
+        by less than ``len(sizes) - 1``: with two parts, by less than one example.
     groups : array_like, (m,), optional
-        What the examples of one group share, integers or texts, such as the writer. No
-        group is divided. The sizes are then as near as whole groups allow; of many
-        groups, as near as moving one or exchanging two can bring them. With `stratify`
-        this holds for the count of each class in each part, as far as it goes.
+        What the examples of one group have in common, integers or texts, such as the
+        writer. No group is divided. The sizes are then as close as whole groups allow,
+        or, for many groups, such that moving one group or exchanging two brings them no
+        closer. With `stratify` the same goes for the count of each class in each part.
 
     Returns
     -------
@@ -52,13 +51,14 @@ def split(
     Raises
     ------
     ArgumentError
-        For sizes that do not fit the data, or leave a part empty; or for fewer groups
+        For sizes that do not fit the data or leave a part empty, or for fewer groups
         than parts.
     DataError
         For labels that cannot be stratified, or groups that are neither integers nor
         texts.
     ShapeError
-        For a seed that is no integer from 0, or without one group for each example.
+        For a seed that is not an integer >= 0, or when the number of groups is not the
+        number of examples.
     """
     dataset = as_dataset(data)
     counts = _counts(sizes, len(dataset))
@@ -74,14 +74,14 @@ def split(
 def _single(
     m: int, labels: np.ndarray | None, counts: list[int], rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Return the examples of each part, each drawn on its own."""
+    """Return the examples of each part, drawn one by one."""
     rest = rng.permutation(m)
     if labels is not None:
         # Stable: within its class every example keeps its random place.
         rest = rest[np.argsort(labels[rest], kind="stable")]
     parts = []
     for count in counts[:-1]:
-        # `count` picks at even steps: each class, a run in `rest`, gives its share.
+        # `count` picks at even steps: each class, a run in `rest`, gets its share.
         steps = np.arange(len(rest) + 1) * count // len(rest)
         chosen = np.diff(steps) > 0
         parts.append(rest[chosen])
@@ -96,7 +96,7 @@ def _whole_groups(
     counts: list[int],
     rng: np.random.Generator,
 ) -> list[np.ndarray]:
-    """Return the examples of each part, a group always as a whole."""
+    """Return the examples of each part, keeping every group whole."""
     group = group_numbers(groups, m, "split")
     if group.max() + 1 < len(counts):
         raise ArgumentError(

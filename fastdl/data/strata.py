@@ -1,4 +1,4 @@
-"""What parts of a data set shall keep alike, or together: classes and groups."""
+"""What the parts of a data set must share evenly, or keep together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def class_labels(dataset: Dataset, operation: str) -> np.ndarray:
     Raises
     ------
     DataError
-        There are none, or they are no integers (m,); the message begins with
+        There are no labels, or they are not integers (m,); the message begins with
         ``operation``.
     """
     y = dataset.y
@@ -31,16 +31,17 @@ def group_numbers(groups: ArrayLike, m: int, operation: str) -> np.ndarray:
     Parameters
     ----------
     groups : array_like, (m,)
-        What the examples of one group share: integers or texts, such as the writer.
+        What the examples of one group have in common: integers or texts, such as the
+        writer.
     m : int
         The number of examples.
     operation : str
-        Begins the message of an error.
+        The first word of error messages.
 
     Raises
     ------
     ShapeError
-        There is not one group for each example.
+        The number of groups is not the number of examples.
     DataError
         They are neither integers nor texts.
     """
@@ -51,7 +52,7 @@ def group_numbers(groups: ArrayLike, m: int, operation: str) -> np.ndarray:
             f"{array.shape}"
         )
     if array.dtype.kind == "O" and all(isinstance(group, str) for group in array):
-        array = array.astype(str)  # as tables hold texts
+        array = array.astype(str)  # the way tables store texts
     if m and array.dtype.kind not in "biuSU":
         raise DataError(
             f"{operation}: groups must be integers or texts, such as the writer of "

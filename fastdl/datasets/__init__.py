@@ -1,7 +1,10 @@
 """Real data sets by name, and folders of pictures."""
 
-from fastdl.datasets.catalogue import find, load, names
-from fastdl.datasets.images import image_folder
-from fastdl.datasets.splits import Splits
+from fastdl import exports
+from fastdl.datasets.catalogue import find as find
+from fastdl.datasets.catalogue import load as load
+from fastdl.datasets.catalogue import names as names
+from fastdl.datasets.images import image_folder as image_folder
+from fastdl.datasets.splits import Splits as Splits
 
-__all__ = ["Splits", "find", "image_folder", "load", "names"]
+exports.publish(__name__)

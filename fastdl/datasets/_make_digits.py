@@ -2,7 +2,7 @@
 
     python -m fastdl.datasets._make_digits optdigits.tra optdigits.tes
 
-Each row of the files has the 64 pixels of one digit, 0 to 16, and its label.
+Each row of the files has the 64 pixels of one digit, from 0 to 16, and its label.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The data sets by name."""
+"""The data sets, by name."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ def load(
     cifar10       50,000 / 10,000    10 32, 32, 3 u8 ``cifar10_images_jpg.tar.gz``
     ============= ============== ====== ============ ===============================
 
-    The files are looked for in ``directory`` alone when it is given; else in
-    ``$FASTDL_DATA_DIR/<name>``, when that variable is set, then in the user's cache
-    folder, ``$XDG_CACHE_HOME/fastdl/<name>`` or ``~/.cache/fastdl/<name>``. A file
-    that is in none of them is downloaded into the first of them, checked by its
+    If ``directory`` is given, the files are expected there. Otherwise they are looked
+    for in ``$FASTDL_DATA_DIR/<name>``, if that variable is set, and then in the user's
+    cache folder, ``$XDG_CACHE_HOME/fastdl/<name>`` or ``~/.cache/fastdl/<name>``. A
+    file that is in neither is downloaded into the first of them and checked against its
     SHA-256. signs and cifar10 have no public address in this form and are not
     downloaded.
 
-    cifar10 are JPEG files in ``train/<class>/`` and ``test/<class>/``, decoded with
-    Pillow once and then kept as arrays in the user's cache folder.
+    cifar10 consists of JPEG files in ``train/<class>/`` and ``test/<class>/``, decoded
+    once with Pillow and then kept as arrays in the user's cache folder.
 
     Parameters
     ----------
     name : str
         One of `names`.
     directory : path, optional
-        The folder that holds the files themselves.
+        The folder that contains the files.
     download : bool
         Whether missing files may be downloaded.
 
@@ -86,21 +86,21 @@ def find(
     data_dir: StrPath | None = None,
     size: PairLike | None = None,
 ) -> Splits:
-    """Load a data set by its name, or a folder of pictures.
+    """Load a data set by name, or a folder of pictures.
 
     Parameters
     ----------
     source : str or path
         One of `names`, or a folder for `image_folder`.
     data_dir : path, optional
-        Holds the files of a data set with a name, in a folder of that name.
+        The files of a named data set are in a folder of that name in here.
     size : int or (int, int), optional
         Height and width to which the pictures of a folder are resized.
 
     Raises
     ------
     ArgumentError
-        It is neither.
+        It is neither of them.
     DataError
         It cannot be loaded.
     """

@@ -43,7 +43,7 @@ def load(folder: DataFolder) -> Splits:
     """Load CIFAR-10 from cifar10_images_jpg.tar.gz.
 
     Decoding takes seconds, so the arrays are kept in the user's cache folder, under
-    the hash of the archive that they come from.
+    the hash of the archive they come from.
     """
     archive = folder.find("cifar10_images_jpg.tar.gz")
     with open(archive, "rb") as file:
@@ -64,12 +64,12 @@ def load(folder: DataFolder) -> Splits:
 
 
 def decode(archive: Path, name: str) -> tuple[ArrayDataset, ArrayDataset]:
-    """Return train and test set from the pictures of an archive.
+    """Make the training and test set from the pictures in an archive.
 
     Raises
     ------
     DataError
-        When the archive is damaged, or does not hold train/<class>/ and
+        When the archive is damaged, or does not consist of train/<class>/ and
         test/<class>/ with RGB pictures of 32x32 in the ten classes.
     """
     from tqdm import tqdm
@@ -93,13 +93,13 @@ def _pictures(archive: Path) -> Iterator[Picture]:
     import tarfile  # slow to import
 
     count = 0
-    # Pictures hardly deflate, so that an archive which inflates far is none of them.
+    # Pictures hardly deflate; an archive that inflates a lot contains something else.
     limit = 64 * archive.stat().st_size + _LARGEST_MEMBER
     with gzip.open(archive) as inflated:
         source: Any = _Bounded(inflated, limit)
         with tarfile.open(fileobj=source, mode="r:") as tar:
             while (member := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]  # it keeps them all
+                tar.members.clear()  # type: ignore[attr-defined]  # or it would keep them all
                 source.renew()
                 if not _is_picture(member):
                     continue
@@ -107,7 +107,7 @@ def _pictures(archive: Path) -> Iterator[Picture]:
                 if count > _MOST_PICTURES:
                     raise ValueError(f"it has more than {_MOST_PICTURES} pictures")
                 name = f"{archive}: {member.name}"
-                if member.size > _LARGEST_MEMBER:  # holes make it larger than stored
+                if member.size > _LARGEST_MEMBER:  # sparse: larger than what is stored
                     raise DataError(f"{name} has more than {_LARGEST_MEMBER} bytes")
                 file = cast(IO[bytes], tar.extractfile(member))
                 pixels = read_image(file, name=name, only=_SHAPE[:2])
@@ -126,9 +126,9 @@ def _is_picture(member: tarfile.TarInfo) -> bool:
 
 
 class _Bounded:
-    """An inflated archive that gives only so much in all and for each member.
+    """An inflated archive with limits on what is read, in total and for each member.
 
-    tarfile reads names and lists of holes at the length that the archive declares.
+    tarfile reads names and maps of sparse files at any length the archive declares.
     """
 
     def __init__(self, file: gzip.GzipFile, limit: int) -> None:

@@ -13,13 +13,13 @@ from typing import BinaryIO, NamedTuple
 from fastdl.errors import DataError
 from fastdl.files import Readable, replaced
 
-_LIMIT = 64 * 2**20  # bytes; the largest download has 26 MB, 47 MB when inflated
-_TIMEOUT = 30.0  # seconds without a sign of the server
+_LIMIT = 64 * 2**20  # bytes; the largest download is 26 MB, or 47 MB inflated
+_TIMEOUT = 30.0  # seconds without a sign of life from the server
 _BLOCK = 2**16
 
 
 class DataFolder(NamedTuple):
-    """The folders that may hold the files of one data set.
+    """The folders that may contain the files of one data set.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class DataFolder(NamedTuple):
 
     @property
     def places(self) -> list[Path]:
-        """The folders, the first of which takes downloads."""
+        """The folders; downloads go into the first one."""
         if self.directory is not None:
             return [self.directory]
         places = [cache_folder() / self.name]
@@ -46,7 +46,7 @@ class DataFolder(NamedTuple):
         return places
 
     def find(self, file: str, url: str | None = None, sha256: str = "") -> Path:
-        """Return the path of a file, downloaded when it is missing.
+        """Return the path of a file; download it if it is missing.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class DataFolder(NamedTuple):
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be downloaded or computed again."""
+    """Return the folder for what can always be downloaded or computed again."""
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     return (Path(base) if base else Path.home() / ".cache") / "fastdl"
 
@@ -89,12 +89,12 @@ def download(url: str, path: Path, sha256: str, limit: int = _LIMIT) -> None:
     url : str
         Its address.
     path : Path
-        The file to write; it appears only when whole and right.
+        The file to write; it appears only once it is complete and correct.
     sha256 : str
-        Of the *inflated* content, in hexadecimal: the same for every way to
-        compress it, as mirrors differ in that.
+        Of the *inflated* content, in hexadecimal, because mirrors compress it in
+        different ways.
     limit : int
-        The most bytes to accept, compressed and inflated alike.
+        The most bytes to accept, both compressed and inflated.
 
     Raises
     ------
@@ -127,9 +127,9 @@ def _receive(url: str, file: BinaryIO, name: str, limit: int) -> None:
     from tqdm import tqdm
 
     with urlopen(url, timeout=_TIMEOUT) as response:
-        total = response.length  # None when the server does not tell
+        total = response.length  # None if the server does not say
         received = 0
-        # disable=None: quiet when not a terminal
+        # disable=None: no bar unless it is a terminal
         with tqdm(
             desc=name, total=total, unit="B", unit_scale=True, disable=None
         ) as progress:

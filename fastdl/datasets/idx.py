@@ -1,7 +1,7 @@
 """MNIST and Fashion-MNIST: idx files.
 
-An idx file is a header of big-endian words, then the values: two zero bytes, the type
-(8 for uint8), the number of axes, the size of each axis as a 32-bit integer.
+An idx file has a big-endian header, then the values. The header is two zero bytes, the
+type (8 for uint8), the number of axes, and the size of each axis as a 32-bit integer.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def read_idx(path: Path, axes: int) -> np.ndarray:
     Raises
     ------
     DataError
-        When the file is not such a file, or has too few or too many bytes.
+        When the file is something else, or has too few or too many bytes.
     """
     with reading(path), gzip.open(path) as file:
         magic = file.read(4)

@@ -19,13 +19,14 @@ from fastdl.files import read_file, reading
 from fastdl.shapes import pair
 from fastdl.typing import PairLike, StrPath
 
-# Whatever its file says, a picture of so many pixels takes little memory. A larger one
-# must fill its file: 8 pixels a byte, deflated 1032 times, is the most in a PNG.
+# A picture of this many pixels takes little memory, so any file may declare it. A
+# larger one must have a file to match: 8 pixels a byte, deflated 1032 times, is the
+# most that PNG can do.
 _FEW_PIXELS = 2**24
 _PIXELS_A_BYTE = 8 * 1032
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"))
-# Theirs alone: Pillow would start other programs for some, whatever the suffix says.
+# Only these: for some others Pillow would start external programs, whatever the suffix.
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 
 
@@ -34,7 +35,7 @@ _NAMES = {"dev": ("dev", "val", "validation")}
 
 
 class Picture(NamedTuple):
-    """One picture of a data set; ``name`` is for messages and for the order."""
+    """One picture of a data set; ``name`` is for messages and for sorting."""
 
     part: str
     label: str
@@ -45,32 +46,32 @@ class Picture(NamedTuple):
 def image_folder(path: StrPath, size: PairLike | None = None) -> Splits:
     """Load the pictures of ``<path>/train/<class>/`` and ``<path>/test/<class>/``.
 
-    And those of ``<path>/dev/<class>/``, where there are any; the folder may be called
-    ``val`` or ``validation`` too. Without a folder
-    ``train``, those of ``<path>/<class>/``, all as training set. Read are files that
-    end with .png, .jpg, .jpeg, .bmp, .gif or .webp.
+    And those of ``<path>/dev/<class>/``, if there are any; that folder may also be
+    called ``val`` or ``validation``. Without a folder ``train``, all pictures of
+    ``<path>/<class>/`` are the training set. Only files that end with .png, .jpg,
+    .jpeg, .bmp, .gif or .webp are read.
 
     Parameters
     ----------
     path : path
-        The folder. The classes are the names of its folders, sorted.
+        The folder. The classes are the sorted names of the innermost folders.
     size : int or (int, int), optional
-        Height and width to which all pictures are resized. Without it they must
-        have one size.
+        Height and width to which all pictures are resized. Without it they must all
+        have the same size.
 
     Returns
     -------
     Splits
-        x uint8 (m, h, w, c), where c is 1 when every picture is grey, else 3; in
+        x is uint8 (m, h, w, c), where c is 1 if every picture is grey, else 3; in
         the order of the sorted file names.
 
     Raises
     ------
     DataError
-        When there is no picture or one class alone; the folder of a class has files
-        but no picture; a picture cannot be read; sizes differ, or the dev or test
-        set has a class of its own; or the name of a class is not in UTF-8 or has
-        a control character.
+        When there is no picture or only one class; the folder of a class has files but
+        no picture; a picture cannot be read; sizes differ; the dev or test set has a
+        class that the training set lacks; or the name of a class is not in UTF-8 or
+        has a control character.
     FastdlError
         When Pillow is missing.
     """
@@ -93,7 +94,7 @@ def image_folder(path: StrPath, size: PairLike | None = None) -> Splits:
 
 
 def _part(root: Path, part: str) -> Path:
-    """Return the folder of a part, by the name that it has here."""
+    """Return the folder of a part, whichever of its names it has here."""
     names = [name for name in _NAMES.get(part, (part,)) if (root / name).is_dir()]
     if len(names) > 1:
         raise DataError(
@@ -113,7 +114,7 @@ def _files(folder: Path) -> Iterator[Path]:
                 f"{', '.join(sorted(SUFFIXES))} are read"
             )
         kinds = {unicodedata.category(letter) for letter in label.name}
-        if kinds & {"Cc", "Cs"}:  # they would command a terminal, or end a row of CSV
+        if kinds & {"Cc", "Cs"}:  # could control a terminal, or end a CSV row
             raise DataError(
                 f"image_folder: the name of {str(label)!a} is not in UTF-8, or has a "
                 f"control character; rename it"
@@ -136,7 +137,7 @@ def read_image(
     size : (int, int), optional
         Height and width to which it is resized (bicubic, with antialiasing).
     name : str, optional
-        What a message calls an open file.
+        What messages call an open file.
     only : (int, int), optional
         Height and width that it must have.
 
@@ -148,9 +149,9 @@ def read_image(
     Raises
     ------
     DataError
-        When it cannot be read, has more than 8 bits per value, another height or
-        width than `only`, or more pixels than a file of its length can hold, or than
-        ``PIL.Image.MAX_IMAGE_PIXELS``, which limits `size` too.
+        When it cannot be read, has more than 8 bits per value, does not have the height
+        and width `only`, or has more pixels than a file of its length can hold or than
+        ``PIL.Image.MAX_IMAGE_PIXELS`` allows, which limits `size` too.
     FastdlError
         When Pillow is missing.
     """
@@ -165,13 +166,13 @@ def read_image(
         content = _content(file)
         try:
             opened = Image.open(io.BytesIO(content), formats=_FORMATS)
-        except UnidentifiedImageError:  # its message names no file
+        except UnidentifiedImageError:  # its message does not name the file
             raise DataError(
                 f"{name} cannot be read as a picture: it is damaged, or none of "
                 f"{', '.join(_FORMATS)}"
             ) from None
     with reading(name, "as a picture"), opened as image:
-        # Before it is decoded: a small file may hold a very large picture.
+        # Before decoding: a small file may contain a very large picture.
         if only is not None and (image.height, image.width) != only:
             raise DataError(
                 f"{name} has {(image.height, image.width)} pixels, expected {only}"
@@ -193,19 +194,19 @@ def read_image(
 
 
 def _content(file: StrPath | IO[bytes]) -> bytes:
-    """Return all of a file: of one on disk, decoders read at once what it declares."""
+    """Read the whole file: on an open one, decoders read as much as it declares."""
     if isinstance(file, (str, os.PathLike)):
         return read_file(file)
     return file.read()
 
 
 def assemble(name: str, pictures: Iterable[Picture]) -> Splits:
-    """Make a data set of pictures, sorted by name; their parts are train, dev and test.
+    """Make a data set from pictures of the parts train, dev and test, sorted by name.
 
     Raises
     ------
     DataError
-        As `image_folder`.
+        As in `image_folder`.
     """
     parts: dict[str, list[Picture]] = {part: [] for part in _PARTS}
     for picture in pictures:

@@ -23,7 +23,7 @@ DIGITS = Path(__file__).with_name("digits.npz")
 def load_digits(folder: DataFolder) -> Splits:
     """Load the UCI optical digits (Alpaydin & Kaynak 1998), see ATTRIBUTION.txt.
 
-    The test set was written by 13 other people than the 30 of the training set.
+    The 13 people who wrote the test set are not among the 30 of the training set.
     """
     train, test = (
         ArrayDataset(part.x[..., np.newaxis] / np.float32(16), part.y)
@@ -33,7 +33,7 @@ def load_digits(folder: DataFolder) -> Splits:
 
 
 def load_signs(folder: DataFolder) -> Splits:
-    """Load the SIGNS pictures (deeplearning.ai): hands that show 0 to 5 fingers."""
+    """Load the SIGNS pictures (deeplearning.ai): hands showing 0 to 5 fingers."""
     train, test = read_npz(folder.find("signs.npz"), (64, 64, 3), classes=6)
     return Splits(folder.name, train, test, tuple("012345"))
 
@@ -41,7 +41,7 @@ def load_signs(folder: DataFolder) -> Splits:
 def read_npz(
     path: Path, shape: Shape, classes: int
 ) -> tuple[ArrayDataset, ArrayDataset]:
-    """Read train and test set from an archive of x_train, y_train, x_test, y_test.
+    """Read the training and test set from x_train, y_train, x_test, y_test.
 
     Parameters
     ----------
@@ -60,12 +60,12 @@ def read_npz(
     Raises
     ------
     DataError
-        When the file is damaged or holds something else.
+        When the file is damaged or contains something else.
     """
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path} is no whole NumPy archive (.npz)")
     with reading(path), zipfile.ZipFile(path) as archive:
-        # All headers before the first array: nothing is inflated that is not wanted.
+        # All headers before the first array, so that nothing else is ever inflated.
         members = {name: _Member.of(archive, name, path) for name in _ARRAYS}
         for x in (members["x_train"], members["x_test"]):
             if x.dtype != np.uint8 or x.shape[1:] != shape:
@@ -84,7 +84,7 @@ def read_npz(
 
 
 class _Member(NamedTuple):
-    """What an archive says about one of its arrays."""
+    """The description of an array in an archive."""
 
     name: str
     shape: Shape
@@ -93,7 +93,7 @@ class _Member(NamedTuple):
 
     @classmethod
     def of(cls, archive: zipfile.ZipFile, name: str, path: Path) -> _Member:
-        """Read the header of an array, and hold it against the length of the file."""
+        """Read the header of an array, and compare it with the length of the file."""
         info = archive.getinfo(f"{name}.npy")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(f"{path}: {name} is not compressed as NumPy does it")
@@ -116,13 +116,13 @@ class _Member(NamedTuple):
             _read_header(file)
             if read_into(file, array.T if self.fortran_order else array) < array.nbytes:
                 raise DataError(f"{path} is cut off in {self.name}")
-            if file.read(1):  # at the end the sum of the content is checked
+            if file.read(1):  # reading to the end checks the CRC
                 raise DataError(f"{path}: {self.name} goes on after its end")
         return array
 
 
 def _read_header(file: IO[bytes]) -> tuple[Shape, bool, np.dtype]:
     version = np.lib.format.read_magic(file)
-    if version != (1, 0):  # that of all arrays of numbers; others have long headers
+    if version != (1, 0):  # as for all arrays of numbers; others have long headers
         raise ValueError(f"the version {version} of .npy is none of arrays of numbers")
     return np.lib.format.read_array_header_1_0(file)

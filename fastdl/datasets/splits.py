@@ -1,4 +1,4 @@
-"""What a data set is when it is loaded."""
+"""A data set as `load` returns it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Splits(NamedTuple):
     ----------
     name : str
     train, test : ArrayDataset
-        x (m, h, w, c), uint8 or float32 in [0, 1]; y (m,), int64. ``test`` is None
-        when the source has none; `fastdl.data.split` makes one.
+        x (m, h, w, c), uint8 or float32 in [0, 1]; y (m,), int64. ``test`` is None if
+        the source has none; `fastdl.data.split` makes one.
     classes : tuple of str
         The name of each label.
     dev : ArrayDataset, optional
-        Where the source has a dev set of its own: of the distribution of the test set,
-        which that of the training set need not be.
+        If the source has a dev set: from the distribution of the test set, from which
+        that of the training set may differ.
     """
 
     name: str
@@ -37,13 +37,13 @@ class Splits(NamedTuple):
 def labelled(
     x: np.ndarray, y: np.ndarray, classes: int, source: StrPath
 ) -> ArrayDataset:
-    """Return images and their labels as a data set, labels as int64.
+    """Return images and their labels as a data set, with labels of int64.
 
     Raises
     ------
     DataError
-        When the lengths differ or a label is none of 0 to ``classes`` - 1; the
-        message begins with ``source``.
+        When the lengths differ or a label is not in 0 to ``classes`` - 1; the message
+        begins with ``source``.
     """
     check_labels(x, y, source)
     wrong = y[(y < 0) | (y >= classes)]
@@ -55,7 +55,7 @@ def labelled(
 
 
 class _Described(Protocol):
-    """An array, or what a file says about one."""
+    """An array, or the description of one in a file."""
 
     @property
     def shape(self) -> Shape: ...

@@ -1,40 +1,21 @@
-"""Files: written whole or not at all, read with suspicion."""
+"""Files: written whole or not at all, and never trusted when read."""
 
-from fastdl.files.damage import (
-    SMALL,
-    Readable,
-    inflated_limit,
-    parse_json,
-    read_file,
-    read_into,
-    read_json,
-    reading,
-)
-from fastdl.files.lock import locked
-from fastdl.files.replace import (
-    check_writable,
-    keep_aside,
-    new_file,
-    replaced,
-    write_text,
-)
-from fastdl.files.tensors import read_tensors, write_tensors
+from fastdl import exports
+from fastdl.files.damage import SMALL as SMALL
+from fastdl.files.damage import Readable as Readable
+from fastdl.files.damage import inflated_limit as inflated_limit
+from fastdl.files.damage import parse_json as parse_json
+from fastdl.files.damage import read_file as read_file
+from fastdl.files.damage import read_into as read_into
+from fastdl.files.damage import read_json as read_json
+from fastdl.files.damage import reading as reading
+from fastdl.files.lock import locked as locked
+from fastdl.files.replace import check_writable as check_writable
+from fastdl.files.replace import keep_aside as keep_aside
+from fastdl.files.replace import new_file as new_file
+from fastdl.files.replace import replaced as replaced
+from fastdl.files.replace import write_text as write_text
+from fastdl.files.tensors import read_tensors as read_tensors
+from fastdl.files.tensors import write_tensors as write_tensors
 
-__all__ = [
-    "SMALL",
-    "Readable",
-    "check_writable",
-    "inflated_limit",
-    "keep_aside",
-    "locked",
-    "new_file",
-    "parse_json",
-    "read_file",
-    "read_into",
-    "read_json",
-    "read_tensors",
-    "reading",
-    "replaced",
-    "write_tensors",
-    "write_text",
-]
+exports.publish(__name__)

@@ -1,4 +1,4 @@
-"""What came from elsewhere may be damaged, or made to do damage."""
+"""Files from elsewhere may be damaged, or crafted to do damage."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ import numpy as np
 from fastdl.errors import DataError, FastdlError
 from fastdl.typing import StrPath
 
-SMALL = 2**24  # bytes; no file of settings comes near it
+SMALL = 2**24  # bytes; far more than any settings file has
 _BLOCK = 2**16
 
 
 class Readable(Protocol):
-    """What is read from: an open file, or one that inflates."""
+    """Something to read from: an open file, or a stream that inflates one."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most so many bytes, none at the end."""
+        """Return at most `size` bytes; none at the end."""
 
 
 @contextmanager
 def reading(path: object, kind: str = "") -> Iterator[None]:
-    """Turn whatever a parser makes of a damaged file into a DataError that names it.
+    """Turn whatever a parser raises for a damaged file into a DataError that names it.
 
-    Parsers of other packages and of the standard library raise nearly anything for
-    files that were changed: KeyError, NotImplementedError, RecursionError, MemoryError,
-    tokenize.TokenError, ... Errors of fastdl pass.
+    Parsers, in other packages and in the standard library, raise nearly anything for
+    a corrupted file: KeyError, NotImplementedError, RecursionError, MemoryError,
+    tokenize.TokenError, ... fastdl's own errors pass through.
 
     Parameters
     ----------
     path
         What the message calls the file.
     kind : str
-        Ends "cannot be read" in the message, such as "as a picture".
+        Follows "cannot be read" in the message, such as "as a picture".
     """
     try:
         yield
@@ -51,17 +51,17 @@ def reading(path: object, kind: str = "") -> Iterator[None]:
 
 
 def inflated_limit(path: StrPath) -> int:
-    """Return how many bytes a deflated file (gzip, zip) can hold at the very most.
+    """Return the most bytes that a deflated file (gzip, zip) can possibly hold.
 
-    A deflate stream spends at least 2 bits on a copy of at most 258 bytes.
+    A deflate stream needs at least 2 bits for a copy of at most 258 bytes.
     """
     return 1032 * os.path.getsize(path)
 
 
 def read_into(file: Readable, array: np.ndarray) -> int:
-    """Fill an array from an open file; return the number of bytes that there were.
+    """Fill an array from an open file; return the number of bytes read.
 
-    By blocks: files of the standard library that inflate first make a copy of all.
+    In blocks: the standard library's inflating files would first copy everything.
     """
     room = array.reshape(-1).view(np.uint8).data
     done = 0
@@ -72,12 +72,12 @@ def read_into(file: Readable, array: np.ndarray) -> int:
 
 
 def parse_json(text: str | bytes, source: object) -> Any:
-    """Return what a JSON text in UTF-8 holds.
+    """Parse a JSON text in UTF-8.
 
     Raises
     ------
     DataError
-        It is no JSON, or nested too deeply; the message begins with `source`.
+        It is not JSON, or is nested too deeply; the message begins with `source`.
     """
     try:
         return json.loads(text if isinstance(text, str) else text.decode())
@@ -86,7 +86,7 @@ def parse_json(text: str | bytes, source: object) -> Any:
 
 
 def read_json(path: StrPath) -> Any:
-    """Return what a small JSON file holds; raises as `parse_json` and `read_file`."""
+    """Parse a small JSON file; raises like `parse_json` and `read_file`."""
     return parse_json(read_file(path, SMALL), path)
 
 
@@ -98,15 +98,15 @@ def read_file(path: StrPath, limit: int | None = None) -> bytes:
     path : path
         The file.
     limit : int, optional
-        How many bytes it may have at most.
+        The most bytes it may have.
 
     Raises
     ------
     DataError
-        It is no regular file: a pipe would block, a device may have no end; or it is
-        larger than `limit`.
+        It is not a regular file (a pipe would block, a device may have no end), or it
+        is larger than `limit`.
     OSError
-        It may not be read.
+        There is no permission to read it.
     """
     if not Path(path).is_file():
         raise DataError(f"no file {path}")

@@ -16,29 +16,29 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
-_PAUSE = 0.01  # seconds between two looks
+_PAUSE = 0.01  # seconds between attempts
 
 
 @contextmanager
 def locked(path: StrPath, busy: str, wait: float = 0.0) -> Iterator[None]:
-    """Hold a lock that no other process has, while the block runs.
+    """Hold a lock, which only one process can have, while the block runs.
 
-    The system releases it when the process ends, however it ends. Its file tells who
-    has it, and is removed at the end.
+    The system releases it when the process ends, however it ends. The lock file holds
+    the number of the process, and is removed at the end.
 
     Parameters
     ----------
     path : path
-        The file of the lock; its folder is made.
+        The lock file; its folder is created if necessary.
     busy : str
-        What the other process does, for the message.
+        What the other process is doing, for the message.
     wait : float
-        How many seconds to wait for it.
+        How many seconds to wait for the lock.
 
     Raises
     ------
     DataError
-        Another process has it.
+        Another process holds it.
     OSError
         The file cannot be written.
     """
@@ -54,13 +54,13 @@ def locked(path: StrPath, busy: str, wait: float = 0.0) -> Iterator[None]:
         os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
-        with suppress(FileNotFoundError):  # removed with its folder
-            os.unlink(path)  # before the lock is free: who gets it then looks again
+        with suppress(FileNotFoundError):  # removed along with its folder
+            os.unlink(path)  # before releasing it: the next holder calls _is_file
         os.close(descriptor)
 
 
 def _take(path: StrPath, busy: str, patient: bool) -> int | None:
-    """Return the open, locked file; None while one may wait for it."""
+    """Return the open, locked file; None if it is taken and the caller is patient."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         try:
@@ -79,11 +79,11 @@ def _take(path: StrPath, busy: str, patient: bool) -> int | None:
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # its last holder has removed it meanwhile
+        os.close(descriptor)  # its last holder has just removed it
 
 
 def _is_file(descriptor: int, path: StrPath) -> bool:
-    """Whether an open file is still the one of that name."""
+    """Whether an open file is still the one at that path."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except FileNotFoundError:

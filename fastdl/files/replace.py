@@ -1,10 +1,10 @@
-"""Files that are replaced as a whole: a crash at any moment leaves the old or the new.
+"""Files are replaced as a whole: a crash at any moment leaves the old or the new one.
 
-A file is written under another name in the same folder, flushed to the disk, and
-renamed. A process that is killed leaves such a file behind; the next write to the
-folder removes it. Whether its writer still lives is told by a lock that the writer
-holds and that ends with it: a process number may belong to another process by now, or
-to one of another machine that shares the folder.
+A file is written under another name in the same folder, flushed to disk, and renamed. A
+process that is killed leaves such a file behind; the next write to the folder removes
+it. The writer holds a lock on it, which ends with the process and so shows whether the
+writer is still alive. A process number would not: it may have been reused, or belong to
+another machine that shares the folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing is locked, and nothing cleaned up
+except ImportError:  # Windows: nothing is locked, and nothing is cleaned up
     fcntl = None  # type: ignore[assignment]
 
 _PREFIX, _SUFFIX = ".fastdl-", ".tmp"
@@ -35,19 +35,19 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 def replaced(path: StrPath) -> Iterator[BinaryIO]:
     """Open a new file that becomes `path` when the block ends without an error.
 
-    After an error `path` is as it was. A symbolic link stays, and what it points to is
+    After an error `path` is unchanged. A symbolic link stays; the file it points to is
     replaced. The file keeps its permissions; a new one gets those of the umask. Missing
-    folders are made.
+    folders are created.
 
     Parameters
     ----------
     path : path
-        A regular file, or none yet.
+        A regular file, or one that does not exist yet.
 
     Yields
     ------
     binary file
-        Empty, to write and to read.
+        Empty, open for writing and reading.
 
     Raises
     ------
@@ -65,9 +65,9 @@ def replaced(path: StrPath) -> Iterator[BinaryIO]:
             file.flush()
             with _naming(path):
                 if permissions is not None:
-                    os.chmod(temporary, permissions)  # whatever the umask took away
+                    os.chmod(temporary, permissions)  # undo what the umask took away
                 os.fsync(descriptor)
-                if fcntl is None:  # Windows renames no open file
+                if fcntl is None:  # Windows cannot rename an open file
                     file.close()
                 _rename(temporary, target)
     except BaseException:
@@ -77,38 +77,38 @@ def replaced(path: StrPath) -> Iterator[BinaryIO]:
 
 
 def write_text(path: StrPath, text: str) -> None:
-    """Replace a file by a text, in UTF-8; raises as `replaced`."""
+    """Replace a file's content with a text, in UTF-8; raises like `replaced`."""
     with replaced(path) as file:
         file.write(text.encode())
 
 
 def check_writable(path: StrPath) -> None:
-    """Raise OSError now where `replaced` would; missing folders are made."""
+    """Raise OSError now if `replaced` would; missing folders are created."""
     target = os.path.realpath(path)
     with _naming(path):
         temporary, descriptor = _create(os.path.dirname(target), _permissions(target))
         os.close(descriptor)
-        with suppress(FileNotFoundError):  # it was taken for abandoned
+        with suppress(FileNotFoundError):  # another process took it for abandoned
             os.unlink(temporary)
 
 
 def new_file(path: StrPath) -> BinaryIO:
-    """Open a file that does not exist yet; errors while it is written name `path`."""
+    """Open a file that does not exist yet; errors while writing it name `path`."""
     with _naming(path):
         descriptor = os.open(path, _NEW, 0o666)
     return io.BufferedRandom(_Raw(descriptor, path))
 
 
 def keep_aside(path: StrPath) -> str:
-    """Rename a damaged file to a name that no other has, and return that.
+    """Rename a damaged file to an unused name, and return that.
 
-    It is the name with ``.damaged-1`` (2, ...) behind it.
+    It is the old name followed by ``.damaged-1`` (or 2, ...).
     """
     number = 1
     while True:
         kept = f"{os.fspath(path)}.damaged-{number}"
         try:
-            new_file(kept).close()  # so that nobody else takes the name meanwhile
+            new_file(kept).close()  # so that no other process can take the name
         except FileExistsError:
             number += 1
         else:
@@ -117,7 +117,7 @@ def keep_aside(path: StrPath) -> str:
 
 
 class _Raw(io.FileIO):
-    """A file without a buffer whose errors name the path that the user knows."""
+    """An unbuffered file whose errors name the path that the user knows."""
 
     def __init__(self, descriptor: int, path: StrPath) -> None:
         super().__init__(descriptor, "r+")
@@ -134,15 +134,15 @@ def _naming(path: StrPath) -> Iterator[None]:
         yield
     except OSError as error:
         error.filename = os.fspath(path)
-        del error.filename2  # that of a rename
+        del error.filename2  # set by a rename
         raise
 
 
 def _permissions(target: str) -> int | None:
-    """Return the permissions of a file that may be replaced, None when there is none.
+    """Return the permissions of a file that may be replaced; None if it does not exist.
 
-    The rename asks only whether the folder may be written, and would replace what a
-    user has protected, and turn a device into a file.
+    Renaming needs permission for the folder alone: it would replace what the user has
+    write-protected, and turn a device into a file.
     """
     try:
         mode = os.stat(target).st_mode
@@ -167,11 +167,11 @@ def _create(folder: str, permissions: int | None) -> tuple[str, int]:
         path = os.path.join(folder, f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}")
         descriptor = os.open(path, _NEW, 0o666 if permissions is None else permissions)
         if fcntl is not None:
-            with suppress(OSError):  # a file system without locks: never cleaned up
+            with suppress(OSError):  # no locks on this file system: never cleaned up
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.path.exists(path):
             return path, descriptor
-        os.close(descriptor)  # it was taken for abandoned before it was locked
+        os.close(descriptor)  # taken for abandoned before it was locked
 
 
 def _rename(temporary: str, target: str) -> None:
@@ -179,7 +179,7 @@ def _rename(temporary: str, target: str) -> None:
     with suppress(PermissionError):  # the folder may be writable but not readable
         folder = os.open(os.path.dirname(target), os.O_RDONLY)
         try:
-            os.fsync(folder)  # the new name too must reach the disk
+            os.fsync(folder)  # the new name must reach the disk too
         finally:
             os.close(folder)
 

@@ -1,9 +1,9 @@
 """Arrays by name in one file: the safetensors format, by the package of that name.
 
-The format has no checksum, so one stands among its texts: the SHA-256 of all that is
-read back (texts, names, types, shapes and bytes), however a writer lays it out. A file
-without one, of another program or of an earlier fastdl, is taken as it is; a number of
-the format, which those have not, tells it from one whose checksum was lost.
+The format has no checksum, so we keep one in its metadata: the SHA-256 of everything
+that is read back (texts, names, types, shapes and bytes), whatever the layout. A file
+without one, from another program or an earlier fastdl, is accepted as it is. A format
+number, which those lack, distinguishes them from a file whose checksum was lost.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from fastdl.files.damage import parse_json, read_file, reading
 from fastdl.files.replace import replaced
 from fastdl.typing import ArrayLike, StrPath
 
-_DTYPES = {  # those of the format that NumPy has
+_DTYPES = {  # the types of the format that NumPy has too
     "BOOL": "?", "I8": "i1", "U8": "u1", "I16": "<i2", "U16": "<u2", "I32": "<i4",
     "U32": "<u4", "I64": "<i8", "U64": "<u8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
     "C64": "<c8",
 }  # fmt: skip
 _METADATA = "__metadata__"
 _CHECKSUM = "fastdl.sha256"
-_FORMAT = "fastdl.format"  # where it stands, the checksum does too
-_LARGEST_HEADER = 100_000_000  # bytes; the limit of the format
+_FORMAT = "fastdl.format"  # a file with this has the checksum too
+_LARGEST_HEADER = 100_000_000  # bytes; a limit of the format
 
 
 def write_tensors(
@@ -35,23 +35,23 @@ def write_tensors(
     path: StrPath,
     metadata: Mapping[str, str],
 ) -> None:
-    """Write arrays by name, and texts by name, as one file.
+    """Write named arrays and named texts to one file.
 
-    The same arrays and texts make the same bytes.
+    The same arrays and texts always give the same bytes.
 
     Parameters
     ----------
     state : mapping of str to ndarray
         Arrays of numbers or bools.
     path : path
-        See `replaced`, which says what becomes of an existing file.
+        See `replaced` for what happens to an existing file.
     metadata : mapping of str to str
         The texts.
 
     Raises
     ------
     ArgumentError
-        A type or a name that the format has not, or more names and texts than it takes.
+        The format lacks a type, forbids a name, or has no room for all names and texts.
     OSError
         The file cannot be written.
     """
@@ -63,7 +63,7 @@ def write_tensors(
         content = save(arrays)
         begin, text = _header(content)
         # The package writes texts in an order that changes from run to run, and
-        # safetensors 0.4.0 writes no valid file of texts alone.
+        # safetensors 0.4.0 cannot write a valid file of texts alone.
         header = json.loads(text)
         texts = {**metadata, _FORMAT: "2"}  # 1 had no checksum
         header[_METADATA] = {**texts, _CHECKSUM: _checksum(arrays, texts)}
@@ -91,23 +91,23 @@ def read_tensors(
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return the arrays and the texts of a file.
 
-    It is read at once and not mapped into memory: a mapped file that another program
-    cuts off meanwhile, or a disk that fails, ends the process instead of raising.
-    What it declares takes no memory before it is held against its length.
+    The file is read, not mapped into memory: if another program truncated a mapped
+    file, or the disk failed, the process would be killed instead of raising an error.
+    Sizes that the file declares are compared with its length before memory is taken.
 
     Raises
     ------
     DataError
-        There is no such file; it is no safetensors file, or cut off; it is not what was
-        written (the checksum differs); or it has a type that NumPy has not.
+        The file does not exist, is not a safetensors file, is cut off, is not what was
+        written (the checksum differs), or has a type that NumPy lacks.
     OSError
-        The file may not be read.
+        There is no permission to read the file.
     """
     from safetensors import deserialize
 
     content = read_file(path)
     with reading(path, "as a safetensors file, it may be cut off"):
-        # The package copies the tensors; without the memory it aborts, or hangs.
+        # The package copies the tensors; out of memory, it aborts or hangs. We raise.
         np.empty(len(content), np.uint8)
         tensors = deserialize(content)
     state = {}
@@ -137,7 +137,7 @@ def read_tensors(
 
 
 def _portable(array: ArrayLike, name: str) -> np.ndarray:
-    """Return the array C-contiguous and little-endian, as the package needs it."""
+    """Return the array C-contiguous and little-endian, as the package expects it."""
     array = np.asarray(array, order="C")
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)
     if array.dtype not in _DTYPES.values() or name == _METADATA:
@@ -148,7 +148,7 @@ def _portable(array: ArrayLike, name: str) -> np.ndarray:
 
 
 def _header(content: bytes) -> tuple[int, bytes]:
-    """Return where the tensors of a valid file begin, and the JSON text before."""
+    """Return where the tensors of a valid file begin, and the JSON text before them."""
     begin = 8 + int.from_bytes(content[:8], "little")
     return begin, content[8:begin]
 

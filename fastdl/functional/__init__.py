@@ -5,116 +5,65 @@ Each takes tensors (or what `fastdl.Tensor` takes), computes by the kernels of
 (kh, kw, c / groups, oc), dense weights (in, out).
 """
 
-from fastdl.autograd import Tensor
-from fastdl.functional.activation import (
-    activation,
-    gelu,
-    hard_swish,
-    leaky_relu,
-    relu,
-    relu6,
-    sigmoid,
-    silu,
-    tanh,
-)
-from fastdl.functional.batchnorm import batch_norm
-from fastdl.functional.conv2d import conv2d
-from fastdl.functional.dropout import dropout, dropout2d
-from fastdl.functional.elementwise import (
-    abs,
-    add,
-    astype,
-    divide,
-    exp,
-    log,
-    maximum,
-    minimum,
-    multiply,
-    negative,
-    power,
-    sqrt,
-    subtract,
-    where,
-)
-from fastdl.functional.layernorm import group_norm, layer_norm
-from fastdl.functional.matmul import linear, matmul
-from fastdl.functional.operators import complete
-from fastdl.functional.penalty import l1_penalty, l2_penalty
-from fastdl.functional.pool2d import avg_pool2d, global_avg_pool2d, max_pool2d
-from fastdl.functional.reduction import max, mean, min, mse_loss, sum
-from fastdl.functional.shaping import (
-    broadcast_to,
-    concatenate,
-    index,
-    pad,
-    reshape,
-    stack,
-    transpose,
-)
+from fastdl import exports
+from fastdl.functional import operators
+from fastdl.functional.activation import activation as activation
+from fastdl.functional.activation import gelu as gelu
+from fastdl.functional.activation import hard_swish as hard_swish
+from fastdl.functional.activation import leaky_relu as leaky_relu
+from fastdl.functional.activation import relu as relu
+from fastdl.functional.activation import relu6 as relu6
+from fastdl.functional.activation import sigmoid as sigmoid
+from fastdl.functional.activation import silu as silu
+from fastdl.functional.activation import tanh as tanh
+from fastdl.functional.batchnorm import batch_norm as batch_norm
+from fastdl.functional.conv2d import conv2d as conv2d
+from fastdl.functional.dropout import dropout as dropout
+from fastdl.functional.dropout import dropout2d as dropout2d
+from fastdl.functional.elementwise import abs as abs
+from fastdl.functional.elementwise import add as add
+from fastdl.functional.elementwise import astype as astype
+from fastdl.functional.elementwise import divide as divide
+from fastdl.functional.elementwise import exp as exp
+from fastdl.functional.elementwise import log as log
+from fastdl.functional.elementwise import maximum as maximum
+from fastdl.functional.elementwise import minimum as minimum
+from fastdl.functional.elementwise import multiply as multiply
+from fastdl.functional.elementwise import negative as negative
+from fastdl.functional.elementwise import power as power
+from fastdl.functional.elementwise import sqrt as sqrt
+from fastdl.functional.elementwise import subtract as subtract
+from fastdl.functional.elementwise import where as where
+from fastdl.functional.layernorm import group_norm as group_norm
+from fastdl.functional.layernorm import layer_norm as layer_norm
+from fastdl.functional.matmul import linear as linear
+from fastdl.functional.matmul import matmul as matmul
+from fastdl.functional.penalty import l1_penalty as l1_penalty
+from fastdl.functional.penalty import l2_penalty as l2_penalty
+from fastdl.functional.pool2d import avg_pool2d as avg_pool2d
+from fastdl.functional.pool2d import global_avg_pool2d as global_avg_pool2d
+from fastdl.functional.pool2d import max_pool2d as max_pool2d
+from fastdl.functional.reduction import max as max
+from fastdl.functional.reduction import mean as mean
+from fastdl.functional.reduction import min as min
+from fastdl.functional.reduction import mse_loss as mse_loss
+from fastdl.functional.reduction import sum as sum
+from fastdl.functional.shaping import broadcast_to as broadcast_to
+from fastdl.functional.shaping import concatenate as concatenate
+from fastdl.functional.shaping import index as index
+from fastdl.functional.shaping import pad as pad
+from fastdl.functional.shaping import reshape as reshape
+from fastdl.functional.shaping import stack as stack
+from fastdl.functional.shaping import transpose as transpose
 from fastdl.functional.softmax import (
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    hardmax,
-    log_softmax,
-    softmax,
+    binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
 )
+from fastdl.functional.softmax import cross_entropy as cross_entropy
+from fastdl.functional.softmax import hardmax as hardmax
+from fastdl.functional.softmax import log_softmax as log_softmax
+from fastdl.functional.softmax import softmax as softmax
 
-__all__ = [
-    "abs",
-    "activation",
-    "add",
-    "astype",
-    "avg_pool2d",
-    "batch_norm",
-    "binary_cross_entropy_with_logits",
-    "broadcast_to",
-    "concatenate",
-    "conv2d",
-    "cross_entropy",
-    "divide",
-    "dropout",
-    "dropout2d",
-    "exp",
-    "gelu",
-    "global_avg_pool2d",
-    "group_norm",
-    "hard_swish",
-    "hardmax",
-    "index",
-    "l1_penalty",
-    "l2_penalty",
-    "layer_norm",
-    "leaky_relu",
-    "linear",
-    "log",
-    "log_softmax",
-    "matmul",
-    "max",
-    "max_pool2d",
-    "maximum",
-    "mean",
-    "min",
-    "minimum",
-    "mse_loss",
-    "multiply",
-    "negative",
-    "pad",
-    "power",
-    "relu",
-    "relu6",
-    "reshape",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "sqrt",
-    "stack",
-    "subtract",
-    "sum",
-    "tanh",
-    "transpose",
-    "where",
-]
+exports.publish(__name__)
 
 # The tape knows no operations, so that nothing is imported in circles.
-# `fastdl.Tensor` is taken from here.
-complete(Tensor)
+operators.complete()

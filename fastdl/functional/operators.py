@@ -117,7 +117,7 @@ METHODS: dict[str, Any] = {
 }
 
 
-def complete(tensor_class: type[Tensor]) -> None:
-    """Put the operators and methods into the class of tensors."""
+def complete() -> None:
+    """Put the operators and methods into `Tensor`."""
     for name, method in METHODS.items():
-        setattr(tensor_class, name, method)
+        setattr(Tensor, name, method)

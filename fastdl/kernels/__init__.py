@@ -4,80 +4,53 @@
 arrays. Importing this package fails where the extensions are not built.
 """
 
-from fastdl.kernels.activation import activation_backward, activation_forward
-from fastdl.kernels.augment import affine_warp
-from fastdl.kernels.batchnorm import (
-    batchnorm_backward,
-    batchnorm_forward,
-    batchnorm_inference,
-)
-from fastdl.kernels.conv2d.choose import get_conv_algorithm, set_conv_algorithm
+from fastdl import exports
+from fastdl.kernels.activation import activation_backward as activation_backward
+from fastdl.kernels.activation import activation_forward as activation_forward
+from fastdl.kernels.augment import affine_warp as affine_warp
+from fastdl.kernels.batchnorm import batchnorm_backward as batchnorm_backward
+from fastdl.kernels.batchnorm import batchnorm_forward as batchnorm_forward
+from fastdl.kernels.batchnorm import batchnorm_inference as batchnorm_inference
+from fastdl.kernels.conv2d.choose import get_conv_algorithm as get_conv_algorithm
+from fastdl.kernels.conv2d.choose import set_conv_algorithm as set_conv_algorithm
+from fastdl.kernels.conv2d.passes import conv2d_backward_input as conv2d_backward_input
 from fastdl.kernels.conv2d.passes import (
-    conv2d_backward_input,
-    conv2d_backward_weight,
-    conv2d_forward,
+    conv2d_backward_weight as conv2d_backward_weight,
 )
-from fastdl.kernels.dropout import dropout_backward, dropout_forward
-from fastdl.kernels.engine.memory import empty, empty_cache, memory_stats, zeros
-from fastdl.kernels.gather import gather
-from fastdl.kernels.matmul import matmul
-from fastdl.kernels.optimizer import (
-    adagrad_step,
-    adam_step,
-    rmsprop_step,
-    sgd_step,
-)
+from fastdl.kernels.conv2d.passes import conv2d_forward as conv2d_forward
+from fastdl.kernels.dropout import dropout_backward as dropout_backward
+from fastdl.kernels.dropout import dropout_forward as dropout_forward
+from fastdl.kernels.engine.memory import empty as empty
+from fastdl.kernels.engine.memory import empty_cache as empty_cache
+from fastdl.kernels.engine.memory import memory_stats as memory_stats
+from fastdl.kernels.engine.memory import zeros as zeros
+from fastdl.kernels.gather import gather as gather
+from fastdl.kernels.matmul import matmul as matmul
+from fastdl.kernels.optimizer import adagrad_step as adagrad_step
+from fastdl.kernels.optimizer import adam_step as adam_step
+from fastdl.kernels.optimizer import rmsprop_step as rmsprop_step
+from fastdl.kernels.optimizer import sgd_step as sgd_step
+from fastdl.kernels.pool2d import avg_pool2d_backward as avg_pool2d_backward
+from fastdl.kernels.pool2d import avg_pool2d_forward as avg_pool2d_forward
 from fastdl.kernels.pool2d import (
-    avg_pool2d_backward,
-    avg_pool2d_forward,
-    global_avg_pool2d_backward,
-    global_avg_pool2d_forward,
-    max_pool2d_backward,
-    max_pool2d_forward,
+    global_avg_pool2d_backward as global_avg_pool2d_backward,
+)
+from fastdl.kernels.pool2d import global_avg_pool2d_forward as global_avg_pool2d_forward
+from fastdl.kernels.pool2d import max_pool2d_backward as max_pool2d_backward
+from fastdl.kernels.pool2d import max_pool2d_forward as max_pool2d_forward
+from fastdl.kernels.softmax import log_softmax_forward as log_softmax_forward
+from fastdl.kernels.softmax import (
+    sigmoid_cross_entropy_backward as sigmoid_cross_entropy_backward,
 )
 from fastdl.kernels.softmax import (
-    log_softmax_forward,
-    sigmoid_cross_entropy_backward,
-    sigmoid_cross_entropy_forward,
-    softmax_cross_entropy_backward,
-    softmax_cross_entropy_forward,
-    softmax_forward,
+    sigmoid_cross_entropy_forward as sigmoid_cross_entropy_forward,
 )
+from fastdl.kernels.softmax import (
+    softmax_cross_entropy_backward as softmax_cross_entropy_backward,
+)
+from fastdl.kernels.softmax import (
+    softmax_cross_entropy_forward as softmax_cross_entropy_forward,
+)
+from fastdl.kernels.softmax import softmax_forward as softmax_forward
 
-__all__ = [
-    "activation_backward",
-    "activation_forward",
-    "adagrad_step",
-    "adam_step",
-    "affine_warp",
-    "avg_pool2d_backward",
-    "avg_pool2d_forward",
-    "batchnorm_backward",
-    "batchnorm_forward",
-    "batchnorm_inference",
-    "conv2d_backward_input",
-    "conv2d_backward_weight",
-    "conv2d_forward",
-    "dropout_backward",
-    "dropout_forward",
-    "empty",
-    "empty_cache",
-    "gather",
-    "get_conv_algorithm",
-    "global_avg_pool2d_backward",
-    "global_avg_pool2d_forward",
-    "log_softmax_forward",
-    "matmul",
-    "max_pool2d_backward",
-    "max_pool2d_forward",
-    "memory_stats",
-    "rmsprop_step",
-    "set_conv_algorithm",
-    "sgd_step",
-    "sigmoid_cross_entropy_backward",
-    "sigmoid_cross_entropy_forward",
-    "softmax_cross_entropy_backward",
-    "softmax_cross_entropy_forward",
-    "softmax_forward",
-    "zeros",
-]
+exports.publish(__name__)

@@ -15,11 +15,11 @@ class ExponentialAverage:
         v_t = \beta v_{t-1} + (1 - \beta) \theta_t, \quad v_0 = 0, \qquad
         \hat v_t = \frac{v_t}{1 - \beta^t} \text{ with bias correction}
 
-    The same average stands in `fastdl.optim.Adam` (m and v, corrected), in
-    `fastdl.optim.RMSprop` (not corrected), in `fastdl.train.WeightAverage` (corrected)
-    and in the running statistics of batch norm, whose momentum is :math:`1 - \beta`.
-    Those update arrays of their own type in place, in kernels or in buffers that are
-    saved, and so do not call this class.
+    The same average is used by `fastdl.optim.Adam` (m and v, corrected),
+    `fastdl.optim.RMSprop` (not corrected), `fastdl.train.WeightAverage` (corrected) and
+    the running statistics of batch norm, whose momentum is :math:`1 - \beta`. Those
+    update arrays in place, in kernels or in buffers that are saved, and so do not call
+    this class.
 
     Source: Deep Learning Specialization, course 2, week 2.
 
@@ -28,8 +28,8 @@ class ExponentialAverage:
     beta : float
         The weight of the old average, in [0, 1). 0.9 averages over about 10 values.
     bias_correction : bool
-        Whether the average is divided by the sum of its weights; without, it starts
-        too near to 0.
+        Whether the average is divided by the sum of its weights; otherwise it starts
+        too close to 0.
 
     Raises
     ------
@@ -47,21 +47,21 @@ class ExponentialAverage:
 
     @property
     def window(self) -> float:
-        r"""Over about how many values it averages: :math:`1 / (1 - \beta)`."""
+        r"""Roughly how many values it averages over: :math:`1 / (1 - \beta)`."""
         return 1 / (1 - self.beta)
 
     def reset(self) -> None:
-        """Start anew."""
+        """Start over."""
         self._average: np.ndarray | None = None
         self._steps = 0
 
     def update(self, value: ArrayLike) -> float | np.ndarray:
-        """Take in a number, or an array of always the same shape; return the average.
+        """Take in a number, or an array, always of the same shape; return the average.
 
         Raises
         ------
         ShapeError
-            The shape is not that of the values before.
+            The shape is not that of the earlier values.
         """
         if self._average is None:
             self._average = np.zeros(np.shape(value))
@@ -80,7 +80,7 @@ class ExponentialAverage:
         Raises
         ------
         DataError
-            There is no value yet.
+            There are no values yet.
         """
         if self._average is None:
             raise DataError("ExponentialAverage: no values yet")

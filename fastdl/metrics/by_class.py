@@ -1,4 +1,4 @@
-"""Counts by class: what the confusion matrix, and all that derives from it, keep."""
+"""Counts by class, which the confusion matrix and everything derived from it keep."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class ByClass(Metric):
     Parameters
     ----------
     classes : int, optional
-        As `ConfusionMatrix` takes it.
+        As in `ConfusionMatrix`.
     """
 
-    _axes: ClassVar[int]  # of the array that have the length of the classes
-    _most: ClassVar[int]  # classes that there is memory for
+    _axes: ClassVar[int]  # how many axes of the array run over the classes
+    _most: ClassVar[int]  # the most classes that there is memory for
 
     def __init__(self, classes: int | None = None) -> None:
         self._given = classes
@@ -55,12 +55,12 @@ class ByClass(Metric):
         self._add(self._count(true, pred, self._size, weight))
 
     def merge(self, other: ByClass) -> None:
-        """Add all examples that another metric of the same kind has seen.
+        """Add all the examples that another metric of the same kind has seen.
 
         Raises
         ------
         ShapeError, DataError
-            The other one has another number of classes, or a label beyond it.
+            The other one has a different number of classes, or a label beyond it.
         """
         self._check_kind(other)
         known = self._known or other._known
@@ -72,13 +72,13 @@ class ByClass(Metric):
         self._add(other._counts)
 
     def reset(self) -> None:
-        """Forget all."""
+        """Forget everything."""
         self._known: int | None = None
         self._counts = np.zeros((0,) * self._axes + (3,) * (2 - self._axes), np.int64)
         self._make_room(0, self._given)
 
     def _add(self, counts: np.ndarray) -> None:
-        """Add counts of as many classes or fewer; sums of weights are not whole."""
+        """Add counts of at most as many classes; sums of weights are not integers."""
         kind = np.result_type(self._counts, counts)
         self._counts = self._counts.astype(kind, copy=False)
         self._counts[tuple(map(slice, counts.shape))] += counts
@@ -88,7 +88,7 @@ class ByClass(Metric):
         return len(self._counts)
 
     def _make_room(self, seen: int, known: int | None) -> None:
-        """Make the array as large as what was seen, or what is known, needs."""
+        """Enlarge the array to what was seen, or to the number of classes if known."""
         if known is not None and seen > known:
             raise DataError(
                 f"{self.name}: there was a label {seen - 1}; with {known} classes "

@@ -1,4 +1,4 @@
-"""Whether a model is right as often as it says: calibration (S27).
+"""Calibration: whether a model is right as often as it claims to be (S27).
 
 Source: Guo, Pleiss, Sun & Weinberger (2017, "On Calibration of Modern Neural
 Networks").
@@ -23,17 +23,18 @@ _ROUNDING = 1e-6  # by which a probability computed in float32 may exceed 1
 
 
 class CalibrationCurve(NamedTuple):
-    """How often a model was right, by how sure it was.
+    """How often a model was right, by how confident it was.
 
     Attributes
     ----------
     confidence, accuracy : ndarray of float64, (bins,)
-        The mean probability, and the share of what came true. NaN in an empty bin.
+        The mean probability, and the share of answers that were right. NaN in an empty
+        bin.
     examples : ndarray of float64, (bins,)
         The number of answers in each bin, or the sum of their weights.
     edges : ndarray of float64, (bins + 1,)
-        A bin holds the probabilities above its lower edge up to its upper edge; the
-        first one has both.
+        A bin holds the probabilities above its lower edge and up to its upper edge; the
+        first bin includes both.
     """
 
     confidence: np.ndarray
@@ -43,7 +44,7 @@ class CalibrationCurve(NamedTuple):
 
     @property
     def error(self) -> float:
-        """The mean distance of confidence and accuracy over all answers."""
+        """The mean distance between confidence and accuracy over all answers."""
         some = self.examples > 0
         apart = np.abs(self.confidence - self.accuracy)[some]
         return float(np.average(apart, weights=self.examples[some]))
@@ -52,8 +53,8 @@ class CalibrationCurve(NamedTuple):
 class CalibrationError(Metric):
     """`fastdl.metrics.calibration_error` over batches.
 
-    With bins of equal width it keeps three numbers a bin; with bins of equal count,
-    whose edges depend on all answers, it keeps the probabilities.
+    With bins of equal width it keeps three numbers per bin; with bins of equal count,
+    whose edges depend on all the answers, it keeps the probabilities.
 
     Parameters
     ----------
@@ -103,13 +104,13 @@ class CalibrationError(Metric):
             self._kept.append(batch)
 
     def merge(self, other: CalibrationError) -> None:
-        """Add all answers that another metric of the same kind has seen."""
+        """Add all the answers that another metric of the same kind has seen."""
         self._check_kind(other)
         self._sums += other._sums
         self._kept += other._kept
 
     def curve(self) -> CalibrationCurve:
-        """Return the data of a reliability diagram; DataError without examples."""
+        """Return the data for a reliability diagram; DataError without examples."""
         edges, sums = np.linspace(0, 1, self.bins + 1), self._sums
         if self.equal == "count" and self._kept:
             everything = np.concatenate(self._kept, axis=1)
@@ -126,7 +127,7 @@ class CalibrationError(Metric):
         return self.curve().error
 
     def reset(self) -> None:
-        """Forget all."""
+        """Forget everything."""
         self._sums = np.zeros((3, self.bins))
         self._kept: list[np.ndarray] = []  # each (3, answers)
 
@@ -143,32 +144,32 @@ def calibration_error(
 
     .. math:: \sum_b \frac{n_b}{n} \left|\text{accuracy}_b - \text{confidence}_b\right|
 
-    0 when of all answers given with probability p the share p is right.
+    It is 0 if, of all answers given with probability p, a share of p is right.
 
     Parameters
     ----------
     y_true : array_like
         Labels (m,); or 0 and 1 of the shape of y_pred.
     y_pred : array_like
-        Rows of probabilities (m, classes): the confidence is that of the answer, and it
+        Rows of probabilities (m, classes): the confidence is that of the answer, which
         is right or not. Or the shape of y_true: the confidence is the probability of 1,
-        and what counts is how often it is 1; rows (m, labels) are so many answers each.
+        compared with how often it is 1; a row (m, labels) is as many answers.
     bins : int
-        Into how many groups the answers are put by their confidence.
+        Into how many groups the answers are sorted by confidence.
     equal : {"width", "count"}
-        Bins of equal width in [0, 1], or of equally many answers (so far as equal
-        probabilities, which stay together, allow).
+        Bins of equal width in [0, 1], or with equal numbers of answers (as far as
+        possible, since equal probabilities stay together).
     logits : bool
-        Whether y_pred are logits: softmax is applied to rows of classes, else sigmoid.
+        Whether y_pred is logits: softmax is applied to rows of classes, else sigmoid.
     sample_weight : array_like, (m,), optional
-        As in `fastdl.metrics.accuracy`; bins of equal count count examples.
+        As in `fastdl.metrics.accuracy`; bins of equal count ignore the weights.
 
     Raises
     ------
     DataError
-        y_pred are no probabilities; or no example, or none of a weight above 0.
+        y_pred is not probabilities; or there is no example, or none of weight above 0.
     ShapeError, DtypeError, NonFiniteError, ArgumentError
-        For arrays that do not fit, NaN, bins < 1, or another word for `equal`.
+        For arrays that do not fit, NaN, bins < 1, or an unknown `equal`.
     """
     metric = CalibrationError(bins, equal, logits)
     return after_all(metric, y_true, y_pred, sample_weight)
@@ -182,10 +183,10 @@ def calibration_curve(
     logits: bool = False,
     sample_weight: ArrayLike | None = None,
 ) -> CalibrationCurve:
-    """Return how often answers were right, by how sure they were.
+    """Return how often answers were right, by how confident they were.
 
-    Parameters and errors as `calibration_error`; `fastdl.report.reliability_diagram`
-    draws it.
+    Parameters and errors as in `calibration_error`;
+    `fastdl.report.reliability_diagram` draws it.
     """
     metric = CalibrationError(bins, equal, logits)
     metric.update(y_true, y_pred, sample_weight)
@@ -195,7 +196,7 @@ def calibration_curve(
 def _answers(
     y_true: ArrayLike, y_pred: ArrayLike, logits: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return confidences and whether they came true, both (m, answers)."""
+    """Return confidences, and whether the answers are right, both (m, answers)."""
     name = CalibrationError.name
     true, scores = array(y_true, f"{name}: y_true"), array(y_pred, f"{name}: y_pred")
     check_scores(scores, name)
@@ -229,7 +230,7 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 def _binned(answers: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Sum up (3, answers): (3, bins) of weighted confidence, what is right, weight."""
+    """Sum (3, answers) into (3, bins): weighted confidence, weighted right, weight."""
     confidence, right, weight = answers
     bins = np.searchsorted(edges[1:-1], confidence)
     columns = (weight * confidence, weight * right, weight)

@@ -1,7 +1,8 @@
-"""Metrics of a classifier from all its labels or scores at once (SPEC S27).
+"""Metrics of a classifier, from all its labels or scores at once (SPEC S27).
 
-Each is the `fastdl.metrics.Metric` of the same name after a single batch. The arguments
-are described in `fastdl.metrics.labels`, the definitions in `fastdl.metrics.confusion`.
+Each is the result of the `fastdl.metrics.Metric` of the same name after a single batch.
+`fastdl.metrics.labels` describes the arguments, `fastdl.metrics.confusion` has the
+definitions.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ def accuracy(
     y_true, y_pred : array_like
         Labels (m,) or rows (m, classes), m >= 1.
     sample_weight : array_like, (m,), optional
-        How much each example counts, >= 0; one of weight 0 counts as absent.
+        How much each example counts, >= 0; weight 0 is the same as leaving it out.
 
     Raises
     ------
     ShapeError, DtypeError, DataError, NonFiniteError
-        For arrays that do not fit, labels that are not integers, no example (or
-        none of a weight above 0), a negative weight, or NaN among the scores.
+        For arrays that do not fit, labels that are not integers, no example (or none
+        of weight above 0), a negative weight, or NaN among the scores.
     """
     return after_all(Accuracy(), y_true, y_pred, sample_weight)
 
@@ -50,8 +51,8 @@ def top_k_accuracy(
 ) -> float:
     """Return the share of examples whose class is among the k highest scores.
 
-    Of equal scores the one of the lower class counts as the higher, so that k = 1
-    gives `accuracy`.
+    Of equal scores, that of the lower class counts as higher, so k = 1 equals
+    `accuracy`.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def top_k_accuracy(
     ArgumentError
         When k is larger than the number of classes.
     ShapeError, DtypeError, DataError, NonFiniteError
-        As `accuracy`.
+        As in `accuracy`.
     """
     return after_all(TopKAccuracy(k), y_true, y_pred, sample_weight)
 
@@ -85,18 +86,18 @@ def confusion_matrix(
     Parameters
     ----------
     y_true, y_pred : array_like
-        Labels (m,) or rows (m, classes). m = 0 is legal when the number of
-        classes is known.
+        Labels (m,) or rows (m, classes). m = 0 is allowed if the number of classes is
+        known.
     classes : int, optional
-        The number of classes; by default the width of the rows when there are
-        any, else the largest label + 1.
+        The number of classes; by default the width of the rows if there are any, else
+        the largest label + 1.
     sample_weight : array_like, (m,), optional
         As in `accuracy`.
 
     Returns
     -------
     ndarray of int64, (classes, classes)
-        Row: the true class. Column: the predicted class. With weights their sums,
+        Rows: the true class. Columns: the predicted class. With weights, their sums as
         float64.
 
     Raises
@@ -104,7 +105,7 @@ def confusion_matrix(
     DataError
         When a label is negative or not below ``classes``.
     ShapeError, DtypeError, NonFiniteError
-        As `accuracy`.
+        As in `accuracy`.
     """
     return after_all(ConfusionMatrix(classes), y_true, y_pred, sample_weight)
 
@@ -115,7 +116,7 @@ def precision(
     average: str | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float | np.ndarray:
-    """Return the share of right answers among the predictions of a class.
+    """Return the share of the predictions of a class that are right.
 
     tp / (tp + fp).
 
@@ -124,11 +125,10 @@ def precision(
     y_true, y_pred : array_like
         Labels (m,) or rows (m, classes), m >= 1.
     average : {None, "macro", "micro", "weighted", "binary"}
-        None: one value for each class. "macro": their mean, over the classes that
-        occur in y_true or y_pred. "weighted": their mean, weighted by the number
-        of examples. "micro": from the counts of all classes together, which with
-        one label per example equals the accuracy. "binary": of class 1, when the
-        labels are 0 and 1.
+        None: one value for each class. "macro": their mean over the classes that occur
+        in y_true or y_pred. "weighted": their mean weighted by the number of examples.
+        "micro": from the pooled counts of all classes; with one label per example it
+        equals the accuracy. "binary": that of class 1, if the labels are 0 and 1.
     sample_weight : array_like, (m,), optional
         As in `accuracy`.
 
@@ -142,7 +142,7 @@ def precision(
     ArgumentError
         For an unknown average.
     ShapeError, DtypeError, DataError, NonFiniteError
-        As `accuracy`.
+        As in `accuracy`.
     """
     return after_all(Precision(average), y_true, y_pred, sample_weight)
 
@@ -155,7 +155,7 @@ def recall(
 ) -> float | np.ndarray:
     """Return the share of the examples of a class that were found.
 
-    tp / (tp + fn). Parameters, result and errors as `precision`; 0 for a class
+    tp / (tp + fn). Parameters, result and errors as in `precision`; 0 for a class
     without examples.
     """
     return after_all(Recall(average), y_true, y_pred, sample_weight)
@@ -170,6 +170,6 @@ def f1(
     """Return the harmonic mean of precision and recall.
 
     2 / (1 / precision + 1 / recall) = 2 tp / (2 tp + fp + fn). Parameters, result
-    and errors as `precision`; 0 for a class neither predicted nor present.
+    and errors as in `precision`; 0 for a class neither predicted nor present.
     """
     return after_all(F1(average), y_true, y_pred, sample_weight)

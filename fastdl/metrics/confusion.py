@@ -1,7 +1,7 @@
 """The confusion matrix, and what derives from it: precision, recall, F1.
 
 Definitions as in Manning, Raghavan & Schütze, *Introduction to Information Retrieval*,
-chapter 8. Where a ratio is 0 / 0 it counts as 0: the precision of a class that is never
+chapter 8. A ratio 0 / 0 counts as 0: the precision of a class that is never
 predicted, the recall of a class without examples, the F1 of a class with neither.
 """
 
@@ -18,13 +18,13 @@ from fastdl.shapes import integer
 
 
 class ConfusionMatrix(ByPair):
-    """`fastdl.metrics.confusion_matrix` over batches, with what derives from it.
+    """`fastdl.metrics.confusion_matrix` over batches, and what derives from it.
 
     Parameters
     ----------
     classes : int, optional
-        The number of classes, at most 8,192; by default the width of the rows when
-        there are any, else the largest label so far + 1.
+        The number of classes, at most 8,192; by default the width of the rows if there
+        are any, else the largest label so far + 1.
     """
 
     name = "confusion_matrix"
@@ -36,18 +36,18 @@ class ConfusionMatrix(ByPair):
 
     @property
     def classes(self) -> int:
-        """The number of classes; as far as they are known."""
+        """The number of classes known so far."""
         return self._size
 
     def result(self) -> np.ndarray:
-        """Return the counts so far, (classes, classes), rows the true class.
+        """Return the counts so far, (classes, classes); rows are the true class.
 
-        int64; with weights of examples their sums, float64.
+        int64; if the examples have weights, their sums as float64.
 
         Raises
         ------
         DataError
-            There are no examples, and the number of classes is not known either.
+            There are no examples, and the number of classes is unknown too.
         """
         if not self._counts.size:
             raise DataError(f"{self.name}: no examples yet")
@@ -71,7 +71,7 @@ class ConfusionMatrix(ByPair):
         return self._ratio(F1(average))
 
     def _ratio(self, metric: _Ratio) -> float | np.ndarray:
-        """Return what a metric would be that had seen the same examples."""
+        """Return the result of a metric that had seen the same examples."""
         matrix = self._counts
         columns = (np.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1))
         metric._take(np.stack(columns, axis=1), self._known)
@@ -79,7 +79,7 @@ class ConfusionMatrix(ByPair):
 
 
 class _Ratio(ByClass):
-    """A ratio of counts by class; exact, since it keeps these."""
+    """A ratio of counts by class; exact, since it keeps the counts."""
 
     _axes = 1  # the columns: right answers, predictions, examples
     _most = 1 << 22
@@ -92,7 +92,7 @@ class _Ratio(ByClass):
 
     @property
     def name(self) -> str:
-        """Such as "f1"; with another average than "macro", "micro_f1"."""
+        """Such as "f1", or "micro_f1" for an average other than "macro"."""
         if self.average in ("macro", None):
             return self._word
         return f"{self.average}_{self._word}"
@@ -114,7 +114,7 @@ class _Ratio(ByClass):
         return np.stack(counts, axis=1)
 
     def _take(self, counts: np.ndarray, known: int | None) -> None:
-        """Take over the counts (classes, 3) of others."""
+        """Add counts (classes, 3) taken elsewhere."""
         if self.average == "binary" and (len(counts) > 2 or known == 1):
             raise ShapeError(
                 f"{self._word}: average='binary' needs 2 classes, there are "
@@ -140,7 +140,7 @@ class _Ratio(ByClass):
 
 
 class Precision(_Ratio):
-    """`fastdl.metrics.precision` over batches; by default of all classes alike."""
+    """`fastdl.metrics.precision` over batches; by default the mean over classes."""
 
     _word = "precision"
 
@@ -152,7 +152,7 @@ class Precision(_Ratio):
 
 
 class Recall(_Ratio):
-    """`fastdl.metrics.recall` over batches; by default of all classes alike."""
+    """`fastdl.metrics.recall` over batches; by default the mean over classes."""
 
     _word = "recall"
 
@@ -164,12 +164,12 @@ class Recall(_Ratio):
 
 
 class F1(_Ratio):
-    """`fastdl.metrics.f1` over batches; by default of all classes alike.
+    """`fastdl.metrics.f1` over batches; by default the mean over classes.
 
     Parameters
     ----------
     average : {"macro", "micro", "weighted", "binary", None}
-        As in `fastdl.metrics.precision`. `fastdl.Trainer` takes single numbers, so no
+        As in `fastdl.metrics.precision`. `fastdl.Trainer` needs a single number, so not
         None, which gives one for each class.
     """
 
@@ -194,7 +194,7 @@ def averaged(
     actual : ndarray, (classes,)
         The number of examples, for "weighted".
     average : {"macro", "micro", "weighted", None}
-        Which.
+        The average; None for the ratios themselves.
     """
     numerator, denominator = parts
     if average == "micro":

@@ -1,4 +1,4 @@
-"""Whether more or less of a measure is better, told by its name."""
+"""Whether more or less of a measure is better, judging by its name."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _MORE = {
 
 
 def lower_is_better(name: str) -> bool | None:
-    """Return whether less of it is better; None when the name does not tell.
+    """Return whether less of it is better; None if the name does not tell.
 
-    By the words of the name, however it is written: "val_loss", "error_rate",
-    "latency_ms", "false_alarms_per_day" and "mean_squared_error" are better lower;
-    "top_5_accuracy", "macro f1", "roc_auc" and "examples_per_second" higher. What
-    stands behind "per" only says of what.
+    It goes by the words in the name, however it is written: "val_loss", "error_rate",
+    "latency_ms", "false_alarms_per_day" and "mean_squared_error" are better when low;
+    "top_5_accuracy", "macro f1", "roc_auc" and "examples_per_second" when high. Words
+    after "per" are only the unit.
 
     Raises
     ------
     ArgumentError
-        The name is no text.
+        The name is not a string.
     """
     if not isinstance(name, str):
         raise ArgumentError(f"lower_is_better: expected a name, got {name!r:.60}")

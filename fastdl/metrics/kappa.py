@@ -41,7 +41,7 @@ class CohenKappa(ByPair):
         return (self.weights,)
 
     def result(self) -> float:
-        """Return kappa; NaN where it is not defined; DataError without examples."""
+        """Return kappa; NaN if it is undefined; DataError without examples."""
         counts = self._counts
         check_examples(counts.sum(), self.name)
         label = np.arange(self._size, dtype=np.float64)
@@ -50,7 +50,7 @@ class CohenKappa(ByPair):
             apart = np.minimum(apart, 1)
         elif self.weights == "quadratic":
             apart = apart**2
-        # Sums of terms that are not negative: 0 only where each of them is.
+        # A sum of non-negative terms: 0 only if each of them is.
         by_chance = counts.sum(axis=1) @ apart @ counts.sum(axis=0) / counts.sum()
         if by_chance == 0:
             return math.nan
@@ -63,14 +63,14 @@ def cohen_kappa(
     weights: str | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    r"""Return how far labels agree beyond what chance would give.
+    r"""Return how far labels agree beyond chance.
 
     .. math:: \kappa = 1 - \frac{\sum_{ij} d_{ij} n_{ij}}{\sum_{ij} d_{ij} e_{ij}}
 
     with :math:`n_{ij}` the confusion matrix, :math:`e_{ij}` what it would be if both
-    were independent, and :math:`d_{ij}` how bad it is to take i for j. 1 is agreement,
-    0 is chance; below 0 is worse than chance. Where both give one and the same label
-    throughout it is not defined: NaN.
+    were independent, and :math:`d_{ij}` how bad it is to take i for j. 1 is perfect
+    agreement, 0 is chance, and less than 0 is worse than chance. If both always give
+    one and the same label it is undefined: NaN.
 
     Source: Cohen (1960, "A coefficient of agreement for nominal scales"), and for
     weights Cohen (1968, "Weighted kappa").
@@ -80,9 +80,9 @@ def cohen_kappa(
     y_true, y_pred : array_like
         Labels (m,) or rows (m, classes), m >= 1.
     weights : {None, "linear", "quadratic"}
-        None: all mistakes are alike. "linear", "quadratic": by \|i - j\| or its square,
-        for labels that are grades. The distance is that of the labels themselves, so
-        that a grade nobody gives counts too.
+        None: all mistakes are equally bad. "linear", "quadratic": as bad as \|i - j\|
+        or its square, for labels that are grades. The distance is between the labels
+        themselves, so a grade that is never given counts too.
     sample_weight : array_like, (m,), optional
         As in `fastdl.metrics.accuracy`.
 
@@ -91,6 +91,6 @@ def cohen_kappa(
     ArgumentError
         The weights are unknown.
     ShapeError, DtypeError, DataError, NonFiniteError
-        As `fastdl.metrics.accuracy`.
+        As in `fastdl.metrics.accuracy`.
     """
     return after_all(CohenKappa(weights), y_true, y_pred, sample_weight)

@@ -1,9 +1,9 @@
 """The arguments of classification metrics: labels, or rows of scores.
 
-Everywhere, ``y_true`` is a list of labels, integers (m,), or one-hot rows
-(m, classes); ``y_pred`` is labels (m,) or rows of scores (m, classes), such as logits
-or probabilities, of which the largest wins (the first of equal ones). Nothing
-broadcasts: (m,) against (m, 1) is an error.
+Everywhere, ``y_true`` is integer labels (m,) or one-hot rows (m, classes); ``y_pred``
+is labels (m,) or rows of scores (m, classes), such as logits or probabilities, where
+the largest wins (the first, if several are equal). Nothing broadcasts: (m,) against
+(m, 1) is an error.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from fastdl.errors import DataError, DtypeError, NonFiniteError, ShapeError
 from fastdl.shapes import array
 from fastdl.typing import ArrayLike
 
-_LIGHTEST = 1e-100  # weight of an example that counts
+_LIGHTEST = 1e-100  # the smallest weight of an example, besides 0
 
 
 def as_labels(
     y_true: ArrayLike, y_pred: ArrayLike, classes: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, int | None]:
-    """Return both as labels (m,), and the number of classes where it is known.
+    """Return both as labels (m,), and the number of classes if it is known.
 
     Raises
     ------
     ShapeError, DtypeError, DataError, NonFiniteError
-        For arrays that do not fit, labels that are not integers or out of range, or NaN
-        among the scores.
+        For arrays that do not fit, labels that are not integers or are out of range, or
+        NaN among the scores.
     """
     given = {"y_true": y_true, "y_pred": y_pred}
     arrays = {name: array(each, name) for name, each in given.items()}
@@ -60,7 +60,7 @@ def _as_labels(labels: np.ndarray, name: str) -> np.ndarray:
         raise ShapeError(
             f"{name} needs labels (m,) or rows (m, classes), got shape {labels.shape}"
         )
-    if labels.dtype.kind not in "biu" and labels.size:  # an empty list is of floats
+    if labels.dtype.kind not in "biu" and labels.size:  # an empty list becomes floats
         raise DtypeError(
             f"{name} needs integer labels, got {labels.dtype} of shape {labels.shape}; "
             "scores need rows (m, classes)"
@@ -96,15 +96,15 @@ def check_range(labels: np.ndarray, classes: int, name: str) -> None:
 def weights_of(
     sample_weight: ArrayLike | None, m: int, operation: str
 ) -> np.ndarray | None:
-    """Return the weights of m examples as float64 (m,); None when there are none.
+    """Return the weights of m examples as float64 (m,); None if there are none.
 
     An example of weight 0 counts as if it were not there.
 
     Raises
     ------
     ShapeError, DtypeError, DataError
-        They are no list of m numbers, or one is negative, NaN, infinite, or so large or
-        small that sums of them would be.
+        They are not m numbers, or one is negative, NaN, infinite, or so large or small
+        that sums might overflow or vanish.
     """
     if sample_weight is None:
         return None

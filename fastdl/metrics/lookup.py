@@ -1,4 +1,4 @@
-"""Metrics by name, by function, or as they are."""
+"""Metrics given by name, as functions, or as they are."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OF_FUNCTION: dict[Callable, Callable[..., Metric]] = {
     regression.mean_absolute_error: regression.MeanAbsoluteError,
     regression.mean_squared_error: regression.MeanSquaredError,
     regression.r2_score: regression.R2Score,
-    # Models give logits.
+    # Models return logits.
     ranking.roc_auc: partial(ranking.RocAuc, logits=True),
     ranking.average_precision: partial(ranking.AveragePrecision, logits=True),
     calibration.calibration_error: partial(calibration.CalibrationError, logits=True),
@@ -49,21 +49,21 @@ _BY_NAME = {function.__name__: made for function, made in _OF_FUNCTION.items()}
 
 
 def as_metric(given: MetricLike) -> Metric:
-    """Return a metric that has seen nothing yet.
+    """Return a metric that has not seen anything yet.
 
     Parameters
     ----------
     given : str, Metric or callable
         A name; a metric, which is copied; a function of `fastdl.metrics`, or a
-        ``functools.partial`` of it, which becomes the metric of that name; any other
-        function of (y_true, y_pred), which becomes a `MeanOf`. By name or function
-        y_pred are taken for logits where that matters, since models give them;
-        ``partial(metrics.calibration_error, logits=False)`` says otherwise.
+        ``functools.partial`` of one, which becomes the metric of that name; any other
+        function of (y_true, y_pred), which becomes a `MeanOf`. A metric given by name
+        or function takes y_pred for logits where it matters, since models return them;
+        ``partial(metrics.calibration_error, logits=False)`` changes that.
 
     Raises
     ------
     ArgumentError
-        The name is unknown, or it is neither of these.
+        The name is unknown, or it is none of these.
     """
     if isinstance(given, str):
         if given not in _BY_NAME:

@@ -22,10 +22,10 @@ class Metric(ABC):
 
     It keeps what adds up, such as counts, and computes the value at the end: the F1 of
     a whole set is not the mean of the F1 of its batches. However the examples are cut
-    into batches, and in whatever order those are merged, the result is the same, but
-    for the rounding of sums of real numbers. Those of `fastdl.metrics` also take
-    weights, ``update(y_true, y_pred, sample_weight)``. One of your own, for
-    `fastdl.Trainer`, has these four methods ::
+    into batches, and in whatever order these are merged, the result is the same, up to
+    the rounding of floating-point sums. Those of `fastdl.metrics` also take weights,
+    ``update(y_true, y_pred, sample_weight)``. To write your own for `fastdl.Trainer`,
+    define these four methods ::
 
         class Worst(metrics.Metric):
             def __init__(self):
@@ -46,24 +46,24 @@ class Metric(ABC):
 
     @property
     def name(self) -> str:
-        """What it is called in the history and in messages; the class by default."""
+        """Its name in the history and in messages; by default that of the class."""
         return type(self).__name__
 
     @abstractmethod
     def update(self, y_true: np.ndarray, y_pred: np.ndarray) -> None:
-        """Add a batch: labels or targets, and what a model gives for them."""
+        """Add a batch: labels or targets, and the model's outputs for them."""
 
     @abstractmethod
     def merge(self: M, other: M) -> None:
-        """Add all that another metric of the same kind has gathered."""
+        """Add everything that another metric of the same kind has gathered."""
 
     @abstractmethod
     def result(self) -> float | np.ndarray:
-        """Return the value over all examples so far; DataError when there are none."""
+        """Return the value over all examples so far; DataError if there are none."""
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget all."""
+        """Forget everything."""
 
     def fresh(self) -> Metric:
         """Return a metric of the same kind that has seen nothing."""
@@ -76,7 +76,7 @@ class Metric(ABC):
         return ()
 
     def _check_kind(self, other: Metric) -> None:
-        """Raise ArgumentError unless `other` counts the same."""
+        """Raise ArgumentError unless `other` counts the same thing."""
         if type(other) is not type(self) or other._settings() != self._settings():
             raise ArgumentError(
                 f"{self.name}: merge needs another {self.name}, got "
@@ -85,7 +85,7 @@ class Metric(ABC):
 
 
 class Weighted(Protocol[R]):
-    """A metric whose examples may have weights, as those of this package."""
+    """A metric that takes weights, as those of this package do."""
 
     def update(
         self,
@@ -105,19 +105,19 @@ def after_all(
     y_pred: ArrayLike,
     sample_weight: ArrayLike | None = None,
 ) -> R:
-    """Return the result of a metric that takes weights after a single batch."""
+    """Return the result of a metric after a single batch."""
     metric.update(y_true, y_pred, sample_weight)
     return metric.result()
 
 
 def check_examples(total: float, name: str) -> None:
-    """Raise DataError when the number of examples, or of their weights, is 0."""
+    """Raise DataError if the number of examples, or the sum of their weights, is 0."""
     if not total:
         raise DataError(f"{name}: no examples yet, or none of a weight above 0")
 
 
 class Mean:
-    """The mean over all examples of a value known per batch, such as the loss."""
+    """The mean over all examples of a value known for each batch, such as the loss."""
 
     def __init__(self) -> None:
         self.reset()
@@ -128,7 +128,7 @@ class Mean:
         return self._count
 
     def update(self, value: float, count: float = 1) -> None:
-        """Add the mean ``value`` of ``count`` examples, or of such a weight."""
+        """Add the mean ``value`` of ``count`` examples (or of that total weight)."""
         self._sum += float(value) * float(count)
         self._count += float(count)
 
@@ -144,12 +144,12 @@ class Mean:
         return self._sum / self._count
 
     def reset(self) -> None:
-        """Forget all."""
+        """Forget everything."""
         self._sum = self._count = 0.0
 
 
 class MeanOf(Metric):
-    """A function of a batch, taken for a mean over its examples.
+    """A function of a batch, taken to be a mean over its examples.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ class MeanOf(Metric):
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     def update(self, y_true: np.ndarray, y_pred: np.ndarray) -> None:
-        """Add a batch; ArgumentError unless the function gives a number."""
+        """Add a batch; ArgumentError unless the function returns a number."""
         value = self.function(y_true, y_pred)
         if np.ndim(value) > 0 or value is None:
             raise ArgumentError(f"{self.name} must give one number, got {value!r:.60}")
@@ -183,7 +183,7 @@ class MeanOf(Metric):
         return self._mean.result()
 
     def reset(self) -> None:
-        """Forget all."""
+        """Forget everything."""
         self._mean.reset()
 
     def fresh(self) -> MeanOf:
@@ -194,10 +194,10 @@ class MeanOf(Metric):
         return (self.function,)
 
     def is_a_mean(self, y_true: np.ndarray, y_pred: np.ndarray) -> bool:
-        """Whether the value of a batch is the mean of those of its two halves.
+        """Whether the value for a batch is the mean of those for its two halves.
 
-        True also where that can't be told: for a batch of one, or for a function that
-        takes no half of it.
+        Also True if that cannot be decided: for a batch of one, or if the function
+        raises for a half.
         """
         half = len(y_true) // 2
         if not half:

@@ -1,9 +1,9 @@
-"""Metrics of examples that may have several labels, or none (S27).
+"""Metrics for examples that may have several labels, or none (S27).
 
-Everywhere, ``y_true`` is rows of 0 and 1, (m, labels), or (m,) when there is one label.
-``y_pred`` has the same shape: answers 0 and 1 as integers or bools; or scores, which
-mean yes from a threshold on: 0 for logits, 0.5 for probabilities, one number or one for
-each label (such as `fastdl.metrics.choose_threshold` finds). Where a ratio is 0 / 0 it
+Everywhere, ``y_true`` is rows of 0 and 1, (m, labels), or (m,) for a single label.
+``y_pred`` has the same shape. It holds answers, 0 and 1 as integers or bools, or
+scores, which mean yes if they reach a threshold: 0 for logits, 0.5 for probabilities,
+or one number for each label (`fastdl.metrics.choose_threshold` finds it). A ratio 0 / 0
 counts as 0.
 """
 
@@ -34,7 +34,7 @@ def as_answers(
     Raises
     ------
     ShapeError, DtypeError, DataError, NonFiniteError, ArgumentError
-        Arrays that do not fit, labels other than 0 and 1, NaN among the scores, or
+        For arrays that do not fit, labels other than 0 and 1, NaN among the scores, or
         scores without a threshold.
     """
     true = array(y_true, f"{operation}: y_true")
@@ -66,7 +66,7 @@ def as_answers(
 
 
 class _ByLabel(Metric):
-    """Counts by label; exact, but for weights of examples.
+    """Counts by label; exact, unless the examples have weights.
 
     Parameters
     ----------
@@ -104,13 +104,13 @@ class _ByLabel(Metric):
             self._add(weight.sum(), np.stack([c @ weight for c in columns], axis=1))
 
     def merge(self, other: _ByLabel) -> None:
-        """Add all examples that another metric of the same kind has seen."""
+        """Add all the examples that another metric of the same kind has seen."""
         self._check_kind(other)
         if other._counts is not None:
             self._add(other._total, other._counts)
 
     def reset(self) -> None:
-        """Forget all."""
+        """Forget everything."""
         self._total: float = 0
         self._counts: np.ndarray | None = None  # (labels, 3): right, predicted, actual
 
@@ -173,7 +173,7 @@ class _Ratio(_ByLabel):
 
     @property
     def name(self) -> str:
-        """Such as "multilabel_f1"; with another average "micro_multilabel_f1"."""
+        """Such as "multilabel_f1", or "micro_multilabel_f1" for another average."""
         if self.average in ("macro", None):
             return self._word
         return f"{self.average}_{self._word}"
@@ -189,21 +189,21 @@ class _Ratio(_ByLabel):
 
 
 class MultilabelPrecision(_Ratio):
-    """`fastdl.metrics.multilabel_precision` over batches; by default of all alike."""
+    """`fastdl.metrics.multilabel_precision` over batches; by default the mean."""
 
     _word = "multilabel_precision"
     _parts = staticmethod(Precision._parts)
 
 
 class MultilabelRecall(_Ratio):
-    """`fastdl.metrics.multilabel_recall` over batches; by default of all alike."""
+    """`fastdl.metrics.multilabel_recall` over batches; by default the mean."""
 
     _word = "multilabel_recall"
     _parts = staticmethod(Recall._parts)
 
 
 class MultilabelF1(_Ratio):
-    """`fastdl.metrics.multilabel_f1` over batches; by default of all labels alike."""
+    """`fastdl.metrics.multilabel_f1` over batches; by default the mean."""
 
     _word = "multilabel_f1"
     _parts = staticmethod(F1._parts)
@@ -239,7 +239,7 @@ def multilabel_precision(
     threshold: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float | np.ndarray:
-    """Return the share of right answers among those of yes, for each label.
+    """Return the share of the answers "yes" that are right, for each label.
 
     tp / (tp + fp).
 
@@ -248,10 +248,10 @@ def multilabel_precision(
     y_true, y_pred : array_like, (m, labels)
         Labels, and answers or scores, see `fastdl.metrics.multilabel`; m >= 1.
     average : {None, "macro", "micro", "weighted"}
-        None: one value for each label. "macro": their mean. "micro": from the counts of
-        all labels together. "weighted": their mean, weighted by how often each holds.
+        None: one value for each label. "macro": their mean. "micro": from the pooled
+        counts of all labels. "weighted": their mean weighted by how often each holds.
     threshold : float or array_like (labels,), optional
-        From which score on the answer is yes. None: the answers are given.
+        The lowest score that means yes. None: y_pred holds answers.
     sample_weight : array_like, (m,), optional
         As in `fastdl.metrics.accuracy`.
 
@@ -263,10 +263,10 @@ def multilabel_precision(
     Raises
     ------
     ArgumentError
-        For an unknown average, or a threshold that is no number.
+        For an unknown average, or a threshold that is not a number.
     ShapeError, DtypeError, DataError, NonFiniteError
         For arrays that do not fit, labels other than 0 and 1, scores without a
-        threshold, no example (or none of a weight above 0), a negative weight, or NaN.
+        threshold, no example (or none of weight above 0), a negative weight, or NaN.
     """
     metric = MultilabelPrecision(average, threshold)
     return after_all(metric, y_true, y_pred, sample_weight)
@@ -281,7 +281,7 @@ def multilabel_recall(
 ) -> float | np.ndarray:
     """Return the share of the examples of a label that were found, for each label.
 
-    tp / (tp + fn). Parameters, result and errors as `multilabel_precision`.
+    tp / (tp + fn). Parameters, result and errors as in `multilabel_precision`.
     """
     return after_all(
         MultilabelRecall(average, threshold), y_true, y_pred, sample_weight
@@ -297,7 +297,7 @@ def multilabel_f1(
 ) -> float | np.ndarray:
     """Return the harmonic mean of precision and recall, for each label.
 
-    2 tp / (2 tp + fp + fn). Parameters, result and errors as `multilabel_precision`.
+    2 tp / (2 tp + fp + fn). Parameters, result and errors as in `multilabel_precision`.
     """
     return after_all(MultilabelF1(average, threshold), y_true, y_pred, sample_weight)
 
@@ -308,9 +308,9 @@ def subset_accuracy(
     threshold: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Return the share of the examples of which all labels are right, in [0, 1].
+    """Return the share of examples whose labels are all right, in [0, 1].
 
-    Parameters and errors as `multilabel_precision`.
+    Parameters and errors as in `multilabel_precision`.
     """
     return after_all(SubsetAccuracy(threshold), y_true, y_pred, sample_weight)
 
@@ -323,7 +323,7 @@ def hamming_loss(
 ) -> float:
     """Return the share of all answers that are wrong, in [0, 1].
 
-    Parameters and errors as `multilabel_precision`.
+    Parameters and errors as in `multilabel_precision`.
     """
     return float(after_all(HammingLoss(threshold), y_true, y_pred, sample_weight))
 

@@ -1,8 +1,8 @@
-"""How well scores separate yes from no, at all thresholds at once (S27).
+"""How well scores separate yes from no, over all thresholds (S27).
 
-The ROC curve, precision against recall, and the areas under them. Examples of equal
-scores are on the same side of any threshold. See `fastdl.metrics.scores` for the forms
-of the arguments.
+The ROC curve, precision against recall, and the areas under them. Examples with equal
+scores are on the same side of any threshold. See `fastdl.metrics.scores` for the
+arguments.
 
 Sources: Fawcett (2006, "An introduction to ROC analysis"); Manning, Raghavan & Schütze,
 *Introduction to Information Retrieval*, chapter 8, for average precision.
@@ -23,14 +23,14 @@ from fastdl.typing import ArrayLike
 
 
 class RocCurve(NamedTuple):
-    """What a threshold lets through; each (points,), from (0, 0) to (1, 1).
+    """What a threshold lets through; arrays (points,), from (0, 0) to (1, 1).
 
     Attributes
     ----------
     false_positive_rate, true_positive_rate : ndarray of float64
-        Of the examples with a score of at least the threshold.
+        Of the examples whose score is at least the threshold.
     thresholds : ndarray of float64
-        Infinity, then each score once, falling.
+        Infinity, then each distinct score, falling.
     """
 
     false_positive_rate: np.ndarray
@@ -39,7 +39,7 @@ class RocCurve(NamedTuple):
 
     @property
     def area(self) -> float:
-        """The area under the curve, as `roc_auc`."""
+        """The area under the curve, equal to `roc_auc`."""
         wide = np.diff(self.false_positive_rate)
         high = self.true_positive_rate[1:] + self.true_positive_rate[:-1]
         return float(wide @ high / 2)
@@ -51,10 +51,10 @@ class PrecisionRecallCurve(NamedTuple):
     Attributes
     ----------
     precision, recall : ndarray of float64, (thresholds + 1,)
-        Of the examples with a score of at least the threshold; at the end 1 and 0, for
-        a threshold above all scores.
+        Of the examples whose score is at least the threshold; finally 1 and 0, for a
+        threshold above all scores.
     thresholds : ndarray of float64, (thresholds,)
-        Each score once, rising.
+        Each distinct score, rising.
     """
 
     precision: np.ndarray
@@ -70,7 +70,7 @@ class RocAuc(Scored):
     average : {"macro", "micro", "weighted", None}
         As in `fastdl.metrics.roc_auc`.
     logits : bool
-        Whether rows of classes are logits, as models give them, or probabilities.
+        Whether rows of classes are logits, as models return them, or probabilities.
     """
 
     _word = "roc_auc"
@@ -82,7 +82,7 @@ class RocAuc(Scored):
         if not (true[-1] and false[-1]):
             return math.nan
         wide = np.diff(false, prepend=0)
-        high = true + np.concatenate([[0], true[:-1]])  # twice that in the middle
+        high = true + np.concatenate([[0], true[:-1]])  # twice the mean height
         return float(wide @ high / (2 * true[-1] * false[-1]))
 
 
@@ -94,7 +94,7 @@ class AveragePrecision(Scored):
     average : {"macro", "micro", "weighted", None}
         As in `fastdl.metrics.roc_auc`.
     logits : bool
-        Whether rows of classes are logits, as models give them, or probabilities.
+        Whether rows of classes are logits, as models return them, or probabilities.
     """
 
     _word = "average_precision"
@@ -117,17 +117,17 @@ def roc_auc(
 ) -> float | np.ndarray:
     """Return the area under the ROC curve, in [0, 1].
 
-    The probability that an example of yes has a higher score than one of no; equal
-    scores count half. 0.5 is chance.
+    It is the probability that a positive example has a higher score than a negative
+    one; equal scores count half. 0.5 is chance.
 
     Parameters
     ----------
     y_true, y_pred : array_like
         Labels and scores, see `fastdl.metrics.scores`; m >= 1.
     average : {"macro", "micro", "weighted", None}
-        With several labels or classes: the mean of their values; the value of all
-        answers taken together; the mean weighted by how often each label holds; or
-        None, one value for each.
+        With several labels or classes: the mean of their values; the value for all
+        answers pooled; the mean weighted by how often each label holds; or, for None,
+        one value for each.
     logits : bool
         Whether rows of classes are logits.
     sample_weight : array_like, (m,), optional
@@ -136,14 +136,15 @@ def roc_auc(
     Returns
     -------
     float, or ndarray of float64 (labels,)
-        NaN where there is no yes, or no no; and so is a macro average of such.
+        NaN for a label without positive or without negative examples; then a macro
+        average is NaN too.
 
     Raises
     ------
     ArgumentError
         For an unknown average.
     ShapeError, DtypeError, DataError, NonFiniteError
-        For arrays that do not fit, labels other than 0 and 1, no example (or none of a
+        For arrays that do not fit, labels other than 0 and 1, no example (or none of
         weight above 0), a negative weight, or NaN among the scores.
     """
     return after_all(RocAuc(average, logits), y_true, y_pred, sample_weight)
@@ -156,11 +157,11 @@ def average_precision(
     logits: bool = False,
     sample_weight: ArrayLike | None = None,
 ) -> float | np.ndarray:
-    """Return the mean of the precision at each example of yes, in [0, 1].
+    """Return the mean of the precision at each positive example, in [0, 1].
 
-    The precision at each threshold, weighted by the gain in recall: the area under the
-    steps of precision against recall, without interpolation. NaN where there is no yes.
-    Parameters, result and errors as `roc_auc`.
+    It is the precision at each threshold weighted by the gain in recall: the area under
+    the steps of precision against recall, without interpolation. NaN without positive
+    examples. Parameters, result and errors as in `roc_auc`.
     """
     return after_all(AveragePrecision(average, logits), y_true, y_pred, sample_weight)
 
@@ -173,16 +174,16 @@ def roc_curve(
     Parameters
     ----------
     y_true, y_pred : array_like
-        Labels 0 and 1, both of them, with scores (m,), or rows (m, 2).
+        Labels 0 and 1, both of which occur, with scores (m,) or rows (m, 2).
     sample_weight : array_like, (m,), optional
         As in `fastdl.metrics.accuracy`.
 
     Raises
     ------
     DataError
-        There is one class only: there is no curve.
+        There is only one class, so there is no curve.
     ShapeError, DtypeError, NonFiniteError
-        As `roc_auc`.
+        As in `roc_auc`.
     """
     true, false, thresholds = _of_one(y_true, y_pred, sample_weight, "roc_curve")
     if not (true[-1] and false[-1]):
@@ -199,14 +200,14 @@ def precision_recall_curve(
 ) -> PrecisionRecallCurve:
     """Return precision and recall at all thresholds.
 
-    Parameters as `roc_curve`.
+    Parameters as in `roc_curve`.
 
     Raises
     ------
     DataError
-        There is no example of class 1, so no recall.
+        There is no example of class 1, so recall is undefined.
     ShapeError, DtypeError, NonFiniteError
-        As `roc_auc`.
+        As in `roc_auc`.
     """
     return curve_of(y_true, y_pred, sample_weight, "precision_recall_curve")
 
@@ -217,7 +218,7 @@ def curve_of(
     sample_weight: ArrayLike | None,
     operation: str,
 ) -> PrecisionRecallCurve:
-    """Return that curve for an operation, which errors name."""
+    """Return the curve of precision and recall; errors name the operation."""
     true, false, thresholds = _of_one(y_true, y_pred, sample_weight, operation)
     if not true[-1]:
         raise DataError(f"{operation}: needs examples of class 1, there is none")
@@ -234,7 +235,7 @@ def _of_one(
     sample_weight: ArrayLike | None,
     operation: str,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what `_let_through` does for the only label there is."""
+    """Return what `_let_through` returns, for the only label there is."""
     yes, scores = as_scores(y_true, y_pred, operation)
     if yes.shape[1] != 1:
         raise ShapeError(
@@ -253,12 +254,12 @@ def _of_one(
 def _let_through(
     yes: np.ndarray, scores: np.ndarray, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Count how many of yes and of no have at least each score, the highest first.
+    """Count the positive and negative examples with at least each score, falling.
 
     Returns
     -------
     true, false, thresholds : ndarray, (distinct scores,)
-        Sums of weights are taken in one order, however the examples came.
+        Weights are summed in a fixed order, whatever the order of the examples.
     """
     scores = scores.astype(np.float64)
     if weight is None:
@@ -270,5 +271,5 @@ def _let_through(
         true = np.cumsum(np.where(yes, weight, 0)[order])
         false = np.cumsum(np.where(yes, 0, weight)[order])
     scores = scores[order]
-    last = np.append(scores[1:] != scores[:-1], True)  # of equal scores
+    last = np.append(scores[1:] != scores[:-1], True)  # of each run of equal scores
     return true[last], false[last], scores[last]

@@ -1,10 +1,10 @@
 """How far numbers are from their targets: mean absolute and squared error, R2 (S27).
 
 Everywhere, ``y_true`` and ``y_pred`` are numbers of the same shape: (m,), (m, outputs),
-or more axes for each example, such as pictures; (m,) against (m, 1) is an error. Sums
-are kept in float64, and merged by the formula of Chan, Golub & LeVeque (1979,
-"Updating formulae and a pairwise algorithm for computing sample variances"), which
-loses nothing where the targets vary little around a large mean.
+or with more axes, such as pictures; (m,) against (m, 1) is an error. Sums are kept in
+float64 and merged by the formula of Chan, Golub & LeVeque (1979, "Updating formulae and
+a pairwise algorithm for computing sample variances"), which stays accurate if the
+targets vary little around a large mean.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class _Regression(Metric):
             self._add(len(weight), weight.sum(), *sums)
 
     def merge(self, other: _Regression) -> None:
-        """Add all examples that another metric of the same kind has seen."""
+        """Add all the examples that another metric of the same kind has seen."""
         self._check_kind(other)
         if other._shape is not None:
             self._see(other._shape)
@@ -86,7 +86,7 @@ class _Regression(Metric):
             self._add(other._count, other._weight, *other._parts)
 
     def reset(self) -> None:
-        """Forget all."""
+        """Forget everything."""
         self._shape: tuple[int, ...] | None = None  # of one target
         self._count = 0
         self._weight = 0.0
@@ -101,7 +101,7 @@ class _Regression(Metric):
         self._shape = shape
 
     def _add(self, count: int, weight: float, *parts: np.ndarray) -> None:
-        """Add the sums of other examples, whose weights have the sum `weight`."""
+        """Add the sums over other examples, whose weights add up to `weight`."""
         if self._count:
             parts = self._together(self._weight, self._parts, weight, parts)
         self._count += count
@@ -112,12 +112,12 @@ class _Regression(Metric):
     def _sums(
         self, true: np.ndarray, pred: np.ndarray, weight: np.ndarray
     ) -> tuple[np.ndarray, ...]:
-        """Return what is kept of examples (b, outputs), each (outputs,)."""
+        """Return what to keep of examples (b, outputs), each array (outputs,)."""
 
     def _together(
         self, weight: float, parts: tuple, more: float, others: tuple
     ) -> tuple[np.ndarray, ...]:
-        """Return what is kept of two sets of examples."""
+        """Merge what was kept of two sets of examples."""
         return tuple(one + other for one, other in zip(parts, others, strict=True))
 
     @abstractmethod
@@ -179,8 +179,8 @@ class R2Score(_Regression):
     def _sums(
         self, true: np.ndarray, pred: np.ndarray, weight: np.ndarray
     ) -> tuple[np.ndarray, ...]:
-        # The mean is kept as its distance from a target: rounded to the accuracy of
-        # the spread, not of the targets, and exact where they are all equal.
+        # The mean is kept as its distance from a target: then its rounding error is
+        # relative to the spread, not to the targets, and 0 if these are all equal.
         origin = true[0]
         offset = weight @ (true - origin) / weight.sum()
         apart = (true - origin) - offset
@@ -204,7 +204,7 @@ class R2Score(_Regression):
         residual, _, _, total = self._parts
         if self._count < 2:
             return np.full_like(total, np.nan)
-        each = np.where(residual == 0, 1.0, 0.0)  # of targets that do not vary
+        each = np.where(residual == 0, 1.0, 0.0)  # for targets that do not vary
         ratio = np.divide(residual, total, out=each.copy(), where=total > 0)
         return np.where(total > 0, 1 - ratio, each)
 
@@ -221,9 +221,9 @@ def mean_absolute_error(
     average: str | None = "uniform",
     sample_weight: ArrayLike | None = None,
 ) -> float | np.ndarray:
-    """Return the mean distance of y_true and y_pred, in the unit of y.
+    """Return the mean distance between y_true and y_pred, in the unit of y.
 
-    Parameters, result and errors as `mean_squared_error`.
+    Parameters, result and errors as in `mean_squared_error`.
     """
     return after_all(MeanAbsoluteError(average), y_true, y_pred, sample_weight)
 
@@ -243,7 +243,7 @@ def mean_squared_error(
     average : {"uniform", None}
         "uniform": the mean over all outputs of an example. None: one value for each.
     sample_weight : array_like, (m,), optional
-        How much each example counts, >= 0; one of weight 0 counts as absent.
+        How much each example counts, >= 0; weight 0 is the same as leaving it out.
 
     Returns
     -------
@@ -252,8 +252,8 @@ def mean_squared_error(
     Raises
     ------
     ShapeError, DtypeError, NonFiniteError, DataError, ArgumentError
-        For arrays that do not fit, or are no numbers; a NaN or an infinity; no example
-        (or none of a weight above 0); a negative weight; an unknown average.
+        For arrays that do not fit or are not numeric; a NaN or an infinity; no example
+        (or none of weight above 0); a negative weight; an unknown average.
     """
     return after_all(MeanSquaredError(average), y_true, y_pred, sample_weight)
 
@@ -269,17 +269,17 @@ def r2_score(
     .. math:: R^2 = 1 - \frac{\sum w (y - \hat y)^2}{\sum w (y - \bar y)^2}
 
     1 is perfect, 0 is no better than the mean of the targets, and there is no lower
-    end. Where all targets are equal it is 1 when all predictions are right, else 0.
-    Of fewer than two examples it is not defined: NaN.
+    bound. If all targets are equal it is 1 if all predictions are right, else 0. For
+    fewer than two examples it is undefined: NaN.
 
-    Parameters, result and errors as `mean_squared_error`; with average="variance" the
-    outputs count by how much their targets vary.
+    Parameters, result and errors as in `mean_squared_error`; with average="variance"
+    outputs are weighted by the variance of their targets.
     """
     return after_all(R2Score(average), y_true, y_pred, sample_weight)
 
 
 def _finite(values: ArrayLike, name: str) -> np.ndarray:
-    """Return finite numbers of examples as float64."""
+    """Return the numbers of all examples as float64; raise unless they are finite."""
     numbers = array(values, name)
     if not numbers.ndim:
         raise ShapeError(f"{name} needs one target for each example, got one number")

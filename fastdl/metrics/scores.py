@@ -1,18 +1,18 @@
-"""Scores of answers that are yes or no, kept as they came.
+"""Scores of yes-or-no answers, all of which are kept.
 
-Whatever depends on the order of all scores needs all of them: no sum of fixed size
-would do. An example takes 4 or 8 bytes a score, and 1 a label.
+A metric that depends on the order of the scores needs all of them: no sums of fixed
+size would do. An example takes 4 or 8 bytes per score, and 1 per label.
 
 Everywhere, ``y_true`` and ``y_pred`` are one of
 
 - labels 0 or 1, (m,) or (m, 1), with one score each, of the same shape, or with rows
   (m, 2), the probabilities of both classes;
-- labels of three classes or more, (m,), with rows (m, classes), the probabilities:
-  each class against all others;
-- rows of 0 and 1, (m, labels), of which several may hold, with scores (m, labels).
+- labels of three or more classes, (m,), with rows (m, classes) of probabilities: each
+  class is compared with all others;
+- rows of 0 and 1, (m, labels), several of which may be 1, with scores (m, labels).
 
-A higher score means yes. It may be any number, such as a probability or a logit; the
-rows of classes are compared between examples, so logits of them have to be made
+A higher score means yes. It may be any number, such as a probability or a logit. Scores
+in rows of classes are compared between examples, so logits there must be converted to
 probabilities: ``logits=True``.
 """
 
@@ -40,7 +40,7 @@ def as_scores(
     Raises
     ------
     ShapeError, DtypeError, DataError, NonFiniteError
-        Arrays that do not fit, labels that are neither, or NaN among the scores.
+        For arrays that do not fit, invalid labels, or NaN among the scores.
     """
     true = array(y_true, f"{operation}: y_true")
     scores = array(y_pred, f"{operation}: y_pred")
@@ -82,7 +82,7 @@ def _of_classes(
 ) -> tuple[np.ndarray, np.ndarray]:
     if logits:
         scores = _logits(scores)
-    if classes == 2:  # the same order as that of its probability, without rounding
+    if classes == 2:  # ordered as the probability, without its rounding
         score = scores[:, 1] - scores[:, 0] if logits else scores[:, 1]
         return (labels == 1)[:, np.newaxis], score[:, np.newaxis]
     yes = labels[:, np.newaxis] == np.arange(classes)
@@ -90,7 +90,7 @@ def _of_classes(
 
 
 def _logits(scores: np.ndarray) -> np.ndarray:
-    """Return rows of logits as float64, of which differences can be taken."""
+    """Return rows of logits as float64; raise if differences would not be finite."""
     logits = scores.astype(np.float64)
     highest = logits.max(axis=1)
     if not np.isfinite(highest).all():
@@ -109,7 +109,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 class Scored(Metric):
-    """What is computed from all scores, for each label by itself.
+    """A metric computed from all scores, for each label by itself.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class Scored(Metric):
 
     @property
     def name(self) -> str:
-        """Such as "roc_auc"; with another average than "macro", "micro_roc_auc"."""
+        """Such as "roc_auc", or "micro_roc_auc" for an average other than "macro"."""
         if self.average in ("macro", None):
             return self._word
         return f"{self.average}_{self._word}"
@@ -149,18 +149,18 @@ class Scored(Metric):
         if weight is not None:
             counted = weight > 0
             yes, scores, weight = yes[counted], scores[counted], weight[counted]
-        # Copies: a model may write its next outputs into the same array.
+        # Copies, since a model may write its next outputs into the same array.
         self._kept.append((yes.copy(), scores.copy(), weight))
 
     def merge(self, other: Scored) -> None:
-        """Add all examples that another metric of the same kind has seen."""
+        """Add all the examples that another metric of the same kind has seen."""
         self._check_kind(other)
         for yes, _, _ in other._kept[:1]:
             self._check_width(yes.shape[1])
         self._kept += other._kept
 
     def reset(self) -> None:
-        """Forget all."""
+        """Forget everything."""
         self._kept: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
 
     def _check_width(self, labels: int) -> None:
@@ -173,7 +173,7 @@ class Scored(Metric):
     def result(self) -> float | np.ndarray:
         """Return the value, averaged or by label; DataError without examples.
 
-        NaN where it is not defined for one of the labels.
+        NaN if it is undefined for one of the labels.
         """
         check_examples(sum(len(yes) for yes, _, _ in self._kept), self.name)
         yes = np.concatenate([yes for yes, _, _ in self._kept])
@@ -196,7 +196,7 @@ class Scored(Metric):
         if self.average == "macro":
             return float(each.mean())
         positive = yes.sum(axis=0) if weight is None else weight @ yes
-        # Labels without weight do not count, though their value is not defined.
+        # Labels without weight do not count, even though their value is undefined.
         occurs = positive > 0
         if not occurs.any():
             return float("nan")

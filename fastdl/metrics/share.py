@@ -16,7 +16,7 @@ from fastdl.typing import ArrayLike
 class Share(Metric):
     """The share of the examples that count; exact, since it keeps two integers.
 
-    With weights of examples it is their sums that are kept.
+    If the examples have weights it keeps their sums instead.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Share(Metric):
     ) -> None:
         """Add a batch: labels (b,) or rows (b, classes), and weights (b,).
 
-        An empty one adds nothing.
+        An empty batch adds nothing.
         """
         counted = self._counted(y_true, y_pred)
         weight = weights_of(sample_weight, len(counted), self.name)
@@ -46,7 +46,7 @@ class Share(Metric):
             self._total += float(weight.sum())
 
     def merge(self, other: Share) -> None:
-        """Add all examples that another metric of the same kind has seen."""
+        """Add all the examples that another metric of the same kind has seen."""
         self._check_kind(other)
         self._count += other._count
         self._total += other._total
@@ -57,7 +57,7 @@ class Share(Metric):
         return self._count / self._total
 
     def reset(self) -> None:
-        """Forget all."""
+        """Forget everything."""
         self._count: float = 0
         self._total: float = 0
 

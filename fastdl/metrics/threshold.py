@@ -1,4 +1,4 @@
-"""The threshold from which a score means yes (S27)."""
+"""The threshold from which on a score means yes (S27)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Threshold(NamedTuple):
     Attributes
     ----------
     threshold : float
-        One of the scores it was chosen on.
+        One of the scores it was chosen from.
     precision, recall : float
-        On these examples.
+        On the same examples.
     """
 
     threshold: float
@@ -41,30 +41,30 @@ def choose_threshold(
     recall: float | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> Threshold:
-    """Choose from which score on the answer is yes, for a wanted precision or recall.
+    """Choose the lowest score that means yes, for a wanted precision or recall.
 
-    Of all thresholds that reach what is wanted the one where the other of the two is
-    highest (of equal ones the highest, which says yes least often). To be called with
-    examples of the dev set: those it is chosen on flatter it.
+    Of all thresholds that reach the one, it is the threshold where the other is highest
+    (if several are equal, the highest threshold). Use examples of the dev set: a
+    threshold looks better on the examples it was chosen on than on new ones.
 
     Parameters
     ----------
     y_true, y_pred : array_like
         Labels 0 and 1 with scores (m,), or rows (m, 2).
     precision, recall : float
-        One of them, in (0, 1].
+        Exactly one of them, in (0, 1].
     sample_weight : array_like, (m,), optional
         As in `fastdl.metrics.accuracy`.
 
     Raises
     ------
     ArgumentError
-        Neither or both are wanted, or the one is out of range.
+        Neither or both are given, or the one is out of range.
     DataError
-        No threshold reaches the precision, the message names the best; or there is no
-        example of class 1.
+        No threshold reaches the precision (the message names the best one), or there is
+        no example of class 1.
     ShapeError, DtypeError, NonFiniteError
-        As `fastdl.metrics.roc_auc`.
+        As in `fastdl.metrics.roc_auc`.
     """
     if (precision is None) == (recall is None):
         raise ArgumentError("choose_threshold: give precision= or recall=, one of them")

@@ -3,39 +3,25 @@
 Each is a function that returns a `fastdl.nn.Module` with its input size open.
 """
 
-from fastdl.models.blocks import conv_block, dense_block
-from fastdl.models.convnet import convnet, deep_convnet, s41, strided_convnet
-from fastdl.models.dense import logistic, mlp
-from fastdl.models.digits_convnet import digits_convnet
-from fastdl.models.lenet5 import lenet5
-from fastdl.models.registry import create, names, register
-from fastdl.models.resnet import (
-    ResidualBlock,
-    resnet18,
-    resnet20,
-    resnet32,
-    resnet34,
-)
-from fastdl.models.signs_convnet import signs_convnet
+from fastdl import exports
+from fastdl.models.blocks import conv_block as conv_block
+from fastdl.models.blocks import dense_block as dense_block
+from fastdl.models.convnet import convnet as convnet
+from fastdl.models.convnet import deep_convnet as deep_convnet
+from fastdl.models.convnet import s41 as s41
+from fastdl.models.convnet import strided_convnet as strided_convnet
+from fastdl.models.dense import logistic as logistic
+from fastdl.models.dense import mlp as mlp
+from fastdl.models.digits_convnet import digits_convnet as digits_convnet
+from fastdl.models.lenet5 import lenet5 as lenet5
+from fastdl.models.registry import create as create
+from fastdl.models.registry import names as names
+from fastdl.models.registry import register as register
+from fastdl.models.resnet import ResidualBlock as ResidualBlock
+from fastdl.models.resnet import resnet18 as resnet18
+from fastdl.models.resnet import resnet20 as resnet20
+from fastdl.models.resnet import resnet32 as resnet32
+from fastdl.models.resnet import resnet34 as resnet34
+from fastdl.models.signs_convnet import signs_convnet as signs_convnet
 
-__all__ = [
-    "ResidualBlock",
-    "conv_block",
-    "convnet",
-    "create",
-    "deep_convnet",
-    "dense_block",
-    "digits_convnet",
-    "lenet5",
-    "logistic",
-    "mlp",
-    "names",
-    "register",
-    "resnet18",
-    "resnet20",
-    "resnet32",
-    "resnet34",
-    "s41",
-    "signs_convnet",
-    "strided_convnet",
-]
+exports.publish(__name__)

@@ -11,7 +11,7 @@ from fastdl.models.registry import register
 
 @register
 def convnet(classes: int = 10, dropout: float = 0.25) -> nn.Sequential:
-    """Two convolutions, two poolings, dropout: the default for small images.
+    """Two convolutions, two poolings and dropout: the default for small images.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def deep_convnet(
 ) -> nn.Sequential:
     """Stages of convolutions with batch norm and ReLU, then one dense layer.
 
-    The plan of VGG (Simonyan, Zisserman 2015) for small images.
+    The architecture of VGG (Simonyan, Zisserman 2015) for small images.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def deep_convnet(
 
 @register
 def strided_convnet(classes: int = 10) -> nn.Sequential:
-    """Two convolutions of stride 2 and a dense layer: five times as quick as `convnet`.
+    """Two convolutions of stride 2 and a dense layer: five times as fast as `convnet`.
 
     Parameters
     ----------

@@ -11,8 +11,9 @@ from fastdl.models.registry import register
 def lenet5(classes: int = 10, padding: int = 2) -> nn.Sequential:
     """LeNet-5 (LeCun et al. 1998, "Gradient-based learning applied to documents").
 
-    As usual today: average pooling without weights, every filter of the second
-    convolution reads all channels, and logits instead of radial basis functions.
+    With the usual simplifications: average pooling has no weights, every filter of the
+    second convolution reads all channels, and the outputs are logits instead of radial
+    basis functions.
     61,706 parameters for one grey channel and 10 classes.
 
     Parameters

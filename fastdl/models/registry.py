@@ -14,9 +14,9 @@ _models: dict[str, Callable[..., Module]] = {}
 
 
 def register(function: F) -> F:
-    """Make a model known by the name of the function that builds it; a decorator.
+    """Register a model under the name of the function that builds it; a decorator.
 
-    The function takes ``classes=`` and leaves the input size open where it can.
+    The function takes ``classes=`` and leaves the input size open if it can.
     """
     _models[function.__name__] = function
     return function
@@ -42,7 +42,7 @@ def create(name: str, classes: int = 10, **options: object) -> Module:
     Returns
     -------
     Module
-        Its input size is open: call ``build(input_shape)`` or give it a batch.
+        Its input size is open: call ``build(input_shape)``, or the model with a batch.
 
     Raises
     ------

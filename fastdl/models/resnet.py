@@ -1,7 +1,7 @@
 """Residual networks for small pictures (He et al. 2015, "Deep residual learning").
 
-All keep the size of a 32 x 32 picture in the first convolution and end in a global
-average; a convolution before a batch norm has no bias.
+In all of them the first convolution keeps the size of a 32 x 32 picture, the last layer
+follows a global average, and a convolution before a batch norm has no bias.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class ResidualBlock(nn.Module):
 
         y = relu(x' + norm2(conv2(relu(norm1(conv1(x))))))
 
-    x' is x where the shapes agree. Elsewhere it is a 1 x 1 convolution of x with batch
-    norm (option B of section 4.1), or, without parameters, every `stride`-th pixel of x
-    followed by channels of zeros (option A). The norms add and apply the activations
-    themselves, so that a hook on one of them sees the result after that.
+    x' is x if the shapes agree. Otherwise it is a 1 x 1 convolution of x with batch
+    norm (option B of section 4.1) or, without parameters, every `stride`-th pixel of x
+    padded with channels of zeros (option A). The norms add the residual and apply the
+    activation themselves, so a hook on one of them sees the result after that.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class ResidualBlock(nn.Module):
     stride : int
         Of the first convolution; 2 halves the image.
     projection : bool
-        Whether the shortcut is a convolution where the shapes differ.
+        Whether the shortcut is a convolution if the shapes differ.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ def _resnet(
 
 @register
 def resnet20(classes: int = 10) -> nn.Sequential:
-    """ResNet-20 for CIFAR-10, with shortcuts without parameters (section 4.2).
+    """ResNet-20 for CIFAR-10, with parameter-free shortcuts (section 4.2).
 
     269,722 parameters for 10 classes; the paper says 0.27 M.
     """
@@ -112,7 +112,7 @@ def resnet20(classes: int = 10) -> nn.Sequential:
 
 @register
 def resnet32(classes: int = 10) -> nn.Sequential:
-    """ResNet-32 for CIFAR-10: 464,154 parameters, in the paper 0.46 M."""
+    """ResNet-32 for CIFAR-10: 464,154 parameters; the paper says 0.46 M."""
     return _resnet(classes, (16, 32, 64), (5, 5, 5), projection=False)
 
 
@@ -120,14 +120,14 @@ def resnet32(classes: int = 10) -> nn.Sequential:
 def resnet18(classes: int = 10) -> nn.Sequential:
     """ResNet-18 (section 4.1) with the first layers of a CIFAR network.
 
-    A 3 x 3 convolution without pooling takes the place of the 7 x 7 one, so that a
-    picture of 32 x 32 pixels reaches the last stage with 4 x 4; shortcuts are
-    projections. 11,173,962 parameters for 10 classes.
+    A 3 x 3 convolution without pooling replaces the 7 x 7 one, so a picture of 32 x 32
+    pixels has 4 x 4 left in the last stage; shortcuts are projections. 11,173,962
+    parameters for 10 classes.
     """
     return _resnet(classes, (64, 128, 256, 512), (2, 2, 2, 2), projection=True)
 
 
 @register
 def resnet34(classes: int = 10) -> nn.Sequential:
-    """ResNet-34 in the form of `resnet18`: 21,282,122 parameters for 10 classes."""
+    """ResNet-34, adapted as `resnet18` is: 21,282,122 parameters for 10 classes."""
     return _resnet(classes, (64, 128, 256, 512), (3, 4, 6, 3), projection=True)

@@ -5,79 +5,51 @@ Names are PyTorch's. Images are (n, h, w, c), filters (kh, kw, c, oc) and dense 
 first call.
 """
 
-from fastdl.nn import init
-from fastdl.nn.activation import (
-    GELU,
-    HardSwish,
-    LeakyReLU,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Tanh,
-)
-from fastdl.nn.batchnorm import BatchNorm1d, BatchNorm2d
-from fastdl.nn.collection import ModuleDict, ModuleList, ParameterDict, ParameterList
-from fastdl.nn.container import Sequential
-from fastdl.nn.conv2d import Conv2d
-from fastdl.nn.dropout import Dropout, Dropout2d
-from fastdl.nn.layernorm import GroupNorm, LayerNorm
-from fastdl.nn.linear import Linear
-from fastdl.nn.loss import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-from fastdl.nn.module import Module
-from fastdl.nn.parameter import Parameter
-from fastdl.nn.pool2d import AvgPool2d, GlobalAvgPool2d, MaxPool2d
-from fastdl.nn.registry import from_config, register, to_config
-from fastdl.nn.regularization import L1, L2, MaxNorm, named_weights
-from fastdl.nn.serialize import load, load_weights, save, save_weights
-from fastdl.nn.shape import Flatten, Identity
-from fastdl.nn.standardize import Standardize
+from fastdl import exports
+from fastdl.nn import init as init
+from fastdl.nn.activation import GELU as GELU
+from fastdl.nn.activation import HardSwish as HardSwish
+from fastdl.nn.activation import LeakyReLU as LeakyReLU
+from fastdl.nn.activation import ReLU as ReLU
+from fastdl.nn.activation import ReLU6 as ReLU6
+from fastdl.nn.activation import Sigmoid as Sigmoid
+from fastdl.nn.activation import SiLU as SiLU
+from fastdl.nn.activation import Softmax as Softmax
+from fastdl.nn.activation import Tanh as Tanh
+from fastdl.nn.batchnorm import BatchNorm1d as BatchNorm1d
+from fastdl.nn.batchnorm import BatchNorm2d as BatchNorm2d
+from fastdl.nn.collection import ModuleDict as ModuleDict
+from fastdl.nn.collection import ModuleList as ModuleList
+from fastdl.nn.collection import ParameterDict as ParameterDict
+from fastdl.nn.collection import ParameterList as ParameterList
+from fastdl.nn.container import Sequential as Sequential
+from fastdl.nn.conv2d import Conv2d as Conv2d
+from fastdl.nn.dropout import Dropout as Dropout
+from fastdl.nn.dropout import Dropout2d as Dropout2d
+from fastdl.nn.layernorm import GroupNorm as GroupNorm
+from fastdl.nn.layernorm import LayerNorm as LayerNorm
+from fastdl.nn.linear import Linear as Linear
+from fastdl.nn.loss import BCEWithLogitsLoss as BCEWithLogitsLoss
+from fastdl.nn.loss import CrossEntropyLoss as CrossEntropyLoss
+from fastdl.nn.loss import MSELoss as MSELoss
+from fastdl.nn.module import Module as Module
+from fastdl.nn.parameter import Parameter as Parameter
+from fastdl.nn.pool2d import AvgPool2d as AvgPool2d
+from fastdl.nn.pool2d import GlobalAvgPool2d as GlobalAvgPool2d
+from fastdl.nn.pool2d import MaxPool2d as MaxPool2d
+from fastdl.nn.registry import from_config as from_config
+from fastdl.nn.registry import register as register
+from fastdl.nn.registry import to_config as to_config
+from fastdl.nn.regularization import L1 as L1
+from fastdl.nn.regularization import L2 as L2
+from fastdl.nn.regularization import MaxNorm as MaxNorm
+from fastdl.nn.regularization import named_weights as named_weights
+from fastdl.nn.serialize import load as load
+from fastdl.nn.serialize import load_weights as load_weights
+from fastdl.nn.serialize import save as save
+from fastdl.nn.serialize import save_weights as save_weights
+from fastdl.nn.shape import Flatten as Flatten
+from fastdl.nn.shape import Identity as Identity
+from fastdl.nn.standardize import Standardize as Standardize
 
-__all__ = [
-    "GELU",
-    "L1",
-    "L2",
-    "AvgPool2d",
-    "BCEWithLogitsLoss",
-    "BatchNorm1d",
-    "BatchNorm2d",
-    "Conv2d",
-    "CrossEntropyLoss",
-    "Dropout",
-    "Dropout2d",
-    "Flatten",
-    "GlobalAvgPool2d",
-    "GroupNorm",
-    "HardSwish",
-    "Identity",
-    "LayerNorm",
-    "LeakyReLU",
-    "Linear",
-    "MSELoss",
-    "MaxNorm",
-    "MaxPool2d",
-    "Module",
-    "ModuleDict",
-    "ModuleList",
-    "Parameter",
-    "ParameterDict",
-    "ParameterList",
-    "ReLU",
-    "ReLU6",
-    "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Standardize",
-    "Tanh",
-    "from_config",
-    "init",
-    "load",
-    "load_weights",
-    "named_weights",
-    "register",
-    "save",
-    "save_weights",
-    "to_config",
-]
+exports.publish(__name__, "init")

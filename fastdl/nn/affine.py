@@ -1,4 +1,4 @@
-"""What the layers with a weight and a bias share."""
+"""What layers with a weight and a bias have in common."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from fastdl.typing import Shape
 class Affine(Module):
     """Base of `Linear` and `Conv2d`.
 
-    Weights start by the function of `fastdl.nn.init` that `weight_init` names, biases
-    at zero. A layer cannot know what follows it, so the default is right before ReLU;
-    `fastdl.models.dense_block` and `conv_block` choose by their activation.
+    The function of `fastdl.nn.init` named by `weight_init` initialises the weights;
+    biases start at zero. A layer cannot know what follows it, so the default is the
+    right one before ReLU; `fastdl.models.dense_block` and `conv_block` choose according
+    to their activation.
 
-    The forward method takes ``activation=``, by which `Sequential` lets the kernel
+    The forward method takes ``activation=``, with which `Sequential` lets the kernel
     apply the activation that follows.
     """
 
@@ -27,7 +28,7 @@ class Affine(Module):
     _parameter_names = ("weight", "bias")
 
     def __init__(self, use_bias: bool, weight_init: str) -> None:
-        init.method(weight_init)  # a misspelt name shows on the line that wrote it
+        init.method(weight_init)  # so that a misspelt name raises here
         self.weight_init = weight_init
         self._use_bias = use_bias
         self._pending = True
@@ -42,5 +43,5 @@ class Affine(Module):
         return super().config() | {"bias": self._use_bias}
 
     def multiply_adds(self, output_shape: Shape) -> int:
-        """Count one multiply-add for each weight and each place of the output."""
+        """Count one multiply-add for each weight and output position."""
         return self.weight.size * math.prod(output_shape[:-1])

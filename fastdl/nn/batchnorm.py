@@ -19,7 +19,7 @@ from fastdl.typing import Shape, TensorLike
 
 
 class _BatchNorm(Module):
-    """Base of both; they differ in the shapes that they take."""
+    """Base of both layers, which differ in the shapes they take."""
 
     weight: Parameter
     bias: Parameter
@@ -106,10 +106,10 @@ class _BatchNorm(Module):
 class BatchNorm2d(_BatchNorm):
     """Normalise each channel of images over the batch and all pixels.
 
-    ``y = (x - mean) / sqrt(var + eps) * weight + bias``. Training takes the mean and
-    the biased variance of the batch (Ioffe, Szegedy 2015); evaluation takes running
-    statistics, so a single example can be predicted. A frozen layer always does. The
-    layer before needs no bias.
+    ``y = (x - mean) / sqrt(var + eps) * weight + bias``. Training uses the mean and
+    the biased variance of the batch (Ioffe, Szegedy 2015). Evaluation uses running
+    statistics, so that a single example can be predicted; a frozen layer always does.
+    The preceding layer needs no bias.
 
     Parameters
     ----------
@@ -119,9 +119,9 @@ class BatchNorm2d(_BatchNorm):
         Added to the variance; positive.
     momentum : float
         Weight of the new value in the running statistics, in [0, 1]:
-        ``running = (1 - momentum) * running + momentum * batch``. It is PyTorch's word.
-        The course's beta and Keras's momentum are the weight of the old value: 0.1 here
-        is beta = 0.9 there, an average over about 1 / momentum = 10 batches.
+        ``running = (1 - momentum) * running + momentum * batch``, as in PyTorch. The
+        course's beta and Keras's momentum are the weight of the old value: 0.1 here is
+        0.9 there, an average over about 1 / momentum = 10 batches.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class BatchNorm2d(_BatchNorm):
     Raises
     ------
     ShapeError
-        While training, a channel has only one value, so it has no variance.
+        In training, a channel has only one value and therefore no variance.
     """
 
     _takes_pictures = True
@@ -148,7 +148,7 @@ class BatchNorm1d(_BatchNorm):
     Parameters
     ----------
     num_features, eps, momentum
-        As in `BatchNorm2d`, like all the rest.
+        As in `BatchNorm2d`, like everything else.
     """
 
     _shapes: ClassVar = {2: "(n, c)", 3: "(n, length, c)"}

@@ -1,4 +1,4 @@
-"""Lists and dicts of layers or parameters that are modules themselves."""
+"""Lists and dicts, of layers or of parameters, that are modules themselves."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ParameterLike = Parameter | Tensor | np.ndarray
 
 
 class Collection(Module):
-    """What lists and dicts of modules or of parameters have in common."""
+    """What the lists and dicts of modules and of parameters have in common."""
 
     _items: Any
     _unnamed = "_items"
     _kind: ClassVar[type] = Module
 
     def _checked(self, item: object, place: object) -> Any:
-        """Return an item, an array as a parameter; raise when it is of another kind."""
+        """Return an item, or an array as a parameter; raise if it is anything else."""
         if isinstance(item, self._kind):
             return item
         if self._kind is Parameter and isinstance(item, (np.ndarray, Tensor)):
@@ -65,7 +65,7 @@ class List(Collection, MutableSequence[T]):
         return self
 
     def insert(self, index: int, item: T) -> None:
-        """Add one before the place `index`."""
+        """Insert one before position `index`."""
         self._items.insert(index, self._checked(item, index))
 
     def __len__(self) -> int:
@@ -75,7 +75,7 @@ class List(Collection, MutableSequence[T]):
         return iter(self._items)
 
     def __contains__(self, item: object) -> bool:
-        return any(item is own for own in self._items)  # == of tensors is an array
+        return any(item is own for own in self._items)  # == on tensors returns an array
 
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
@@ -137,42 +137,41 @@ class Dict(Collection, MutableMapping[Key, T]):
 
 @register
 class ModuleList(List[Module]):
-    """A list of modules, for a ``forward`` of your own that runs them.
+    """A list of modules, to be used by a ``forward`` of your own.
 
-    A plain list as an attribute does the same; this one checks what it is given. ::
+    A plain list as an attribute works too; this one checks its items. ::
 
         self.blocks = nn.ModuleList([nn.Linear(8, 8) for _ in range(3)])
 
     Parameters
     ----------
     items : iterable of Module
-        The modules, named '0', '1', ... It has the methods of a list.
+        The modules, named '0', '1', ... They can be changed as in a list.
 
     Raises
     ------
     ArgumentError
-        An item is no Module.
+        An item is not a Module.
     """
 
 
 @register
 class ModuleDict(Dict[Module]):
-    """A dict of modules, for a ``forward`` of your own that runs them.
+    """A dict of modules, to be used by a ``forward`` of your own.
 
-    ``self.heads = nn.ModuleDict({"left": a, "right": b})`` gives the names
-    "heads.left.weight" and so on, as a plain dict does; this one checks what it is
-    given.
+    ``self.heads = nn.ModuleDict({"left": a, "right": b})`` leads to the names
+    "heads.left.weight" and so on. A plain dict works too; this one checks its items.
 
     Parameters
     ----------
     items : mapping or iterable of pairs
-        Modules by name: strings without dots, or integers. It has the methods of a
+        Modules by name: strings without dots, or integers. They can be changed as in a
         dict.
 
     Raises
     ------
     ArgumentError
-        An item is no Module, or a key is no name.
+        An item is no Module, or a key is not a valid name.
     """
 
 
@@ -183,7 +182,7 @@ class ParameterList(List[ParameterLike]):
     Parameters
     ----------
     items : iterable of Parameter or array
-        Named '0', '1', ...; arrays become parameters. It has the methods of a list.
+        Named '0', '1', ...; arrays become parameters. They can be changed as in a list.
 
     Raises
     ------
@@ -201,13 +200,13 @@ class ParameterDict(Dict[ParameterLike]):
     Parameters
     ----------
     items : mapping or iterable of pairs
-        Parameters, or arrays which become such, by name: strings without dots, or
-        integers. It has the methods of a dict.
+        Parameters by name: strings without dots, or integers. Arrays become parameters.
+        They can be changed as in a dict.
 
     Raises
     ------
     ArgumentError
-        An item is neither, or a key is no name.
+        An item is neither, or a key is not a valid name.
     """
 
     _kind = Parameter

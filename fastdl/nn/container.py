@@ -30,11 +30,11 @@ _OPERATIONS: dict[type[Module], str] = {
 class Sequential(List[Module]):
     """A chain of layers, named '0', '1', ... in errors and in the state dict.
 
-    An activation that the layer before it can apply is computed by the same kernel call
-    (``fastdl.shapes.ACTIVATIONS[kind].fusable``), a ReLU before max pooling after it;
-    the result is the same.
-    ``model[2]`` is a layer, ``model[:-1]`` a Sequential that shares its layers,
-    ``model[-1] = head`` exchanges one.
+    If the layer before an activation can apply it
+    (``fastdl.shapes.ACTIVATIONS[kind].fusable``), one kernel call computes both; a ReLU
+    before max pooling is computed after it. The result is the same.
+    ``model[2]`` is a layer, ``model[:-1]`` a Sequential that shares the layers, and
+    ``model[-1] = head`` replaces one.
 
     Parameters
     ----------

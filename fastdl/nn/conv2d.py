@@ -18,20 +18,20 @@ class Conv2d(Affine):
     Parameters
     ----------
     in_channels : int or None
-        Channels of the input; None takes them from the first input.
+        Channels of the input; with None they are taken from the first input.
     out_channels : int
         Number of filters.
     kernel_size : int or pair of int
         Height and width of a filter.
     stride, dilation : int or pair of int
-        Steps between outputs, and between the pixels that one filter reads.
+        Steps between outputs, and between the pixels that a filter reads.
     padding : int, pair, pair of pairs, "same" or "valid"
         Zeros around the image: (vertical, horizontal) or ((top, bottom), (left,
         right)). "same" gives ceil(size / stride) outputs.
     groups : int
-        Independent groups of channels; as many as in_channels make it depthwise.
+        Independent groups of channels; groups = in_channels makes it depthwise.
     bias : bool
-        Whether a bias is added; leave it out before a batch norm.
+        Whether to add a bias; leave it out before a batch norm.
     weight_init : str
         The function of `fastdl.nn.init` that draws the filters, see `Linear`.
 
@@ -66,7 +66,7 @@ class Conv2d(Affine):
         self.padding = padding
         self.dilation = dilation
         self.groups = integer(groups, "Conv2d: groups")
-        # A mistake shows here, on the line that made it, not in the first forward.
+        # So that a mistake raises here, not in the first forward pass.
         pair(kernel_size, "Conv2d: kernel_size")
         pair(stride, "Conv2d: stride")
         pair(dilation, "Conv2d: dilation")

@@ -18,7 +18,7 @@ from fastdl.typing import Shape
 
 
 class _Dropout(Module):
-    """Base of both; they differ in what one random number decides about."""
+    """Base of both layers, which differ in what one random number decides on."""
 
     random_state: np.ndarray
     _drop: Callable[..., Tensor]
@@ -51,14 +51,14 @@ class _Dropout(Module):
         return {"p": self.p}
 
     def forward(self, x: Tensor | np.ndarray) -> Tensor:
-        """Drop when training; the shape stays."""
+        """Drop elements in training; the shape stays the same."""
         seed, offset = self.random_state.tolist()
         if self.training:
             self.random_state[1] += np.uint64(self._decisions(x.shape))
         return type(self)._drop(x, self.p, self.training, seed=seed, offset=offset)
 
     def _decisions(self, shape: Shape) -> int:
-        """Count the random numbers that a mask takes."""
+        """Count the random numbers that a mask needs."""
         return math.prod(shape)
 
 
@@ -66,20 +66,20 @@ class _Dropout(Module):
 class Dropout(_Dropout):
     """Inverted dropout (Srivastava et al. 2014): drop elements while training.
 
-    Each element is zero with probability p, else it is multiplied by 1 / (1 - p), so
-    that the mean stays. In evaluation it is the identity.
+    Each element becomes zero with probability p; otherwise it is multiplied by
+    1 / (1 - p), which keeps the mean. In evaluation the layer is the identity.
 
-    The mask is a function of a seed, drawn when the layer is made, and of the count of
-    elements seen so far: every step has a new mask, and the same seed gives the same
-    run. Both numbers are saved as the buffer ``random_state``, so a resumed run goes on
-    as an uninterrupted one.
+    The mask is a function of a seed, drawn when the layer is made, and of the number of
+    elements seen so far: every step has a new mask, and the same seed leads to the same
+    run. Both numbers are saved as the buffer ``random_state``, so a resumed run
+    continues like an uninterrupted one.
 
     Parameters
     ----------
     p : float
         Probability to drop, 0 <= p < 1. By default 0.5.
     keep_prob : float
-        Instead of p, the course's word: 1 - p.
+        1 - p, the course's name for it; instead of p.
 
     Raises
     ------
@@ -94,13 +94,13 @@ class Dropout(_Dropout):
 class Dropout2d(_Dropout):
     """Spatial dropout: drop whole channels of images (n, h, w, c) while training.
 
-    For convolutional layers, where neighbouring pixels are so alike that dropping
+    For convolutional layers, whose neighbouring pixels are so similar that dropping
     single ones hardly regularises (Tompson et al. 2015).
 
     Parameters
     ----------
     p, keep_prob : float
-        As in `Dropout`, like all the rest.
+        As in `Dropout`, like everything else.
     """
 
     _drop = staticmethod(F.dropout2d)

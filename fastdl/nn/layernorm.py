@@ -16,7 +16,7 @@ from fastdl.typing import Shape, TensorLike
 
 
 class _ExampleNorm(Module):
-    """Base of the layers that normalise each example by itself."""
+    """Base of the layers that normalise each example separately."""
 
     weight: Parameter
     bias: Parameter
@@ -40,13 +40,13 @@ class LayerNorm(_ExampleNorm):
 
     ``y = (x - mean) / sqrt(var + eps) * weight + bias`` with the mean and the biased
     variance over the last axes. Training and evaluation are the same, and no batch is
-    too small. The layer before needs no bias.
+    too small. The preceding layer needs no bias.
 
     Parameters
     ----------
     normalized_shape : int, sequence of int or None
         The sizes of the axes that share a mean: c or (c,) for each row or pixel, as in
-        Keras; (h, w, c) for whole images, as PyTorch's (c, h, w). None takes the last
+        Keras; (h, w, c) for whole images, like PyTorch's (c, h, w). None means the last
         axis of the first input.
     eps : float
         Added to the variance; positive.
@@ -54,7 +54,7 @@ class LayerNorm(_ExampleNorm):
     Attributes
     ----------
     weight, bias : Parameter
-        The shape `normalized_shape`: gamma and beta.
+        gamma and beta, of shape `normalized_shape`.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class LayerNorm(_ExampleNorm):
         self._create_normalized(input_shape[-1:])
 
     def forward(self, x: TensorLike) -> Tensor:
-        """Normalise x (..., *normalized_shape); the shape stays."""
+        """Normalise x (..., *normalized_shape); the shape stays the same."""
         shape = self.weight.shape
         return F.layer_norm(x, shape, self.weight, self.bias, self.eps)
 
@@ -96,16 +96,16 @@ class LayerNorm(_ExampleNorm):
 class GroupNorm(_ExampleNorm):
     """Normalise groups of channels of each example (Wu, He 2018).
 
-    As `LayerNorm`, with the mean and variance over all pixels and the channels of one
-    group. One group is layer normalisation of the image, as many as channels instance
-    normalisation. For batches too small for `BatchNorm2d`.
+    Like `LayerNorm`, but the mean and variance are over all pixels and the channels of
+    one group. With one group it is layer normalisation of the image, with as many as
+    channels it is instance normalisation. For batches too small for `BatchNorm2d`.
 
     Parameters
     ----------
     num_groups : int
-        Divides the channels.
+        A divisor of the number of channels.
     num_channels : int or None
-        None takes them from the first input.
+        With None it is taken from the first input.
     eps : float
         Added to the variance; positive.
 
@@ -140,5 +140,5 @@ class GroupNorm(_ExampleNorm):
         self._create((channels,))
 
     def forward(self, x: TensorLike) -> Tensor:
-        """Normalise x (n, ..., num_channels); the shape stays."""
+        """Normalise x (n, ..., num_channels); the shape stays the same."""
         return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)

@@ -1,8 +1,9 @@
 """Signs that axes are in the order of another library.
 
 fastdl has images (n, h, w, c), dense weights (in, out) and filters (kh, kw, c, oc);
-PyTorch has (n, c, h, w), (out, in) and (oc, c, kh, kw). Mostly the shapes do not fit
-and an error says so. Here are the cases that would run, and learn or predict nonsense.
+PyTorch has (n, c, h, w), (out, in) and (oc, c, kh, kw). Usually the shapes do not fit
+and an error says so. This module handles the cases that would run, but learn or predict
+nonsense.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ _LEAST_SIDE = 8  # pixels; deep feature maps are smaller, and have many channels
 
 
 def warn_channels_first(who: str, shape: Shape) -> None:
-    """Warn when one example (h, w, c) can hardly be anything but a picture (c, h, w).
+    """Warn if an example given as (h, w, c) is almost certainly a picture (c, h, w).
 
-    That is 1 or 4 channels and a square, or 3 channels and sides of at most 1 : 4.
+    That is: 1 or 4 channels and a square, or 3 channels and sides of at most 1 : 4.
     """
     if len(shape) != 3:
         return
@@ -39,7 +40,7 @@ def warn_channels_first(who: str, shape: Shape) -> None:
 
 
 def from_pytorch(state: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
-    """Return the entries that are PyTorch's tensors, or their `.numpy()`, unchanged."""
+    """Return the entries that are PyTorch's tensors or their `.numpy()`, unmodified."""
 
     def is_unchanged(value: ArrayLike) -> bool:
         owner = value.base if isinstance(value, np.ndarray) else value
@@ -50,9 +51,9 @@ def from_pytorch(state: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
 
 
 def warn_untransposed(model: Tree, state: Mapping[str, ArrayLike], who: str) -> None:
-    """Warn when weights of unknown origin fit in fastdl's order and in PyTorch's.
+    """Warn if weights of unknown origin fit both in fastdl's order and in PyTorch's.
 
-    A weight that fits in one order alone settles it for all of them.
+    A single weight that fits in only one order settles it for all of them.
     """
     undecided = []
     for name, own, axes in _weights(model):
@@ -73,7 +74,7 @@ def warn_untransposed(model: Tree, state: Mapping[str, ArrayLike], who: str) -> 
 
 
 def transposed_hint(model: Tree, name: str, shape: Shape) -> str:
-    """Return the end of a message for an entry of another shape than its weight."""
+    """Return the end of a message about an entry whose shape is not its weight's."""
     for weight, own, axes in _weights(model):
         if weight == name and len(shape) == len(own) and _moved(shape, axes) == own:
             return f"; from PyTorch? Give {_transposed('weight', axes)}"

@@ -18,14 +18,14 @@ class Linear(Affine):
     Parameters
     ----------
     in_features : int or None
-        Size of one input row; None takes it from the first input.
+        Size of an input row; with None it is taken from the first input.
     out_features : int
-        Size of one output row.
+        Size of an output row.
     bias : bool
-        Whether a bias is added; leave it out before a batch norm.
+        Whether to add a bias; leave it out before a batch norm.
     weight_init : str
-        The function of `fastdl.nn.init` that draws the weight: "he_normal" for a ReLU
-        that follows, "xavier_normal" for tanh, "glorot_normal" for the last layer, ...
+        The function of `fastdl.nn.init` that draws the weight: "he_normal" before a
+        ReLU, "xavier_normal" before a tanh, "glorot_normal" for the last layer, ...
 
     Attributes
     ----------

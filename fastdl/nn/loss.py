@@ -28,11 +28,11 @@ class _Loss(Module):
         self.reduction = reduction
 
     def count(self, y: ArrayLike, weight: ArrayLike | None = None) -> float:
-        """Return how much a batch counts in the mean over several batches.
+        """Return the weight of a batch in the mean over several batches.
 
-        It is what the loss of the batch was divided by, so that the mean is that of all
-        examples at once, however they are cut into batches. A loss that is no mean
-        counts by its examples, or the sum of their weights.
+        It is what the loss of the batch was divided by, so that the mean equals that
+        over all examples at once, however they are cut into batches. A loss that is not
+        a mean has the number of its examples, or the sum of their weights.
 
         Parameters
         ----------
@@ -42,7 +42,7 @@ class _Loss(Module):
         Returns
         -------
         float
-            >= 0; 0 where no target is present, or all weights are 0.
+            >= 0; 0 if there is no target, or all weights are 0.
         """
         y = np.asarray(y)
         counts = self._counts(y) if self.reduction == "mean" else _ones(y.shape[:1])
@@ -53,7 +53,7 @@ class _Loss(Module):
         return float(counts.sum())
 
     def _counts(self, y: np.ndarray) -> np.ndarray:
-        """Return how much each loss counts in the mean, beside the sample weights."""
+        """Return how much each loss counts in the mean, sample weights aside."""
         return _ones(y.shape)
 
 
@@ -62,7 +62,7 @@ def _ones(shape: Shape) -> np.ndarray:
 
 
 def _numbers(values: ArrayLike | None, name: str) -> Any:
-    """Return numbers as plain ones, which can be saved with a model."""
+    """Return numbers as plain Python ones, which can be saved with a model."""
     try:
         return None if values is None else _plain(np.asarray(values, float).tolist())
     except (TypeError, ValueError):
@@ -75,18 +75,17 @@ def _plain(value: list | float) -> tuple | float:
 
 @register
 class CrossEntropyLoss(_Loss):
-    """Softmax and cross-entropy in one, from logits; see `functional.cross_entropy`.
+    """Softmax and cross-entropy combined, from logits; see `functional.cross_entropy`.
 
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
         How the losses of the examples become one number. With weights, "mean" is the
-        weighted one: a batch costs the sum of its weighted losses over the sum of its
-        weights.
+        weighted mean: the sum of the weighted losses divided by the sum of the weights.
     class_weight : sequence of float, optional
         One number >= 0 for each class: how much its examples count.
     label_smoothing : float
-        In [0, 1]: the part of each label that is spread evenly over all classes.
+        In [0, 1]: the fraction of each label that is spread evenly over all classes.
     """
 
     def __init__(
@@ -129,7 +128,7 @@ class CrossEntropyLoss(_Loss):
 
 @register
 class BCEWithLogitsLoss(_Loss):
-    """Sigmoid and binary cross-entropy in one, from logits.
+    """Sigmoid and binary cross-entropy combined, from logits.
 
     See `functional.binary_cross_entropy_with_logits`.
 
@@ -138,9 +137,9 @@ class BCEWithLogitsLoss(_Loss):
     reduction : {"mean", "sum", "none"}
         How the losses of the elements become one number.
     pos_weight : float or sequence of float, optional
-        > 0, one or one for each task: how much more a "yes" counts.
+        > 0, a single number or one for each task: how much more a "yes" counts.
     label_smoothing : float
-        In [0, 1]: the part of each target that is spread over both answers.
+        In [0, 1]: the fraction of each target that is spread over both answers.
     """
 
     def __init__(

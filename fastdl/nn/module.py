@@ -30,7 +30,7 @@ _LISTED = 10  # names in a message
 
 
 class HookHandle:
-    """What `Module.register_forward_hook` returns; ``remove()`` takes the hook away."""
+    """What `Module.register_forward_hook` returns; ``remove()`` removes the hook."""
 
     def __init__(self, module: Module, hook: Callable) -> None:
         self._module, self._hook = module, hook
@@ -44,8 +44,8 @@ class HookHandle:
 class Module(Tree):
     """Base class of layers, losses and models.
 
-    Write a ``forward`` method and assign parameters and layers as attributes; they are
-    found there, also inside lists, tuples and dicts of any depth, see `Tree`.
+    Write a ``forward`` method and assign parameters and layers as attributes. They are
+    found there, even inside nested lists, tuples and dicts; see `Tree`.
     ``super().__init__()`` is not needed. ::
 
         class Residual(nn.Module):
@@ -55,16 +55,16 @@ class Module(Tree):
             def forward(self, x):
                 return x + self.body(x)
 
-    A constructor argument that is kept as an attribute of the same name is saved with
-    the model once the class is decorated by `fastdl.nn.register`.
+    If the class is decorated with `fastdl.nn.register`, constructor arguments that are
+    kept as attributes of the same names are saved with the model.
     """
 
     training: bool = True
     frozen: bool = False
     input_shape: Shape | None = None  # set by build
-    _takes_pictures: ClassVar[bool] = False  # (n, h, w, c) alone
-    _pytorch_axes: ClassVar[Shape | None] = None  # its weight's to ours
-    _is_activation: ClassVar[bool] = False  # stands with its layer in a summary
+    _takes_pictures: ClassVar[bool] = False  # only (n, h, w, c)
+    _pytorch_axes: ClassVar[Shape | None] = None  # from the axes of its weight to ours
+    _is_activation: ClassVar[bool] = False  # shares a line of the summary
     _forward_hooks: tuple[Callable, ...] = ()
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
@@ -72,12 +72,12 @@ class Module(Tree):
         raise NotImplementedError(f"{type(self).__name__} has no forward method")
 
     def __call__(self, *inputs: Any, **options: Any) -> Tensor:
-        """Run `forward`, creating parameters of open size first.
+        """Run `forward`, after creating parameters whose sizes were open.
 
-        Pictures of uint8 become float32 in [0, 1], as in the loader, when they come
-        first; behind a tensor, as the second input of a loss, they may be masks.
+        Pictures of uint8 as the first input become float32 in [0, 1], as in a loader.
+        After a tensor, as the second input of a loss, they may be masks and are kept.
 
-        An error of an operation is completed by the name of the layer that raised it.
+        The message of an error is extended by the name of the layer that raised it.
         """
         first = inputs[0] if inputs else next(iter(options.values()), None)
         if isinstance(first, np.ndarray) and holds_pictures(first):
@@ -95,7 +95,7 @@ class Module(Tree):
         return output
 
     def _name_layer(self, error: FastdlError) -> None:
-        """Begin the error's message with the path from here to the failing layer."""
+        """Prefix the error's message with the path from here to the failing layer."""
         details = vars(error)
         layer = details.setdefault("layer", self)
         reason = details.setdefault("reason", str(error))
@@ -105,17 +105,17 @@ class Module(Tree):
 
     def _infer_sizes(self, x: TensorLike) -> None:
         shape = np.shape(x)[1:]
-        if self._takes_pictures and isinstance(x, np.ndarray):  # the user's own
+        if self._takes_pictures and isinstance(x, np.ndarray):  # as the user gave it
             warn_channels_first(type(self).__name__, shape)
         self._create_parameters(shape)
 
     def _create_parameters(self, input_shape: Shape) -> None:
-        """Create the parameters whose sizes were left open; layers define it."""
+        """Create the parameters whose sizes were left open; defined by layers."""
 
     def build(self, input_shape: Sequence[int]) -> Shape:
-        """Infer every size that was left open, from the shape of one example.
+        """Infer every size that was left open from the shape of one example.
 
-        One example of zeros runs through the module in evaluation mode.
+        An example of zeros is passed through the module in evaluation mode.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class Module(Tree):
         Returns
         -------
         tuple of int
-            The shape of the output of one example.
+            The shape of the output for one example.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class Module(Tree):
     ) -> HookHandle:
         """Call ``hook(module, inputs, output)`` after each run of this module.
 
-        Hooks watch; what they return is ignored.
+        Hooks only watch: what they return is ignored.
         """
         self._forward_hooks = (*self._forward_hooks, hook)
         return HookHandle(self, hook)
@@ -173,7 +173,7 @@ class Module(Tree):
 
     @contextmanager
     def mode(self, training: bool) -> Iterator[None]:
-        """Switch to training or evaluation, and each module back at the end.
+        """Switch to training or evaluation for a block, then switch each module back.
 
         ::
 
@@ -192,7 +192,7 @@ class Module(Tree):
         """Stop training everything inside; return self.
 
         Parameters get no gradient, and a frozen batch norm stays in inference mode: it
-        uses its running statistics and does not change them, whatever `train` says.
+        uses its running statistics and does not update them, whatever `train` says.
         """
         return self._set_frozen(True)
 
@@ -213,7 +213,7 @@ class Module(Tree):
             parameter.grad = None
 
     def apply(self: M, function: Callable[[Module], object]) -> M:
-        """Call `function` on the module and on all inside; return self."""
+        """Call `function` on the module and all modules inside; return self."""
         for module in self.modules():
             function(module)
         return self
@@ -221,14 +221,14 @@ class Module(Tree):
     def astype(self: M, dtype: DtypeLike) -> M:
         """Convert parameters and floating buffers in place; return self.
 
-        An optimiser made before has to be made again.
+        An optimiser that was made before must be made again.
 
         Raises
         ------
         DtypeError
             The type is neither float32 nor float64.
         GraphError
-            The sizes of a layer are still open.
+            A layer has a size that is still open.
         """
         dtype = np.dtype(dtype)
         if dtype not in (np.float32, np.float64):
@@ -258,7 +258,7 @@ class Module(Tree):
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copy all parameters and buffers into a dict by dotted name.
 
-        The copies are a snapshot: later steps do not change them.
+        The copies are a snapshot, which later steps do not change.
         """
         return {name: array.copy() for name, array in self._named_arrays().items()}
 
@@ -270,21 +270,21 @@ class Module(Tree):
         Parameters
         ----------
         state : mapping of str to ndarray
-            As `state_dict` returns it. float32 and float64 are converted.
+            As returned by `state_dict`. float32 and float64 are converted.
         strict : bool
             Whether missing and unexpected names are errors.
 
         Returns
         -------
         tuple of list of str
-            (missing names, unexpected names); both are empty when strict.
+            (missing names, unexpected names); both are empty if strict.
 
         Raises
         ------
         ShapeError
-            An entry has another shape or kind than its parameter, strict or not.
+            An entry does not have the shape or kind of its parameter, strict or not.
         FastdlError
-            Names are missing or unexpected. Nothing is changed after an error.
+            Names are missing or unexpected. On any error nothing is changed.
         """
         own = self._named_arrays()
         missing = [name for name in own if name not in state]
@@ -372,14 +372,14 @@ def _constructor(module: Module) -> Mapping[str, inspect.Parameter]:
 
 
 def _lines(kind: str, names: Sequence[str], hint: Callable[[str], str]) -> str:
-    """Return lines about the first names, and how many more there are."""
+    """Return lines about the first names, and the number of the others."""
     lines = [f"\n  {kind} '{name:.200}'{hint(name)}" for name in names[:_LISTED]]
     more = len(names) - _LISTED
     return "".join(lines) + (f"\n  {kind}: {more} more" if more > 0 else "")
 
 
 def one_tensor(module: Module, output: object) -> Tensor:
-    """Return what a module gave; DtypeError unless it is one tensor."""
+    """Return the output of a module; DtypeError unless it is one tensor."""
     if isinstance(output, Tensor):
         return output
     got, hint = f"a {type(output).__name__}", ""

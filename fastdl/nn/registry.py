@@ -13,21 +13,21 @@ from fastdl.nn.module import Module
 C = TypeVar("C", bound=type[Module])
 
 _layers: dict[str, type[Module]] = {}
-_DICT = "dict"  # stands where a module has the name of its class
-# Of modules and lists in one another; far below what Python's stack takes in forward.
+_DICT = "dict"  # in place of the class name of a module
+# The nesting of modules and lists; far below what Python's stack allows in forward.
 _DEEPEST = 64
 
 
 def register(cls: C) -> C:
-    """Make a module class known by its name, so that models with it can be saved.
+    """Register a module class under its name, so that models with it can be saved.
 
-    Use it as a decorator. Each constructor argument must be kept as an attribute of
-    the same name (or the class has its own ``config`` method).
+    Use it as a decorator. Each constructor argument must be kept as an attribute of the
+    same name, unless the class has its own ``config`` method.
 
     Raises
     ------
     ArgumentError
-        The name is taken by a class of another file.
+        The name is taken by a class from another file.
     """
     known = _layers.get(cls.__name__, cls)
     if known.__module__ != cls.__module__:
@@ -40,18 +40,18 @@ def register(cls: C) -> C:
 
 
 def to_config(module: Module) -> dict[str, Any]:
-    """Describe a module, with all inside, by JSON-able data (without its weights).
+    """Describe a module and everything inside as JSON data, without the weights.
 
     Returns
     -------
     dict
         ``{"class": name, argument: value, ...}``; modules among the arguments are
-        described likewise.
+        described in the same way.
 
     Raises
     ------
     FastdlError
-        A class is not registered, an argument is no plain value, one module with
+        A class is not registered, an argument is not a plain value, a module with
         parameters is used twice, or modules are nested too deeply.
     """
     seen: set[int] = set()
@@ -108,7 +108,7 @@ def from_config(config: dict[str, Any]) -> Module:
     FastdlError
         A class is unknown; the message names a near match.
     DataError
-        The data does not describe a module, or its arguments do not fit the class.
+        The data do not describe a module, or the arguments do not fit the class.
     """
     return _construct(config, ())
 
@@ -132,7 +132,7 @@ def _construct(config: object, place: tuple[str, ...]) -> Module:
             listed = arguments.pop(key, ())
     try:
         return cls(*listed, **arguments)
-    except Exception as error:  # whatever a class makes of arguments that do not fit
+    except Exception as error:  # whatever a class raises for bad arguments
         label = ".".join((*place, name))
         raise DataError(f"from_config: {label}: {error}") from error
 
@@ -144,7 +144,7 @@ def _decode(value: Any, place: tuple[str, ...]) -> Any:
         if value.get("class") == _DICT:
             return _decode_dict(value, place)
         return _construct(value, place)
-    if isinstance(value, list):  # JSON has no tuples; arguments are hashable ones
+    if isinstance(value, list):  # as tuples, which JSON lacks: arguments are hashable
         return tuple(_decode(item, (*place, str(i))) for i, item in enumerate(value))
     return value
 

@@ -5,17 +5,18 @@ A penalty is added to the cost, ``cost = loss + penalty(model)``:
 .. math::
     L_2: \frac{s}{2} \sum_W \|W\|_F^2, \qquad L_1: s \sum_W \sum_i |W_i|
 
-`fastdl.Trainer` takes penalties as ``regularization=``. Three words for one thing:
+`fastdl.Trainer` takes penalties as ``regularization=``. Others write the same thing
+differently:
 
 - the Deep Learning Specialization adds :math:`\frac{\lambda}{2m} \sum \|W\|_F^2` for
   m training examples: ``L2(lambd / m)``;
-- an optimiser's ``weight_decay`` adds ``weight_decay * W`` to the gradient:
-  ``L2(weight_decay)``, only the cost then shows it. Under plain gradient descent each
-  step multiplies W by :math:`1 - \alpha s = 1 - \alpha \lambda / m`;
+- an optimiser's ``weight_decay`` adds ``weight_decay * W`` to the gradient, as
+  ``L2(weight_decay)`` does, which also shows in the cost. With plain gradient descent
+  each step multiplies W by :math:`1 - \alpha s = 1 - \alpha \lambda / m`;
 - Keras's ``L2(l2)`` adds :math:`l_2 \sum \|W\|_F^2`: ``L2(2 * l2)``.
 
-Under Adam a penalty is divided by the same running mean as the gradient, so that
-weights with large gradients are shrunk less; ``optim.AdamW`` decouples the decay.
+With Adam a penalty is divided by the same running mean as the gradient, so weights with
+large gradients shrink less; ``optim.AdamW`` decouples the decay.
 
 Sources: Goodfellow, Bengio, Courville, "Deep Learning" (2016), section 7.1; Srivastava
 et al. 2014, "Dropout", section 5.1 (max-norm).
@@ -43,9 +44,9 @@ Names = str | Sequence[str] | None
 def named_weights(model: Module) -> Iterator[tuple[str, Parameter]]:
     """Yield (dotted name, parameter) of the weights that regularisation shrinks.
 
-    These are parameters with at least 2 axes, such as dense weights and filters. Biases
-    and the gamma and beta of normalisation layers are left out: they are few, and
-    shrinking them does not make a function simpler.
+    These are the parameters with at least 2 axes, such as dense weights and filters.
+    Biases and the gamma and beta of normalisation layers are left out: they are few,
+    and shrinking them does not make a function simpler.
     """
     spared = {
         id(parameter)
@@ -59,7 +60,7 @@ def named_weights(model: Module) -> Iterator[tuple[str, Parameter]]:
 
 
 def _chosen(model: Module, names: Names, weights_only: bool, who: str) -> list[Tensor]:
-    """Return the parameters that a penalty or constraint is about."""
+    """Return the parameters to which a penalty or constraint applies."""
     own = dict(named_weights(model) if weights_only else model.named_parameters())
     if names is None:
         if not own:
@@ -103,12 +104,12 @@ class _Penalty:
 
 
 class L2(_Penalty):
-    """Penalty ``strength / 2 * sum(weight**2)``: keeps weights small.
+    """The penalty ``strength / 2 * sum(weight**2)``, which keeps weights small.
 
     Parameters
     ----------
     strength : float
-        >= 0. The course's lambda / m; what optimisers call weight_decay.
+        >= 0. The course's lambda / m; optimisers call it weight_decay.
     names : str or sequence of str, optional
         Which weights: names or patterns of parameters or layers, as
         ``model.named_parameters()`` and error messages show them: "head", "0.weight",
@@ -120,16 +121,16 @@ class L2(_Penalty):
     Raises
     ------
     ArgumentError
-        strength is negative or not finite; when called, a name fits no weight.
+        strength is negative or not finite; when called, a name matches no weight.
     """
 
     def __call__(self, model: Module) -> Tensor:
-        """Return the penalty of a model: one number to be added to its loss."""
+        """Return the penalty for a model: one number to add to its loss."""
         return F.l2_penalty(self._weights(model), self.strength)
 
 
 class L1(_Penalty):
-    """Penalty ``strength * sum(abs(weight))``: makes weights sparse.
+    """The penalty ``strength * sum(abs(weight))``, which makes weights sparse.
 
     Parameters
     ----------
@@ -140,29 +141,29 @@ class L1(_Penalty):
     """
 
     def __call__(self, model: Module) -> Tensor:
-        """Return the penalty of a model: one number to be added to its loss."""
+        """Return the penalty for a model: one number to add to its loss."""
         return F.l1_penalty(self._weights(model), self.strength)
 
 
 @dataclass(frozen=True)
 class MaxNorm:
-    """Constraint: the weights that enter a unit have at most a given norm.
+    """A constraint: the weights into each unit have at most a given norm.
 
-    Called after each update, it scales back the weights of each unit, a column of a
-    dense weight (in, out) or a filter (kh, kw, c), whose norm exceeds the limit.
+    Called after each update, it scales down the weights of each unit (a column of a
+    dense weight (in, out), or a filter (kh, kw, c)) whose norm exceeds the limit.
     `fastdl.Trainer` takes it as ``constraint=``.
 
     Parameters
     ----------
     limit : float
-        > 0; the source found 3 to 4 good, together with dropout.
+        > 0; the source recommends 3 to 4, together with dropout.
     names : str or sequence of str, optional
         Which weights, as in `L2`.
 
     Raises
     ------
     ArgumentError
-        limit is not a finite number > 0; when called, a name fits no weight.
+        limit is not a finite number > 0; when called, a name matches no weight.
     """
 
     limit: float
@@ -172,7 +173,7 @@ class MaxNorm:
         _check_number(self.limit, "MaxNorm: limit", zero=False)
 
     def __call__(self, model: Module) -> None:
-        """Scale back the weights of a model, in place."""
+        """Scale down the weights of a model, in place."""
         for weight in _chosen(model, self.names, True, "MaxNorm"):
             w = weight.data
             squares = np.square(w, dtype=np.float64)

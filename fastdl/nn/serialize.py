@@ -12,10 +12,10 @@ from fastdl.nn.module import Module
 from fastdl.nn.registry import from_config, to_config
 from fastdl.typing import StrPath
 
-# Keys in the file's metadata. Those of other programs do not begin like these.
+# Keys in the file's metadata; those of other programs do not begin with this prefix.
 _OURS = "fastdl."
 _ARCHITECTURE = f"{_OURS}model"
-_WEIGHTS = f"{_OURS}weights"  # says no more than whose axes they have
+_WEIGHTS = f"{_OURS}weights"  # says only that the axes are in our order
 
 
 def save(model: Module, path: StrPath) -> None:
@@ -24,11 +24,11 @@ def save(model: Module, path: StrPath) -> None:
     Parameters
     ----------
     model : Module
-        Made of registered layers, all sizes known.
+        Made of registered layers; all sizes must be known.
     path : path
         The file, usually ``*.safetensors``. An existing one is replaced as a whole or
-        not at all, and keeps its permissions; through a symbolic link the file that
-        it points to.
+        not at all, and keeps its permissions; if it is a symbolic link, this is true of
+        the file it points to.
 
     Raises
     ------
@@ -53,11 +53,11 @@ def load(path: StrPath) -> Module:
     Raises
     ------
     DataError
-        The file is missing, damaged (its checksum is compared), foreign, or holds
-        weights alone; it contains an unknown layer, or its weights do not fit its
+        The file is missing, damaged (its checksum is compared), of another program, or
+        has only weights; it contains an unknown layer, or its weights do not fit its
         layers.
     OSError
-        The file may not be read.
+        There is no permission to read the file.
     """
     state, metadata = read_tensors(path)
     if _ARCHITECTURE not in metadata:
@@ -68,8 +68,8 @@ def load(path: StrPath) -> Module:
     config = parse_json(metadata[_ARCHITECTURE], f"{path}: the description")
     floating = [a.dtype for a in state.values() if a.dtype.kind == "f"]
     try:
-        # The file may describe more weights than it holds, and than there is memory.
-        # A layer may draw its weights twice, or make arrays that are not saved.
+        # The file may describe more weights than it contains or than fit into memory. A
+        # layer may draw its weights twice, or make arrays that are not saved.
         with init.at_most(4 * sum(a.size for a in state.values()) + 2**20):
             model = from_config(config)
         if floating:
@@ -81,30 +81,30 @@ def load(path: StrPath) -> Module:
 
 
 def save_weights(model: Module, path: StrPath) -> None:
-    """Save parameters and buffers alone; raises as `save`, but takes any module."""
+    """Save only parameters and buffers; raises like `save`, but takes any module."""
     write_tensors(model.state_dict(), path, {_WEIGHTS: "1"})
 
 
 def load_weights(model: Module, path: StrPath, strict: bool = True) -> None:
-    """Load parameters and buffers into a model of the same layers.
+    """Load parameters and buffers into a model with the same layers.
 
     Parameters
     ----------
     model : Module
-        With all sizes known; values are copied into its arrays.
+        All its sizes must be known; values are copied into its arrays.
     path : path
-        A file of `save_weights` or `save`, or any safetensors file with such names. One
-        of another program is loaded with a warning when its shapes do not tell whether
-        its weights are transposed, as PyTorch's are.
+        A file of `save_weights` or `save`, or any safetensors file with the same names.
+        If it comes from another program and its shapes do not show whether weights are
+        transposed, as PyTorch's are, a warning says so.
     strict : bool
         Whether missing and unexpected names are errors.
 
     Raises
     ------
     DataError
-        The file is missing, damaged (its checksum is compared) or foreign.
+        The file is missing, damaged (its checksum is compared) or something else.
     OSError
-        The file may not be read.
+        There is no permission to read the file.
     FastdlError
         Names or shapes do not fit the model, see `Module.load_state_dict`.
     """

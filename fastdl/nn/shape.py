@@ -1,4 +1,4 @@
-"""Layers that change the shape alone, or nothing."""
+"""Layers that change only the shape, or nothing."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ X = TypeVar("X")
 
 @register
 class Flatten(Module):
-    """Make one row of each example."""
+    """Flatten each example into a row."""
 
     def forward(self, x: Tensor | np.ndarray) -> Tensor:
-        """Map x (n, ...) to (n, features), the last axis running fastest."""
-        # Not -1: an empty batch leaves it undefined.
+        """Map x (n, ...) to (n, features); the last axis varies fastest."""
+        # Not -1, which is undefined for an empty batch.
         return F.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
 
 
 @register
 class Identity(Module):
-    """Return the input: a place holder for a layer taken away."""
+    """Return the input: a placeholder for a layer that was removed."""
 
     def forward(self, x: X) -> X:
         """Return x."""

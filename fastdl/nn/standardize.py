@@ -21,11 +21,11 @@ from fastdl.nn.registry import register
 from fastdl.shapes import integer
 from fastdl.typing import Shape
 
-_CHUNK = 1 << 20  # numbers that `fit` looks at in one go
+_CHUNK = 1 << 20  # how many numbers `fit` processes at a time
 
 
 class _FitsNew:
-    """Decorates a method that, called on the class, works on a new object."""
+    """Decorates a method so that, called on the class, it works on a new object."""
 
     def __init__(self, method: Callable[[Any, DataLike], Any]) -> None:
         self._method = method
@@ -44,23 +44,23 @@ class Standardize(Module):
 
         model = nn.Sequential(nn.Standardize().fit(train), nn.Linear(None, 10))
 
-    As a layer it treats training, dev and test data alike, is saved with the model, and
-    is at work in ``predict``. It is not trained, but fitted: before that, or before a
-    saved state is loaded into it, it changes nothing.
+    As a layer it treats training, dev and test data in the same way, is saved with the
+    model, and works in ``predict``. It is not trained, but fitted: until then, or until
+    a saved state is loaded into it, it changes nothing.
 
     Parameters
     ----------
     num_features : int or None
-        The size of the last axis; None takes it from the data.
+        The size of the last axis; with None it is taken from the data.
 
     Attributes
     ----------
     mean, std : ndarray, (num_features,)
-        Buffers. std is 1 for a feature that is constant, which becomes 0.
+        Buffers. std is 1 for a constant feature, which becomes 0.
     examples : int or None
-        How many examples `fit` saw; None for a layer that was loaded. When it is more
-        than there are training examples, `fastdl.Trainer.fit` warns that dev or test
-        data have leaked into the statistics.
+        How many examples `fit` saw; None for a layer that was loaded. If these are more
+        than the training examples, `fastdl.Trainer.fit` warns that dev or test data
+        have leaked into the statistics.
     """
 
     mean: np.ndarray
@@ -85,24 +85,25 @@ class Standardize(Module):
     def fit(self, train: DataLike) -> Standardize:
         """Take mean and standard deviation from the training set; return self.
 
-        The sums run in float64 over all axes but the last. Another call replaces them.
-        On the class, ``nn.Standardize.fit(train)``, it fits a new layer.
+        The sums are in float64, over all axes but the last. Another call replaces the
+        statistics. Called on the class, ``nn.Standardize.fit(train)``, it fits a new
+        layer.
 
         Parameters
         ----------
         train : Dataset, array x or tuple (x, y)
-            The training set and nothing else: the statistics of dev and test data are
-            part of what is to be predicted. x is (m, features), or (m, h, w, c) for
-            images; of uint8 these count as [0, 1], as everywhere. Of a whole
+            The training set and nothing else: the statistics of dev and test data would
+            reveal something about them. x is (m, features), or (m, h, w, c) for images;
+            those of uint8 count as [0, 1], as everywhere. Of a whole
             `fastdl.datasets.Splits` only the training part is used, with a warning.
 
         Raises
         ------
         NonFiniteError
-            A feature has a NaN or an infinity; the message names it.
+            A feature contains a NaN or an infinity; the message names it.
         DataError, ShapeError
             There are no examples, they are single numbers, or they do not have
-            `num_features`.
+            `num_features` features.
         """
         if hasattr(train, "train") and hasattr(train, "test"):
             warnings.warn(
@@ -135,7 +136,7 @@ class Standardize(Module):
                 f"standardize: fitted on {self.num_features} features or channels, got "
                 f"x of shape {x.shape}"
             )
-        # Not std squared as the variance: that may overflow.
+        # Not std squared as the variance, which might overflow.
         ones = np.ones_like(self.std)
         return F.batch_norm(x, self.mean, ones, weight=1 / self.std, eps=0.0)
 
@@ -156,7 +157,7 @@ def _statistics(dataset: Dataset, shape: Shape) -> tuple[np.ndarray, np.ndarray]
     """Return mean and standard deviation (1 for constants), float64.
 
     Chunks are merged as in Chan, Golub, LeVeque, "Algorithms for computing the sample
-    variance", 1983: sums of squares alone would lose the digits of a large mean.
+    variance", 1983: with a large mean, plain sums of squares would lose all digits.
     """
     features = shape[-1]
     count, mean, squares = 0, np.zeros(features), np.zeros(features)
@@ -175,7 +176,7 @@ def _statistics(dataset: Dataset, shape: Shape) -> tuple[np.ndarray, np.ndarray]
         count = total
         low = np.minimum(low, rows.min(axis=0))
         high = np.maximum(high, rows.max(axis=0))
-    # Rounding gives a constant a tiny variance, so it is recognised by its range.
+    # Rounding gives a constant a tiny variance, so constants are found by their range.
     std = np.sqrt(squares / count)
     varies = (low < high) & (std > np.finfo(np.float32).tiny)
     return mean, np.where(varies, std, 1.0)

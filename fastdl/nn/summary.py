@@ -1,4 +1,4 @@
-"""The table of a model: layers, output shapes, parameters, multiply-adds."""
+"""A table of a model: layers, output shapes, parameters, multiply-adds."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Row:
 
 
 def summary(model: Module, input_shape: Sequence[int] | None = None) -> str:
-    """Return a table of what one example passes through, ready to print.
+    """Return a table of what an example passes through, ready to print.
 
-    An activation stands on the line of the layer that it follows. Parameters used at
-    two places count at the first.
+    An activation is on the line of the layer it follows. Parameters that are used twice
+    count the first time.
 
     Parameters
     ----------
     model : Module
-        Any module; sizes that are open are inferred.
+        Any module; open sizes are inferred.
     input_shape : sequence of int, optional
         The shape of one example; by default the one given to `Module.build`.
 
@@ -45,16 +45,16 @@ def summary(model: Module, input_shape: Sequence[int] | None = None) -> str:
     Raises
     ------
     ShapeError
-        The shape does not fit, or none is known.
+        The shape does not fit, or no shape is known.
     """
     shape = _shape(model, input_shape)
     return _table(model, [Row("input", shape, 0, 0), *layers(model, shape)])
 
 
 def layers(model: Module, input_shape: Sequence[int] | None = None) -> list[Row]:
-    """Run one example through the model and note each layer that it meets.
+    """Run an example through the model, and describe each layer that it passes.
 
-    Parameters and errors as `summary`.
+    Parameters and errors as in `summary`.
     """
     shape = _shape(model, input_shape)
     names = {id(module): name for name, module in model.named_modules()}
@@ -98,7 +98,7 @@ def _shape(model: Module, given: Sequence[int] | None) -> Shape:
 
 
 def _holds_any(things: Iterator[object]) -> bool:
-    return any(True for _ in things)  # an empty Sequential is something, but false
+    return any(True for _ in things)  # not any(things): an empty Sequential is false
 
 
 def _heading(module: Module) -> str:

@@ -1,4 +1,4 @@
-"""The tree that a model is: where modules find parameters, buffers and each other."""
+"""A model is a tree: how modules find parameters, buffers and each other."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 _CONTAINERS = (list, tuple, dict)
 _UNORDERED: tuple[type, ...] = (set, frozenset, deque, type({}.values()))
-_ONE_PASS = (GeneratorType, map, filter)  # looking into one would use it up
+_ONE_PASS = (GeneratorType, map, filter)  # searching one would exhaust it
 
 
 class Tree:
-    """What `Module` inherits: its attributes, and what is found in them.
+    """The base of `Module`: its attributes, and what is found in them.
 
-    Parameters and modules are found as attributes and in lists, tuples and dicts of any
-    depth. All are looked through at each call, so they may change at any time. A name
-    is the path: "head.weight", "heads.0.weight", "heads.left.weight".
+    Parameters and modules are found as attributes and in nested lists, tuples and
+    dicts. These are searched at each call, so they may change at any time. Names are
+    paths: "head.weight", "heads.0.weight", "heads.left.weight".
 
-    What would be lost is refused where it is assigned: another thing in the place of a
+    Assigning raises if something would get lost: a value of another kind in place of a
     parameter, module or buffer; a tensor that needs a gradient but is no `Parameter`;
-    parameters and modules in a set or a generator, or under a key that is no name.
+    parameters or modules in a set or a generator, or under a key that is not a name.
     """
 
-    _pending: bool = False  # whether parameters wait for the input size
-    _parameter_names: ClassVar[tuple[str, ...]] = ()  # for parameters or None only
+    _pending: bool = False  # whether parameters still wait for the input size
+    _parameter_names: ClassVar[tuple[str, ...]] = ()  # these hold a parameter or None
     _buffer_names: tuple[str, ...] = ()
-    _unnamed: ClassVar[str | None] = None  # an attribute that stays out of the names
+    _unnamed: ClassVar[str | None] = None  # an attribute that is left out of names
 
     # Assigning
 
@@ -52,7 +52,7 @@ class Tree:
                     f"'{path}' is trained, or a layer, and would be lost; assign a "
                     f"Module, or None to take it away, got {type(value).__name__}"
                 )
-        for _ in self._held(name, value):  # raises for what it cannot name
+        for _ in self._held(name, value):  # raises for members that cannot have a name
             pass
         super().__setattr__(name, value)
 
@@ -70,7 +70,7 @@ class Tree:
                 f"'{name}' is a buffer, which is saved with the model; assign a NumPy "
                 f"array, got {type(value).__name__}"
             )
-        return np.asarray(value)  # counter + 1 is a number, no array any more
+        return np.asarray(value)  # counter + 1 is a number, not an array
 
     def _refuse(self, problem: str) -> NoReturn:
         raise ArgumentError(f"{type(self).__name__}: {problem}")
@@ -78,16 +78,16 @@ class Tree:
     # Finding
 
     def _members(self) -> Iterator[tuple[str, Any]]:
-        """Yield (name, parameter or module) of all that the attributes hold."""
+        """Yield (name, parameter or module) of everything in the attributes."""
         for name, value in vars(self).items():
             yield from self._held("" if name == self._unnamed else name, value)
 
     def _held(
         self, name: str, value: object, around: tuple[int, ...] = ()
     ) -> Iterator[tuple[str, Any]]:
-        """Yield (name, parameter or module) of all that a value is or contains.
+        """Yield (name, parameter or module) of everything that a value is or contains.
 
-        `around` are the ids of the containers around it: one may contain itself.
+        `around` are the ids of the enclosing containers, since one may contain itself.
         """
         if isinstance(value, (Tree, Parameter)):
             yield name, value
@@ -114,7 +114,7 @@ class Tree:
             )
 
     def _check_findable(self, name: str, value: Any) -> None:
-        """Raise when a value hides something that is meant to be trained."""
+        """Raise if a value hides something that is meant to be trained."""
         kind = type(value).__name__
         if isinstance(value, Tensor):
             if isinstance(value._node, Leaf):
@@ -147,7 +147,7 @@ class Tree:
         return (module for _, module in self.named_children())
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """Yield (dotted name, module): itself under "", then all inside, each once."""
+        """Yield (dotted name, module): itself as "", then all inside, each once."""
         seen = set()
 
         def walk(prefix: str, module: Any) -> Iterator[tuple[str, Module]]:
@@ -164,7 +164,7 @@ class Tree:
         return (module for _, module in self.named_modules())
 
     def _own_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Yield (name, parameter) of this module alone, without those inside it."""
+        """Yield (name, parameter) of this module only, not of modules inside it."""
         for name, member in self._members():
             if isinstance(member, Parameter):
                 yield name, member
@@ -190,7 +190,7 @@ class Tree:
                     yield join(prefix, name), parameter
 
     def parameters(self) -> Iterator[Parameter]:
-        """Yield every parameter once; raises as `named_parameters`."""
+        """Yield every parameter once; raises like `named_parameters`."""
         return (parameter for _, parameter in self.named_parameters())
 
     def register_buffer(self, name: str, array: np.ndarray) -> None:
@@ -214,7 +214,7 @@ _LOOKED_AT = (Tree, Tensor, *_CONTAINERS, *_UNORDERED, *_ONE_PASS, np.ndarray)
 
 
 def label(name: str, module: Tree) -> str:
-    """Return what a message calls a module."""
+    """Return what messages call a module."""
     kind = type(module).__name__
     return f"layer '{name}' ({kind})" if name else kind
 

@@ -4,44 +4,26 @@ Beside them: learning-rate schedules, gradient clipping, parameter groups for we
 decay, and gradient descent on any function.
 """
 
-from fastdl.optim.adam import Adam, AdamW
-from fastdl.optim.clip import clip_grad_norm_, clip_grad_value_
-from fastdl.optim.descent import Descent, gradient_descent
-from fastdl.optim.groups import decay_groups
-from fastdl.optim.optimizer import Optimizer
-from fastdl.optim.rmsprop import Adagrad, RMSprop
-from fastdl.optim.schedule import (
-    Cosine,
-    ExponentialDecay,
-    InverseDecay,
-    InverseRoot,
-    OneCycle,
-    Piecewise,
-    Scheduler,
-    Staircase,
-    set_rate,
-)
-from fastdl.optim.sgd import SGD
+from fastdl import exports
+from fastdl.optim.adam import Adam as Adam
+from fastdl.optim.adam import AdamW as AdamW
+from fastdl.optim.clip import clip_grad_norm_ as clip_grad_norm_
+from fastdl.optim.clip import clip_grad_value_ as clip_grad_value_
+from fastdl.optim.descent import Descent as Descent
+from fastdl.optim.descent import gradient_descent as gradient_descent
+from fastdl.optim.groups import decay_groups as decay_groups
+from fastdl.optim.optimizer import Optimizer as Optimizer
+from fastdl.optim.rmsprop import Adagrad as Adagrad
+from fastdl.optim.rmsprop import RMSprop as RMSprop
+from fastdl.optim.schedule import Cosine as Cosine
+from fastdl.optim.schedule import ExponentialDecay as ExponentialDecay
+from fastdl.optim.schedule import InverseDecay as InverseDecay
+from fastdl.optim.schedule import InverseRoot as InverseRoot
+from fastdl.optim.schedule import OneCycle as OneCycle
+from fastdl.optim.schedule import Piecewise as Piecewise
+from fastdl.optim.schedule import Scheduler as Scheduler
+from fastdl.optim.schedule import Staircase as Staircase
+from fastdl.optim.schedule import set_rate as set_rate
+from fastdl.optim.sgd import SGD as SGD
 
-__all__ = [
-    "SGD",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Cosine",
-    "Descent",
-    "ExponentialDecay",
-    "InverseDecay",
-    "InverseRoot",
-    "OneCycle",
-    "Optimizer",
-    "Piecewise",
-    "RMSprop",
-    "Scheduler",
-    "Staircase",
-    "clip_grad_norm_",
-    "clip_grad_value_",
-    "decay_groups",
-    "gradient_descent",
-    "set_rate",
-]
+exports.publish(__name__)

@@ -10,7 +10,7 @@ from fastdl.optim.optimizer import Optimizer, ParamsLike, is_in, is_positive
 
 
 class Adam(Optimizer):
-    """Momentum and RMSprop in one, both bias-corrected (Kingma, Ba 2015).
+    """Momentum and RMSprop combined, both bias-corrected (Kingma, Ba 2015).
 
     ::
 
@@ -19,8 +19,8 @@ class Adam(Optimizer):
         mhat, vhat = m / (1 - beta1**step), v / (1 - beta2**step)
         param -= lr * mhat / (sqrt(vhat) + eps)
 
-    AMSGrad takes the largest v so far for v in ``vhat``, so that no step grows because
-    v forgot a large gradient (Reddi, Kale, Kumar 2018).
+    AMSGrad uses the largest v so far in ``vhat``, so that steps do not grow because v
+    forgot a large gradient (Reddi, Kale, Kumar 2018).
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Adam(Optimizer):
     weight_decay : float
         ``weight_decay * param`` is added to the gradient (L2 regularisation).
     amsgrad : bool
-        Whether to take AMSGrad's form.
+        Whether to use AMSGrad's form.
 
     Raises
     ------
@@ -97,7 +97,7 @@ class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov, Hutter 2019).
 
     Each step first multiplies the parameters by ``1 - lr * weight_decay``; the decay
-    stays out of the moments.
+    does not enter the moments.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class AdamW(Adam):
     weight_decay : float
         Strength of the decay, >= 0.
     amsgrad : bool
-        Whether to take AMSGrad's form, see `Adam`.
+        Whether to use AMSGrad's form, see `Adam`.
     """
 
     _decoupled = True

@@ -1,8 +1,8 @@
 """Gradient clipping: against single steps that are far too large.
 
-Between ``backward()`` and ``step()``. Clipping by norm keeps the direction of the step,
-clipping by value does not. Source: Pascanu, Mikolov, Bengio 2013, "On the difficulty of
-training recurrent neural networks".
+Call it between ``backward()`` and ``step()``. Clipping by norm keeps the direction of
+the step, clipping by value does not. Source: Pascanu, Mikolov, Bengio 2013, "On the
+difficulty of training recurrent neural networks".
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _check(operation: str, name: str, value: float) -> None:
 
 
 def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> float:
-    r"""Scale all gradients down, in place, when together they are too long.
+    r"""Scale all gradients down, in place, if their joint norm is too large.
 
     .. math::
         g \leftarrow g \cdot \min(1, c / \|g\|_2), \qquad
@@ -44,15 +44,14 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> f
     Returns
     -------
     float
-        The norm before; 0 without gradients.
+        The norm before clipping; 0 without gradients.
 
     Raises
     ------
     ArgumentError
         max_norm is not a finite number > 0.
     NonFiniteError
-        A gradient is NaN or infinite, so that no factor can repair it. Nothing is
-        changed.
+        A gradient is NaN or infinite, which no factor can repair. Nothing is changed.
     """
     _check("clip_grad_norm_", "max_norm", max_norm)
     gradients = _gradients(parameters)

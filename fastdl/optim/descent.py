@@ -16,20 +16,20 @@ from fastdl.typing import ArrayLike
 
 
 class Descent(NamedTuple):
-    """Where a `gradient_descent` ended.
+    """Where `gradient_descent` ended.
 
     Attributes
     ----------
     x : ndarray
         The last point, of the shape of x0.
     value : float
-        f there, on all data.
+        f at x, over all data.
     gradient_norm : float
-        The length of the gradient there, on all data.
+        The norm of the gradient at x, over all data.
     steps : int
-        How many steps were made.
+        How many steps were taken.
     converged : bool
-        Whether the gradient became shorter than tol.
+        Whether the norm of the gradient fell below tol.
     """
 
     x: np.ndarray
@@ -49,24 +49,24 @@ def gradient_descent(
     batch_size: int | None = None,
     seed: int = 0,
 ) -> Descent:
-    r"""Minimise a function by steps against its gradient, without line search.
+    r"""Minimise a function by steps along the negative gradient, without line search.
 
     .. math::
         x \leftarrow x - \alpha \nabla f(x) \quad
         \text{until } \|\nabla f(x)\|_2 < tol \text{ or after } max\_iter \text{ steps}
 
-    With `data` f is a mean over examples, and a step takes the gradient of a
+    With `data`, f is a mean over examples, and each step uses the gradient over a
     mini-batch: of all m examples (batch gradient descent, the default), of one
-    (stochastic), or of any number between. The order of the examples is new in each
-    pass through the data. Then the test against `tol` is made before each pass, with
-    the gradient of all examples; steps of constant length end near a minimum, not in
-    it, so choose `tol` with care. (Deep Learning Specialization, course 1, week 2, and
+    (stochastic), or of any number in between. Each pass through the data has a new
+    order, and begins with the test against `tol`, by the gradient over all examples.
+    With a constant rate the steps end near a minimum, not in it, so choose `tol` with
+    care. (Deep Learning Specialization, course 1, week 2, and
     course 2, week 2.)
 
     Parameters
     ----------
     f : callable
-        ``f(x)``, or ``f(x, *batch)`` with data; gets a tensor, returns one number.
+        ``f(x)``, or ``f(x, *batch)`` with data; gets a tensor, returns a single number.
     x0 : array_like
         Where to start, of any shape. Lists and integers become float64.
     lr : float
@@ -74,13 +74,13 @@ def gradient_descent(
     max_iter : int
         The largest number of steps, from 1.
     tol : float
-        >= 0; 0 makes all steps.
+        >= 0; with 0 all steps are taken.
     data : sequence of array_like, optional
         Arrays of equal length, the examples along the first axis: ``(inputs, y)``.
     batch_size : int, optional
-        Examples in a step, the last of a pass may have fewer; by default all.
+        Examples in a step (the last of a pass may have fewer); by default all.
     seed : int
-        Of the order of the examples.
+        For the order of the examples.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def gradient_descent(
     ArgumentError, ShapeError
         An argument is out of range; the data are empty or of unequal lengths.
     GraphError
-        The result of f does not depend on x through a tensor, or is not one number.
+        The result of f does not depend on x through tensors, or is not one number.
     """
     if not is_positive(lr):
         raise ArgumentError(f"gradient_descent: lr must be a number > 0, got {lr!r}")
@@ -106,7 +106,7 @@ def gradient_descent(
     x = Tensor(np.array(x0, np.float32 if is_float32 else np.float64), True)
 
     def look(batch: list[np.ndarray]) -> tuple[float, np.ndarray, float]:
-        """Return the value, the gradient and its length at x."""
+        """Return the value, the gradient and its norm at x."""
         x.grad = None
         value = f(x, *batch)
         if not isinstance(value, Tensor):

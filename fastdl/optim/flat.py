@@ -11,7 +11,7 @@ from fastdl import backend
 from fastdl.autograd import Tensor, mark_changed
 from fastdl.errors import GraphError
 
-ALIGNMENT = 64  # bytes: each parameter starts where the widest vector may be loaded
+ALIGNMENT = 64  # bytes: each parameter starts at a multiple of the widest vector
 
 
 class Run:
@@ -20,7 +20,7 @@ class Run:
     Attributes
     ----------
     param, grad : numpy.ndarray
-        The parameters, one behind the other, and their gradients.
+        The parameters, one after the other, and their gradients.
     """
 
     def __init__(self, flat: Flat, place: slice, missed: int) -> None:
@@ -31,11 +31,11 @@ class Run:
 
     @property
     def step(self) -> int:
-        """How many updates these parameters will have had, this one included."""
+        """How many updates these parameters have had, including this one."""
         return self._flat.updates - self._missed
 
     def state(self, name: str) -> np.ndarray:
-        """Return the array that the rule keeps under `name`; zeros at first."""
+        """Return the array that the update rule keeps under `name`; zeros at first."""
         if name not in self._state:
             self._state[name] = self._flat.state_array(name)[self._place]
         return self._state[name]
@@ -45,8 +45,8 @@ class Flat:
     """Parameters of one type, moved into one array; their gradients into another.
 
     Each parameter's ``data`` becomes a view of `data`, and backward writes its gradient
-    into a view of `grad`. The gaps that align the parameters hold zeros and stay zero
-    under every update.
+    to a view of `grad`. The gaps that align the parameters are zero and stay zero in
+    every update.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ class Flat:
         self.tensors: tuple[Tensor, ...] = members
         self.updates = 0
         self.missed = [0] * len(members)  # updates in which each had no gradient
-        self.state: dict[str, np.ndarray] = {}  # what the rule keeps, as flat arrays
-        self._whole: list[Run] | None = None  # the runs when all have gradients
+        self.state: dict[str, np.ndarray] = {}  # of the update rule, as flat arrays
+        self._whole: list[Run] | None = None  # the runs if all have gradients
         self._dtype = members[0].dtype
         unit = ALIGNMENT // self._dtype.itemsize
         self._bounds = [0]
@@ -76,7 +76,7 @@ class Flat:
         )
         for index in range(len(members)):
             self._adopt(index)
-        backend.empty_cache()  # of the arrays that the parameters had
+        backend.empty_cache()  # the arrays that the parameters had before
 
     def zeros(self) -> np.ndarray:
         """Return a new flat array of zeros."""
@@ -90,7 +90,7 @@ class Flat:
         ]
 
     def state_array(self, name: str) -> np.ndarray:
-        """Return the flat array kept under `name`; made of zeros when first asked."""
+        """Return the flat array kept under `name`; zeros when first asked for."""
         if name not in self.state:
             self.state[name] = self.zeros()
         return self.state[name]
@@ -101,14 +101,14 @@ class Flat:
         return [self.updates - missed for missed in self.missed]
 
     def restore(self, state: dict[str, np.ndarray], steps: list[int]) -> None:
-        """Continue with other states and numbers of updates."""
+        """Continue with the given state and numbers of updates."""
         self.state = state
         self.updates = max(steps)
         self.missed = [self.updates - step for step in steps]
         self._whole = None
 
     def __reduce__(self) -> tuple:
-        """For deepcopy and pickle: arrays that share memory would part in a copy."""
+        """For deepcopy and pickle, whose copies of views would not share memory."""
         for tensor, place in zip(self.tensors, self._data_views, strict=True):
             _check_fits(tensor.data, place, "parameter")
         members = tuple(zip(self.indices, self.tensors, strict=True))
@@ -117,7 +117,7 @@ class Flat:
     def runs(self) -> list[Run]:
         """Count a step and return the stretches to update.
 
-        A stretch holds neighbours that have a gradient and the same number of updates:
+        A stretch is neighbours that have a gradient and the same number of updates:
         all parameters, unless some are frozen or unused.
         """
         if self._in_place():
@@ -143,7 +143,7 @@ class Flat:
         return runs
 
     def _cut(self, missed: Iterable[int | None]) -> list[Run]:
-        """Return a run for neighbours that missed as many updates; none for None."""
+        """Return a run for neighbours that missed equally many updates; skip None."""
         runs, first = [], 0
         for count, members in groupby(missed):
             last = first + sum(1 for _ in members)
@@ -154,7 +154,7 @@ class Flat:
         return runs
 
     def _in_place(self) -> bool:
-        """Whether each parameter and its gradient lie here: the quick usual case."""
+        """Whether every parameter and gradient lies here: the usual, fast case."""
         for tensor, data, grad in self._members:
             if (
                 tensor.grad is not grad
@@ -165,7 +165,7 @@ class Flat:
         return True
 
     def _prepare(self, index: int) -> bool:
-        """Move a parameter in; False when it has no gradient or is frozen."""
+        """Move a parameter in; False if it has no gradient or is frozen."""
         tensor = self.tensors[index]
         if tensor.grad is None or not tensor.requires_grad:
             return False
@@ -177,7 +177,7 @@ class Flat:
         return True
 
     def _adopt(self, index: int) -> None:
-        """Move a parameter into its place; also after its data were exchanged."""
+        """Move a parameter into its place, at first or after its data was replaced."""
         tensor = self.tensors[index]
         _copy(tensor.data, self._data_views[index], "parameter")
         tensor.data = self._data_views[index]
@@ -190,7 +190,7 @@ def _rebuilt(
     missed: list[int],
     state: dict[str, np.ndarray],
 ) -> Flat:
-    """Put copied parameters side by side again, with what the rule keeps of them."""
+    """Put copied parameters side by side again, with the state of the update rule."""
     flat = Flat(members)
     flat.updates, flat.missed = updates, missed
     for name, array in state.items():

@@ -13,26 +13,26 @@ def decay_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
 
     ``optim.AdamW(optim.decay_groups(model, 0.01), lr=1e-3)``
 
-    Biases and the gamma and beta of normalisation layers are spared, see
+    Biases and the gamma and beta of normalisation layers do not decay, see
     `fastdl.nn.named_weights`.
 
     Parameters
     ----------
     model : Module
-        All its sizes known.
+        All its sizes must be known.
     weight_decay : float
-        Of the weights, >= 0.
+        The decay of the weights, >= 0.
 
     Returns
     -------
     list of dict
-        One or two groups for an optimiser: the weights with `weight_decay`, the others
-        with 0.
+        Groups for an optimiser: the weights with `weight_decay`, the others with 0.
+        Empty groups are left out.
 
     Raises
     ------
     GraphError
-        A size of the model is open.
+        A size of the model is still open.
     """
     weights = [parameter for _, parameter in named_weights(model)]
     known = {id(parameter) for parameter in weights}

@@ -19,11 +19,11 @@ ParamsLike: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
 class Optimizer:
     """Base of the optimisers; subclasses define `_check` and `_update`.
 
-    At construction the parameters of each group move into one flat array (one for each
-    real type), so a step is one kernel call for a group. A parameter whose ``grad`` is
-    None, or that is frozen, is left alone, and its state too. A parameter whose
-    ``data`` were exchanged for another array of the same shape and type is moved in
-    again at the next step; after ``astype`` make a new optimiser.
+    The constructor moves the parameters of each group into one flat array (one for each
+    real type), so that a step is one kernel call per group. A parameter that is frozen,
+    or whose ``grad`` is None, is left alone, and so is its state. A parameter whose
+    ``data`` was replaced by another array of the same shape and type is moved in again
+    at the next step; after ``astype`` make a new optimiser.
 
     Parameters
     ----------
@@ -36,12 +36,13 @@ class Optimizer:
     Attributes
     ----------
     param_groups : list of dict
-        "params" and the options of each group. Options may be changed between steps.
+        "params" and the options of each group. Options may change between steps.
 
     Raises
     ------
     ArgumentError
-        No parameters, a parameter twice, an unknown option, or a value out of range.
+        There are no parameters, one appears twice, an option is unknown, or a value is
+        out of range.
     GraphError
         The parameters do not exist yet: call ``model.build(input_shape)`` first.
     """
@@ -66,7 +67,7 @@ class Optimizer:
                 self._flats.append((group, Flat(alike)))
 
     def _group(self, group: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-        """Return a group completed by the defaults, after checking it."""
+        """Check a group, and return it with the defaults filled in."""
         for key in group:
             if key not in (*defaults, "params"):
                 raise self._error(f"unknown option {key!r}{suggest(key, defaults)}")
@@ -88,7 +89,7 @@ class Optimizer:
         return [tensor for group in self.param_groups for tensor in group["params"]]
 
     def _indexed_groups(self) -> Iterator[tuple[dict, list[tuple[int, Tensor]]]]:
-        """Yield each group with its parameters and their indices over all groups."""
+        """Yield each group with its parameters and their indices across all groups."""
         start = 0
         for group in self.param_groups:
             yield group, list(enumerate(group["params"], start))
@@ -102,7 +103,7 @@ class Optimizer:
             raise self._error(f"{key} must be {what}, got {group[key]!r}")
 
     def _check(self, group: dict[str, Any]) -> None:
-        """Raise ArgumentError when an option is out of range; subclasses add theirs."""
+        """Raise ArgumentError if an option is out of range; subclasses check theirs."""
         self._require(is_positive(group["lr"]), group, "lr", "a positive number")
         decay = group["weight_decay"]
         self._require(is_in(decay, math.inf), group, "weight_decay", "a number >= 0")
@@ -129,9 +130,9 @@ class Optimizer:
         Returns
         -------
         dict
-            "state": arrays by ``"<parameter index>.<name>"``, fit for safetensors.
-            "steps": number of updates of each parameter; "param_groups": the options,
-            with "params" as indices; both fit for JSON.
+            "state": arrays by ``"<parameter index>.<name>"``, for safetensors. "steps":
+            the number of updates of each parameter, and "param_groups": the options,
+            with "params" as indices, both for JSON.
         """
         state: dict[str, np.ndarray] = {}
         steps: dict[int, int] = {}
@@ -158,7 +159,7 @@ class Optimizer:
         Raises
         ------
         FastdlError
-            The state is of another optimiser or of other groups.
+            The state is from a different optimiser or different groups.
         ShapeError
             An array does not have its parameter's shape.
         ArgumentError
@@ -185,7 +186,7 @@ class Optimizer:
 
 
 def _flat_state(flat: Flat, saved: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Put the saved arrays of a flat's parameters side by side again."""
+    """Put the saved arrays of the parameters in a `Flat` side by side again."""
     state = {}
     prefix = f"{flat.indices[0]}."
     for name in [key.removeprefix(prefix) for key in saved if key.startswith(prefix)]:
@@ -206,10 +207,10 @@ NUMBERS = (int, float, np.integer, np.floating)
 
 
 def is_positive(value: object) -> bool:
-    """Tell whether a value is a finite number above 0."""
+    """Return whether a value is a finite number above 0."""
     return isinstance(value, NUMBERS) and bool(0 < value < math.inf)
 
 
 def is_in(value: object, end: float) -> bool:
-    """Tell whether a value is a number in [0, end)."""
+    """Return whether a value is a number in [0, end)."""
     return isinstance(value, NUMBERS) and bool(0 <= value < end)

@@ -17,8 +17,8 @@ class RMSprop(Optimizer):
         square = beta * square + (1 - beta) * grad**2
         param -= lr * grad / (sqrt(square) + eps)
 
-    Centred (Graves 2013, "Generating sequences with recurrent neural networks"), the
-    variance ``square - mean**2`` takes the place of ``square``. With momentum::
+    If centred (Graves 2013, "Generating sequences with recurrent neural networks"), the
+    variance ``square - mean**2`` replaces ``square``. With momentum::
 
         v = momentum * v + grad / (sqrt(square) + eps)
         param -= lr * v
@@ -30,7 +30,7 @@ class RMSprop(Optimizer):
     lr : float
         Learning rate, > 0.
     beta : float
-        Weight of the old mean, in [0, 1); PyTorch's ``alpha``, there 0.99.
+        Weight of the old mean, in [0, 1); PyTorch's ``alpha``, by default 0.99.
     eps : float
         Keeps the divisor above zero; > 0.
     weight_decay : float
@@ -38,7 +38,7 @@ class RMSprop(Optimizer):
     momentum : float
         In [0, 1).
     centered : bool
-        Whether the mean of the gradients is taken off.
+        Whether to subtract the squared mean of the gradients.
 
     Raises
     ------

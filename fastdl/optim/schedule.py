@@ -1,10 +1,9 @@
 """Learning rates that change: functions of the epoch or of the step.
 
-A schedule is called with t = 1, 2, 3 ...: the number of the epoch, or of the step, that
-comes next. Any function ``t -> rate`` will do; these are the usual ones. `Scheduler`
-applies one in a loop of your own, `fastdl.train.Schedule` in a `fastdl.Trainer`.
-Beyond the end of a schedule its last rate holds, and no rate falls to 0, where nothing
-would be learned.
+A schedule is called with t = 1, 2, 3 ...: the number of the next epoch or step. Any
+function ``t -> rate`` will do; these are the usual ones. `Scheduler` applies one in a
+loop of your own, `fastdl.train.Schedule` in a `fastdl.Trainer`. After the end of a
+schedule its last rate holds, and no rate falls to 0, where nothing would be learned.
 
 Source: Deep Learning Specialization, course 2, week 2, "Learning rate decay"; the
 horizons of `Cosine` and `OneCycle` are of the papers named there.
@@ -21,11 +20,11 @@ from fastdl.errors import ArgumentError
 from fastdl.optim.optimizer import Optimizer, is_in, is_positive
 from fastdl.shapes import integer
 
-TINY = 1e-38  # what a rate that falls for ever never falls below; 0 for float32 weights
+TINY = 1e-38  # the lowest rate; too low to change float32 weights
 
 
 def checked_rate(schedule: Callable[[int], float], t: int) -> float:
-    """Return the rate that a schedule gives for t.
+    """Return the rate of a schedule at t.
 
     Raises
     ------
@@ -52,14 +51,14 @@ def _require(fits: bool, schedule: object, name: str, what: str) -> None:
 
 @dataclass(frozen=True)
 class InverseDecay:
-    r"""Decay by the inverse of the time.
+    r"""Decay with the inverse of time.
 
     .. math:: \alpha_t = \frac{\alpha_0}{1 + decay \cdot t}
 
     Parameters
     ----------
     lr : float
-        The rate :math:`\alpha_0`, > 0. 0.2 gives 0.1, 0.067, 0.05, 0.04 with decay 1.
+        The rate :math:`\alpha_0`, > 0. With 0.2 and decay 1: 0.1, 0.067, 0.05, 0.04.
     decay : float
         >= 0.
     """
@@ -105,7 +104,7 @@ class ExponentialDecay:
 
 @dataclass(frozen=True)
 class InverseRoot:
-    r"""Decay by the root of the time, that of epochs or of mini-batches.
+    r"""Decay with the square root of time, counted in epochs or mini-batches.
 
     .. math:: \alpha_t = \frac{k}{\sqrt t}
 
@@ -127,7 +126,7 @@ class InverseRoot:
 
 @dataclass(frozen=True)
 class Staircase:
-    r"""Multiply the rate, by default by a half, at equal distances.
+    r"""Multiply the rate at regular intervals, by default by a half.
 
     .. math:: \alpha_t = \alpha_0 \cdot factor^{\lfloor (t - 1) / every \rfloor}
 
@@ -136,7 +135,7 @@ class Staircase:
     lr : float
         The first rate, > 0.
     every : int
-        For how many epochs or steps a rate holds, from 1.
+        How many epochs or steps each rate lasts, from 1.
     factor : float
         In (0, 1].
     """
@@ -158,14 +157,14 @@ class Staircase:
 
 @dataclass(frozen=True)
 class Piecewise:
-    """Rates by a table.
+    """Rates from a table.
 
     Parameters
     ----------
     rates : sequence of float
         One after the other, each > 0.
     ends : sequence of int
-        The last epoch or step of each rate but the last, rising, from 1.
+        The last epoch or step of each rate but the last; increasing, from 1.
     """
 
     rates: Sequence[float]
@@ -205,10 +204,10 @@ class Cosine:
     total : int, optional
         T, the number of epochs or steps. `fastdl.train.Schedule` fills it in.
     warmup : int
-        w, for how many epochs or steps the rate rises (Goyal et al. 2017).
+        w, the number of epochs or steps in which the rate rises (Goyal et al. 2017).
     final : float
-        Where the curve ends and stays, after the last one; in [0, lr]. With 0 the rate
-        of the last one, just above 0, stays.
+        The rate after the last epoch or step, in [0, lr]. If it is 0, the rate of the
+        last one, just above 0, is kept instead.
     """
 
     lr: float
@@ -241,7 +240,7 @@ class Cosine:
 
 @dataclass(frozen=True)
 class OneCycle:
-    """Rise, then fall to far below the start, each along half a cosine.
+    """Rise, then fall far below the start, each along half a cosine.
 
     Smith, Topin 2018, "Super-convergence".
 
@@ -252,9 +251,9 @@ class OneCycle:
     total : int, optional
         The number of epochs or steps. `fastdl.train.Schedule` fills it in.
     rise : float
-        The part of them in which the rate rises, in (0, 1).
+        The fraction of them in which the rate rises, in (0, 1).
     start, final : float
-        By how much the rate is divided at the start and at the end, >= 1.
+        What lr is divided by for the first and the last rate, >= 1.
     """
 
     lr: float
@@ -296,7 +295,7 @@ def _total(schedule: Cosine | OneCycle) -> int:
 
 
 def _half_cosine(first: float, last: float, part: float) -> float:
-    """Go from one rate to another while `part` goes from 0 to 1; stay there."""
+    """Go from one rate to another as `part` goes from 0 to 1, and stay there."""
     fall = 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
     return last + (first - last) * fall
 
@@ -311,27 +310,26 @@ class Scheduler:
             ...  # all steps of the epoch
             scheduler.step()
 
-    The last call sets a rate beyond the end, where the last rate of a schedule holds.
-    The first parameter group gets the rate of the schedule. The other groups keep their
-    ratio to it. A rate that was changed from outside since the last `step` scales all
-    that follow.
+    After the end of a schedule its last rate holds. The first parameter group gets the
+    rate of the schedule; the others keep their ratio to it. If a rate was changed from
+    outside since the last `step`, the following ones are scaled accordingly.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Its rates become those of t = 1 at once.
+        Its rates are set to those of t = 1 immediately.
     schedule : callable
         ``schedule(t) -> rate``, t from 1, such as `InverseDecay`.
 
     Attributes
     ----------
     t : int
-        The epoch, or step, whose rates are set.
+        The epoch or step whose rates are currently set.
 
     Raises
     ------
     ArgumentError
-        The schedule gave 0, a negative number, NaN or infinity.
+        The schedule returned 0, a negative number, NaN or infinity.
     """
 
     def __init__(self, optimizer: Optimizer, schedule: Callable[[int], float]) -> None:
@@ -347,7 +345,7 @@ class Scheduler:
         self._set()
 
     def step(self) -> None:
-        """Set the rates of the next epoch, or step."""
+        """Set the rates of the next epoch or step."""
         self.t += 1
         for index, group in enumerate(self._groups):
             if group["lr"] != self._rates[index]:
@@ -355,18 +353,18 @@ class Scheduler:
         self._set()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the schedule stands, fit for JSON."""
+        """Return the state of the schedule, for JSON."""
         return {"t": self.t, "scales": self._scales, "rates": self._rates}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned.
+        """Continue from what `state_dict` returned.
 
         The rates themselves are part of the optimiser's state; load that too.
 
         Raises
         ------
         ArgumentError
-            The state is of another number of parameter groups.
+            The state has a different number of parameter groups.
         """
         if len(saved["scales"]) != len(self._groups):
             raise ArgumentError(

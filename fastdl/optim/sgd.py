@@ -18,7 +18,7 @@ class SGD(Optimizer):
         param -= lr * v
 
     ``dampening=0`` is PyTorch's form; ``dampening=momentum`` is the exponentially
-    weighted average of the Deep Learning Specialization. Nesterov's form steps by
+    weighted average of the Deep Learning Specialization. Nesterov's form steps along
     ``grad + momentum * v`` (Sutskever et al. 2013).
 
     Parameters
@@ -34,7 +34,7 @@ class SGD(Optimizer):
     weight_decay : float
         ``weight_decay * param`` is added to the gradient (L2 regularisation).
     nesterov : bool
-        Needs momentum and no dampening.
+        Whether to use Nesterov's form; needs momentum and no dampening.
 
     Raises
     ------

@@ -6,72 +6,47 @@ float type and compute in the type of their input. Only mistakes that NumPy woul
 over in silence are checked.
 """
 
-from fastdl.reference.activation import activation_backward, activation_forward
-from fastdl.reference.augment import affine_warp
-from fastdl.reference.batchnorm import (
-    batchnorm_backward,
-    batchnorm_forward,
-    batchnorm_inference,
-)
-from fastdl.reference.conv2d import (
-    conv2d_backward_input,
-    conv2d_backward_weight,
-    conv2d_forward,
-)
-from fastdl.reference.dropout import dropout_backward, dropout_forward
-from fastdl.reference.gather import gather
-from fastdl.reference.matmul import matmul
-from fastdl.reference.optimizer import (
-    adagrad_step,
-    adam_step,
-    rmsprop_step,
-    sgd_step,
+from fastdl import exports
+from fastdl.reference.activation import activation_backward as activation_backward
+from fastdl.reference.activation import activation_forward as activation_forward
+from fastdl.reference.augment import affine_warp as affine_warp
+from fastdl.reference.batchnorm import batchnorm_backward as batchnorm_backward
+from fastdl.reference.batchnorm import batchnorm_forward as batchnorm_forward
+from fastdl.reference.batchnorm import batchnorm_inference as batchnorm_inference
+from fastdl.reference.conv2d import conv2d_backward_input as conv2d_backward_input
+from fastdl.reference.conv2d import conv2d_backward_weight as conv2d_backward_weight
+from fastdl.reference.conv2d import conv2d_forward as conv2d_forward
+from fastdl.reference.dropout import dropout_backward as dropout_backward
+from fastdl.reference.dropout import dropout_forward as dropout_forward
+from fastdl.reference.gather import gather as gather
+from fastdl.reference.matmul import matmul as matmul
+from fastdl.reference.optimizer import adagrad_step as adagrad_step
+from fastdl.reference.optimizer import adam_step as adam_step
+from fastdl.reference.optimizer import rmsprop_step as rmsprop_step
+from fastdl.reference.optimizer import sgd_step as sgd_step
+from fastdl.reference.pool2d import avg_pool2d_backward as avg_pool2d_backward
+from fastdl.reference.pool2d import avg_pool2d_forward as avg_pool2d_forward
+from fastdl.reference.pool2d import (
+    global_avg_pool2d_backward as global_avg_pool2d_backward,
 )
 from fastdl.reference.pool2d import (
-    avg_pool2d_backward,
-    avg_pool2d_forward,
-    global_avg_pool2d_backward,
-    global_avg_pool2d_forward,
-    max_pool2d_backward,
-    max_pool2d_forward,
+    global_avg_pool2d_forward as global_avg_pool2d_forward,
+)
+from fastdl.reference.pool2d import max_pool2d_backward as max_pool2d_backward
+from fastdl.reference.pool2d import max_pool2d_forward as max_pool2d_forward
+from fastdl.reference.softmax import log_softmax_forward as log_softmax_forward
+from fastdl.reference.softmax import (
+    sigmoid_cross_entropy_backward as sigmoid_cross_entropy_backward,
 )
 from fastdl.reference.softmax import (
-    log_softmax_forward,
-    sigmoid_cross_entropy_backward,
-    sigmoid_cross_entropy_forward,
-    softmax_cross_entropy_backward,
-    softmax_cross_entropy_forward,
-    softmax_forward,
+    sigmoid_cross_entropy_forward as sigmoid_cross_entropy_forward,
 )
+from fastdl.reference.softmax import (
+    softmax_cross_entropy_backward as softmax_cross_entropy_backward,
+)
+from fastdl.reference.softmax import (
+    softmax_cross_entropy_forward as softmax_cross_entropy_forward,
+)
+from fastdl.reference.softmax import softmax_forward as softmax_forward
 
-__all__ = [
-    "activation_backward",
-    "activation_forward",
-    "adagrad_step",
-    "adam_step",
-    "affine_warp",
-    "avg_pool2d_backward",
-    "avg_pool2d_forward",
-    "batchnorm_backward",
-    "batchnorm_forward",
-    "batchnorm_inference",
-    "conv2d_backward_input",
-    "conv2d_backward_weight",
-    "conv2d_forward",
-    "dropout_backward",
-    "dropout_forward",
-    "gather",
-    "global_avg_pool2d_backward",
-    "global_avg_pool2d_forward",
-    "log_softmax_forward",
-    "matmul",
-    "max_pool2d_backward",
-    "max_pool2d_forward",
-    "rmsprop_step",
-    "sgd_step",
-    "sigmoid_cross_entropy_backward",
-    "sigmoid_cross_entropy_forward",
-    "softmax_cross_entropy_backward",
-    "softmax_cross_entropy_forward",
-    "softmax_forward",
-]
+exports.publish(__name__)

@@ -1,7 +1,7 @@
-"""What the compiled kernels have beside the operations: memory, and a choice.
+"""What the compiled kernels offer besides operations: memory, and a choice.
 
-NumPy owns the memory here, and convolutions have one algorithm; so these functions keep
-a program that calls them running, and say so.
+Here NumPy owns the memory, and convolutions have one algorithm. These functions exist
+so that a program that calls them still runs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def memory_stats() -> dict[str, int]:
 
 
 def set_conv_algorithm(algorithm: str | None) -> None:
-    """Remember the name for `get_conv_algorithm`; the sums are always direct.
+    """Remember the name for `get_conv_algorithm`; the computation is always direct.
 
     Raises
     ------

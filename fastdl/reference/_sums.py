@@ -6,10 +6,10 @@ import numpy as np
 
 
 def wide(dtype: np.dtype) -> np.dtype:
-    """Return the type in which terms of `dtype` are added up: float64 at least.
+    """Return the type in which terms of `dtype` are added up: at least float64.
 
-    NumPy adds along all but the last axis term by term, and a long chain of additions
-    in float32 loses digits: at 1024 x 1024 pixels two of seven are left.
+    NumPy adds term by term along all axes but the last, and a long chain of additions
+    in float32 loses digits: over 1024 x 1024 pixels, two out of seven remain.
     """
     return np.result_type(dtype, np.float64)
 

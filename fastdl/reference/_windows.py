@@ -8,13 +8,13 @@ from fastdl.shapes import Conv2dShape, Pool2dShape
 
 
 def pad(x: np.ndarray, s: Conv2dShape | Pool2dShape, value: float = 0) -> np.ndarray:
-    """Return images (n, h, w, c) with the borders of `s` around them."""
+    """Return images (n, h, w, c) with the padding of `s` around them."""
     borders = ((0, 0), (s.top, s.bottom), (s.left, s.right), (0, 0))
     return np.pad(x, borders, constant_values=value)
 
 
 def crop(padded: np.ndarray, s: Conv2dShape | Pool2dShape) -> np.ndarray:
-    """Return a copy of padded images without their borders."""
+    """Return a copy of padded images without the padding."""
     return padded[:, s.top : s.top + s.h, s.left : s.left + s.w].copy()
 
 

@@ -4,9 +4,9 @@ r"""Images seen through a map of the plane.
     y[n, i, j, k] = \sum_{p, q} (1 - |u - p|)_+ (1 - |v - q|)_+ \, x[n, p, q, k], \qquad
     \binom{u}{v} = M_n \begin{pmatrix} i \\ j \\ 1 \end{pmatrix} + d[n, :, i, j]
 
-Each pixel of the result is fetched from the place (u, v), a row and a column, of the
-image: the mean of the four pixels around it, weighted by their nearness. The matrix M
-turns, scales, shears and shifts; the displacement d bends.
+Each pixel of the result comes from the point (u, v), a row and a column, of the image:
+it is the mean of the four pixels around that point, weighted by closeness. The matrix M
+rotates, scales, shears and shifts; the displacement d bends.
 
 Shapes: x and y (n, h, w, c), M (n, 2, 3), d (n, 2, h, w).
 
@@ -27,10 +27,9 @@ from fastdl import shapes
 def _neighbours(
     u: np.ndarray, size: int, fill: str
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the pixels before and after the places `u` along an axis, and their shares.
+    """Yield the pixels before and after the points `u` along an axis, and their shares.
 
-    Pixels outside have no share where the fill is "constant"; the other fills move u
-    inside.
+    If the fill is "constant", pixels outside have no share; other fills move u inside.
     """
     last = size - 1
     if fill == "reflect" and last > 0:
@@ -59,13 +58,13 @@ def affine_warp(
     x
         Images (n, h, w, c), any float type.
     matrix
-        (n, 2, 3): the row and the column of x that pixel (i, j) of the result shows
-        are ``matrix @ (i, j, 1)``.
+        (n, 2, 3): pixel (i, j) of the result shows the row and the column
+        ``matrix @ (i, j, 1)`` of x.
     displacement
         (n, 2, h, w): added to that row and column.
     fill
         What lies outside an image: "constant" (zeros), "edge" (the nearest pixel) or
-        "reflect" (the mirror image, without the border pixel a second time).
+        "reflect" (the mirror image, without repeating the border pixel).
 
     Returns
     -------

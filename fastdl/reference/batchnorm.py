@@ -14,8 +14,8 @@ variance depending on x:
     dx_i = \gamma r \Bigl(dy_i - \frac{d\beta + \hat x_i \, d\gamma}{m}\Bigr)
 
 A residual network adds another branch before ReLU:
-:math:`y_i = \max(0, \gamma \hat x_i + \beta + \text{residual}_i)`. Where y is not
-positive dy counts as 0; what remains of it is also the gradient of the residual.
+:math:`y_i = \max(0, \gamma \hat x_i + \beta + \text{residual}_i)`. Then dy is set to 0
+where y is not positive; the result is also the gradient of the residual.
 
 Shapes: x, y and residual (..., c); gamma, beta, mean, var, rstd (c,).
 
@@ -48,7 +48,7 @@ def batchnorm_forward(
     residual: np.ndarray | None = None,
     activation: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normalise by the statistics of the batch (training), and remember them.
+    """Normalise by the statistics of the batch, and update the running ones (training).
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def batchnorm_backward(
     mean, rstd
         (c,), from the forward pass.
     y
-        The result of the forward pass with ReLU; None without.
+        The result of the forward pass, if it applied ReLU; otherwise None.
 
     Returns
     -------
@@ -181,6 +181,6 @@ def batchnorm_backward(
     x_hat = (x - mean) * rstd
     dbeta = sum_over(dy, axes)
     dgamma = sum_over(dy * x_hat, axes)
-    # A large integer m would make float64 of float32 in NumPy 1.
+    # In NumPy 1 a large integer m would turn float32 into float64.
     dx = gamma * rstd * (dy - (dbeta + x_hat * dgamma) / float(m))
     return dx, dgamma, dbeta

@@ -7,12 +7,12 @@ r"""Convolution of images (cross-correlation, as everyone in the field defines i
 with stride s, dilation d, padding t at the top and l at the left, and x zero outside.
 
 Shapes: x (n, h, w, c), weight (kh, kw, c / groups, oc), bias (oc,), y (n, oh, ow, oc).
-Groups split the channels of x and y into equal runs; run r of y sees run r of x only.
+Groups split the channels of x and y into equal runs; run r of y sees only run r of x.
 
-Each pixel (p, q) of the filter, a "tap", contributes a matrix product between the input
-pixels that it meets, one per output pixel, and its weights (c, oc). Forward sums these
-products. Both gradients follow tap by tap from those of a matrix product, with dz the
-gradient at the argument of g:
+Each pixel (p, q) of the filter, a "tap", contributes a matrix product of the input
+pixels it meets, one for each output pixel, and its weights (c, oc). The forward pass
+adds these products up. Both gradients follow tap by tap from those of a matrix product,
+with dz the gradient at the argument of g:
 
 .. math:: dx_{pq} \mathrel{+}= dz \, w_{pq}^T, \qquad dw_{pq} = x_{pq}^T \, dz
 
@@ -35,7 +35,7 @@ from fastdl.typing import PaddingLike, PairLike
 
 
 def _taps(s: Conv2dShape) -> Iterator[tuple[int, int, int, int]]:
-    """Yield for each pixel (p, q) of the filter: p, q and its dilated place."""
+    """Yield, for each pixel of the filter, p and q and its dilated position."""
     for p in range(s.kh):
         for q in range(s.kw):
             yield p, q, p * s.dilation_h, q * s.dilation_w
@@ -81,7 +81,7 @@ def conv2d_forward(
     activation
         One of ``shapes.ACTIVATIONS`` or None.
     algorithm
-        For the compiled kernels (see ``set_conv_algorithm``); here there is one.
+        For the compiled kernels (see ``set_conv_algorithm``); here there is only one.
     out
         (n, oh, ow, oc): where to put the result.
 

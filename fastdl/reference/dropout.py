@@ -6,9 +6,9 @@ r"""Inverted dropout with a counter-based random number generator.
 with q = keep_prob, so that y has the expectation of x and inference needs no scaling.
 
 Element e = offset + flat index is kept when word e mod 4 of the Philox4x32-10 block
-number e div 4 is below floor(q 2^32). The mask depends on nothing but the seed and e:
-it is the same on every backend, instruction set and thread count, and the backward pass
-makes it again instead of storing it.
+number e div 4 is below floor(q 2^32). The mask depends only on the seed and e: it is
+the same for every backend, instruction set and thread count, and the backward pass
+computes it again instead of storing it.
 
 Sources: Srivastava et al. 2014 (dropout); Salmon, Moraes, Dror, Shaw, "Parallel random
 numbers: as easy as 1, 2, 3", 2011 (Philox).
@@ -58,7 +58,9 @@ def philox4x32(counter: np.ndarray, key: Sequence[int | np.ndarray]) -> np.ndarr
     return np.stack([c0, c1, c2, c3], axis=-1)
 
 
-def _kept(shape: tuple[int, ...], keep_prob: float, seed: int, offset: int):
+def _kept(
+    shape: tuple[int, ...], keep_prob: float, seed: int, offset: int
+) -> np.ndarray:
     """Return the mask of the elements offset, offset + 1, ..."""
     size = math.prod(shape)
     first, last = offset // 4, -(-(offset + size) // 4)
@@ -85,7 +87,7 @@ def dropout_forward(
     seed
         In [0, 2**64): the stream of random numbers.
     offset
-        The number in the stream of the first element, >= 0.
+        The position of the first element in the stream, >= 0.
 
     Returns
     -------
@@ -100,7 +102,7 @@ def dropout_forward(
 def dropout_backward(
     dy: np.ndarray, keep_prob: float, *, seed: int, offset: int
 ) -> np.ndarray:
-    """Return dx: the same mask and the same scale, applied to `dy`.
+    """Return dx: the same mask and scale, applied to `dy`.
 
     Parameters
     ----------

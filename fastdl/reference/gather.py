@@ -1,6 +1,6 @@
 """The examples of a mini-batch, gathered from all examples: y[i] = x[indices[i]].
 
-Pictures are stored as bytes and computed with as real numbers, so bytes are divided by
+Pictures are stored as bytes but computed with as real numbers, so bytes are divided by
 255 on the way.
 """
 
@@ -29,7 +29,7 @@ def gather(x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     Raises
     ------
     ArgumentError, DtypeError, ShapeError
-        An index is out of range; `indices` are no integers.
+        An index is out of range, or `indices` are not integers.
     """
     rows = x[shapes.rows(indices, len(x), "gather")]
     if x.dtype != np.uint8:

@@ -35,11 +35,11 @@ def matmul(
     Parameters
     ----------
     a, b
-        (m, k) and (k, n), of one float type; stored transposed where said.
+        (m, k) and (k, n), of the same float type; see transpose_a and transpose_b.
     bias
         (n,) or None.
     transpose_a, transpose_b
-        Whether to transpose the operand first.
+        Whether the operand is stored transposed.
     activation
         One of ``shapes.ACTIVATIONS`` or None.
     out

@@ -15,7 +15,7 @@ weighted average of the gradients. RMSprop (Hinton, Coursera lecture 6e, 2012):
     s \leftarrow \beta s + (1 - \beta) g^2, \qquad
     \theta \leftarrow \theta - \alpha g / (\sqrt s + \epsilon)
 
-Centred (Graves 2013), s - m^2 takes the place of s, with the running mean m of g; with
+The centred form (Graves 2013) has s - m^2 for s, with the running mean m of g; with
 momentum :math:`\mu` the step is :math:`v \leftarrow \mu v + g / (\sqrt s + \epsilon)`.
 Adagrad (Duchi et al. 2011):
 
@@ -31,13 +31,13 @@ Adam at step t >= 1 (Kingma and Ba 2015, algorithm 1):
     \theta \leftarrow \theta - \alpha \,
     \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
 
-AMSGrad (Reddi et al. 2018) takes the largest v so far for v in the root.
+AMSGrad (Reddi et al. 2018) has the largest v so far for v in the root.
 
 Weight decay :math:`\lambda` adds :math:`\lambda \theta` to g (L2 regularisation).
-Decoupled (AdamW; Loshchilov and Hutter 2019) it shrinks :math:`\theta` by
+Decoupled weight decay (AdamW; Loshchilov and Hutter 2019) multiplies :math:`\theta` by
 :math:`1 - \alpha \lambda` before the step instead.
 
-No two of the arrays share memory: all but the gradient are written.
+No two of the arrays may share memory: all but the gradient are written to.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def sgd_step(
     Parameters
     ----------
     param, grad
-        The parameters and their gradient, of one shape and float type.
+        The parameters and their gradient, of the same shape and float type.
     velocity
-        The running sum of gradients, zero at first; None when `momentum` is 0.
+        The running sum of gradients, zero at first; None if `momentum` is 0.
     lr
         The learning rate.
     momentum
@@ -117,13 +117,13 @@ def rmsprop_step(
     Parameters
     ----------
     param, grad
-        The parameters and their gradient, of one shape and float type.
+        The parameters and their gradient, of the same shape and float type.
     square
         The running mean of squared gradients, zero at first.
     mean
-        The running mean of gradients, zero at first; None when not centred.
+        The running mean of gradients, zero at first; None unless centred.
     velocity
-        The running sum of steps, zero at first; None when `momentum` is 0.
+        The running sum of steps, zero at first; None if `momentum` is 0.
     lr
         The learning rate.
     beta
@@ -175,7 +175,7 @@ def adagrad_step(
     Parameters
     ----------
     param, grad
-        The parameters and their gradient, of one shape and float type.
+        The parameters and their gradient, of the same shape and float type.
     square
         The sum of squared gradients, zero at first.
     lr
@@ -211,12 +211,12 @@ def adam_step(
     decoupled: bool = False,
     step: int,
 ) -> None:
-    """Update `param` and its state in place by Adam, or AdamW when `decoupled`.
+    """Update `param` and its state in place by Adam, or AdamW if `decoupled`.
 
     Parameters
     ----------
     param, grad
-        The parameters and their gradient, of one shape and float type.
+        The parameters and their gradient, of the same shape and float type.
     m, v
         The running means of gradients and squared gradients, zero at first.
     largest
@@ -228,7 +228,7 @@ def adam_step(
     eps
         Added to the root.
     weight_decay
-        The coefficient of L2, or of the shrinking when `decoupled`.
+        The L2 coefficient, or the strength of the decoupled decay.
     decoupled
         Whether weight decay bypasses the gradient.
     step

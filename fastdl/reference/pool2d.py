@@ -5,7 +5,7 @@ r"""Pooling: the maximum or the mean of each window of an image, channel by chan
     \quad\text{or}\quad
     \frac{1}{k_h k_w} \sum_{p, q} x[n, i s - t + p, j s - l + q, k]
 
-with stride s, padding t at the top and l at the left. Padding is never the maximum, and
+with stride s, padding t at the top and l at the left. Padding is never the maximum, but
 counts as zeros in the mean. Backward, the gradient of a window goes to its maximum, or
 in equal shares to all its pixels; overlapping windows add up.
 
@@ -32,7 +32,7 @@ def _taps(s: Pool2dShape) -> Iterator[tuple[int, int]]:
 
 
 def _padded_zeros(s: Pool2dShape, dtype: np.dtype) -> np.ndarray:
-    """Return (n, padded h, padded w, c): sums, in which windows may overlap."""
+    """Return zeros (n, padded h, padded w, c) to add windows to, which may overlap."""
     height, width = s.top + s.h + s.bottom, s.left + s.w + s.right
     return np.zeros((s.n, height, width, s.c), wide(dtype))
 
@@ -63,9 +63,9 @@ def max_pool2d_forward(
     Returns
     -------
     y : numpy.ndarray
-        (n, oh, ow, c), in the type of `x`; NaN where the window holds a NaN.
+        (n, oh, ow, c), in the type of `x`; NaN where the window contains a NaN.
     argmax : numpy.ndarray
-        The shape of y: p * kw + q of the first maximum in the window, uint8 when the
+        The shape of y: p * kw + q of the first maximum in the window. uint8 if the
         window has at most 256 pixels, else int32.
 
     Raises

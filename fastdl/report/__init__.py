@@ -4,61 +4,38 @@
 matplotlib Figure.
 """
 
-from __future__ import annotations
+import importlib
+import typing
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from fastdl import exports
+from fastdl.report.activations import activation_histograms as activation_histograms
+from fastdl.report.augmentations import augmentations as augmentations
+from fastdl.report.boundary import decision_boundary as decision_boundary
+from fastdl.report.confusion import confusion_matrix as confusion_matrix
+from fastdl.report.curves import learning_curves as learning_curves
+from fastdl.report.data_curve import data_curve as data_curve
+from fastdl.report.filters import feature_maps as feature_maps
+from fastdl.report.filters import filters as filters
+from fastdl.report.learning_rate import learning_rate_curve as learning_rate_curve
+from fastdl.report.mistakes import mistakes as mistakes
+from fastdl.report.page import page as page
+from fastdl.report.page import write_page as write_page
+from fastdl.report.paths import optimizer_paths as optimizer_paths
+from fastdl.report.reliability import reliability_diagram as reliability_diagram
+from fastdl.report.roc import roc_curve as roc_curve
+from fastdl.report.search import search_history as search_history
+from fastdl.report.search import search_importance as search_importance
+from fastdl.report.search import search_parallel as search_parallel
+from fastdl.report.search import search_slices as search_slices
+from fastdl.report.style import save_figure as save_figure
 
-from fastdl.report.activations import activation_histograms
-from fastdl.report.augmentations import augmentations
-from fastdl.report.boundary import decision_boundary
-from fastdl.report.confusion import confusion_matrix
-from fastdl.report.curves import learning_curves
-from fastdl.report.data_curve import data_curve
-from fastdl.report.filters import feature_maps, filters
-from fastdl.report.learning_rate import learning_rate_curve
-from fastdl.report.mistakes import mistakes
-from fastdl.report.page import page, write_page
-from fastdl.report.paths import optimizer_paths
-from fastdl.report.reliability import reliability_diagram
-from fastdl.report.roc import roc_curve
-from fastdl.report.search import (
-    search_history,
-    search_importance,
-    search_parallel,
-    search_slices,
-)
-from fastdl.report.style import save_figure
+exports.publish(__name__, "errors")
 
-__all__ = [
-    "activation_histograms",
-    "augmentations",
-    "confusion_matrix",
-    "data_curve",
-    "decision_boundary",
-    "errors",
-    "feature_maps",
-    "filters",
-    "learning_curves",
-    "learning_rate_curve",
-    "mistakes",
-    "optimizer_paths",
-    "page",
-    "reliability_diagram",
-    "roc_curve",
-    "save_figure",
-    "search_history",
-    "search_importance",
-    "search_parallel",
-    "search_slices",
-    "write_page",
-]
-
-if TYPE_CHECKING:
-    from fastdl.report import errors
+if typing.TYPE_CHECKING:
+    from fastdl.report import errors as errors
 else:
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> typing.Any:
         if name != "errors":  # it needs a web server, which is slow to import
             raise AttributeError(f"module 'fastdl.report' has no attribute {name!r}")
-        return import_module("fastdl.report.errors")
+        return importlib.import_module("fastdl.report.errors")

@@ -5,72 +5,39 @@ dense weights (in, out). Checks run before any memory is taken; an error names t
 operation, what it expected, what came and the likely fix.
 """
 
-from fastdl.shapes.activations import ACTIVATIONS
-from fastdl.shapes.arguments import (
-    CONV_ALGORITHMS,
-    MAX_ELEMENTS,
-    PaddingLike,
-    activation_index,
-    activation_parameter,
-    activation_row,
-    array,
-    check_apart,
-    check_elements,
-    check_probabilities,
-    check_real,
-    check_shape,
-    conv_algorithm_index,
-    has_relu,
-    holds_pictures,
-    integer,
-    labels,
-    padding2d,
-    pair,
-    rows,
-)
-from fastdl.shapes.arrays import broadcast, matmul
-from fastdl.shapes.images import (
-    Conv2dShape,
-    Pool2dShape,
-    argmax_dtype,
-    check_images,
-    conv2d,
-    pool2d,
-)
-from fastdl.shapes.warp import FILLS, WarpShape, affine_warp, fill_index
+from fastdl import exports
+from fastdl.shapes.activations import ACTIVATIONS as ACTIVATIONS
+from fastdl.shapes.arguments import CONV_ALGORITHMS as CONV_ALGORITHMS
+from fastdl.shapes.arguments import MAX_ELEMENTS as MAX_ELEMENTS
+from fastdl.shapes.arguments import PaddingLike as PaddingLike
+from fastdl.shapes.arguments import activation_index as activation_index
+from fastdl.shapes.arguments import activation_parameter as activation_parameter
+from fastdl.shapes.arguments import activation_row as activation_row
+from fastdl.shapes.arguments import array as array
+from fastdl.shapes.arguments import check_apart as check_apart
+from fastdl.shapes.arguments import check_elements as check_elements
+from fastdl.shapes.arguments import check_probabilities as check_probabilities
+from fastdl.shapes.arguments import check_real as check_real
+from fastdl.shapes.arguments import check_shape as check_shape
+from fastdl.shapes.arguments import conv_algorithm_index as conv_algorithm_index
+from fastdl.shapes.arguments import has_relu as has_relu
+from fastdl.shapes.arguments import holds_pictures as holds_pictures
+from fastdl.shapes.arguments import integer as integer
+from fastdl.shapes.arguments import labels as labels
+from fastdl.shapes.arguments import padding2d as padding2d
+from fastdl.shapes.arguments import pair as pair
+from fastdl.shapes.arguments import rows as rows
+from fastdl.shapes.arrays import broadcast as broadcast
+from fastdl.shapes.arrays import matmul as matmul
+from fastdl.shapes.images import Conv2dShape as Conv2dShape
+from fastdl.shapes.images import Pool2dShape as Pool2dShape
+from fastdl.shapes.images import argmax_dtype as argmax_dtype
+from fastdl.shapes.images import check_images as check_images
+from fastdl.shapes.images import conv2d as conv2d
+from fastdl.shapes.images import pool2d as pool2d
+from fastdl.shapes.warp import FILLS as FILLS
+from fastdl.shapes.warp import WarpShape as WarpShape
+from fastdl.shapes.warp import affine_warp as affine_warp
+from fastdl.shapes.warp import fill_index as fill_index
 
-__all__ = [
-    "ACTIVATIONS",
-    "CONV_ALGORITHMS",
-    "FILLS",
-    "MAX_ELEMENTS",
-    "Conv2dShape",
-    "PaddingLike",
-    "Pool2dShape",
-    "WarpShape",
-    "activation_index",
-    "activation_parameter",
-    "activation_row",
-    "affine_warp",
-    "argmax_dtype",
-    "array",
-    "broadcast",
-    "check_apart",
-    "check_elements",
-    "check_images",
-    "check_probabilities",
-    "check_real",
-    "check_shape",
-    "conv2d",
-    "conv_algorithm_index",
-    "fill_index",
-    "has_relu",
-    "holds_pictures",
-    "integer",
-    "labels",
-    "matmul",
-    "padding2d",
-    "pair",
-    "pool2d",
-    "rows",
-]
+exports.publish(__name__)

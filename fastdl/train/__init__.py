@@ -1,59 +1,38 @@
 """The training loop, what watches it, and what a run leaves behind."""
 
-from fastdl.train.average import WeightAverage
-from fastdl.train.best import EarlyStopping, ModelCheckpoint, ReduceOnPlateau
-from fastdl.train.callback import Callback, Step
-from fastdl.train.finished import FinishedRun, open_run
-from fastdl.train.gradcheck import (
-    GradientCheck,
-    ParameterCheck,
-    gradcheck,
-    numeric_gradient,
-)
-from fastdl.train.gradients import GradientMonitor
-from fastdl.train.history import History
-from fastdl.train.job import Job, Parts
-from fastdl.train.logs import CSVLog, JSONLog, LearningRateLog, Timing
-from fastdl.train.progress import Progress
-from fastdl.train.range_test import RangeTest, lr_range_test
-from fastdl.train.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe, recipe
-from fastdl.train.run import RunFolder
-from fastdl.train.schedule import ManualRate, Schedule
-from fastdl.train.tensorboard import TensorBoardLog
-from fastdl.train.trainer import Trainer
+from fastdl import exports
+from fastdl.train.average import WeightAverage as WeightAverage
+from fastdl.train.best import EarlyStopping as EarlyStopping
+from fastdl.train.best import ModelCheckpoint as ModelCheckpoint
+from fastdl.train.best import ReduceOnPlateau as ReduceOnPlateau
+from fastdl.train.callback import Callback as Callback
+from fastdl.train.callback import Step as Step
+from fastdl.train.finished import FinishedRun as FinishedRun
+from fastdl.train.finished import open_run as open_run
+from fastdl.train.gradcheck import GradientCheck as GradientCheck
+from fastdl.train.gradcheck import ParameterCheck as ParameterCheck
+from fastdl.train.gradcheck import gradcheck as gradcheck
+from fastdl.train.gradcheck import numeric_gradient as numeric_gradient
+from fastdl.train.gradients import GradientMonitor as GradientMonitor
+from fastdl.train.history import History as History
+from fastdl.train.job import Job as Job
+from fastdl.train.job import Parts as Parts
+from fastdl.train.logs import CSVLog as CSVLog
+from fastdl.train.logs import JSONLog as JSONLog
+from fastdl.train.logs import LearningRateLog as LearningRateLog
+from fastdl.train.logs import Timing as Timing
+from fastdl.train.progress import Progress as Progress
+from fastdl.train.range_test import RangeTest as RangeTest
+from fastdl.train.range_test import lr_range_test as lr_range_test
+from fastdl.train.recipes import OPTIMIZERS as OPTIMIZERS
+from fastdl.train.recipes import RECIPES as RECIPES
+from fastdl.train.recipes import SCHEDULES as SCHEDULES
+from fastdl.train.recipes import Recipe as Recipe
+from fastdl.train.recipes import recipe as recipe
+from fastdl.train.run import RunFolder as RunFolder
+from fastdl.train.schedule import ManualRate as ManualRate
+from fastdl.train.schedule import Schedule as Schedule
+from fastdl.train.tensorboard import TensorBoardLog as TensorBoardLog
+from fastdl.train.trainer import Trainer as Trainer
 
-__all__ = [
-    "OPTIMIZERS",
-    "RECIPES",
-    "SCHEDULES",
-    "CSVLog",
-    "Callback",
-    "EarlyStopping",
-    "FinishedRun",
-    "GradientCheck",
-    "GradientMonitor",
-    "History",
-    "JSONLog",
-    "Job",
-    "LearningRateLog",
-    "ManualRate",
-    "ModelCheckpoint",
-    "ParameterCheck",
-    "Parts",
-    "Progress",
-    "RangeTest",
-    "Recipe",
-    "ReduceOnPlateau",
-    "RunFolder",
-    "Schedule",
-    "Step",
-    "TensorBoardLog",
-    "Timing",
-    "Trainer",
-    "WeightAverage",
-    "gradcheck",
-    "lr_range_test",
-    "numeric_gradient",
-    "open_run",
-    "recipe",
-]
+exports.publish(__name__)

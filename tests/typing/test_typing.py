@@ -14,7 +14,7 @@ import pytest
 import fastdl
 
 HERE = Path(__file__).parent
-SCRIPTS = ("user_script.py", "mistakes.py")
+SCRIPTS = ("user_script.py", "star_import.py", "mistakes.py")
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,10 @@ def errors(pytestconfig, tmp_path_factory):
 def test_a_users_script_is_typed(errors):
     """Under --strict; its values are tensors and arrays, never Any."""
     assert errors["user_script.py"] == {}
+
+
+def test_a_star_import_is_typed(errors):
+    assert errors["star_import.py"] == {}
 
 
 def test_the_script_runs(tmp_path):

@@ -1,7 +1,9 @@
 """The page of the mistakes, in the browser."""
 
-from fastdl.report.errors.page import ErrorPage
-from fastdl.report.errors.review import Review
-from fastdl.report.errors.server import PageServer, serve
+from fastdl import exports
+from fastdl.report.errors.page import ErrorPage as ErrorPage
+from fastdl.report.errors.review import Review as Review
+from fastdl.report.errors.server import PageServer as PageServer
+from fastdl.report.errors.server import serve as serve
 
-__all__ = ["ErrorPage", "PageServer", "Review", "serve"]
+exports.publish(__name__)

@@ -1,6 +1,8 @@
 """One self-contained HTML page about finished runs."""
 
-from fastdl.report.page.build import page, write_page
-from fastdl.report.page.results import PARTS
+from fastdl import exports
+from fastdl.report.page.build import page as page
+from fastdl.report.page.build import write_page as write_page
+from fastdl.report.page.results import PARTS as PARTS
 
-__all__ = ["PARTS", "page", "write_page"]
+exports.publish(__name__)
