@@ -288,6 +288,17 @@ cdef void run_recorded(
         last_end = fastdl_nanoseconds()
 
 
+cdef int64_t *place_record(int64_t *first, int64_t *end) noexcept nogil:
+    """Write a record there from now on; return the end of the one before."""
+    global record_next, record_end
+    while not fastdl_take_team():  # a loop of another thread may be writing
+        pass
+    cdef int64_t *before = record_next
+    record_next, record_end = first, end
+    fastdl_leave_team()
+    return before
+
+
 def record_tasks(megabytes=64):
     """Note when each task of each loop ends, until `take_record`.
 
@@ -295,13 +306,15 @@ def record_tasks(megabytes=64):
     are set: what each of them takes, and what lies between the loops, tells how more
     threads would share them. `megabytes` is the room for the record, 131,072 tasks each.
     """
-    global record_memory, record_next, record_end, record_is_full
+    global record_memory, record_is_full
     if record_memory is not None:
         raise FastdlError("record_tasks: a record is being made; call take_record first")
     record_memory = bytearray(megabytes * 2**20)
     record_is_full = False
-    record_end = <int64_t *> (<char *> record_memory) + len(record_memory) // 8
-    record_next = <int64_t *> (<char *> record_memory)
+    cdef int64_t *first = <int64_t *> (<char *> record_memory)
+    cdef int64_t *end = first + len(record_memory) // 8
+    with nogil:
+        place_record(first, end)
 
 
 def take_record():
@@ -310,15 +323,13 @@ def take_record():
     `threads` is how many could have shared the loop. `times` has count + 1 nanoseconds
     of the clock behind `time.monotonic`: when it began and when each task ended.
     """
-    global record_memory, record_next, record_end
+    global record_memory
     if record_memory is None:
         raise FastdlError("take_record: no record is being made; call record_tasks")
+    cdef int64_t *end
     with nogil:
-        while not fastdl_take_team():  # a loop of another thread still writes
-            pass
-    cdef Py_ssize_t used = record_next - <int64_t *> (<char *> record_memory)
-    record_next = record_end = NULL
-    fastdl_leave_team()
+        end = place_record(NULL, NULL)
+    cdef Py_ssize_t used = end - <int64_t *> (<char *> record_memory)
     numbers = memoryview(record_memory).cast("q")
     record_memory = None
     if record_is_full:
