@@ -304,11 +304,11 @@ def record_tasks(megabytes=64):
 
     Meanwhile one thread does all tasks of a loop, in their order, however many threads
     are set: what each of them takes, and what lies between the loops, tells how more
-    threads would share them. `megabytes` is the room for the record, 131,072 tasks each.
+    threads would share them. A megabyte of the record has room for 131,000 tasks.
     """
     global record_memory, record_is_full
     if record_memory is not None:
-        raise FastdlError("record_tasks: a record is being made; call take_record first")
+        raise FastdlError("record_tasks: a record is being made; call take_record")
     record_memory = bytearray(megabytes * 2**20)
     record_is_full = False
     cdef int64_t *first = <int64_t *> (<char *> record_memory)
