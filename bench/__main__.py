@@ -29,8 +29,9 @@ INTRODUCTION = """\
 # Benchmarks
 
 Written by `make bench`; every figure was measured in that run. `python -m bench NAME`
-prints one table, `python -m bench.compare` finds what a change made slower.
-[limits.md](limits.md) says why goals are missed.
+prints one table, `python -m bench.compare` finds what a change made slower. Tables that
+name an instruction set are measured with each that the processor has above generic; the
+peer uses its best in all of them. [limits.md](limits.md) says why goals are missed.
 
 {method}
 {install}

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench import peer
 from bench.harness import Case, Function, Work, normal
-from fastdl import shapes
+from fastdl import kernels, shapes
 
 LAYERS: dict[str, tuple] = {
     # n, c, h = w, filters, kernel, stride, padding
@@ -79,7 +79,7 @@ def work(
         1,
         groups,
     )
-    x, weight, bias, dy = normal(
+    arrays = normal(
         (n, size, size, c),
         (kernel, kernel, c // groups, oc),
         oc,
@@ -88,6 +88,12 @@ def work(
     geometry = {"stride": stride, "padding": padding, "groups": groups}
 
     def ours(k: ModuleType) -> Any:
+        return compute(k, *arrays)
+
+    def exact() -> Any:
+        return compute(kernels, *(array.astype(np.float64) for array in arrays))
+
+    def compute(k: ModuleType, x: Any, weight: Any, bias: Any, dy: Any) -> Any:
         if direction == "forward":
             return k.conv2d_forward(x, weight, bias, **geometry)
         dx = dweight = dbias = None
@@ -100,11 +106,12 @@ def work(
         return dx, dweight, dbias
 
     def peers() -> list[Function]:
-        return peer.in_both_layouts(partial(_peer, direction, x, weight, bias, dy, s))
+        return peer.in_both_layouts(partial(_peer, direction, *arrays, s))
 
     passes = 2 if direction == "gradients" else 1
     winograd = _has_winograd(kernel, stride) and groups == 1
-    return Work(ours, peers, 2.0 * passes * products(s), winograd=winograd)
+    flops = 2.0 * passes * products(s)
+    return Work(ours, peers, flops, winograd=winograd, exact=exact)
 
 
 def _has_winograd(kernel: int, stride: int) -> bool:

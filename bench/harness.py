@@ -63,6 +63,8 @@ class Work:
         What has to be moved to and from memory when no cache holds it.
     winograd
         Whether Winograd's algorithm can compute it too.
+    exact
+        Computes it in float64.
     """
 
     ours: Callable[[ModuleType], Any]
@@ -70,6 +72,7 @@ class Work:
     flops: float = 0
     bytes: float = 0
     winograd: bool = False
+    exact: Function | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,6 +236,17 @@ def check_equal(name: str, ours: Any, theirs: Any) -> None:
     for a, b in zip(_norms(ours), _norms(theirs), strict=False):
         if not math.isclose(a, b, rel_tol=0.01, abs_tol=1e-6):
             raise AssertionError(f"{name}: the sides disagree, norms {a} and {b}")
+
+
+def error(actual: Any, expected: Any) -> float:
+    """Return the norm of what the first array of a result is off."""
+    a, e = _first(actual), _first(expected)
+    return float(np.linalg.norm((a - e).ravel()))
+
+
+def _first(result: Any) -> np.ndarray:
+    results = result if isinstance(result, tuple) else (result,)
+    return next(array for array in results if array is not None)
 
 
 def _norms(result: Any) -> list[float]:

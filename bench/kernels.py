@@ -20,6 +20,7 @@ from bench.harness import (
     against,
     check_equal,
     copy_bandwidth,
+    error,
     fastest,
     geometric_mean,
     measure,
@@ -77,6 +78,15 @@ def _ms(seconds: float) -> str:
     return f"{1e3 * seconds:.3f}"
 
 
+def _error_of_winograd(work: Work) -> str:
+    """Return the error of the default algorithm, as a multiple of the direct sum's."""
+    assert work.exact is not None
+    ours = partial(work.ours, kernels)
+    exact = with_algorithm("direct", work.exact)()
+    auto, direct = ours(), with_algorithm("direct", ours)()
+    return f"{error(auto, exact) / error(direct, exact):.1f}"
+
+
 def conv2d(repeats: int) -> Table:
     """Convolutions against the peer and the peak, with Winograd and without."""
     table = Table(
@@ -86,10 +96,11 @@ def conv2d(repeats: int) -> Table:
         "elsewhere there is only the direct sum. "
         "Ratios are peer time / fastdl time. 100 % is the peak of multiply-adds on "
         "registers, measured in turn with the rest; products with padding do not count "
-        "as work, so Winograd can exceed it. A goal follows in brackets, and a figure "
-        "that misses it is bold.",
+        "as work, so Winograd can exceed it. The error is that of Winograd against "
+        "float64, in units of the direct sum's. A goal follows in brackets, and a "
+        "figure that misses it is bold.",
         ("layer, pass", "auto", "direct", "peer", "ratio", "ratio direct", "% of peak",
-         "% direct"),
+         "% direct", "error"),
     )  # fmt: skip
     ratios, direct_ratios = [], []
     for case in bench_conv2d.CASES:
@@ -114,6 +125,7 @@ def conv2d(repeats: int) -> Table:
             ]
         row.append(f"{percent / auto:.0f}")
         row.append(against(percent / direct, case.goals.get("percent"), ".0f"))
+        row.append(_error_of_winograd(work) if work.winograd else "")
         table.rows.append(row)
     if ratios:
         table.after = (
