@@ -428,7 +428,7 @@ cdef void peak_task(
 def measure_peak(dtype="float32"):
     """Return the multiply-adds that all threads do on registers, in FLOP/s.
 
-    Takes about 2 ms, as a kernel would; a median of several calls is a fair 100 % for a kernel.
+    Takes about 2 ms; a median of several calls is a fair 100 % for a kernel.
     """
     cdef const MicroKernels *kernels = microkernels(8 if dtype == "float64" else 4)
     cdef int threads = allowed_threads()
