@@ -23,7 +23,7 @@ test: $(VENV)/tested ## Run the whole test suite.
 soak: $(VENV)/tested ## Run the long forms of the tests too.
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-bench: $(VENV)/installed ## Measure everything; write docs/benchmarks.md.
+bench: $(VENV)/installed ## Measure everything, for half an hour; write docs/benchmarks.md.
 	$(BIN)/python -m bench $(ARGS)
 
 lint: $(VENV)/linted ## Check style and types.

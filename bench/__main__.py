@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,16 +17,21 @@ from bench.harness import REPEATS, Table, describe_load, describe_machine
 from bench.harness import __doc__ as method
 from bench.instructions import instructions
 from bench.overhead import overhead
+from bench.scaling import scaling
+from fastdl.kernels.engine import runtime
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 # Of strategy, not of speed; they take minutes, and stand in no page.
 ON_REQUEST = ("search", "caviar", "diagnosis")
+# Measured with each instruction set above generic, unless FASTDL_ISA says which.
+OF_EACH_ISA = ("steps", "latency", "conv2d", "dense", "memory", "scaling")
 INTRODUCTION = """\
 # Benchmarks
 
 Written by `make bench`; every figure was measured in that run. `python -m bench NAME`
-prints one table, `python -m bench.compare` finds what a change made slower.
-[limits.md](limits.md) says why goals are missed.
+prints one table, `python -m bench.compare` finds what a change made slower. Tables that
+name an instruction set are measured with each that the processor has above generic; the
+peer uses its best in all of them. [limits.md](limits.md) says why goals are missed.
 
 {method}
 {install}
@@ -40,8 +46,9 @@ def tables(repeats: int, compiled: bool) -> dict[str, Callable[[], Table]]:
         "conv2d": partial(kernels.conv2d, repeats),
         "isa": partial(kernels.instruction_sets, repeats),
         "dense": partial(kernels.dense, repeats),
-        "memory": partial(kernels.engine.memory, repeats),
+        "memory": partial(kernels.memory, repeats),
         "overhead": partial(overhead, repeats),
+        "scaling": partial(scaling, repeats),
         "load": partial(steps.under_load, repeats),
         "resident": steps.resident,
         "augment": partial(bench_augment.augmentation, repeats),
@@ -83,8 +90,9 @@ def main() -> None:
     measured: dict[str, Table] = {}
     for name, make in tables(options.repeats, options.compiled).items():
         if name in (options.tables or page_tables):
-            measured[name] = make()
-            print(measured[name], flush=True)
+            for key, table in of_each_isa(name, make):
+                measured[key] = table
+                print(table, flush=True)
     machine["after"] = describe_load()
     machine["samples"] = str(options.repeats)
     machine["duration"] = f"{(time.monotonic() - start) / 60:.0f} minutes"
@@ -104,6 +112,21 @@ def main() -> None:
             encoding="utf-8",
         )
         print(f"written: {page}")
+
+
+def of_each_isa(name: str, make: Callable[[], Table]) -> Iterator[tuple[str, Table]]:
+    """Measure a table, or one for each instruction set, named in its title."""
+    usual = runtime.get_isa()
+    isas = [isa for isa in runtime.available_isas()[:0:-1] if name in OF_EACH_ISA]
+    if "FASTDL_ISA" in os.environ or len(isas) < 2:
+        yield name, make()
+        return
+    for isa in isas:
+        runtime.set_isa(isa)
+        table = make()
+        table.title += f", {isa.upper()}"
+        yield f"{name} {isa}", table
+    runtime.set_isa(usual)
 
 
 def _lines(machine: dict[str, str]) -> str:

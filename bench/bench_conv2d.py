@@ -10,7 +10,7 @@ import numpy as np
 
 from bench import peer
 from bench.harness import Case, Function, Work, normal
-from fastdl import shapes
+from fastdl import kernels, shapes
 
 LAYERS: dict[str, tuple] = {
     # n, c, h = w, filters, kernel, stride, padding
@@ -20,13 +20,24 @@ LAYERS: dict[str, tuple] = {
     "cs39_2": (64, 10, 37, 20, 5, 2, 0),
     "cs39_3": (64, 20, 17, 40, 5, 2, 0),
     "signs1": (64, 3, 64, 8, 4, 1, "same"),
+    "signs2": (64, 8, 8, 16, 2, 1, "same"),
+    "mnist1": (128, 1, 28, 32, 3, 1, 1),
+    "mnist2": (128, 32, 14, 64, 3, 1, 1),
     "cifar_stem": (32, 3, 32, 64, 3, 1, 1),
+    "r20_16": (64, 16, 32, 16, 3, 1, 1),
+    "r20_32": (64, 32, 16, 32, 3, 1, 1),
+    "r20_64": (64, 64, 8, 64, 3, 1, 1),
+    "r20_down": (64, 16, 32, 32, 3, 2, 1),
     "r18_64": (32, 64, 32, 64, 3, 1, 1),
     "r18_128": (32, 128, 16, 128, 3, 1, 1),
     "r18_256": (32, 256, 8, 256, 3, 1, 1),
     "r18_512": (32, 512, 4, 512, 3, 1, 1),
     "r18_down": (32, 64, 32, 128, 3, 2, 1),
+    "r18_down_512": (32, 256, 8, 512, 3, 2, 1),
+    "r18_skip": (32, 64, 32, 128, 1, 2, 0),
     "r50_1x1": (16, 256, 14, 1024, 1, 1, 0),
+    "r50_1x1_64": (16, 256, 56, 64, 1, 1, 0),
+    "r50_1x1_256": (16, 1024, 14, 256, 1, 1, 0),
     "vgg_56": (4, 256, 56, 256, 3, 1, 1),
     "alex1": (8, 3, 227, 96, 11, 4, 0),
     "res_stem": (8, 3, 224, 64, 7, 2, 3),
@@ -36,13 +47,6 @@ DEPTHWISE: dict[str, tuple] = {
     "dw_64_down": (8, 64, 112, 64, 3, 2, 1, 64),
     "dw_256": (8, 256, 28, 256, 3, 1, 1, 256),
     "dw_512": (8, 512, 14, 512, 3, 1, 1, 512),
-}
-# With Winograd: peer time / fastdl time, forward and both gradients.
-WINOGRAD_GOALS = {
-    "r18_64": (2.2, 1.8),
-    "r18_128": (2.2, 1.8),
-    "r18_256": (1.7, 1.8),
-    "vgg_56": (2.2, 1.8),
 }
 FEW_CHANNELS = 10
 
@@ -75,7 +79,7 @@ def work(
         1,
         groups,
     )
-    x, weight, bias, dy = normal(
+    arrays = normal(
         (n, size, size, c),
         (kernel, kernel, c // groups, oc),
         oc,
@@ -84,6 +88,12 @@ def work(
     geometry = {"stride": stride, "padding": padding, "groups": groups}
 
     def ours(k: ModuleType) -> Any:
+        return compute(k, *arrays)
+
+    def exact() -> Any:
+        return compute(kernels, *(array.astype(np.float64) for array in arrays))
+
+    def compute(k: ModuleType, x: Any, weight: Any, bias: Any, dy: Any) -> Any:
         if direction == "forward":
             return k.conv2d_forward(x, weight, bias, **geometry)
         dx = dweight = dbias = None
@@ -96,11 +106,16 @@ def work(
         return dx, dweight, dbias
 
     def peers() -> list[Function]:
-        return peer.in_both_layouts(partial(_peer, direction, x, weight, bias, dy, s))
+        return peer.in_both_layouts(partial(_peer, direction, *arrays, s))
 
     passes = 2 if direction == "gradients" else 1
-    winograd = (kernel, stride, groups) == (3, 1, 1)
-    return Work(ours, peers, 2.0 * passes * products(s), winograd=winograd)
+    winograd = _has_winograd(kernel, stride) and groups == 1
+    flops = 2.0 * passes * products(s)
+    return Work(ours, peers, flops, winograd=winograd, exact=exact)
+
+
+def _has_winograd(kernel: int, stride: int) -> bool:
+    return kernel == 3 and stride == 1
 
 
 def _peer(direction, x, weight, bias, dy, s, layout) -> Function:
@@ -142,15 +157,23 @@ def _peer(direction, x, weight, bias, dy, s, layout) -> Function:
 def _goals(layer: str, direction: str) -> dict[str, float]:
     if layer in DEPTHWISE:
         return {"ratio": 1.5}
-    _, c, _, oc, *_ = LAYERS[layer]
-    goals: dict[str, float] = {"direct": 1.0}
-    if direction == "gradients":
-        if c <= FEW_CHANNELS:
+    _, c, size, oc, kernel, stride, _ = LAYERS[layer]
+    goals: dict[str, float] = {"ratio": 1.0, "direct": 1.0}
+    forward = direction == "forward"
+    if c <= FEW_CHANNELS:
+        goals["percent"] = 60 if forward else 55
+        if direction == "gradients":
             goals["direct"] = 2.5
+    elif kernel == 1 or stride > 1:
+        goals["percent"] = 85
+    elif direction == "dweight":
+        goals["percent"] = 75 if min(c, oc) >= 64 else 60
     else:
-        goals["percent"] = 85 if c % 32 == oc % 32 == 0 else 60
-    if layer in WINOGRAD_GOALS and direction in PASSES[:2]:
-        goals["ratio"] = WINOGRAD_GOALS[layer][PASSES.index(direction)]
+        goals["percent"] = 88
+    if direction == "gradients":  # its parts have goals of their own
+        del goals["percent"]
+    if c > FEW_CHANNELS and _has_winograd(kernel, stride):
+        goals["ratio"] = 1.8 if size == 4 else 2.3 if forward else 2.2
     return goals
 
 

@@ -12,6 +12,7 @@ import math
 import os
 import platform
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ import numpy as np
 import fastdl
 
 SIZES = {"1 MB": 2**18, "8 MB": 2**21}  # reals, in a level 2 cache and in none
+CACHES = ("L1d", "L2", "L3")
 REPEATS = 20
 SAMPLE = 1e-3  # seconds that a sample takes at least
 PAUSE = 12e-3  # longer than idle threads spin: OpenMP's do for about 10 ms
@@ -61,6 +63,8 @@ class Work:
         What has to be moved to and from memory when no cache holds it.
     winograd
         Whether Winograd's algorithm can compute it too.
+    exact
+        Computes it in float64.
     """
 
     ours: Callable[[ModuleType], Any]
@@ -68,6 +72,7 @@ class Work:
     flops: float = 0
     bytes: float = 0
     winograd: bool = False
+    exact: Function | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +80,9 @@ class Case:
     """A computation on one shape; ``setup()`` makes its arrays.
 
     The goals are lower bounds: "ratio" of peer time / fastdl time, "direct" of the
-    same without Winograd, and "percent" of the peak, or of the copy bandwidth where
-    memory is the limit; and an upper one, "microseconds".
+    same without Winograd, "numpy" of NumPy's time / fastdl time, and "percent" of the
+    peak, or of the copy bandwidth where memory is the limit; and an upper one,
+    "microseconds".
     """
 
     name: str
@@ -113,6 +119,11 @@ class Table:
 
     def __str__(self) -> str:
         """Return the table as Markdown that is also readable as plain text."""
+        parts = (f"## {self.title}", self.text, self.grid(), self.after)
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def grid(self) -> str:
+        """Return the header and the rows."""
         lines = [self.header, *self.rows]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
@@ -120,9 +131,7 @@ class Table:
             [line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]
             for line in (self.header, rule, *self.rows)
         ]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
-        parts = (f"## {self.title}", self.text, table, self.after)
-        return "\n\n".join(part for part in parts if part) + "\n"
+        return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def against(value: float, goal: float | None, form: str, at_most: bool = False) -> str:
@@ -192,21 +201,28 @@ def fastest(forms: Sequence[Function]) -> Function:
 
 def with_algorithm(name: str, function: Function) -> Function:
     """Return `function` with this algorithm for all 3 x 3 convolutions."""
-    return _with(fastdl.set_conv_algorithm, name, function)
+    return _with(fastdl.set_conv_algorithm, name, "auto", function)
 
 
 def with_runtime(name: str, function: Function) -> Function:
     """Return `function` with its threads run by "openmp" or "pool"."""
-    return _with(fastdl.set_runtime, name, function)
+    return _with(fastdl.set_runtime, name, "auto", function)
 
 
-def _with(choose: Callable[[str], None], name: str, function: Function) -> Function:
+def with_threads(count: int, function: Function) -> Function:
+    """Return `function` on up to this many threads."""
+    return _with(fastdl.set_num_threads, count, fastdl.get_num_threads(), function)
+
+
+def _with(
+    choose: Callable[[Any], None], choice: Any, usual: Any, function: Function
+) -> Function:
     def run() -> Any:
-        choose(name)
+        choose(choice)
         try:
             return function()
         finally:
-            choose("auto")
+            choose(usual)
 
     return run
 
@@ -222,6 +238,17 @@ def check_equal(name: str, ours: Any, theirs: Any) -> None:
             raise AssertionError(f"{name}: the sides disagree, norms {a} and {b}")
 
 
+def error(actual: Any, expected: Any) -> float:
+    """Return the norm of what the first array of a result is off."""
+    a, e = _first(actual), _first(expected)
+    return float(np.linalg.norm((a - e).ravel()))
+
+
+def _first(result: Any) -> np.ndarray:
+    results = result if isinstance(result, tuple) else (result,)
+    return next(array for array in results if array is not None)
+
+
 def _norms(result: Any) -> list[float]:
     results = result if isinstance(result, (tuple, list)) else (result,)
     arrays = [np.asarray(array) for array in results if array is not None]
@@ -235,20 +262,22 @@ def _norms(result: Any) -> list[float]:
 # The machine -------------------------------------------------------------------------
 
 
-_peaks: dict[str, float] = {}  # of each instruction set, so far
+class Peak:
+    """The multiply-add units of all threads, as one more side of a comparison."""
 
+    def __init__(self) -> None:
+        self._found: list[float] = []
 
-def peak() -> float:
-    """Return the FLOP/s of the multiply-add units, all threads together.
+    def __call__(self) -> None:
+        """Measure once."""
+        from fastdl.kernels.engine import runtime
 
-    The best of all measurements: a disturbance can only make one smaller.
-    """
-    from fastdl.kernels.engine import runtime
+        self._found.append(runtime.measure_peak())
 
-    isa = runtime.get_isa()
-    found = [runtime.measure_peak() for _ in range(5)]
-    _peaks[isa] = max(*found, _peaks.get(isa, 0))
-    return _peaks[isa]
+    @property
+    def flops(self) -> float:
+        """The median so far, in FLOP/s."""
+        return statistics.median(self._found)
 
 
 @lru_cache
@@ -301,19 +330,32 @@ def describe_load() -> str:
     return f"NOT QUIET: other processes kept {load:.2f} cores busy; measure again"
 
 
+def _processor() -> str:
+    """Return the processor's name, its cores, and its caches, as lscpu knows them."""
+    cores = f"{os.cpu_count()} cores"
+    try:
+        text = subprocess.run(
+            ["lscpu"], env=os.environ | {"LC_ALL": "C"}, capture_output=True, text=True,
+            check=True,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):  # no Linux
+        return f"{platform.processor() or platform.machine()}, {cores}"
+    lines = (line.partition(":") for line in text.splitlines())
+    known = {name.strip(): value.strip() for name, _, value in lines}
+    model = known.get("Model name", platform.machine())
+    if "CPU family" in known:  # some hosts hide the rest of the name
+        model += f" (family {known['CPU family']}, model {known['Model']})"
+    caches = [f"{c} {known[f'{c} cache']}" for c in CACHES if f"{c} cache" in known]
+    return ", ".join([model, cores, *caches])
+
+
 def describe_machine() -> dict[str, str]:
     """Return what a reader must know to compare figures."""
-    cpu = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next(line.split(": ")[1] for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        pass
     prefixes = ("FASTDL_", "OMP_", "MKL_", "GOMP_", "KMP_", "OPENBLAS_")
     flags = [f"{k}={v}" for k, v in os.environ.items() if k.startswith(prefixes)]
     return {
         "date": date.today().isoformat(),
-        "processor": f"{cpu}, {os.cpu_count()} cores",
+        "processor": _processor(),
         **fastdl.info(),
         "environment": " ".join(sorted(flags)) or "no variable set",
     }

@@ -14,15 +14,16 @@ from bench.harness import (
     SIZES,
     Case,
     Function,
+    Peak,
     Table,
     Work,
     against,
     check_equal,
     copy_bandwidth,
+    error,
     fastest,
     geometric_mean,
     measure,
-    peak,
     with_algorithm,
 )
 from fastdl import kernels, reference
@@ -47,9 +48,9 @@ def of_one_kernel() -> list[Case]:
     together = ("gradients", bench_softmax.BOTH)
     return [
         case
-        for cases in CASES.values()
+        for file, cases in CASES.items()
         for case in cases
-        if not any(words in case.name for words in together)
+        if file != "bench_between" and not any(words in case.name for words in together)
     ]
 
 
@@ -77,6 +78,15 @@ def _ms(seconds: float) -> str:
     return f"{1e3 * seconds:.3f}"
 
 
+def _error_of_winograd(work: Work) -> str:
+    """Return the error of the default algorithm, as a multiple of the direct sum's."""
+    assert work.exact is not None
+    ours = partial(work.ours, kernels)
+    exact = with_algorithm("direct", work.exact)()
+    auto, direct = ours(), with_algorithm("direct", ours)()
+    return f"{error(auto, exact) / error(direct, exact):.1f}"
+
+
 def conv2d(repeats: int) -> Table:
     """Convolutions against the peer and the peak, with Winograd and without."""
     table = Table(
@@ -84,12 +94,13 @@ def conv2d(repeats: int) -> Table:
         "Milliseconds of one pass; gradients is both gradients together. auto chooses "
         "Winograd for 3 x 3 filters of stride 1 where it is faster, direct never does; "
         "elsewhere there is only the direct sum. "
-        "Ratios are peer time / fastdl time. 100 % is the measured peak of "
-        "multiply-adds on registers; products with padding do not count as work, so "
-        "Winograd can exceed it. A goal follows in brackets, and a figure that misses "
-        "it is bold.",
+        "Ratios are peer time / fastdl time. 100 % is the peak of multiply-adds on "
+        "registers, measured in turn with the rest; products with padding do not count "
+        "as work, so Winograd can exceed it. The error is that of Winograd against "
+        "float64, in units of the direct sum's. A goal follows in brackets, and a "
+        "figure that misses it is bold.",
         ("layer, pass", "auto", "direct", "peer", "ratio", "ratio direct", "% of peak",
-         "% direct"),
+         "% direct", "error"),
     )  # fmt: skip
     ratios, direct_ratios = [], []
     for case in bench_conv2d.CASES:
@@ -97,12 +108,11 @@ def conv2d(repeats: int) -> Table:
         sides = _sides(case, work)
         if work.winograd:
             sides["direct"] = with_algorithm("direct", sides["fastdl"])
+        sides["peak"] = peak = Peak()
         times = table.timings[case.name] = measure(sides, repeats)
-        auto, direct = (
-            times["fastdl"].median,
-            times.get("direct", times["fastdl"]).median,
-        )
-        percent = 100 * work.flops / peak()
+        auto = times["fastdl"].median
+        direct = times.get("direct", times["fastdl"]).median
+        percent = 100 * work.flops / peak.flops
         row = [case.name, _ms(auto), _ms(direct), "", "", ""]
         if "peer" in times:
             theirs = times["peer"].median
@@ -115,6 +125,7 @@ def conv2d(repeats: int) -> Table:
             ]
         row.append(f"{percent / auto:.0f}")
         row.append(against(percent / direct, case.goals.get("percent"), ".0f"))
+        row.append(_error_of_winograd(work) if work.winograd else "")
         table.rows.append(row)
     if ratios:
         table.after = (
@@ -139,42 +150,57 @@ def instruction_sets(repeats: int) -> Table:
             continue
         work = case.setup()
 
-        def run(isa: str, work: Work = work) -> None:
+        def run(isa: str, function: Function) -> None:
             runtime.set_isa(isa)
-            work.ours(kernels)
+            function()
 
-        sides = {isa: with_algorithm("direct", partial(run, isa)) for isa in isas}
+        product = with_algorithm("direct", partial(work.ours, kernels))
+        peaks = {isa: Peak() for isa in isas}
+        sides = {isa: partial(run, isa, product) for isa in isas}
+        sides |= {f"peak {isa}": partial(run, isa, peaks[isa]) for isa in isas}
         times = table.timings[case.name] = measure(sides, repeats)
         row = [case.name]
-        for isa, time in times.items():
-            runtime.set_isa(isa)
-            percent = 100 * work.flops / time.median / peak()
-            row.append(f"{_ms(time.median)} ({percent:.0f} %)")
-        runtime.set_isa(before)
+        for isa in isas:
+            time = times[isa].median
+            percent = 100 * work.flops / time / peaks[isa].flops
+            row.append(f"{_ms(time)} ({percent:.0f} %)")
         table.rows.append(row)
     runtime.set_isa(before)
     return table
 
 
 def dense(repeats: int) -> Table:
-    """Dense layers against the peer and the peak."""
+    """Products against the peer, NumPy's linear algebra and the peak."""
     table = Table(
-        "Dense layers",
-        "The product with bias of a forward pass, and the two products of the "
-        "gradients; columns as above.",
-        ("product", "fastdl ms", "peer ms", "ratio", "% of peak"),
-    )
+        "Products",
+        "Dense layers, and convolutions as the products that they are: forward is x w "
+        "with the bias, dx is dy w^T, dweight is x^T dy; named by the shapes of x and "
+        "w. Columns as above; NumPy is its linear algebra library on the same arrays, "
+        "and the second ratio is its time / fastdl time.",
+        ("product", "fastdl ms", "peer ms", "NumPy ms", "ratio", "ratio NumPy",
+         "% of peak"),
+    )  # fmt: skip
     for case in bench_matmul.CASES:
         work = case.setup()
-        times = table.timings[case.name] = measure(_sides(case, work), repeats)
-        ours = times["fastdl"].median
-        percent = 100 * work.flops / ours / peak()
-        row = [case.name, _ms(ours), "", ""]
+        sides = _sides(case, work)
+        sides["NumPy"] = partial(work.ours, reference)
+        sides["peak"] = peak = Peak()
+        times = table.timings[case.name] = measure(sides, repeats)
+        ours, numpy = times["fastdl"].median, times["NumPy"].median
+        percent = 100 * work.flops / ours / peak.flops
+        row = [
+            case.name,
+            _ms(ours),
+            "",
+            _ms(numpy),
+            "",
+            against(numpy / ours, case.goals.get("numpy"), ".2f"),
+            against(percent, case.goals.get("percent"), ".0f"),
+        ]
         if "peer" in times:
             theirs = times["peer"].median
-            ratio = against(theirs / ours, case.goals.get("ratio"), ".2f")
-            row[2:] = [_ms(theirs), ratio]
-        row.append(against(percent, case.goals.get("percent"), ".0f"))
+            row[2] = _ms(theirs)
+            row[4] = against(theirs / ours, case.goals.get("ratio"), ".2f")
         table.rows.append(row)
     return table
 

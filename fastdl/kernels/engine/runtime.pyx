@@ -55,7 +55,7 @@ cdef extern from *:
 ISAS = ("generic", "avx2", "avx512")  # in rising order
 
 cdef enum:
-    PEAK_STEPS = 5_000_000
+    PEAK_STEPS = 500_000
     PEAK_CHAINS = 12  # of csrc/peak.c
 
 cdef const MicroKernels *table32
@@ -171,7 +171,10 @@ cdef void run_tasks(
     """
     cdef unsigned long denormals = flush_denormals()
     cdef Py_ssize_t i
-    if threads > 1 and count > 1 and fastdl_take_team():
+    if record_next != NULL and fastdl_take_team():
+        run_recorded(task, arguments, count, threads, scratch)
+        fastdl_leave_team()
+    elif threads > 1 and count > 1 and fastdl_take_team():
         if openmp_runs():
             run_in_openmp(task, arguments, count, threads, scratch, scratch_bytes)
         else:
@@ -250,6 +253,94 @@ cdef void judge_openmp(const Loop *loop, int64_t start) noexcept nogil:
         waiting_share = <double> waited / max(worked, 1)
         uses_openmp = False
     worked = waited = 0
+
+
+# The record of a schedule -------------------------------------------------------------
+
+# A loop is its number of threads and of tasks, when it began, when each task ended.
+cdef bytearray record_memory = None
+cdef int64_t *record_next = NULL  # NULL unless a record is made
+cdef int64_t *record_end = NULL
+cdef bint record_is_full = False
+
+
+cdef void note(int64_t number) noexcept nogil:
+    global record_next, record_is_full
+    if record_next < record_end:
+        record_next[0] = number
+        record_next += 1
+    else:
+        record_is_full = True
+
+
+cdef void run_recorded(
+    Task task, const void *arguments, Py_ssize_t count, int threads, char *scratch,
+) noexcept nogil:
+    global last_end
+    cdef Py_ssize_t i
+    note(threads)
+    note(count)
+    note(fastdl_nanoseconds())
+    for i in range(count):
+        task(arguments, i, scratch)
+        note(fastdl_nanoseconds())
+    if threads > 1:  # as if the helpers had worked, and were awake
+        last_end = fastdl_nanoseconds()
+
+
+cdef int64_t *place_record(int64_t *first, int64_t *end) noexcept nogil:
+    """Write a record there from now on; return the end of the one before."""
+    global record_next, record_end
+    while not fastdl_take_team():  # a loop of another thread may be writing
+        pass
+    cdef int64_t *before = record_next
+    record_next, record_end = first, end
+    fastdl_leave_team()
+    return before
+
+
+def record_tasks(megabytes=64):
+    """Note when each task of each loop ends, until `take_record`.
+
+    Meanwhile one thread does all tasks of a loop, in their order, however many threads
+    are set: what each of them takes, and what lies between the loops, tells how more
+    threads would share them. A megabyte of the record has room for 131,000 tasks.
+    """
+    global record_memory, record_is_full
+    if record_memory is not None:
+        raise FastdlError("record_tasks: a record is being made; call take_record")
+    record_memory = bytearray(megabytes * 2**20)
+    record_is_full = False
+    cdef int64_t *first = <int64_t *> (<char *> record_memory)
+    cdef int64_t *end = first + len(record_memory) // 8
+    with nogil:
+        place_record(first, end)
+
+
+def take_record():
+    """End the record; return (threads, times) of each loop, in their order.
+
+    `threads` is how many could have shared the loop. `times` has count + 1 nanoseconds
+    of the clock behind `time.monotonic`: when it began and when each task ended.
+    """
+    global record_memory
+    if record_memory is None:
+        raise FastdlError("take_record: no record is being made; call record_tasks")
+    cdef int64_t *end
+    with nogil:
+        end = place_record(NULL, NULL)
+    cdef Py_ssize_t used = end - <int64_t *> (<char *> record_memory)
+    numbers = memoryview(record_memory).cast("q")
+    record_memory = None
+    if record_is_full:
+        raise FastdlError("take_record: the record was full; give it more megabytes")
+    loops = []
+    cdef Py_ssize_t i = 0
+    while i < used:
+        threads, count = numbers[i], numbers[i + 1]
+        loops.append((threads, numbers[i + 2 : i + 3 + count]))
+        i += 3 + count
+    return loops
 
 
 def has_openmp():
@@ -337,7 +428,7 @@ cdef void peak_task(
 def measure_peak(dtype="float32"):
     """Return the multiply-adds that all threads do on registers, in FLOP/s.
 
-    Takes about 20 ms; a median of several calls is a fair 100 % for a kernel.
+    Takes about 2 ms; a median of several calls is a fair 100 % for a kernel.
     """
     cdef const MicroKernels *kernels = microkernels(8 if dtype == "float64" else 4)
     cdef int threads = allowed_threads()
@@ -346,6 +437,21 @@ def measure_peak(dtype="float32"):
         run_tasks(peak_task, kernels, threads, threads, NULL, 0)
     seconds = time.perf_counter() - start
     return 2.0 * PEAK_CHAINS * kernels.lanes * PEAK_STEPS * threads / seconds
+
+
+cdef void no_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    pass
+
+
+def measure_loop():
+    """Return the seconds that waking and joining the helpers takes, one task each."""
+    cdef int threads = allowed_threads()
+    start = time.perf_counter()
+    with nogil:
+        run_tasks(no_task, NULL, threads, threads, NULL, 0)
+    return time.perf_counter() - start
 
 
 def compiler():
