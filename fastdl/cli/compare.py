@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -211,15 +211,15 @@ def _settings(runs: dict[str, FinishedRun]) -> list[str]:
     return lines
 
 
-def _table(title: str, rows: dict[str, Any]) -> list[str]:
+def _table(title: str, rows: Mapping[str, Mapping[str, object]]) -> list[str]:
     """Return a table that has a column for each run, for there are many measures."""
     names = dict.fromkeys(key for each in rows.values() for key in each)
-    lines = [[title, *rows]]
+    lines: list[list[str]] = [[title, *rows]]
     lines += [[key, *(_cell(each.get(key)) for each in rows.values())] for key in names]
     return table(lines)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, (int, float)) and not isinstance(value, bool):

@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import fastdl
 from fastdl.errors import ArgumentError, FastdlError
@@ -121,7 +121,7 @@ def _reason(error: Exception) -> str:
     return " ".join(text.split())
 
 
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """Show a warning as a line, without the place in the code that gave it."""
     print(f"fastdl: warning: {' '.join(str(message).split())}", file=sys.stderr)
 

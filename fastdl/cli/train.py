@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from fastdl.train import (
     Trainer,
     open_run,
 )
+from fastdl.typing import Json
 
 HELP = "train a network on a data set"
 DESCRIPTION = """\
@@ -294,7 +296,7 @@ class _Config(Callback):
     go with its settings: beside the new ones they would be taken for those of this run.
     """
 
-    def __init__(self, folder: RunFolder, settings: dict[str, Any]) -> None:
+    def __init__(self, folder: RunFolder, settings: Mapping[str, Json]) -> None:
         self._folder, self._settings = folder, settings
         self._written = False
 

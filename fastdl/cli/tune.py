@@ -6,7 +6,6 @@ import math
 import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
 
 from fastdl import datasets, report, tune
 from fastdl.cli import arguments
@@ -251,7 +250,7 @@ def _noise(result: tune.SearchResult, examples: int) -> str:
     )
 
 
-def _number(value: Any) -> str:
+def _number(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

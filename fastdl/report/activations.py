@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from fastdl.nn import Module
 from fastdl.nn.activation import Activation
 from fastdl.report.layers import check_module, find_layer, layer_outputs
 from fastdl.report.style import BLUE, GREY, new_figure
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,7 @@ _COLUMNS = 4
 
 
 def activation_histograms(
-    model: Module, x: Any, layers: Sequence[str] | None = None
+    model: Module, x: ArrayLike, layers: Sequence[str] | None = None
 ) -> Figure:
     """Draw a histogram of what each layer gives, and how much of it is exactly zero.
 

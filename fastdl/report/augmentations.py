@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from fastdl.data.seeds import example_seeds
 from fastdl.errors import ShapeError
 from fastdl.report.style import GREY, INK, new_figure, visible
 from fastdl.shapes import integer
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def augmentations(
-    x: Any,
+    x: ArrayLike,
     transform: Transform | Mapping[str, Transform],
     variants: int = 8,
     seed: int = 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +11,13 @@ from fastdl.errors import ArgumentError, ShapeError
 from fastdl.nn import Module
 from fastdl.report.style import GREY, INK, PALETTE, new_figure
 from fastdl.train import Trainer
+from fastdl.typing import ArrayLike, TensorLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Classifier = Module | Callable[[np.ndarray], Any]
+Classifier = Module | Callable[[np.ndarray], TensorLike]
 
 _MARKERS = "os^DvP"  # one for each colour: a class is known without seeing colours
 _POINTS = 240  # of the grid, along each side
@@ -24,8 +25,8 @@ _POINTS = 240  # of the grid, along each side
 
 def decision_boundary(
     classifier: Classifier | Mapping[str, Classifier],
-    x: Any,
-    y: Any,
+    x: ArrayLike,
+    y: ArrayLike,
     classes: Sequence[str] | None = None,
 ) -> Figure:
     """Colour the plane by what a classifier answers, and draw the data in it.

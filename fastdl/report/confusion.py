@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastdl.errors import DataError, ShapeError
 from fastdl.report.style import BLUE, GREY, INK, VERMILION, new_figure
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ _EMPTY = 0.965  # the grey of a cell without examples
 _MOST_NUMBERS = 30  # classes; with more, the numbers in the cells are unreadable
 
 
-def confusion_matrix(matrix: Any, classes: Sequence[str]) -> Figure:
+def confusion_matrix(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
     """Draw how often each class was taken for each other.
 
     Right answers are blue, as strong as their share of the true class; mistakes are

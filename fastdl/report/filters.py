@@ -18,6 +18,7 @@ from fastdl.report.layers import (
 )
 from fastdl.report.style import GREY, SIGNED, new_figure, visible
 from fastdl.shapes import integer
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +89,7 @@ def filters(model: Module, layer: str | None = None) -> Figure:
 
 
 def feature_maps(
-    model: Module, picture: Any, layer: str | None = None, count: int = 16
+    model: Module, picture: ArrayLike, layer: str | None = None, count: int = 16
 ) -> Figure:
     """Show what a layer makes of a picture, channel by channel.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -12,9 +11,10 @@ from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, suggest
 from fastdl.nn import Conv2d, Module
 from fastdl.train import Trainer
+from fastdl.typing import ArrayLike
 
 
-def check_module(model: Any, who: str) -> None:
+def check_module(model: object, who: str) -> None:
     """Raise ArgumentError when `model` is no Module."""
     if not isinstance(model, Module):
         raise ArgumentError(f"{who}: model must be a Module, got {model!r:.60}")
@@ -38,7 +38,7 @@ def first_conv2d(model: Module, who: str) -> str:
 
 
 def layer_outputs(
-    model: Module, x: Any, names: Sequence[str], who: str
+    model: Module, x: ArrayLike, names: Sequence[str], who: str
 ) -> dict[str, np.ndarray]:
     """Run the model in evaluation mode; return the outputs of the named layers."""
     batches: dict[str, list[np.ndarray]] = {name: [] for name in names}

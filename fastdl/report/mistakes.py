@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastdl.errors import ShapeError
 from fastdl.report.style import BLUE, GREY, VERMILION, new_figure, visible
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def mistakes(
-    x: Any, y_true: Any, probabilities: Any, classes: Sequence[str], count: int = 25
+    x: ArrayLike,
+    y_true: ArrayLike,
+    probabilities: ArrayLike,
+    classes: Sequence[str],
+    count: int = 25,
 ) -> Figure:
     """Show the misclassified pictures, those with the surest wrong answer first.
 

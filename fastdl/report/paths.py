@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError, ShapeError
 from fastdl.report.style import GREY, INK, PALETTE, new_figure
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ _STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 
 def optimizer_paths(
     function: Surface,
-    paths: Mapping[str, Any],
+    paths: Mapping[str, ArrayLike],
     limits: Limits | None = None,
     title: str = "Paths of the optimisers",
 ) -> Figure:
@@ -90,7 +91,7 @@ def optimizer_paths(
     return figure
 
 
-def _checked(name: str, path: Any) -> np.ndarray:
+def _checked(name: str, path: ArrayLike) -> np.ndarray:
     path = np.asarray(path, np.float64)
     if path.ndim != 2 or path.shape[1] != 2 or not len(path):
         raise ShapeError(

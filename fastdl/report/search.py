@@ -7,6 +7,7 @@ has a logarithmic axis, and a momentum one of 1 - beta.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from fastdl.errors import DataError
 from fastdl.report.style import BLUE, GREY, INK, VERMILION, new_figure
 from fastdl.tune import Choice, Integer, Linear, Log, OneMinusLog, Scale, SearchResult
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -198,7 +200,7 @@ def _round_values(low: float, high: float, whole: bool) -> list[Any]:
     return [round(v) if whole else float(v) for v in values]
 
 
-def _label(value: Any) -> str:
+def _label(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return str(value)
@@ -217,7 +219,7 @@ class _Points:
         ends = sorted((best, edge))
         self.limits = (ends[0] - margin, ends[1] + margin)
 
-    def clip(self, scores: Any) -> Any:
+    def clip(self, scores: ArrayLike) -> np.ndarray:
         """Return scores, those that are far worse at the edge."""
         return np.clip(scores, *self.limits)
 
@@ -279,7 +281,9 @@ def _score_name(result: SearchResult) -> str:
     return monitor.replace("val_", "dev ").replace("_", " ")
 
 
-def _vertical(axes: Axes, at: float, places: Any, labels: list[str]) -> None:
+def _vertical(
+    axes: Axes, at: float, places: Sequence[float] | np.ndarray, labels: list[str]
+) -> None:
     axes.plot([at, at], [0, 1], color=GREY, linewidth=1)
     for place, label in zip(places, labels, strict=True):
         axes.plot([at, at + 0.03], [place, place], color=GREY, linewidth=1)

@@ -81,7 +81,7 @@ class Plan:
         return fields | {"space": self.space.to_json()}
 
     @classmethod
-    def from_json(cls, fields: Any, source: str) -> Plan:
+    def from_json(cls, fields: Mapping[str, Any], source: str) -> Plan:
         """Make a plan of what a study has; DataError names the source."""
         try:
             return cls(**{**fields, "space": Space.from_json(fields["space"])})

@@ -10,19 +10,21 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from fastdl.errors import ArgumentError, FastdlError
 from fastdl.shapes import integer
+from fastdl.shapes.numbers import is_number
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 _MARGIN = 0.25  # of the width of what is good, on each side of it when zooming
 _LEAST_MARGIN = 0.05  # of the whole scale
+
+Value: TypeAlias = str | float | None  # of a hyperparameter; a bool is a number
 
 
 class Scale(ABC):
@@ -58,7 +60,7 @@ class Scale(ABC):
         """Return a part of the scale, around values that were good."""
 
     @abstractmethod
-    def to_json(self) -> dict[str, list[Any]]:
+    def to_json(self) -> dict[str, list[Value]]:
         """Return the form that TOML files have, such as ``{"log": [1e-4, 1.0]}``."""
 
     # How a study stores it: Optuna knows no 1 - beta, so the complement is stored.
@@ -99,10 +101,10 @@ class _Range(Scale):
                 f"{type(self).__name__}: {low!r} to {high!r} is too wide"
             )
 
-    def _checked(self, bound: Any) -> Any:
+    def _checked(self, bound: object) -> Any:
         if isinstance(bound, np.number):
             bound = bound.item()
-        if not _is_number(bound):
+        if not is_number(bound) or not math.isfinite(bound):
             raise ArgumentError(
                 f"{type(self).__name__}: expected finite numbers, got {bound!r}"
             )
@@ -123,7 +125,7 @@ class _Range(Scale):
             self.value(max(low - margin, 0.0)), self.value(min(high + margin, 1.0))
         )
 
-    def to_json(self) -> dict[str, list[Any]]:
+    def to_json(self) -> dict[str, list[Value]]:
         return {self.kind: [self.low, self.high]}
 
 
@@ -174,7 +176,7 @@ class Integer(_Range):
 
     kind = "integer"
 
-    def _checked(self, bound: Any) -> int:
+    def _checked(self, bound: object) -> int:
         try:
             return integer(bound, "Integer: a bound", minimum=-(2**53))
         except FastdlError:
@@ -226,13 +228,13 @@ class Log(_Range):
 
     kind = "log"
 
-    def _checked(self, bound: Any) -> float:
-        bound = super()._checked(bound)
-        if bound <= 0:
+    def _checked(self, bound: object) -> float:
+        number = super()._checked(bound)
+        if number <= 0:
             raise ArgumentError(
-                f"Log: the logarithm needs numbers above 0, got {bound!r}; use Linear"
+                f"Log: the logarithm needs numbers above 0, got {number!r}; use Linear"
             )
-        return bound
+        return number
 
     def value(self, position: float) -> float:
         """Return the value at a position in [0, 1]."""
@@ -275,13 +277,13 @@ class OneMinusLog(_Range):
         super().__init__(low, high)
         self._complement = Log(1 - self.high, 1 - self.low)
 
-    def _checked(self, bound: Any) -> float:
-        bound = super()._checked(bound)
-        if bound >= 1:
+    def _checked(self, bound: object) -> float:
+        number = super()._checked(bound)
+        if number >= 1:
             raise ArgumentError(
-                f"OneMinusLog: the logarithm needs numbers below 1, got {bound!r}"
+                f"OneMinusLog: the logarithm needs numbers below 1, got {number!r}"
             )
-        return bound
+        return number
 
     def value(self, position: float) -> float:
         """Return the value at a position in [0, 1]."""
@@ -320,7 +322,7 @@ class Choice(Scale):
 
     kind = "choice"
 
-    def __init__(self, *options: str | float | bool | None) -> None:
+    def __init__(self, *options: Value) -> None:
         if not options:
             raise ArgumentError("Choice: expected one option at least, got none")
         options = tuple(o.item() if isinstance(o, np.generic) else o for o in options)
@@ -337,16 +339,16 @@ class Choice(Scale):
             raise ArgumentError(f"Choice: two options are equal in {options!r:.80}")
         self.options = options
 
-    def value(self, position: float) -> Any:
+    def value(self, position: float) -> Value:
         """Return the option at a position in [0, 1]."""
         count = len(self.options)
         return self.options[min(math.floor(position * count), count - 1)]
 
-    def position(self, value: Any) -> float:
+    def position(self, value: Value) -> float:
         """Return the middle of an option's share of [0, 1]."""
         return (self.options.index(value) + 0.5) / len(self.options)
 
-    def grid(self, count: int) -> list[Any]:
+    def grid(self, count: int) -> list[Value]:
         """Return all options."""
         return list(self.options)
 
@@ -359,7 +361,7 @@ class Choice(Scale):
         """Return how many options there are."""
         return len(self.options)
 
-    def to_json(self) -> dict[str, list[Any]]:
+    def to_json(self) -> dict[str, list[Value]]:
         """Return the form that TOML files have."""
         return {self.kind: list(self.options)}
 
@@ -371,9 +373,3 @@ class Choice(Scale):
 
 
 SCALES = {scale.kind: scale for scale in (Linear, Integer, Log, OneMinusLog, Choice)}
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    )

@@ -19,7 +19,7 @@ from fastdl.tune.crew import Crew
 from fastdl.tune.objective import Objective, Training
 from fastdl.tune.plan import Plan
 from fastdl.tune.result import SearchResult
-from fastdl.tune.scale import Scale
+from fastdl.tune.scale import Scale, Value
 from fastdl.tune.space import Space
 from fastdl.tune.storage import open_storage
 from fastdl.tune.study import Study
@@ -32,7 +32,7 @@ _POLL = 0.3  # seconds
 
 def search(
     objective: Objective | Job,
-    space: Mapping[str, Scale | Any],
+    space: Mapping[str, Scale | Value],
     *,
     trials: int = 20,
     method: str = "random",

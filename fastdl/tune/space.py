@@ -12,7 +12,7 @@ import numpy as np
 
 from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
 from fastdl.files import SMALL, read_file
-from fastdl.tune.scale import SCALES, Choice, Scale
+from fastdl.tune.scale import SCALES, Choice, Scale, Value
 
 
 class Space(Mapping[str, Scale]):
@@ -29,7 +29,7 @@ class Space(Mapping[str, Scale]):
         There is none, or a fixed value is no text, number or bool.
     """
 
-    def __init__(self, scales: Mapping[str, Any]) -> None:
+    def __init__(self, scales: Mapping[str, Scale | Value]) -> None:
         if not isinstance(scales, Mapping) or not scales:
             raise ArgumentError(
                 f"Space: expected hyperparameters by name, such as "
@@ -107,7 +107,7 @@ class Space(Mapping[str, Scale]):
             points = [point | {name: value} for point in points for value in values]
         return points
 
-    def to_json(self) -> dict[str, dict[str, list[Any]]]:
+    def to_json(self) -> dict[str, dict[str, list[Value]]]:
         """Return what `from_json` takes."""
         return {name: scale.to_json() for name, scale in self.items()}
 
@@ -168,7 +168,7 @@ def read_space(path: str | os.PathLike[str]) -> Space:
         raise ArgumentError(f"{path}: {error}") from None
 
 
-def _scale(name: str, given: Any) -> Any:
+def _scale(name: str, given: Any) -> Scale | Value:
     example = f"expected a range such as {name} = {{log = [1e-4, 1.0]}}"
     if not isinstance(given, Mapping):
         if isinstance(given, list):

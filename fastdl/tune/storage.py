@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fastdl.errors import ArgumentError, DataError, FastdlError
 from fastdl.files import parse_json, read_file, reading
@@ -27,6 +28,8 @@ except ImportError:  # Windows
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
+Answer = TypeVar("Answer")
+
 PATIENCE = 300.0  # seconds that a storage may be down
 _OPENING = 10.0  # of a new one, whose address may be wrong
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 15.0
@@ -37,7 +40,7 @@ class StorageDown(DataError):
     """A storage that did not answer, however often it was asked."""
 
 
-def import_optuna() -> Any:
+def import_optuna() -> ModuleType:
     """Return Optuna, which is silent from then on.
 
     Raises
@@ -104,7 +107,7 @@ def hidden_password(where: str) -> str:
         return f"{where.partition('://')[0]}://..."
 
 
-def _open_database(optuna: Any, url: str) -> tuple[Any, Callable[[], None]]:
+def _open_database(optuna: ModuleType, url: str) -> tuple[Any, Callable[[], None]]:
     from sqlalchemy.exc import ArgumentError as BadURL
     from sqlalchemy.exc import NoSuchModuleError
 
@@ -131,7 +134,7 @@ def _open_database(optuna: Any, url: str) -> tuple[Any, Callable[[], None]]:
 # Journal ------------------------------------------------------------------------------
 
 
-def _open_journal(optuna: Any, path: str) -> Any:
+def _open_journal(optuna: ModuleType, path: str) -> Any:
     from optuna.storages.journal import JournalFileBackend, JournalStorage
 
     path = os.path.abspath(path)
@@ -189,8 +192,8 @@ def _patient(
     """Return a storage that asks another one, again when that is down."""
     from optuna.storages import BaseStorage
 
-    def method(attribute: str) -> Callable[..., Any]:
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(attribute: str) -> Callable[..., object]:
+        def call(self: object, *args: object, **kwargs: object) -> object:
             ask = partial(getattr(storage, attribute), *args, **kwargs)
             return _persist(ask, name, patience)
 
@@ -205,7 +208,7 @@ def _patient(
     return type("PatientStorage", (BaseStorage,), methods)()
 
 
-def _persist(ask: Callable[[], Any], name: str, patience: float) -> Any:
+def _persist(ask: Callable[[], Answer], name: str, patience: float) -> Answer:
     """Call until the storage answers.
 
     A call that came through, but whose answer was lost, is made twice: its users must

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,7 @@ from fastdl.errors import ArgumentError, DataError
 from fastdl.tune.plan import Plan
 from fastdl.tune.storage import import_optuna
 from fastdl.tune.view import BEAT, ERROR, NUMBER, WORKER, View
+from fastdl.typing import Json
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -85,7 +87,7 @@ class Study:
         except KeyError:
             raise DataError(f"the storage has no study {name!r}") from None
         attributes = storage.get_study_user_attrs(self._study_id)
-        self.plan = Plan.from_json(attributes.get(_PLAN), f"the study {name!r}")
+        self.plan = Plan.from_json(attributes.get(_PLAN, {}), f"the study {name!r}")
         self._pruner = {
             None: optuna.pruners.NopPruner,
             "median": optuna.pruners.MedianPruner,
@@ -194,7 +196,7 @@ class Study:
             for name, value in params.items()
         }
 
-    def _distributions(self, names: Any) -> dict[str, Any]:
+    def _distributions(self, names: Iterable[str]) -> dict[str, Any]:
         space = self.plan.space
         return {space[n].stored_name(n): space[n].distribution() for n in names}
 
@@ -235,7 +237,7 @@ class Study:
         return self._pruner.prune(self._study, self._storage.get_trial(own))
 
     def finish(
-        self, own: int, state: str, score: float | None = None, **attributes: Any
+        self, own: int, state: str, score: float | None = None, **attributes: Json
     ) -> None:
         """Keep the outcome of a try: "complete" with its score, "pruned" or "failed".
 
@@ -284,7 +286,7 @@ class Study:
             error = f"its process died {times} times; is there too little memory?"
             self._update(each._trial_id, "set_trial_user_attr", ERROR, error)
 
-    def _update(self, own: int, method: str, *arguments: Any) -> None:
+    def _update(self, own: int, method: str, *arguments: object) -> None:
         try:
             getattr(self._storage, method)(own, *arguments)
         except RuntimeError:  # Optuna's for a trial that is finished already

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from fastdl.data import as_float
 from fastdl.report.png import encode_png
+from fastdl.typing import Json
 
 COLUMNS = 8  # pictures side by side in a sheet
 SMALL = 96  # pixels; a larger picture is made smaller for a sheet
@@ -63,9 +63,9 @@ class Examples:
     def __len__(self) -> int:
         return len(self._x)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Json]:
         """Return what the page must know before it asks for examples."""
-        known: dict[str, Any] = {"kind": self.kind, "columns": self.columns}
+        known: dict[str, Json] = {"kind": self.kind, "columns": self.columns}
         if self.kind == "picture":
             step = self._step()
             height, width = self._x.shape[1:3]
@@ -89,7 +89,7 @@ class Examples:
         step = -(-max(self._x.shape[1:3]) // _LARGEST)
         return encode_png(self._pictures([index], step)[0])
 
-    def values(self, index: int) -> dict[str, Any]:
+    def values(self, index: int) -> dict[str, Json]:
         """Return the numbers of a row, or the lines of a signal, JSON-able.
 
         A line has at most 120 points, the least and the greatest value of each piece,
@@ -165,7 +165,7 @@ def _line(signal: np.ndarray) -> np.ndarray:
     return np.stack([places, signal[places]], axis=1)
 
 
-def _json(values: np.ndarray) -> Any:
+def _json(values: np.ndarray) -> Json:
     """Return numbers of six digits as lists, None where one is not finite."""
     if values.ndim > 1:
         return [_json(row) for row in values]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fastdl.errors import ArgumentError, DataError
 from fastdl.strategy import Corrections, ErrorAnalysis, Suspect
 from fastdl.strategy.tags import RIGHT_LABEL, WRONG_LABEL
+from fastdl.typing import Json
 
 
 class Step(NamedTuple):
@@ -57,7 +58,7 @@ class Review:
                     f"the label {each.given}; run `fastdl labels` again"
                 )
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Json]:
         """Return the suspects for the page: index, suggested label, score."""
         labels = [[each.index, each.suggested, each.score] for each in self._suspects]
         return {"labels": labels, "confirmed": RIGHT_LABEL}

@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,7 +70,7 @@ class Request(NamedTuple):
 Route = Callable[[Request], Answer]
 
 
-def json_answer(content: Any) -> Answer:
+def json_answer(content: Mapping[str, object] | Sequence[object]) -> Answer:
     """Return JSON data as an answer."""
     return Answer(json.dumps(content, allow_nan=False).encode(), "application/json")
 
@@ -115,7 +115,7 @@ class PageServer(ThreadingHTTPServer):
         """Bind without asking the network for the name of this machine."""
         socketserver.TCPServer.server_bind(self)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a client that went away."""
         if not isinstance(sys.exc_info()[1], OSError):
             traceback.print_exc()
@@ -274,5 +274,5 @@ class _Handler(BaseHTTPRequestHandler):
         """Name no versions."""
         return "fastdl"
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Keep the terminal quiet."""

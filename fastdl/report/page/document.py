@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import fastdl
-from fastdl.report.page.html import Markup, tag
+from fastdl.report.page.html import Content, Markup, tag
 
 
 class Section(NamedTuple):
@@ -18,7 +18,7 @@ class Section(NamedTuple):
 
     name: str
     heading: str
-    content: Iterable[Any]
+    content: Iterable[Content]
 
 
 class Chapter(NamedTuple):
@@ -26,7 +26,7 @@ class Chapter(NamedTuple):
 
     name: str
     prefix: str  # of the identities in it
-    head: Any
+    head: Content
     sections: Sequence[Section]
 
 

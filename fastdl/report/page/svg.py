@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from fastdl.report.page.html import Markup, tag
+from fastdl.report.page.html import Content, Markup, tag
 from fastdl.report.page.text import short, shortened
+from fastdl.typing import ArrayLike
 
 Numbers = Sequence[float] | np.ndarray
 
@@ -71,13 +72,15 @@ class Axis(NamedTuple):
         return [k * step for k in range(first, last + 1)]
 
 
-def axis(label: str, values: Any, *, log: bool = False, zero: bool = False) -> Axis:
+def axis(
+    label: str, values: ArrayLike, *, log: bool = False, zero: bool = False
+) -> Axis:
     """Return the axis that shows all finite values, with 0 if it is asked for."""
-    values = np.asarray(values, np.float64)
-    values = values[np.isfinite(values) & ((values > 0) | (not log))]
-    low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
+    numbers = np.asarray(values, np.float64)
+    numbers = numbers[np.isfinite(numbers) & ((numbers > 0) | (not log))]
+    low, high = (numbers.min(), numbers.max()) if numbers.size else (0.0, 1.0)
     if log:
-        low, high = (low, high) if values.size else (0.1, 1.0)
+        low, high = (low, high) if numbers.size else (0.1, 1.0)
         return Axis(label, float(low) / 1.3, float(high) * 1.3, log=True)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
@@ -256,7 +259,7 @@ def _look(index: int) -> str:
     return f"c{index % _LOOKS} d{(index + index // _LOOKS) % _LOOKS}"
 
 
-def _chart(title: str, content: Any) -> Markup:
+def _chart(title: str, content: Content) -> Markup:
     """Return a drawing of the usual size."""
     return tag(
         "svg",

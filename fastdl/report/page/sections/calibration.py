@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from fastdl.report.page import svg
-from fastdl.report.page.html import tag
+from fastdl.report.page.html import Content, tag
 from fastdl.report.page.results import Answers
 
 
-def calibration(answers: Answers) -> Iterator[Any]:
+def calibration(answers: Answers) -> Iterator[Content]:
     """Show the reliability diagram and how often each confidence is given."""
     bins = answers.calibration
     confidence = float(answers.probabilities.max(axis=1).mean())

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from fastdl import metrics
-from fastdl.report.page.html import Markup, table, tag
+from fastdl.report.page.html import Content, Markup, table, tag
 from fastdl.report.page.results import Answers
 
 
-def classes(answers: Answers) -> Iterator[Any]:
+def classes(answers: Answers) -> Iterator[Content]:
     """Show the table, its weakest classes named before."""
     y, answer, names = answers.y_true, answers.probabilities, answers.classes
     measures = (metrics.precision, metrics.recall, metrics.f1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from fastdl import metrics
 from fastdl.report.curves import panel_names
 from fastdl.report.page import svg
-from fastdl.report.page.html import Markup, note, table, tag
+from fastdl.report.page.html import Content, Markup, note, table, tag
 from fastdl.report.page.results import Answers, Results, sign_test
 from fastdl.report.page.sections.curves import curve_figure
 from fastdl.report.page.sections.settings import in_words, machine_of
@@ -21,7 +21,7 @@ from fastdl.strategy import InferenceCost, setting_differences
 _ABSENT = "-"
 
 
-def comparison(results: Sequence[Results]) -> list[tuple[str, str, Any]]:
+def comparison(results: Sequence[Results]) -> list[tuple[str, str, Iterable[Content]]]:
     """Return the sections (name, heading, content) that have all runs side by side."""
     return [
         ("results", "Results and cost", _results(results)),
@@ -114,7 +114,7 @@ def _results(results: Sequence[Results]) -> Iterator[Markup]:
         yield note("The runs were not measured on the same examples.")
 
 
-def _cells(row: _Row, results: Sequence[Results], same: bool) -> Iterator[Any]:
+def _cells(row: _Row, results: Sequence[Results], same: bool) -> Iterator[Content]:
     values = [row.value(each) for each in results]
     known = [value for value in values if not math.isnan(value)]
     comparable = row.best and len(set(known)) > 1 and (same or not row.of_data)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from fastdl.report.curves import RATE, panel_names, spread_over_decades
 from fastdl.report.page import svg
-from fastdl.report.page.html import Markup, note, table, tag
+from fastdl.report.page.html import Content, Markup, note, table, tag
 from fastdl.report.page.text import number, plural
 from fastdl.train import History
 
 
-def curves(history: History) -> Iterator[Any]:
+def curves(history: History) -> Iterator[Content]:
     """Show each measure over the epochs, training beside validation."""
     if not len(history):
         yield note("This run has no record of its epochs (metrics.csv).")

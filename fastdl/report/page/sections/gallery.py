@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from fastdl.report.page.html import Markup, picture, tag
+from fastdl.report.page.html import Attribute, Markup, picture, tag
 from fastdl.report.page.pixels import MOST_PIXELS, small_picture
 
 _MOST = 240  # pictures of a kind in a page
@@ -26,7 +25,7 @@ def example(
     labels: tuple[str, str],
     between: str,
     remarks: tuple[str, ...],
-    **attributes: Any,
+    **attributes: Attribute,
 ) -> Markup:
     """Return an example, its two labels, and what else there is to say.
 

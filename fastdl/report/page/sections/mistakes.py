@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from fastdl.report.page.html import Markup, tag
+from fastdl.report.page.html import Content, Markup, tag
 from fastdl.report.page.results import Answers
 from fastdl.report.page.sections.gallery import example, room
 from fastdl.report.page.text import percent
@@ -13,7 +12,7 @@ from fastdl.report.page.text import percent
 _SHOWN_FIRST = 24  # the script shows the others when they are asked for
 
 
-def mistakes(answers: Answers, runs: int) -> Iterator[Any]:
+def mistakes(answers: Answers, runs: int) -> Iterator[Content]:
     """Show mistakes, fewer when several runs share the page; `script.js` filters."""
     total = len(answers.mistakes)
     if not total:

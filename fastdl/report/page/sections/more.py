@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
-from fastdl.report.page.html import tag
+from fastdl.report.page.html import Content, tag
 from fastdl.report.page.results import Results
 
 
-def more(results: Results) -> Iterator[Any]:
+def more(results: Results) -> Iterator[Content]:
     """Show the commands; nothing where all was found out."""
     run = shlex.quote(str(results.run.folder.path))
     ideas = [

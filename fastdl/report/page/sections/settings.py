@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fastdl.report.page.html import table, tag
+from fastdl.report.page.html import Content, table, tag
 from fastdl.strategy.settings import flat_settings
 from fastdl.train import FinishedRun
 
@@ -13,7 +13,7 @@ _ELSEWHERE = ("classes", "input_shape", "machine")  # told otherwise
 _MOST_NAMES = 20  # of a list
 
 
-def settings(run: FinishedRun) -> Iterator[Any]:
+def settings(run: FinishedRun) -> Iterator[Content]:
     """Show all settings, the machine, and the layers of the network."""
     machine = machine_of(run.config)
     rows = [
@@ -38,7 +38,7 @@ def machine_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return machine if isinstance(machine, dict) else {}
 
 
-def in_words(value: Any) -> str:
+def in_words(value: object) -> str:
     """Return a setting for people."""
     if isinstance(value, list):
         more = [f"... ({len(value)})"] if len(value) > _MOST_NAMES else []

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from fastdl.report.page.html import Markup, tag
+from fastdl.report.page.html import Content, Markup, tag
 from fastdl.report.page.sections.gallery import example, room
 from fastdl.report.page.text import percent
 from fastdl.strategy import LabelReview
@@ -15,7 +14,7 @@ from fastdl.train import Parts
 _MOST = 48  # the most suspect
 
 
-def suspects(review: LabelReview, parts: Parts, runs: int) -> Iterator[Any]:
+def suspects(review: LabelReview, parts: Parts, runs: int) -> Iterator[Content]:
     """Show how many labels are likely wrong, and the most suspect of them."""
     found = review.suspects
     yield tag(
