@@ -8,7 +8,6 @@ import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import fastdl
 from fastdl import strategy
@@ -17,7 +16,9 @@ from fastdl.errors import ArgumentError, DataError
 from fastdl.files import write_text
 from fastdl.strategy import Choice
 from fastdl.strategy.candidates import Measures, read_csv
-from fastdl.strategy.limits import shown
+from fastdl.strategy.choice import Wish
+from fastdl.strategy.inference import MEASURES
+from fastdl.strategy.limits import LimitLike, shown
 from fastdl.strategy.tables import table
 from fastdl.train import FinishedRun, open_run
 
@@ -141,6 +142,8 @@ def run(options: Namespace) -> None:
     if options.csv is not None:
         measures = read_csv(options.csv)
     else:
+        wish = Wish(options.optimise, limits, options.minimise, options.formula)
+        wish.check(MEASURES)  # a misspelt name is told before the measuring
         folders = _run_folders(options.run_folders)
         runs = [open_run(path, options.data_dir) for path in folders]
         measures = strategy.compare_runs(
@@ -176,7 +179,7 @@ def _run_folders(paths: Sequence[Path]) -> Sequence[Path]:
     return [path for path in paths if path not in others]
 
 
-def _limits(given: Sequence[tuple[str, str, float]]) -> dict[str, Any]:
+def _limits(given: Sequence[tuple[str, str, float]]) -> dict[str, LimitLike]:
     """Return limits as `strategy.choose` takes them; two of a name are both ends."""
     limits: dict[str, dict[str, float]] = {}
     for name, sign, number in given:

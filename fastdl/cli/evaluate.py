@@ -59,6 +59,7 @@ def run(options: Namespace) -> None:
             f"network knows {', '.join(classes)}"
         )
     start = time.perf_counter()
-    outcome = examine(finished.trainer, dataset, classes)
+    answers = finished.trainer.predict(dataset.x, probabilities=True)
+    outcome = examine(answers, dataset, classes)
     seconds = time.perf_counter() - start
     print(f"{outcome.describe()}\n\n{len(dataset) / seconds:,.0f} examples/s")

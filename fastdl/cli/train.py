@@ -206,7 +206,9 @@ def run(options: Namespace) -> None:
     with folder.lock("train"):
         _fit(trainer, job, parts, options, folder)
         folder.save_model(trainer.model)
-        outcome = examine(trainer, parts.test, parts.classes)
+        finished = open_run(folder.path)
+        finished.parts = parts  # they are loaded already
+        outcome = examine(finished.answers("test"), parts.test, parts.classes)
         drawn = _draw(trainer.history, outcome, folder)
     seconds = sum(trainer.history["seconds"])
     speed = len(parts.train) * len(trainer.history) / seconds
@@ -229,8 +231,6 @@ def run(options: Namespace) -> None:
         f"      other data sets, networks, optimisers, learning rates"
     )
     if not options.no_report:
-        finished = open_run(folder.path)
-        finished.parts = parts  # they are loaded already
         print()
         write_report([finished], folder.report)
 

@@ -64,7 +64,7 @@ def panel_names(history: History) -> list[str]:
     """Return the columns that have a panel of their own, the learning rate last."""
     measures = [
         name
-        for name in history.columns
+        for name in history
         if name not in _NOT_SHOWN and not name.startswith("val_")
     ]
     return sorted(measures, key=lambda name: name == RATE)
@@ -94,7 +94,7 @@ def _panel(axes: Axes, history: History, name: str) -> None:
             label="training",
             markersize=4,
         )
-        if f"val_{name}" in history.columns:
+        if f"val_{name}" in history:
             axes.plot(
                 epochs,
                 history[f"val_{name}"],

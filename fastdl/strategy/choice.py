@@ -7,7 +7,7 @@ metrics".
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from fastdl.errors import ArgumentError, suggest
@@ -113,6 +113,54 @@ class Choice:
         return ending
 
 
+class Wish:
+    """What is asked of a choice; the arguments are those of `choose`.
+
+    Raises
+    ------
+    ArgumentError
+        A limit is none, or the formula cannot be read.
+    """
+
+    def __init__(
+        self,
+        optimise: str,
+        limits: Mapping[str, LimitLike] | None,
+        minimise: bool | None,
+        formula: str | Callable[[Measures], float] | None,
+    ) -> None:
+        self.optimise, self.limits = optimise, as_limits(limits)
+        self.formula = Formula(formula) if isinstance(formula, str) else formula
+        if not (self.formula is None or callable(self.formula)):
+            raise ArgumentError(
+                f"choose: formula is a text or a function, got {formula!r:.60}"
+            )
+        self._minimise = lower_is_better(optimise) if minimise is None else minimise
+
+    def check(self, known: Collection[str]) -> bool:
+        """Return whether less is better.
+
+        Raises
+        ------
+        ArgumentError
+            A measure is not among those that are known, or the direction is not known.
+        """
+        wanted = [self.optimise, *(limit.name for limit in self.limits)]
+        wanted += self.formula.names if isinstance(self.formula, Formula) else ()
+        for name in wanted:
+            if name not in known:
+                hint = (
+                    suggest(name, known) if known else ": none has a measure, a number"
+                )
+                raise ArgumentError(f"choose: no candidate has {name!r}{hint}")
+        if self._minimise is None:
+            raise ArgumentError(
+                f"choose: is more or less of {self.optimise!r} better? Give "
+                f"minimise=True or False"
+            )
+        return self._minimise
+
+
 def choose(
     candidates: Candidates,
     optimise: str = "accuracy",
@@ -172,27 +220,10 @@ def choose(
     DataError
         A file or a run cannot be read, or two candidates have the same name.
     """
-    found = as_candidates(candidates)
-    chosen_limits = as_limits(limits)
-    calculated = Formula(formula) if isinstance(formula, str) else formula
-    if not (calculated is None or callable(calculated)):
-        raise ArgumentError(
-            f"choose: formula is a text or a function, got {formula!r:.60}"
-        )
-    known = list({name: None for each in found.values() for name in each})
-    wanted = [optimise, *(limit.name for limit in chosen_limits)]
-    wanted += calculated.names if isinstance(calculated, Formula) else ()
-    for name in wanted:
-        if name not in known:
-            hint = suggest(name, known) if known else ": none has a measure, a number"
-            raise ArgumentError(f"choose: no candidate has {name!r}{hint}")
-    if minimise is None:
-        minimise = lower_is_better(optimise)
-        if minimise is None:
-            raise ArgumentError(
-                f"choose: is more or less of {optimise!r} better? Give minimise=True "
-                f"or False"
-            )
+    wish = Wish(optimise, limits, minimise, formula)
+    found = as_candidates(candidates, wish.check)
+    minimise = wish.check({name: None for each in found.values() for name in each})
+    chosen_limits, calculated = wish.limits, wish.formula
     sign = -1.0 if minimise else 1.0
     faults = {name: _faults(m, optimise, chosen_limits) for name, m in found.items()}
     fitting = [name for name, why in faults.items() if not why]

@@ -237,6 +237,8 @@ def diagnose(
         notes += [symptom.says for symptom in symptoms]
         if any(symptom.name != STILL_FALLING for symptom in symptoms):
             problems[problems.index(BIAS)] = OPTIMISATION
+    if settings is not None and "train" in counts:
+        settings = {**settings, "trained_on": counts["train"]}
     return Diagnosis(
         errors,
         gaps,

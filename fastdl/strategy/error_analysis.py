@@ -20,12 +20,11 @@ from fastdl.strategy.tags import (
     check_category,
     check_examples,
 )
-from fastdl.train import FinishedRun, Trainer, open_run
+from fastdl.train import FinishedRun, open_run
 from fastdl.train.fingerprint import describe_array
 from fastdl.typing import ArrayLike
 
 PARTS = ("dev", "test", "train", "train_dev")
-_PIECE = 4096  # examples between two steps of the bar
 ORDERS = ("loss", "confidence", "random", "index")
 
 
@@ -191,7 +190,7 @@ class ErrorAnalysis:
         return cls(
             x,
             dataset.y,
-            _answers(run.trainer, x),
+            run.answers(part),
             run.classes,
             tags=path,
             categories=categories,
@@ -384,18 +383,6 @@ class ErrorAnalysis:
 
     def _count_wrong(self, members: frozenset[int]) -> int:
         return int(self.wrong[list(members)].sum()) if members else 0
-
-
-def _answers(trainer: Trainer, x: np.ndarray) -> np.ndarray:
-    """Return the probabilities that a network gives; a bar shows how far it is."""
-    from tqdm import tqdm
-
-    pieces = tqdm(
-        range(0, len(x), _PIECE), "asking the network", leave=False, disable=None
-    )
-    return np.concatenate(
-        [trainer.predict(x[i : i + _PIECE], probabilities=True) for i in pieces]
-    )
 
 
 def _probabilities(

@@ -51,6 +51,14 @@ class InferenceCost(NamedTuple):
     multiply_adds: int
 
 
+# What `compare_runs` measures; of runs without a history not all.
+MEASURES = (
+    *("accuracy", "loss", "examples", "epochs", "training_seconds"),
+    *InferenceCost._fields,
+    "file_bytes",
+)
+
+
 def inference_cost(
     model: Module,
     input_shape: Sequence[int] | None = None,
@@ -193,7 +201,7 @@ def _accuracy(run: FinishedRun) -> dict[str, float]:
 
 def _training(run: FinishedRun) -> dict[str, float]:
     history = run.history
-    if "seconds" not in history.columns:
+    if "seconds" not in history:
         return {}
     return {"epochs": len(history), "training_seconds": sum(history["seconds"])}
 

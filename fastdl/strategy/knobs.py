@@ -26,6 +26,8 @@ MISMATCH = "data mismatch"
 OVERFITTING = "overfitting to dev"
 OPTIMISATION = "optimisation"
 
+# Those of a run; with "available", the training examples that there are, and
+# "trained_on", how many it was trained on.
 Settings = Mapping[str, Any]
 # From the settings of a run, see `fastdl.train.Job`, and the symptoms of its loss: the
 # settings to change; None where the knob has been turned already.
@@ -145,8 +147,18 @@ def _rate(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
 
 
 def _schedule(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
-    one_cycle = {"schedule": "one_cycle"}
-    return None if settings.get("schedule") == "one_cycle" else one_cycle
+    if settings.get("schedule") == "one_cycle" or _steps(settings) == 1:
+        return None
+    return {"schedule": "one_cycle"}  # which rises and falls in two steps or more
+
+
+def _steps(settings: Settings) -> float:
+    """Return how many steps the training has; NaN where the settings do not tell."""
+    examples = settings.get("examples") or settings.get("trained_on")
+    batch_size = settings.get("batch_size")
+    if not examples or not batch_size:
+        return math.nan
+    return settings.get("epochs", 1) * math.ceil(examples / batch_size)
 
 
 KNOBS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from fastdl import nn, shapes
 from fastdl.autograd import Tensor, no_grad
-from fastdl.data import DataLoader, as_dataset
+from fastdl.data import DataLoader, Dataset, as_dataset
 from fastdl.errors import ArgumentError, DataError, NonFiniteError
 from fastdl.strategy.diagnosis import Diagnosis, diagnose
 from fastdl.strategy.knobs import Settings
@@ -124,20 +124,49 @@ def measure(
     NonFiniteError
         An output is NaN.
     """
-    from tqdm import tqdm
-
     if not isinstance(trainer, Trainer):
         raise ArgumentError(
             f"measure: expected a Trainer, got {type(trainer).__name__}; give a model "
             f"as Trainer(model)"
         )
-    wrong = _wrong(trainer) if wrong is None else wrong
     given = {"train": train, "train_dev": train_dev, "dev": dev, "test": test}
     sets = {
         name: data.dataset if isinstance(data, DataLoader) else as_dataset(data)
         for name, data in given.items()
         if data is not None
     }
+    return measure_sets(
+        trainer,
+        sets,
+        lambda name: trainer.predict(sets[name]),
+        wrong,
+        trainer.history if history is None else history,
+        progress,
+    )
+
+
+def measure_sets(
+    trainer: Trainer,
+    sets: Mapping[str, Dataset],
+    outputs_of: Callable[[str], np.ndarray],
+    wrong: Wrong | None,
+    history: History,
+    progress: bool | None = None,
+) -> Measured:
+    """Measure as `measure` does, from outputs that may be known already.
+
+    Parameters
+    ----------
+    trainer, wrong, history, progress
+        As in `measure`.
+    sets : mapping of str to Dataset
+        By the names of `diagnose`.
+    outputs_of : callable
+        Gives the outputs of the model for the set of a name.
+    """
+    from tqdm import tqdm
+
+    wrong = _wrong(trainer) if wrong is None else wrong
     errors = {}
     constant = loss = None
     with tqdm(
@@ -153,7 +182,7 @@ def measure(
             y = dataset.y
             if y is None:
                 raise DataError(f"measure: the {name} set has no labels or targets y")
-            outputs = trainer.predict(dataset)
+            outputs = outputs_of(name)
             if np.isnan(outputs).any():
                 raise NonFiniteError(f"measure: the model gives NaN on the {name} set")
             if wrong is _wrong_class:
@@ -165,7 +194,7 @@ def measure(
     return Measured(
         errors,
         {name: len(dataset) for name, dataset in sets.items()},
-        symptoms(trainer.history if history is None else history, loss, constant),
+        symptoms(history, loss, constant),
     )
 
 

@@ -101,7 +101,7 @@ def symptoms(
 
 def _rate(history: History) -> str:
     """Return the end of a sentence about the usual learning rate of the later half."""
-    if "learning_rate" not in history.columns:
+    if "learning_rate" not in history:
         return ""
     rates = history["learning_rate"]
     return f", at a learning rate of {np.nanmedian(rates[len(rates) // 2 :]):.2g}"

@@ -14,7 +14,7 @@ from fastdl.data import Subset
 from fastdl.errors import DataError, FastdlError
 from fastdl.files import read_file, read_json, write_text
 from fastdl.strategy.learning_curve import DataCurve, learning_curve
-from fastdl.strategy.measure import Measured, Wrong, measure
+from fastdl.strategy.measure import Measured, Wrong, measure_sets
 from fastdl.strategy.optimisation import Symptom
 from fastdl.train import FinishedRun, RunFolder, Trainer
 from fastdl.typing import Json
@@ -51,14 +51,10 @@ def measure_run(run: FinishedRun, again: bool = False) -> Measured:
             measured.diagnose()  # raises unless all in it is what it says
             return measured
     parts = run.parts
-    measured = measure(
-        run.trainer,
-        train=parts.train,
-        dev=parts.dev,
-        train_dev=parts.train_dev,
-        test=parts.test,
-        history=run.history,
-    )
+    names = ("train", "train_dev", "dev", "test")
+    sets = {name: getattr(parts, name) for name in names}
+    sets = {name: part for name, part in sets.items() if part is not None}
+    measured = measure_sets(run.trainer, sets, run.outputs, None, run.history)
     if run.job.examples is not None and isinstance(parts.train, Subset):
         measured = replace(measured, available=len(parts.train.dataset))
     with suppress(OSError):  # a folder that is read only: measured again next time

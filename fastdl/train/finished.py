@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from functools import cached_property
 
+import numpy as np
+
+from fastdl import functional as F
+from fastdl.data import Subset
 from fastdl.errors import DataError, FastdlError
 from fastdl.shapes import integer
 from fastdl.train.history import History
@@ -12,6 +16,8 @@ from fastdl.train.job import Job, Parts
 from fastdl.train.run import RunFolder
 from fastdl.train.trainer import Trainer
 from fastdl.typing import StrPath
+
+_PIECE = 4096  # examples between two steps of the bar
 
 
 class FinishedRun:
@@ -53,6 +59,7 @@ class FinishedRun:
         self.classes = tuple(classes)
         self.input_shape = (height, width, channels)
         self.model = self.folder.load_model()
+        self._outputs: dict[str, np.ndarray] = {}
 
     @property
     def name(self) -> str:
@@ -105,6 +112,30 @@ class FinishedRun:
                 f"same data?"
             )
         return parts
+
+    def outputs(self, part: str) -> np.ndarray:
+        """Return what the model gives for the examples of a part of the data.
+
+        It is asked once, by whomever first.
+        """
+        from tqdm import tqdm
+
+        if part not in self._outputs:
+            data = getattr(self.parts, part)
+            starts = range(0, len(data), _PIECE)
+            # None: no bar unless somebody watches.
+            bar = tqdm(starts, "asking the network", leave=False, disable=None)
+            self._outputs[part] = np.concatenate(
+                [
+                    self.trainer.predict(Subset(data, slice(start, start + _PIECE)))
+                    for start in bar
+                ]
+            )
+        return self._outputs[part]
+
+    def answers(self, part: str) -> np.ndarray:
+        """Return the probabilities of the classes for the examples of a part."""
+        return F.softmax(self.outputs(part)).numpy()
 
     @cached_property
     def history(self) -> History:

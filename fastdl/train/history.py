@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 
 from fastdl.errors import ArgumentError, suggest
 from fastdl.files import SMALL, read_file, reading, write_text
@@ -14,8 +15,9 @@ from fastdl.typing import StrPath
 class History:
     """The measurements of a training run, one row for each complete epoch.
 
-    ``history["loss"]`` is a column, ``history.rows[-1]`` the last epoch,
-    ``len(history)`` the number of epochs.
+    By columns it reads like a dict: ``history["loss"]``, ``"val_loss" in history``,
+    ``for name in history``, ``dict(history)``. By epochs, ``history.rows[-1]`` is the
+    last one and ``len(history)`` how many there are.
 
     Attributes
     ----------
@@ -37,12 +39,33 @@ class History:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
     def __getitem__(self, name: str) -> list[float]:
         if name not in self.columns:
             raise ArgumentError(
                 f"History: no column {name!r}{suggest(name, self.columns)}"
             )
         return [row.get(name, math.nan) for row in self.rows]
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of the columns."""
+        return self._table().keys()
+
+    def values(self) -> ValuesView[list[float]]:
+        """Return the columns."""
+        return self._table().values()
+
+    def items(self) -> ItemsView[str, list[float]]:
+        """Return the columns with their names."""
+        return self._table().items()
+
+    def _table(self) -> dict[str, list[float]]:
+        return {name: self[name] for name in self.columns}
 
     def write_csv(self, path: StrPath) -> None:
         """Write all rows as CSV, whole or not at all; numbers keep all their digits."""

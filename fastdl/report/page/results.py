@@ -111,7 +111,7 @@ class Results:
     @property
     def times_known(self) -> bool:
         """Whether the run has a record of how long its epochs took."""
-        return "seconds" in self.run.history.columns
+        return "seconds" in self.run.history
 
 
 def examine(runs: Sequence[FinishedRun], part: str, human: float) -> list[Results]:
@@ -142,8 +142,7 @@ def _examine(
         return replace(known, missing=str(error))
     if data is None:
         raise DataError(f"report: the run {run.folder.path} has no {part} set")
-    probabilities = run.trainer.predict(data.x, probabilities=True)
-    answers = Answers(data.x, data.y, probabilities, run.classes)
+    answers = Answers(data.x, data.y, run.answers(part), run.classes)
     answers.part = part
     return replace(known, answers=answers, tagged=_tagged(run), review=_review(run))
 

@@ -184,13 +184,13 @@ def _curves(results: Sequence[Results]) -> Markup:
     names: dict[str, None] = {}
     for history in histories.values():
         for name in panel_names(history):
-            names[f"val_{name}" if f"val_{name}" in history.columns else name] = None
+            names[f"val_{name}" if f"val_{name}" in history else name] = None
     drawings = []
     for column in names:
         lines = [
             svg.Line(name, history["epoch"], history[column])
             for name, history in histories.items()
-            if column in history.columns
+            if column in history
         ]
         drawings.append(curve_figure(column, lines))
     return tag("div", drawings, class_="charts")

@@ -17,14 +17,14 @@ def curves(history: History) -> Iterator[Content]:
     if not len(history):
         yield note("This run has no record of its epochs (metrics.csv).")
         return
-    if not any(name.startswith("val_") for name in history.columns):
+    if not any(name.startswith("val_") for name in history):
         yield note(
             "Nothing was measured on validation data during this run, so the curves "
             "cannot tell whether it overfits."
         )
     drawings = [_panel(history, name) for name in panel_names(history)]
     yield tag("div", drawings, class_="charts")
-    shown = [name for name in history.columns if name != "epoch"]
+    shown = [name for name in history if name != "epoch"]
     rows = [
         [f"{row['epoch']:g}", *(number(row.get(name, math.nan)) for name in shown)]
         for row in history.rows
@@ -40,7 +40,7 @@ def curves(history: History) -> Iterator[Content]:
 def _panel(history: History, name: str) -> Markup:
     epochs = history["epoch"]
     lines = [svg.Line("training", epochs, history[name])]
-    if f"val_{name}" in history.columns:
+    if f"val_{name}" in history:
         lines.append(svg.Line("validation", epochs, history[f"val_{name}"]))
     return curve_figure(name, lines)
 
