@@ -15,17 +15,16 @@ from fastdl.typing import StrPath
 class History:
     """The measurements of a training run, one row for each complete epoch.
 
-    By columns it reads like a dict: ``history["loss"]``, ``"val_loss" in history``,
-    ``for name in history``, ``dict(history)``. By epochs, ``history.rows[-1]`` is the
-    last one and ``len(history)`` how many there are.
+    By column it reads like a dict: ``history["loss"]``, ``"val_loss" in history``,
+    ``for name in history``, ``dict(history)``. By epoch, ``history.rows[-1]`` is
+    the last one, and ``len(history)`` the number of epochs.
 
     Attributes
     ----------
     rows : list of dict
-        Of each epoch: "epoch" (from 1), "loss" and each metric (means over the training
-        examples, while the model learned), the same with "val_" before the name when
-        there are validation data, "examples_per_second" and "seconds" (of training
-        alone).
+        For each epoch: "epoch" (from 1); "loss" and each metric, over the training
+        examples as the model learned; the same with the prefix "val_" if there are
+        validation data; "examples_per_second" and "seconds", of training alone.
     """
 
     def __init__(self) -> None:
@@ -82,7 +81,7 @@ class History:
         Raises
         ------
         DataError
-            The file is missing, or holds something else.
+            The file is missing, or is something else.
         """
         history = cls()
         with reading(path, "as a table of numbers"):
@@ -99,7 +98,7 @@ class History:
 
 
 def describe(row: dict[str, float]) -> str:
-    """Return one row as a line for people."""
+    """Return one row as a line of text."""
     measured = "  ".join(
         f"{name} {value:.4f}"
         if abs(value) >= 1e-3 or not value
