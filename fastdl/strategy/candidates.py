@@ -1,4 +1,4 @@
-"""What can be chosen from: measures by name, of dicts, runs, or a CSV file."""
+"""The candidates of a choice: measures by name, from dicts, runs or a CSV file."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def as_candidates(
     given
         As in `choose`.
     check : callable
-        Is given the names of what would be measured, before runs are.
+        Called with the names of what will be measured, before runs are measured.
 
     Raises
     ------
     ArgumentError, DataError
-        There is none, two have the same name, or a file cannot be read.
+        There are no candidates, two have the same name, or a file cannot be read.
     """
     if isinstance(given, FinishedRun):
         given = [given]
@@ -65,15 +65,15 @@ def as_candidates(
 
 
 def read_csv(path: str | os.PathLike[str]) -> dict[str, Measures]:
-    """Return the candidates of a CSV file, one a row, with a line of names above.
+    """Return the candidates of a CSV file: a line of names, then one row for each.
 
-    The name of a candidate stands in the column "name", "run", "model" or "candidate",
-    else in the first one. Cells that hold no number, such as settings, are left out.
+    The name of a candidate is in the column "name", "run", "model" or "candidate",
+    otherwise in the first one. Cells without a number, such as settings, are left out.
 
     Raises
     ------
     DataError
-        The file is no such table, or names a candidate twice.
+        The file is not such a table, or names a candidate twice.
     OSError
         It may not be read.
     """
@@ -152,7 +152,7 @@ def _by_name(pairs: list[tuple[str, Measures]]) -> dict[str, Measures]:
 
 
 def _measures(name: str, given: object) -> Measures:
-    """Return the numbers of a dict; None is a missing one, texts are left out."""
+    """Return the numbers in a dict; None becomes NaN, and texts are left out."""
     if not isinstance(given, Mapping):
         raise ArgumentError(
             f"choose: the measures of {name!r} are a dict such as "
