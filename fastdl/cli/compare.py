@@ -43,7 +43,7 @@ examples:
   fastdl compare --csv runs.csv --limit file_bytes=100000
 """
 
-# What decides which examples the dev set has.
+# What determines the examples of the dev set.
 _OF_DATA = ("dataset", "seed", "size")
 _LIMIT = re.compile(r"\s*([^<>=]+?)\s*(<=|>=|=)\s*(\S+)\s*")
 
@@ -143,7 +143,7 @@ def run(options: Namespace) -> None:
         measures = read_csv(options.csv)
     else:
         wish = Wish(options.optimise, limits, options.minimise, options.formula)
-        wish.check(MEASURES)  # a misspelt name is told before the measuring
+        wish.check(MEASURES)  # before measuring
         folders = _run_folders(options.run_folders)
         runs = [open_run(path, options.data_dir) for path in folders]
         measures = strategy.compare_runs(
@@ -169,7 +169,7 @@ def run(options: Namespace) -> None:
 
 
 def _run_folders(paths: Sequence[Path]) -> Sequence[Path]:
-    """Leave out what is no run, such as the folder of a search among runs/*."""
+    """Leave out what is not a run, such as the folder of a search among runs/*."""
     others = [
         path for path in paths if path.exists() and not (path / "config.json").is_file()
     ]
@@ -180,7 +180,7 @@ def _run_folders(paths: Sequence[Path]) -> Sequence[Path]:
 
 
 def _limits(given: Sequence[tuple[str, str, float]]) -> dict[str, LimitLike]:
-    """Return limits as `strategy.choose` takes them; two of a name are both ends."""
+    """Return limits for `strategy.choose`; two of one name are the two ends."""
     limits: dict[str, dict[str, float]] = {}
     for name, sign, number in given:
         ends = limits.setdefault(name, {})
@@ -197,7 +197,7 @@ def _settings(runs: dict[str, FinishedRun]) -> list[str]:
     """Return a table of the settings that differ, and what follows from them."""
     settings = {name: run.job.to_dict() for name, run in runs.items()}
     for each in settings.values():
-        del each["data_dir"]  # where they lie says nothing about the data
+        del each["data_dir"]  # where the data are does not matter
     differ = strategy.setting_differences(settings)
     if not differ:
         return ["the settings are the same"]
@@ -215,7 +215,7 @@ def _settings(runs: dict[str, FinishedRun]) -> list[str]:
 
 
 def _table(title: str, rows: Mapping[str, Mapping[str, object]]) -> list[str]:
-    """Return a table that has a column for each run, for there are many measures."""
+    """Return a table with a column for each run, as there are many measures."""
     names = dict.fromkeys(key for each in rows.values() for key in each)
     lines: list[list[str]] = [[title, *rows]]
     lines += [[key, *(_cell(each.get(key)) for each in rows.values())] for key in names]
@@ -231,7 +231,7 @@ def _cell(value: object) -> str:
 
 
 def _doubt(choice: Choice) -> list[str]:
-    """Tell who may be as good as the chosen one, as far as the dev set can say."""
+    """Say which runs may be as good as the chosen one, for all the dev set shows."""
     if choice.best is None or choice.optimise != "accuracy":
         return []
     p, m = choice.measures["accuracy"], choice.measures.get("examples", 0)

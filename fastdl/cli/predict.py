@@ -1,4 +1,4 @@
-"""``fastdl predict``: tell what is on a picture."""
+"""``fastdl predict``: say what is in a picture."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def run(options: Namespace) -> None:
 
 
 def _with_channels(picture: np.ndarray, channels: int) -> np.ndarray:
-    """Turn grey into three channels, or three into grey, when needed."""
+    """Turn grey into three channels, or three into grey, if needed."""
     if picture.shape[-1] < channels:
         return np.repeat(picture, channels, axis=-1)
     if picture.shape[-1] > channels:

@@ -1,4 +1,4 @@
-"""How the activations of each layer are distributed."""
+"""The distribution of the activations of each layer."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _COLUMNS = 4
 def activation_histograms(
     model: Module, x: ArrayLike, layers: Sequence[str] | None = None
 ) -> Figure:
-    """Draw a histogram of what each layer gives, and how much of it is exactly zero.
+    """Draw a histogram of each layer's outputs, and the share that is exactly zero.
 
-    Healthy layers look alike. A width that shrinks or grows from layer to layer tells
-    of vanishing or exploding activations, nothing but zeros of dead ReLU units, two
-    heaps at the ends of saturated sigmoid or tanh units (Glorot, Bengio 2010).
+    Healthy layers look alike. A width that shrinks or grows from layer to layer means
+    vanishing or exploding activations; nothing but zeros, dead ReLU units; two peaks at
+    the ends, saturated sigmoid or tanh units (Glorot, Bengio 2010).
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def activation_histograms(
     Raises
     ------
     ArgumentError
-        `model` is no Module, has no layer of that name, or no layer to show.
+        `model` is not a Module, has no layer of that name, or no layer to show.
     DataError
         An output is not finite; the message names the layer.
     FastdlError

@@ -1,4 +1,4 @@
-"""What an augmentation makes of pictures."""
+"""Augmented pictures."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def augmentations(
     variants: int = 8,
     seed: int = 0,
 ) -> Figure:
-    """Show pictures beside what training sees of them in the first epochs.
+    """Show pictures beside what training sees in their place in the first epochs.
 
     Parameters
     ----------
     x : array_like, (m, h, w, 1) or (m, h, w, 3)
         The pictures, uint8 or real numbers, m >= 1.
     transform : callable or dict of str to callable
-        What a `fastdl.data.DataLoader` takes, such as ``Augment(flip=0.5)``. One
-        transform: a row for each picture. Several by name: a row for each of them, on
-        the pictures in turn.
+        What a `fastdl.data.DataLoader` takes, such as ``Augment(flip=0.5)``. For one
+        transform there is a row for each picture; for several by name, a row for each
+        of them, on the pictures in turn.
     variants : int
         How many epochs to show, from 1.
     seed : int
-        That of the loader.
+        The seed of the loader.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def augmentations(
 def _variants(
     picture: np.ndarray, transform: Transform, index: int, count: int, seed: int
 ) -> np.ndarray:
-    """Return what becomes of the picture in the epochs 0 to count - 1."""
+    """Return the picture as transformed in the epochs 0 to count - 1."""
     example = np.array([index])
     seeds = [example_seeds(seed, epoch, example) for epoch in range(count)]
     copies = np.repeat(picture[np.newaxis], count, axis=0)

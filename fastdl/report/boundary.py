@@ -1,4 +1,4 @@
-"""Where a classifier of two features changes its mind."""
+"""The decision boundary of a classifier of two features."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Classifier = Module | Callable[[np.ndarray], TensorLike]
 
-_MARKERS = "os^DvP"  # one for each colour: a class is known without seeing colours
+_MARKERS = "os^DvP"  # one for each colour, for readers who cannot tell colours apart
 _POINTS = 240  # of the grid, along each side
 
 
@@ -34,9 +34,10 @@ def decision_boundary(
     Parameters
     ----------
     classifier : Module, callable, or dict of str to them
-        A model, or a function such as ``trainer.predict``. For points (n, 2) of
-        the type of `x` it gives scores (n, classes), logits (n, 1) or (n,) of class 1
-        against class 0, or integer labels (n,). Several by name: a panel for each.
+        A model, or a function such as ``trainer.predict``. For points (n, 2) of the
+        dtype of `x` it returns scores (n, classes), logits (n, 1) or (n,) of class 1
+        against class 0, or integer labels (n,). For several by name there is a panel
+        for each.
     x : array_like, (m, 2)
         The points, m >= 1.
     y : array_like of int, (m,)
@@ -51,10 +52,10 @@ def decision_boundary(
     Raises
     ------
     ShapeError
-        The points have not two features, the labels do not fit them, or the answers of
-        the classifier have another shape.
+        The points do not have two features, the labels do not fit them, or the answers
+        of the classifier have another shape.
     ArgumentError
-        There are more than six classes, or `classes` are too few names.
+        There are more than six classes, or `classes` has too few names.
     FastdlError
         matplotlib is missing.
     """
@@ -122,7 +123,7 @@ def _regions(axes: Axes, classifier: Classifier, x: np.ndarray) -> None:
 
 
 def _scores(classifier: Classifier, plane: np.ndarray) -> np.ndarray:
-    """Return scores (n, classes), classes >= 2, whatever the classifier gives."""
+    """Return scores (n, classes), classes >= 2, from any output of a classifier."""
     if isinstance(classifier, Module):
         classifier = Trainer(classifier).predict
     if not callable(classifier):

@@ -20,15 +20,15 @@ _MOST_NUMBERS = 30  # classes; with more, the numbers in the cells are unreadabl
 
 
 def confusion_matrix(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
-    """Draw how often each class was taken for each other.
+    """Draw how often each class was mistaken for each other.
 
-    Right answers are blue, as strong as their share of the true class; mistakes are
-    vermilion, the strongest at the most frequent one, however rare it is.
+    Right answers are blue, the stronger the larger their share of the true class.
+    Mistakes are vermilion, strongest for the most frequent one, however rare it is.
 
     Parameters
     ----------
     matrix : array_like of int, (classes, classes)
-        As `fastdl.metrics.confusion_matrix` gives it: rows are the true classes.
+        As `fastdl.metrics.confusion_matrix` returns it: rows are the true classes.
     classes : sequence of str
         The name of each class.
 
@@ -39,9 +39,9 @@ def confusion_matrix(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
     Raises
     ------
     ShapeError
-        The matrix is not square, or has another size than `classes`.
+        The matrix is not square, or differs in size from `classes`.
     DataError
-        It counts no example.
+        It counts no examples.
     FastdlError
         matplotlib is missing.
     """

@@ -1,4 +1,4 @@
-"""What the layers of a model give for some inputs."""
+"""The outputs of the layers of a model for some inputs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fastdl.typing import ArrayLike
 
 
 def check_module(model: object, who: str) -> None:
-    """Raise ArgumentError when `model` is no Module."""
+    """Raise ArgumentError if `model` is not a Module."""
     if not isinstance(model, Module):
         raise ArgumentError(f"{who}: model must be a Module, got {model!r:.60}")
 
 
 def find_layer(model: Module, name: str, who: str) -> Module:
-    """Return the layer of this name; ArgumentError with a near match if none has it."""
+    """Return the layer of this name; ArgumentError, with a near match, if none."""
     layers = dict(model.named_modules())
     if name not in layers:
         known = suggest(name, [layer for layer in layers if layer])

@@ -17,10 +17,10 @@ _BETA = 0.9  # of the average that smooths the losses
 
 
 def learning_rate_curve(rates: ArrayLike, losses: ArrayLike) -> Figure:
-    """Draw the loss over the learning rate, which grew from step to step.
+    """Draw the loss over a learning rate that grew from step to step.
 
-    The dot marks where the smoothed loss falls the fastest: a good rate to train with
-    is there or a little left of it (Smith 2017, "Cyclical learning rates").
+    The dot marks where the smoothed loss falls fastest: a good rate to train with is
+    there or a little to the left (Smith 2017, "Cyclical learning rates").
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def learning_rate_curve(rates: ArrayLike, losses: ArrayLike) -> Figure:
     Raises
     ------
     ShapeError
-        The two are no rows of equal length, from 2.
+        They are not rows of equal length, from 2.
     DataError
         The rates do not grow from above 0, or fewer than two losses are finite.
     FastdlError
@@ -81,7 +81,7 @@ def learning_rate_curve(rates: ArrayLike, losses: ArrayLike) -> Figure:
 
 
 def _smoothed(losses: np.ndarray) -> np.ndarray:
-    """Return the exponentially weighted average, corrected for its start."""
+    """Return the exponentially weighted average, with bias correction."""
     averages, average = np.empty_like(losses), 0.0
     for step, loss in enumerate(losses):
         average = _BETA * average + (1 - _BETA) * loss

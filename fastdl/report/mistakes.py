@@ -23,12 +23,12 @@ def mistakes(
     classes: Sequence[str],
     count: int = 25,
 ) -> Figure:
-    """Show the misclassified pictures, those with the surest wrong answer first.
+    """Show the misclassified pictures, the most confident wrong answers first.
 
     Parameters
     ----------
     x : array_like, (m, h, w, 1) or (m, h, w, 3)
-        The pictures, uint8 or real numbers; these are stretched to [0, 1] when they are
+        The pictures, uint8 or real numbers, which are scaled to [0, 1] if they are
         outside.
     y_true : array_like of int, (m,)
         The true labels.

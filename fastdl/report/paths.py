@@ -1,4 +1,4 @@
-"""The way of optimisers over a surface of two parameters."""
+"""The paths of optimisers over a surface of two parameters."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def optimizer_paths(
     limits: Limits | None = None,
     title: str = "Paths of the optimisers",
 ) -> Figure:
-    """Draw paths on the contour of a function, and the function's value at each step.
+    """Draw paths over the contours of a function, and its value at each step.
 
     Parameters
     ----------
     function : callable
         ``function(w1, w2) -> values``, on arrays of equal shape.
     paths : dict of str to array_like, (steps, 2)
-        Of each optimiser the points (w1, w2) that it went through, one to six paths of
+        For each optimiser the points (w1, w2) that it went through; one to six paths of
         at least one point.
     limits : pair of pair of float, optional
         ``((w1 from, to), (w2 from, to))``; by default what the paths need.
@@ -46,12 +46,12 @@ def optimizer_paths(
     Returns
     -------
     matplotlib.figure.Figure
-        Two panels: the contour, and the values by step. Every path starts in the ring.
+        Two panels: the contours, and the values by step. A ring marks the start.
 
     Raises
     ------
     ArgumentError
-        There is no path, more than six, or `function` cannot be called.
+        There are no paths, more than six, or `function` is not callable.
     ShapeError
         A path is not (steps, 2), or the function changes the shape.
     DataError

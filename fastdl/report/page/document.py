@@ -14,7 +14,7 @@ from fastdl.report.page.html import Content, Markup, tag
 
 
 class Section(NamedTuple):
-    """A part of a chapter; its name is the end of its identity in the page."""
+    """A part of a chapter; its id in the page ends with its name."""
 
     name: str
     heading: str
@@ -22,10 +22,10 @@ class Section(NamedTuple):
 
 
 class Chapter(NamedTuple):
-    """What the page says of one run, or of all of them together."""
+    """What the page says about one run, or about all of them together."""
 
     name: str
-    prefix: str  # of the identities in it
+    prefix: str  # of the ids in it
     head: Content
     sections: Sequence[Section]
 
@@ -56,7 +56,7 @@ def document(title: str, chapters: Sequence[Chapter]) -> str:
 
 
 def _policy(script: str) -> str:
-    """Return what the page may do: run this script, show its own pictures, no more."""
+    """Return the page's policy: run this script, show its own pictures, no more."""
     digest = b64encode(sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; "

@@ -1,4 +1,4 @@
-"""HTML from Python calls: what is no `Markup` is escaped, whatever it holds."""
+"""HTML from Python calls: everything but `Markup` is escaped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_ROWS = 30  # of a table on the screen; more are scrolled
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """Text that is already HTML."""
 
     __slots__ = ()
 
@@ -66,7 +66,7 @@ def table(
     caption: str,
     class_: str | None = None,
 ) -> Markup:
-    """Return a table whose first column names the rows; it scrolls where it must."""
+    """Return a table whose first column names the rows; it scrolls if it must."""
     rows = list(rows)
     body = [
         tag("tr", tag("th", first, scope="row"), [tag("td", cell) for cell in rest])
@@ -97,7 +97,7 @@ def note(*text: Content) -> Markup:
 def scrolling(content: Markup, label: str, tall: bool = False) -> Markup:
     """Return what may be wider than a phone, in a frame that scrolls by keyboard too.
 
-    On paper it is whole.
+    In print it is shown in full.
     """
     return tag(
         "div",
@@ -110,7 +110,7 @@ def scrolling(content: Markup, label: str, tall: bool = False) -> Markup:
 
 
 def picture(pixels: np.ndarray, alt: str, **attributes: Attribute) -> Markup:
-    """Return a picture, uint8 (h, w) or (h, w, 3), that stands in the page itself."""
+    """Return a picture, uint8 (h, w) or (h, w, 3), embedded in the page."""
     data = b64encode(encode_png(pixels)).decode()
     height, width = pixels.shape[:2]
     return tag(

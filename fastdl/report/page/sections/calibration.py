@@ -1,4 +1,4 @@
-"""Whether an answer given with 90 % is right in 90 of 100 cases."""
+"""Whether an answer with a confidence of 90 % is right in 90 of 100 cases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastdl.report.page.results import Answers
 
 
 def calibration(answers: Answers) -> Iterator[Content]:
-    """Show the reliability diagram and how often each confidence is given."""
+    """Show the reliability diagram, and how often each confidence occurs."""
     bins = answers.calibration
     confidence = float(answers.probabilities.max(axis=1).mean())
     gap = confidence - (1 - answers.error)

@@ -12,7 +12,7 @@ from fastdl.report.page.results import Answers
 
 
 def classes(answers: Answers) -> Iterator[Content]:
-    """Show the table, its weakest classes named before."""
+    """Name the weakest classes, and show the table."""
     y, answer, names = answers.y_true, answers.probabilities, answers.classes
     measures = (metrics.precision, metrics.recall, metrics.f1)
     columns = [np.asarray(measure(y, answer)) for measure in measures]

@@ -1,4 +1,4 @@
-"""How several runs differ: in results, cost, settings and curves."""
+"""The differences between several runs: results, cost, settings and curves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ABSENT = "-"
 
 
 def comparison(results: Sequence[Results]) -> list[tuple[str, str, Iterable[Content]]]:
-    """Return the sections (name, heading, content) that have all runs side by side."""
+    """Return the sections (name, heading, content) that show all runs side by side."""
     return [
         ("results", "Results and cost", _results(results)),
         ("differences", "Settings that differ", _differences(results)),
@@ -34,13 +34,13 @@ def comparison(results: Sequence[Results]) -> list[tuple[str, str, Iterable[Cont
 
 
 class _Row(NamedTuple):
-    """A line of the table: what it is, how to get it and write it, which is best."""
+    """A line of the table: its name, how to get and format its value, which is best."""
 
     name: str
     value: Callable[[Results], float]  # NaN: not known
     text: Callable[[float], str]
     best: Callable[[Sequence[float]], float] | None = None
-    of_data: bool = True  # only on the same data one can be better than another
+    of_data: bool = True  # comparable only on the same data
 
 
 def _of_answers(measure: Callable[[Answers], float]) -> Callable[[Results], float]:
@@ -131,7 +131,7 @@ def _problem(each: Results) -> str:
 
 
 def _against_best(results: Sequence[Results], answers: Sequence[Answers]) -> Markup:
-    """Say of each run whether the best is better by more than chance."""
+    """Say for each run whether the best is better by more than chance."""
     best = min(range(len(answers)), key=lambda i: answers[i].error)
     right = [~each.wrong for each in answers]
     items = []
@@ -172,14 +172,14 @@ def _differences(results: Sequence[Results]) -> Markup:
 
 
 def _everything(each: Results) -> dict[str, Any]:
-    """Return the settings of a run, and what its machine tells besides."""
+    """Return the settings of a run, and the facts about its machine."""
     config, machine = each.run.config, machine_of(each.run.config)
     besides = {name: machine[name] for name in machine if name not in config}
     return {**config, **besides, "machine": None}
 
 
 def _curves(results: Sequence[Results]) -> Markup:
-    """Draw each measure of all runs, of validation where it was measured."""
+    """Draw each measure of all runs, on validation data if possible."""
     histories = {each.name: each.run.history for each in results}
     names: dict[str, None] = {}
     for history in histories.values():

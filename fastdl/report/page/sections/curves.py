@@ -63,7 +63,7 @@ def curve_figure(name: str, lines: Sequence[svg.Line]) -> Markup:
 
 
 def in_words(column: str) -> str:
-    """Return "validation loss" of "val_loss"."""
+    """Return "validation loss" for "val_loss"."""
     return column.replace("val_", "validation ", 1).replace("_", " ")
 
 

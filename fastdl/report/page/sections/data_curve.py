@@ -14,7 +14,7 @@ _AHEAD = 4  # times the largest training set: how far the law is drawn
 
 
 def data_curve(curve: DataCurve) -> Iterator[Content]:
-    """Show the errors for growing training sets, and the law that goes on from them."""
+    """Show the errors for growing training sets, and the law that extends them."""
     sizes = np.geomspace(curve.sizes[0], _AHEAD * curve.sizes[-1], 40)
     law = [curve.expected(size).value for size in sizes]
     lines = [

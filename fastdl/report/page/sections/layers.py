@@ -1,4 +1,4 @@
-"""What the first convolution looks for, and what it finds."""
+"""The filters of the first convolution, and what they find."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST = 32  # filters or maps
 
 
 def layers(model: Module, x: np.ndarray | None) -> Iterator[Content]:
-    """Show the filters of the first convolution, and its maps of one example."""
+    """Show the filters of the first convolution, and its maps for one example."""
     try:
         name = first_conv2d(model, "report")
     except ArgumentError:

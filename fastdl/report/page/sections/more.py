@@ -1,4 +1,4 @@
-"""What is not known yet of a run, and the commands that find it out."""
+"""What is not known yet about a run, and the commands to find out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastdl.report.page.results import Results
 
 
 def more(results: Results) -> Iterator[Content]:
-    """Show the commands; nothing where all was found out."""
+    """Show the commands; nothing if everything is known."""
     run = shlex.quote(str(results.run.folder.path))
     ideas = [
         (results.tagged, "Which mistakes are worth an afternoon?", f"errors {run}"),

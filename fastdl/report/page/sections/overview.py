@@ -13,7 +13,7 @@ from fastdl.report.page.text import duration, plural, short
 
 
 def overview(results: Results) -> Iterator[Content]:
-    """Show the numbers that people ask for first."""
+    """Show the numbers that people look for first."""
     run, answers = results.run, results.answers
     yield tag("p", _sentence(results))
     cards = []

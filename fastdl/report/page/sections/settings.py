@@ -9,7 +9,7 @@ from fastdl.report.page.html import Content, table, tag
 from fastdl.strategy.settings import flat_settings
 from fastdl.train import FinishedRun
 
-_ELSEWHERE = ("classes", "input_shape", "machine")  # told otherwise
+_ELSEWHERE = ("classes", "input_shape", "machine")  # shown elsewhere
 _MOST_NAMES = 20  # of a list
 
 
@@ -33,13 +33,13 @@ def settings(run: FinishedRun) -> Iterator[Content]:
 
 
 def machine_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what computed; nothing of runs of older versions."""
+    """Return the machine of a run; nothing for runs of older versions."""
     machine = config.get("machine")
     return machine if isinstance(machine, dict) else {}
 
 
 def in_words(value: object) -> str:
-    """Return a setting for people."""
+    """Return a setting as people would write it."""
     if isinstance(value, list):
         more = [f"... ({len(value)})"] if len(value) > _MOST_NAMES else []
         return ", ".join([*map(in_words, value[:_MOST_NAMES]), *more])

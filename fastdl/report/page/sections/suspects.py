@@ -1,4 +1,4 @@
-"""The labels that are likely wrong, as `fastdl labels` found them."""
+"""The labels that are probably wrong, as `fastdl labels` found them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fastdl.strategy import LabelReview
 from fastdl.strategy.label_review import Suspect
 from fastdl.train import Parts
 
-_MOST = 48  # the most suspect
+_MOST = 48  # how many of the most suspect to show
 
 
 def suspects(review: LabelReview, parts: Parts, runs: int) -> Iterator[Content]:
-    """Show how many labels are likely wrong, and the most suspect of them."""
+    """Show how many labels are probably wrong, and the most suspect of them."""
     found = review.suspects
     yield tag(
         "p",

@@ -1,4 +1,4 @@
-"""What kinds of mistakes there are: the tags of `fastdl errors`, counted."""
+"""The kinds of mistakes: the tags of `fastdl errors`, counted."""
 
 from __future__ import annotations
 

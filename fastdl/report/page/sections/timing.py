@@ -1,4 +1,4 @@
-"""What the training took, and what it costs to ask the network."""
+"""The time of the training, and the cost of an answer."""
 
 from __future__ import annotations
 
