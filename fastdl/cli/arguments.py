@@ -60,7 +60,7 @@ def number(text: str) -> float:
 
 
 def options(text: str) -> dict[str, float]:
-    """Read options such as translate=2,rotate=10; none of them from the word none."""
+    """Read options such as translate=2,rotate=10; the word none means none."""
     if text.strip() == "none":
         return {}
     values = {}

@@ -6,9 +6,8 @@ import csv
 import io
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import fastdl
 from fastdl import strategy
@@ -17,7 +16,9 @@ from fastdl.errors import ArgumentError, DataError
 from fastdl.files import write_text
 from fastdl.strategy import Choice
 from fastdl.strategy.candidates import Measures, read_csv
-from fastdl.strategy.limits import shown
+from fastdl.strategy.choice import Wish
+from fastdl.strategy.inference import MEASURES
+from fastdl.strategy.limits import LimitLike, shown
 from fastdl.strategy.tables import table
 from fastdl.train import FinishedRun, open_run
 
@@ -42,7 +43,7 @@ examples:
   fastdl compare --csv runs.csv --limit file_bytes=100000
 """
 
-# What decides which examples the dev set has.
+# What determines the examples of the dev set.
 _OF_DATA = ("dataset", "seed", "size")
 _LIMIT = re.compile(r"\s*([^<>=]+?)\s*(<=|>=|=)\s*(\S+)\s*")
 
@@ -141,6 +142,8 @@ def run(options: Namespace) -> None:
     if options.csv is not None:
         measures = read_csv(options.csv)
     else:
+        wish = Wish(options.optimise, limits, options.minimise, options.formula)
+        wish.check(MEASURES)  # before measuring
         folders = _run_folders(options.run_folders)
         runs = [open_run(path, options.data_dir) for path in folders]
         measures = strategy.compare_runs(
@@ -166,7 +169,7 @@ def run(options: Namespace) -> None:
 
 
 def _run_folders(paths: Sequence[Path]) -> Sequence[Path]:
-    """Leave out what is no run, such as the folder of a search among runs/*."""
+    """Leave out what is not a run, such as the folder of a search among runs/*."""
     others = [
         path for path in paths if path.exists() and not (path / "config.json").is_file()
     ]
@@ -176,8 +179,8 @@ def _run_folders(paths: Sequence[Path]) -> Sequence[Path]:
     return [path for path in paths if path not in others]
 
 
-def _limits(given: Sequence[tuple[str, str, float]]) -> dict[str, Any]:
-    """Return limits as `strategy.choose` takes them; two of a name are both ends."""
+def _limits(given: Sequence[tuple[str, str, float]]) -> dict[str, LimitLike]:
+    """Return limits for `strategy.choose`; two of one name are the two ends."""
     limits: dict[str, dict[str, float]] = {}
     for name, sign, number in given:
         ends = limits.setdefault(name, {})
@@ -194,7 +197,7 @@ def _settings(runs: dict[str, FinishedRun]) -> list[str]:
     """Return a table of the settings that differ, and what follows from them."""
     settings = {name: run.job.to_dict() for name, run in runs.items()}
     for each in settings.values():
-        del each["data_dir"]  # where they lie says nothing about the data
+        del each["data_dir"]  # where the data are does not matter
     differ = strategy.setting_differences(settings)
     if not differ:
         return ["the settings are the same"]
@@ -211,15 +214,15 @@ def _settings(runs: dict[str, FinishedRun]) -> list[str]:
     return lines
 
 
-def _table(title: str, rows: dict[str, Any]) -> list[str]:
-    """Return a table that has a column for each run, for there are many measures."""
+def _table(title: str, rows: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """Return a table with a column for each run, as there are many measures."""
     names = dict.fromkeys(key for each in rows.values() for key in each)
-    lines = [[title, *rows]]
+    lines: list[list[str]] = [[title, *rows]]
     lines += [[key, *(_cell(each.get(key)) for each in rows.values())] for key in names]
     return table(lines)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -228,7 +231,7 @@ def _cell(value: Any) -> str:
 
 
 def _doubt(choice: Choice) -> list[str]:
-    """Tell who may be as good as the chosen one, as far as the dev set can say."""
+    """Say which runs may be as good as the chosen one, for all the dev set shows."""
     if choice.best is None or choice.optimise != "accuracy":
         return []
     p, m = choice.measures["accuracy"], choice.measures.get("examples", 0)

@@ -1,4 +1,4 @@
-"""``fastdl diagnose``: tell what limits a run, and what to do next."""
+"""``fastdl diagnose``: say what limits a run, and what to do next."""
 
 from __future__ import annotations
 

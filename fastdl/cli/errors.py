@@ -82,7 +82,7 @@ def run(options: Namespace) -> None:
     with finished.folder.lock("errors"):
         suspects = _suspects(options, finished)
         with warnings.catch_warnings():
-            # Of a damaged file, told below.
+            # About a damaged file; reported below.
             warnings.filterwarnings("ignore", r".*\. It is kept as ")
             analysis = ErrorAnalysis.of_run(finished, options.part)
         if analysis.tags.notice:

@@ -39,14 +39,14 @@ def run(options: Namespace) -> None:
     classes, input_shape = finished.classes, finished.input_shape
     source, data_dir = options.dataset, options.data_dir
     if source not in datasets.names():
-        source = str(Path(source).resolve())  # as `fastdl train` writes it down
+        source = str(Path(source).resolve())  # as `fastdl train` records it
     own = source == finished.config.get("dataset")
     if own:
         data_dir = finished.job.data_dir
     splits = datasets.find(options.dataset, data_dir, input_shape[:2])
     dataset: ArrayDataset | Subset = splits.test or splits.train
     if own and splits.test is None:
-        dataset = finished.parts.test  # the rest was learned
+        dataset = finished.parts.test  # the rest was trained on
     if dataset.x.shape[1:] != input_shape:
         raise DataError(
             f"{splits.name} has pictures of "
@@ -59,6 +59,7 @@ def run(options: Namespace) -> None:
             f"network knows {', '.join(classes)}"
         )
     start = time.perf_counter()
-    outcome = examine(finished.trainer, dataset, classes)
+    answers = finished.trainer.predict(dataset.x, probabilities=True)
+    outcome = examine(answers, dataset, classes)
     seconds = time.perf_counter() - start
     print(f"{outcome.describe()}\n\n{len(dataset) / seconds:,.0f} examples/s")

@@ -1,4 +1,4 @@
-"""``fastdl gradcheck``: look whether the gradients of a network are right."""
+"""``fastdl gradcheck``: check whether the gradients of a network are right."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def run(options: Namespace) -> None:
 
     count = min(options.examples, len(splits.train))
     x, y = splits.train.take(rng.choice(len(splits.train), count, replace=False))
-    assert y is not None  # of every data set by name
+    assert y is not None  # as every known data set has labels
     check = gradcheck(
         model,
         nn.CrossEntropyLoss(),

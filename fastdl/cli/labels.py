@@ -1,4 +1,4 @@
-"""``fastdl labels``: find labels that are likely wrong."""
+"""``fastdl labels``: find labels that are probably wrong."""
 
 from __future__ import annotations
 

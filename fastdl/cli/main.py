@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import fastdl
 from fastdl.errors import ArgumentError, FastdlError
@@ -26,7 +26,8 @@ examples:
   fastdl COMMAND --help                      the options of a command, with examples
 """
 
-# Each is a module of this room, with HELP, DESCRIPTION, EXAMPLES, add_arguments, run.
+# Each is a module of this package, with HELP, DESCRIPTION, EXAMPLES, add_arguments,
+# run.
 COMMANDS = (
     "train",
     "tune",
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    # Imported here: a wrong environment variable makes these fail, in one line.
+    # Imported here, so that a wrong environment variable is reported in one line.
     commands_by_name = {name: import_module(f"fastdl.cli.{name}") for name in COMMANDS}
 
     parser = _Parser(
@@ -110,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _reason(error: Exception) -> str:
-    """Return what happened in one line."""
+    """Return the message of an error in one line."""
     if isinstance(error, OSError) and error.strerror:
         file = f"{error.filename}: " if error.filename else ""
         text = f"{file}{error.strerror}"
@@ -121,8 +122,8 @@ def _reason(error: Exception) -> str:
     return " ".join(text.split())
 
 
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Show a warning as a line, without the place in the code that gave it."""
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    """Show a warning in one line, without its place in the code."""
     print(f"fastdl: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 

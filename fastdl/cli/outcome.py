@@ -10,7 +10,6 @@ import numpy as np
 from fastdl import metrics
 from fastdl.data import ArrayDataset, Subset
 from fastdl.errors import DataError
-from fastdl.train import Trainer
 
 _MOST_CLASSES = 20  # that fit side by side
 
@@ -46,30 +45,22 @@ class Outcome(NamedTuple):
 
 
 def examine(
-    trainer: Trainer, dataset: ArrayDataset | Subset, classes: Sequence[str]
+    probabilities: np.ndarray, dataset: ArrayDataset | Subset, classes: Sequence[str]
 ) -> Outcome:
-    """Ask a classifier about every example of a labelled data set."""
-    x, y = dataset.x, np.asarray(dataset.y)
-    probabilities = answers(trainer, x, classes)
+    """Compare the answers of a classifier with the labels of a data set."""
+    check_answers(probabilities, classes)
+    y = np.asarray(dataset.y)
     matrix = metrics.confusion_matrix(y, probabilities)
-    return Outcome(x, y, probabilities, classes, matrix)
+    return Outcome(dataset.x, y, probabilities, classes, matrix)
 
 
-def answers(trainer: Trainer, x: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Return the probabilities (m, classes) that a classifier gives.
-
-    Raises
-    ------
-    DataError
-        It does not tell so many classes apart.
-    """
-    probabilities = trainer.predict(x, probabilities=True)
+def check_answers(probabilities: np.ndarray, classes: Sequence[str]) -> None:
+    """Raise DataError unless an answer has a probability for each class."""
     if probabilities.shape[1:] != (len(classes),):
         raise DataError(
             f"the network gives {probabilities.shape[1:]} numbers for an example, but "
             f"there are {len(classes)} classes"
         )
-    return probabilities
 
 
 def _confusion(matrix: np.ndarray, classes: Sequence[str]) -> str:

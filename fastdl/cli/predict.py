@@ -1,4 +1,4 @@
-"""``fastdl predict``: tell what is on a picture."""
+"""``fastdl predict``: say what is in a picture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fastdl.cli import arguments
-from fastdl.cli.outcome import answers
+from fastdl.cli.outcome import check_answers
 from fastdl.data import as_float
 from fastdl.datasets.images import read_image
 from fastdl.train import open_run
@@ -46,14 +46,15 @@ def run(options: Namespace) -> None:
             for file in options.images
         ]
     )
-    probabilities = answers(finished.trainer, x, classes)
+    probabilities = finished.trainer.predict(x, probabilities=True)
+    check_answers(probabilities, classes)
     for file, row in zip(options.images, probabilities, strict=True):
         answer = row.argmax()
         print(f"{file}: {classes[answer]} ({row[answer]:.1%})")
 
 
 def _with_channels(picture: np.ndarray, channels: int) -> np.ndarray:
-    """Turn grey into three channels, or three into grey, when needed."""
+    """Turn grey into three channels, or three into grey, if needed."""
     if picture.shape[-1] < channels:
         return np.repeat(picture, channels, axis=-1)
     if picture.shape[-1] > channels:

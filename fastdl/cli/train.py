@@ -1,9 +1,10 @@
-"""``fastdl train``: learn a data set, keep the run."""
+"""``fastdl train``: train on a data set, and keep the run."""
 
 from __future__ import annotations
 
 import shlex
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from fastdl.train import (
     Trainer,
     open_run,
 )
+from fastdl.typing import Json
 
 HELP = "train a network on a data set"
 DESCRIPTION = """\
@@ -204,7 +206,9 @@ def run(options: Namespace) -> None:
     with folder.lock("train"):
         _fit(trainer, job, parts, options, folder)
         folder.save_model(trainer.model)
-        outcome = examine(trainer, parts.test, parts.classes)
+        finished = open_run(folder.path)
+        finished.parts = parts  # they are loaded already
+        outcome = examine(finished.answers("test"), parts.test, parts.classes)
         drawn = _draw(trainer.history, outcome, folder)
     seconds = sum(trainer.history["seconds"])
     speed = len(parts.train) * len(trainer.history) / seconds
@@ -227,14 +231,12 @@ def run(options: Namespace) -> None:
         f"      other data sets, networks, optimisers, learning rates"
     )
     if not options.no_report:
-        finished = open_run(folder.path)
-        finished.parts = parts  # they are loaded already
         print()
         write_report([finished], folder.report)
 
 
 def _job(options: Namespace) -> Job:
-    """Return the training that the options, and the file that they name, describe."""
+    """Return the job that the options and the file of settings describe."""
     settings: dict[str, Any] = {}
     if options.config is not None:
         settings = read_json(options.config)
@@ -266,7 +268,7 @@ def _job(options: Namespace) -> Job:
     before = Job.from_dict(settings | {"dataset": (settings | given)["dataset"]})
     optimizer = given.get("optimizer", before.recipe.optimizer)
     if optimizer != before.recipe.optimizer and optimizer in OPTIMIZERS:
-        given.setdefault("lr", OPTIMIZERS[optimizer][1])  # another one, another rate
+        given.setdefault("lr", OPTIMIZERS[optimizer][1])  # its usual rate
     return before.replace(**given)
 
 
@@ -288,13 +290,13 @@ def _draw(history: History, outcome: Outcome, folder: RunFolder) -> str:
 
 
 class _Config(Callback):
-    """Writes config.json when the first epoch ends: there is something to keep then.
+    """Writes config.json after the first epoch, when there is something to keep.
 
-    Until then the files of a run before it stay as they were. Its model and its report
-    go with its settings: beside the new ones they would be taken for those of this run.
+    Until then the files of an earlier run stay. Its model and its report are removed
+    with its settings, as they would be taken for those of this run.
     """
 
-    def __init__(self, folder: RunFolder, settings: dict[str, Any]) -> None:
+    def __init__(self, folder: RunFolder, settings: Mapping[str, Json]) -> None:
         self._folder, self._settings = folder, settings
         self._written = False
 
@@ -302,11 +304,11 @@ class _Config(Callback):
         """Nothing: it only writes."""
 
     def writes(self) -> list[Path]:
-        """Return the settings, and the model of the end."""
+        """Return the files of the settings and of the final model."""
         return [self._folder.config, self._folder.model]
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Find out whether the files can be written."""
+        """Raise OSError unless the files can be written."""
         for path in self.writes():
             check_writable(path)
 
@@ -368,7 +370,7 @@ def _fit(
 
 
 def _check_resumable(folder: RunFolder) -> None:
-    """Raise DataError, with the reason, when there is no checkpoint."""
+    """Raise DataError, with the reason, if there is no checkpoint."""
     if folder.checkpoint.exists():
         return
     if folder.config.is_file() and folder.model.is_file():

@@ -6,7 +6,6 @@ import math
 import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
 
 from fastdl import datasets, report, tune
 from fastdl.cli import arguments
@@ -53,7 +52,7 @@ examples:
 """
 _SHOWN = 10  # of the best trials
 
-# What is searched when no space is given: what the course tunes first.
+# The default space: what the course tunes first.
 _USUAL = {
     "lr": tune.Log(1e-4, 0.1),
     "momentum": tune.OneMinusLog(0.8, 0.99),
@@ -170,7 +169,7 @@ def run(options: Namespace) -> None:
     result.write_csv(out / "trials.csv")
     result.save_best(out / "best.json")
     best = shlex.quote(str(out / "best.json"))
-    run = shlex.quote(f"{out}-best")  # the run of before stays to be compared
+    run = shlex.quote(f"{out}-best")  # the earlier run stays, to compare with
     print(
         f"\n{_table(result)}\n{_noise(result, len(parts.dev))}\n"
         f"saved in {out}: trials.csv, best.json{_draw(result, out)}\n"
@@ -189,7 +188,7 @@ def _job(options: Namespace) -> Job:
         given["data_dir"] = str(options.data_dir.resolve())
     dataset = options.dataset
     if dataset not in datasets.names() and Path(dataset).is_dir():
-        dataset = str(Path(dataset).resolve())  # best.json is read from elsewhere
+        dataset = str(Path(dataset).resolve())  # best.json may be read from elsewhere
     known = {name: value for name, value in given.items() if value is not None}
     return Job.from_dict({"dataset": dataset, **known})
 
@@ -239,7 +238,7 @@ def _table(result: tune.SearchResult) -> str:
 
 
 def _noise(result: tune.SearchResult, examples: int) -> str:
-    """Tell how far scores of this dev set can be trusted."""
+    """Say how far scores on this dev set can be trusted."""
     if result.plan.objective["monitor"] != "val_accuracy":
         return ""
     score = result.best.score or 0.0
@@ -251,7 +250,7 @@ def _noise(result: tune.SearchResult, examples: int) -> str:
     )
 
 
-def _number(value: Any) -> str:
+def _number(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

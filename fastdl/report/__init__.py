@@ -1,7 +1,6 @@
-"""What people look at: pictures of data, models and training, and pages about runs.
+"""For people to look at: pictures of data, models and training, and pages about runs.
 
-`page` returns HTML that needs nothing besides itself; each other function returns a
-matplotlib Figure.
+`page` returns self-contained HTML; each other function returns a matplotlib Figure.
 """
 
 import importlib

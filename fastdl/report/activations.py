@@ -1,10 +1,10 @@
-"""How the activations of each layer are distributed."""
+"""The distribution of the activations of each layer."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from fastdl.nn import Module
 from fastdl.nn.activation import Activation
 from fastdl.report.layers import check_module, find_layer, layer_outputs
 from fastdl.report.style import BLUE, GREY, new_figure
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,13 +24,13 @@ _COLUMNS = 4
 
 
 def activation_histograms(
-    model: Module, x: Any, layers: Sequence[str] | None = None
+    model: Module, x: ArrayLike, layers: Sequence[str] | None = None
 ) -> Figure:
-    """Draw a histogram of what each layer gives, and how much of it is exactly zero.
+    """Draw a histogram of each layer's outputs, and the share that is exactly zero.
 
-    Healthy layers look alike. A width that shrinks or grows from layer to layer tells
-    of vanishing or exploding activations, nothing but zeros of dead ReLU units, two
-    heaps at the ends of saturated sigmoid or tanh units (Glorot, Bengio 2010).
+    Healthy layers look alike. A width that shrinks or grows from layer to layer means
+    vanishing or exploding activations; nothing but zeros, dead ReLU units; two peaks at
+    the ends, saturated sigmoid or tanh units (Glorot, Bengio 2010).
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def activation_histograms(
     Raises
     ------
     ArgumentError
-        `model` is no Module, has no layer of that name, or no layer to show.
+        `model` is not a Module, has no layer of that name, or no layer to show.
     DataError
         An output is not finite; the message names the layer.
     FastdlError

@@ -1,9 +1,9 @@
-"""What an augmentation makes of pictures."""
+"""Augmented pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,31 +13,32 @@ from fastdl.data.seeds import example_seeds
 from fastdl.errors import ShapeError
 from fastdl.report.style import GREY, INK, new_figure, visible
 from fastdl.shapes import integer
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def augmentations(
-    x: Any,
+    x: ArrayLike,
     transform: Transform | Mapping[str, Transform],
     variants: int = 8,
     seed: int = 0,
 ) -> Figure:
-    """Show pictures beside what training sees of them in the first epochs.
+    """Show pictures beside what training sees in their place in the first epochs.
 
     Parameters
     ----------
     x : array_like, (m, h, w, 1) or (m, h, w, 3)
         The pictures, uint8 or real numbers, m >= 1.
     transform : callable or dict of str to callable
-        What a `fastdl.data.DataLoader` takes, such as ``Augment(flip=0.5)``. One
-        transform: a row for each picture. Several by name: a row for each of them, on
-        the pictures in turn.
+        What a `fastdl.data.DataLoader` takes, such as ``Augment(flip=0.5)``. For one
+        transform there is a row for each picture; for several by name, a row for each
+        of them, on the pictures in turn.
     variants : int
         How many epochs to show, from 1.
     seed : int
-        That of the loader.
+        The seed of the loader.
 
     Returns
     -------
@@ -89,7 +90,7 @@ def augmentations(
 def _variants(
     picture: np.ndarray, transform: Transform, index: int, count: int, seed: int
 ) -> np.ndarray:
-    """Return what becomes of the picture in the epochs 0 to count - 1."""
+    """Return the picture as transformed in the epochs 0 to count - 1."""
     example = np.array([index])
     seeds = [example_seeds(seed, epoch, example) for epoch in range(count)]
     copies = np.repeat(picture[np.newaxis], count, axis=0)

@@ -1,9 +1,9 @@
-"""Where a classifier of two features changes its mind."""
+"""The decision boundary of a classifier of two features."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,21 +11,22 @@ from fastdl.errors import ArgumentError, ShapeError
 from fastdl.nn import Module
 from fastdl.report.style import GREY, INK, PALETTE, new_figure
 from fastdl.train import Trainer
+from fastdl.typing import ArrayLike, TensorLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Classifier = Module | Callable[[np.ndarray], Any]
+Classifier = Module | Callable[[np.ndarray], TensorLike]
 
-_MARKERS = "os^DvP"  # one for each colour: a class is known without seeing colours
+_MARKERS = "os^DvP"  # one for each colour, for readers who cannot tell colours apart
 _POINTS = 240  # of the grid, along each side
 
 
 def decision_boundary(
     classifier: Classifier | Mapping[str, Classifier],
-    x: Any,
-    y: Any,
+    x: ArrayLike,
+    y: ArrayLike,
     classes: Sequence[str] | None = None,
 ) -> Figure:
     """Colour the plane by what a classifier answers, and draw the data in it.
@@ -33,9 +34,10 @@ def decision_boundary(
     Parameters
     ----------
     classifier : Module, callable, or dict of str to them
-        A model, or a function such as ``trainer.predict``. For points (n, 2) of
-        the type of `x` it gives scores (n, classes), logits (n, 1) or (n,) of class 1
-        against class 0, or integer labels (n,). Several by name: a panel for each.
+        A model, or a function such as ``trainer.predict``. For points (n, 2) of the
+        dtype of `x` it returns scores (n, classes), logits (n, 1) or (n,) of class 1
+        against class 0, or integer labels (n,). For several by name there is a panel
+        for each.
     x : array_like, (m, 2)
         The points, m >= 1.
     y : array_like of int, (m,)
@@ -50,10 +52,10 @@ def decision_boundary(
     Raises
     ------
     ShapeError
-        The points have not two features, the labels do not fit them, or the answers of
-        the classifier have another shape.
+        The points do not have two features, the labels do not fit them, or the answers
+        of the classifier have another shape.
     ArgumentError
-        There are more than six classes, or `classes` are too few names.
+        There are more than six classes, or `classes` has too few names.
     FastdlError
         matplotlib is missing.
     """
@@ -121,7 +123,7 @@ def _regions(axes: Axes, classifier: Classifier, x: np.ndarray) -> None:
 
 
 def _scores(classifier: Classifier, plane: np.ndarray) -> np.ndarray:
-    """Return scores (n, classes), classes >= 2, whatever the classifier gives."""
+    """Return scores (n, classes), classes >= 2, from any output of a classifier."""
     if isinstance(classifier, Module):
         classifier = Trainer(classifier).predict
     if not callable(classifier):

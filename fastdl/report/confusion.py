@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastdl.errors import DataError, ShapeError
 from fastdl.report.style import BLUE, GREY, INK, VERMILION, new_figure
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,16 +19,16 @@ _EMPTY = 0.965  # the grey of a cell without examples
 _MOST_NUMBERS = 30  # classes; with more, the numbers in the cells are unreadable
 
 
-def confusion_matrix(matrix: Any, classes: Sequence[str]) -> Figure:
-    """Draw how often each class was taken for each other.
+def confusion_matrix(matrix: ArrayLike, classes: Sequence[str]) -> Figure:
+    """Draw how often each class was mistaken for each other.
 
-    Right answers are blue, as strong as their share of the true class; mistakes are
-    vermilion, the strongest at the most frequent one, however rare it is.
+    Right answers are blue, the stronger the larger their share of the true class.
+    Mistakes are vermilion, strongest for the most frequent one, however rare it is.
 
     Parameters
     ----------
     matrix : array_like of int, (classes, classes)
-        As `fastdl.metrics.confusion_matrix` gives it: rows are the true classes.
+        As `fastdl.metrics.confusion_matrix` returns it: rows are the true classes.
     classes : sequence of str
         The name of each class.
 
@@ -38,9 +39,9 @@ def confusion_matrix(matrix: Any, classes: Sequence[str]) -> Figure:
     Raises
     ------
     ShapeError
-        The matrix is not square, or has another size than `classes`.
+        The matrix is not square, or differs in size from `classes`.
     DataError
-        It counts no example.
+        It counts no examples.
     FastdlError
         matplotlib is missing.
     """

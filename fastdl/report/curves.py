@@ -20,14 +20,14 @@ _DOTS = 30  # epochs; with more, a mark at each is clutter
 _COLUMNS = 3
 _NOT_SHOWN = ("epoch", "examples_per_second", "seconds")
 RATE = "learning_rate"
-_FALLS = 8  # a rate that is mostly so much below its top needs a logarithmic scale
+_FALLS = 8  # a rate that is mostly this far below its top needs a logarithmic scale
 
 
 def learning_curves(history: History) -> Figure:
     """Draw the loss, each metric and the learning rate over the epochs.
 
-    Training stands beside validation. The learning rate is there when the history has
-    a column "learning_rate".
+    Each measure has training and validation in one panel. The learning rate is shown if
+    the history has a column "learning_rate".
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def learning_curves(history: History) -> Figure:
     Raises
     ------
     DataError
-        There is no epoch.
+        There are no epochs.
     FastdlError
         matplotlib is missing.
     """
@@ -64,7 +64,7 @@ def panel_names(history: History) -> list[str]:
     """Return the columns that have a panel of their own, the learning rate last."""
     measures = [
         name
-        for name in history.columns
+        for name in history
         if name not in _NOT_SHOWN and not name.startswith("val_")
     ]
     return sorted(measures, key=lambda name: name == RATE)
@@ -94,7 +94,7 @@ def _panel(axes: Axes, history: History, name: str) -> None:
             label="training",
             markersize=4,
         )
-        if f"val_{name}" in history.columns:
+        if f"val_{name}" in history:
             axes.plot(
                 epochs,
                 history[f"val_{name}"],

@@ -17,9 +17,9 @@ _AHEAD = 4  # times the largest training set: how far the law is drawn
 
 
 def data_curve(curve: DataCurve, wanted: float | None = None) -> Figure:
-    """Draw the errors for growing training sets, and the law that goes on from them.
+    """Draw the errors for growing training sets, and extend the law that they follow.
 
-    The band is where the law lies with a confidence of 95 %.
+    The band is the 95 % confidence interval of the law.
 
     Parameters
     ----------

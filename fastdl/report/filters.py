@@ -1,4 +1,4 @@
-"""What a convolution looks for, and what it finds."""
+"""The filters of a convolution, and what they find."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from fastdl.report.layers import (
 )
 from fastdl.report.style import GREY, SIGNED, new_figure, visible
 from fastdl.shapes import integer
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 
 
 def filters(model: Module, layer: str | None = None) -> Figure:
-    """Show the filters of a convolution that sees one or three channels.
+    """Show the filters of a convolution with one or three input channels.
 
     A filter of one channel is blue where its weights are positive and vermilion where
-    they are negative; one of three channels has the colours that it answers to, grey
-    stands for zero. All share one scale.
+    they are negative; one of three channels has the colours that it responds to, and
+    grey means zero. All share one scale.
 
     Parameters
     ----------
@@ -46,11 +47,11 @@ def filters(model: Module, layer: str | None = None) -> Figure:
     Raises
     ------
     ArgumentError
-        There is no such layer, or it is no convolution.
+        There is no such layer, or it is not a convolution.
     GraphError
         The sizes of the convolution are still open.
     ShapeError
-        It sees another number of channels.
+        It has another number of input channels.
     FastdlError
         matplotlib is missing.
     """
@@ -88,9 +89,9 @@ def filters(model: Module, layer: str | None = None) -> Figure:
 
 
 def feature_maps(
-    model: Module, picture: Any, layer: str | None = None, count: int = 16
+    model: Module, picture: ArrayLike, layer: str | None = None, count: int = 16
 ) -> Figure:
-    """Show what a layer makes of a picture, channel by channel.
+    """Show the output of a layer for a picture, channel by channel.
 
     Parameters
     ----------
@@ -114,7 +115,7 @@ def feature_maps(
     ArgumentError
         There is no such layer.
     ShapeError
-        `picture` is no picture, or the output of the layer has no height and width.
+        `picture` is not a picture, or the output of the layer has no height and width.
     FastdlError
         The picture does not fit the model, or matplotlib is missing.
     """

@@ -1,10 +1,9 @@
-"""What the layers of a model give for some inputs."""
+"""The outputs of the layers of a model for some inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -12,16 +11,17 @@ from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, suggest
 from fastdl.nn import Conv2d, Module
 from fastdl.train import Trainer
+from fastdl.typing import ArrayLike
 
 
-def check_module(model: Any, who: str) -> None:
-    """Raise ArgumentError when `model` is no Module."""
+def check_module(model: object, who: str) -> None:
+    """Raise ArgumentError if `model` is not a Module."""
     if not isinstance(model, Module):
         raise ArgumentError(f"{who}: model must be a Module, got {model!r:.60}")
 
 
 def find_layer(model: Module, name: str, who: str) -> Module:
-    """Return the layer of this name; ArgumentError with a near match if none has it."""
+    """Return the layer of this name; ArgumentError, with a near match, if none."""
     layers = dict(model.named_modules())
     if name not in layers:
         known = suggest(name, [layer for layer in layers if layer])
@@ -38,7 +38,7 @@ def first_conv2d(model: Module, who: str) -> str:
 
 
 def layer_outputs(
-    model: Module, x: Any, names: Sequence[str], who: str
+    model: Module, x: ArrayLike, names: Sequence[str], who: str
 ) -> dict[str, np.ndarray]:
     """Run the model in evaluation mode; return the outputs of the named layers."""
     batches: dict[str, list[np.ndarray]] = {name: [] for name in names}

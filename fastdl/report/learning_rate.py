@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastdl.errors import DataError, ShapeError
 from fastdl.report.style import BLUE, GREY, VERMILION, new_figure
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 _BETA = 0.9  # of the average that smooths the losses
 
 
-def learning_rate_curve(rates: Any, losses: Any) -> Figure:
-    """Draw the loss over the learning rate, which grew from step to step.
+def learning_rate_curve(rates: ArrayLike, losses: ArrayLike) -> Figure:
+    """Draw the loss over a learning rate that grew from step to step.
 
-    The dot marks where the smoothed loss falls the fastest: a good rate to train with
-    is there or a little left of it (Smith 2017, "Cyclical learning rates").
+    The dot marks where the smoothed loss falls fastest: a good rate to train with is
+    there or a little to the left (Smith 2017, "Cyclical learning rates").
 
     Parameters
     ----------
@@ -35,35 +36,35 @@ def learning_rate_curve(rates: Any, losses: Any) -> Figure:
     Raises
     ------
     ShapeError
-        The two are no rows of equal length, from 2.
+        They are not rows of equal length, from 2.
     DataError
         The rates do not grow from above 0, or fewer than two losses are finite.
     FastdlError
         matplotlib is missing.
     """
-    rates, losses = np.asarray(rates, np.float64), np.asarray(losses, np.float64)
-    if rates.ndim != 1 or rates.shape != losses.shape or len(rates) < 2:
+    lr, loss = np.asarray(rates, np.float64), np.asarray(losses, np.float64)
+    if lr.ndim != 1 or lr.shape != loss.shape or len(lr) < 2:
         raise ShapeError(
             f"learning_rate_curve: expected as many losses as rates, at least 2, got "
-            f"shapes {rates.shape} and {losses.shape}"
+            f"shapes {lr.shape} and {loss.shape}"
         )
-    if not (np.isfinite(rates).all() and rates[0] > 0 and (np.diff(rates) > 0).all()):
+    if not (np.isfinite(lr).all() and lr[0] > 0 and (np.diff(lr) > 0).all()):
         raise DataError(
             "learning_rate_curve: the rates must be finite, above 0, and grow"
         )
-    finite = np.isfinite(losses)
+    finite = np.isfinite(loss)
     if finite.sum() < 2:
         raise DataError("learning_rate_curve: fewer than two losses are finite")
-    rates, losses = rates[finite], losses[finite]
-    smooth = _smoothed(losses)
-    best = _steepest(rates, smooth)
-    title = f"Learning rate: the loss falls fastest at {rates[best]:.2g}"
+    lr, loss = lr[finite], loss[finite]
+    smooth = _smoothed(loss)
+    best = _steepest(lr, smooth)
+    title = f"Learning rate: the loss falls fastest at {lr[best]:.2g}"
     with new_figure(6.4, 4, title) as figure:
         axes = figure.subplots()
-        axes.plot(rates, losses, color=BLUE, alpha=0.25, label="loss of each step")
-        axes.plot(rates, smooth, color=BLUE, linewidth=2, label="smoothed")
+        axes.plot(lr, loss, color=BLUE, alpha=0.25, label="loss of each step")
+        axes.plot(lr, smooth, color=BLUE, linewidth=2, label="smoothed")
         axes.plot(
-            rates[best],
+            lr[best],
             smooth[best],
             "o",
             color=VERMILION,
@@ -80,7 +81,7 @@ def learning_rate_curve(rates: Any, losses: Any) -> Figure:
 
 
 def _smoothed(losses: np.ndarray) -> np.ndarray:
-    """Return the exponentially weighted average, corrected for its start."""
+    """Return the exponentially weighted average, with bias correction."""
     averages, average = np.empty_like(losses), 0.0
     for step, loss in enumerate(losses):
         average = _BETA * average + (1 - _BETA) * loss

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastdl.errors import ShapeError
 from fastdl.report.style import BLUE, GREY, VERMILION, new_figure, visible
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def mistakes(
-    x: Any, y_true: Any, probabilities: Any, classes: Sequence[str], count: int = 25
+    x: ArrayLike,
+    y_true: ArrayLike,
+    probabilities: ArrayLike,
+    classes: Sequence[str],
+    count: int = 25,
 ) -> Figure:
-    """Show the misclassified pictures, those with the surest wrong answer first.
+    """Show the misclassified pictures, the most confident wrong answers first.
 
     Parameters
     ----------
     x : array_like, (m, h, w, 1) or (m, h, w, 3)
-        The pictures, uint8 or real numbers; these are stretched to [0, 1] when they are
+        The pictures, uint8 or real numbers, which are scaled to [0, 1] if they are
         outside.
     y_true : array_like of int, (m,)
         The true labels.

@@ -1,14 +1,15 @@
-"""The way of optimisers over a surface of two parameters."""
+"""The paths of optimisers over a surface of two parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError, ShapeError
 from fastdl.report.style import GREY, INK, PALETTE, new_figure
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,18 +25,18 @@ _STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 
 def optimizer_paths(
     function: Surface,
-    paths: Mapping[str, Any],
+    paths: Mapping[str, ArrayLike],
     limits: Limits | None = None,
     title: str = "Paths of the optimisers",
 ) -> Figure:
-    """Draw paths on the contour of a function, and the function's value at each step.
+    """Draw paths over the contours of a function, and its value at each step.
 
     Parameters
     ----------
     function : callable
         ``function(w1, w2) -> values``, on arrays of equal shape.
     paths : dict of str to array_like, (steps, 2)
-        Of each optimiser the points (w1, w2) that it went through, one to six paths of
+        For each optimiser the points (w1, w2) that it went through; one to six paths of
         at least one point.
     limits : pair of pair of float, optional
         ``((w1 from, to), (w2 from, to))``; by default what the paths need.
@@ -45,12 +46,12 @@ def optimizer_paths(
     Returns
     -------
     matplotlib.figure.Figure
-        Two panels: the contour, and the values by step. Every path starts in the ring.
+        Two panels: the contours, and the values by step. A ring marks the start.
 
     Raises
     ------
     ArgumentError
-        There is no path, more than six, or `function` cannot be called.
+        There are no paths, more than six, or `function` is not callable.
     ShapeError
         A path is not (steps, 2), or the function changes the shape.
     DataError
@@ -90,7 +91,7 @@ def optimizer_paths(
     return figure
 
 
-def _checked(name: str, path: Any) -> np.ndarray:
+def _checked(name: str, path: ArrayLike) -> np.ndarray:
     path = np.asarray(path, np.float64)
     if path.ndim != 2 or path.shape[1] != 2 or not len(path):
         raise ShapeError(

@@ -24,7 +24,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
     Raises
     ------
     DtypeError, ShapeError
-        `pixels` are no such picture.
+        `pixels` is not such a picture.
 
     References
     ----------
@@ -40,7 +40,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
         )
     height, width = pixels.shape[:2]
     colour = _GREY if pixels.ndim == 2 else _RGB
-    # Each row of bytes follows the number of its filter: 0, none.
+    # Each row of bytes comes after the number of its filter: 0, none.
     rows = np.pad(pixels.reshape(height, -1), ((0, 0), (1, 0)))
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     return (

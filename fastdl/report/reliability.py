@@ -1,4 +1,4 @@
-"""The reliability diagram: how right a model is, by how sure it is."""
+"""The reliability diagram: accuracy by confidence."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ SKY = PALETTE[5]
 
 
 def reliability_diagram(curve: CalibrationCurve) -> Figure:
-    """Draw the accuracy of a model over its confidence, and how often it is so sure.
+    """Draw the accuracy of a model over its confidence, and how frequent that is.
 
-    A calibrated model is on the diagonal. A gap below says that the model is too sure
-    of itself, one above that it is not sure enough.
+    A calibrated model is on the diagonal. A gap below means that the model is
+    overconfident, a gap above that it is underconfident.
 
     Source: Guo et al. (2017, "On Calibration of Modern Neural Networks").
 
     Parameters
     ----------
     curve : CalibrationCurve
-        As `fastdl.metrics.calibration_curve` gives it.
+        As `fastdl.metrics.calibration_curve` returns it.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def reliability_diagram(curve: CalibrationCurve) -> Figure:
     confidence, accuracy = curve.confidence[some], curve.accuracy[some]
     examples = curve.examples[some]
     mean = float(np.average(confidence, weights=examples))
-    # A bin of equal answers has no width, but is to be seen.
+    # A bin of equal answers has no width, but should be visible.
     place: dict[str, Any] = {
         "x": curve.edges[:-1][some],
         "align": "edge",

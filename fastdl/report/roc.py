@@ -16,13 +16,13 @@ _DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
 
 
 def roc_curve(curves: RocCurve | Mapping[str, RocCurve]) -> Figure:
-    """Draw how many of yes are found, for how many of no taken for yes.
+    """Draw the true positive rate over the false positive rate.
 
     Parameters
     ----------
     curves : RocCurve or dict of str to RocCurve
-        As `fastdl.metrics.roc_curve` gives it; or up to six, such as those of models
-        that are compared, or of classes, by name.
+        As `fastdl.metrics.roc_curve` returns it; or up to six by name, of models to
+        compare or of classes.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def roc_curve(curves: RocCurve | Mapping[str, RocCurve]) -> Figure:
     Raises
     ------
     ArgumentError
-        There is none, or there are more.
+        There are none, or more than six.
     FastdlError
         matplotlib is missing.
     """

@@ -7,6 +7,7 @@ has a logarithmic axis, and a momentum one of 1 - beta.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from fastdl.errors import DataError
 from fastdl.report.style import BLUE, GREY, INK, VERMILION, new_figure
 from fastdl.tune import Choice, Integer, Linear, Log, OneMinusLog, Scale, SearchResult
+from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = 3
 _MOST_TICKS = 6
-_SHOWN = 4.0  # times the distance of the median from the best; the rest is at the edge
+_SHOWN = 4.0  # times the distance from best to median; scores beyond go to the edge
 _PALE = "#DDDDDD"
 
 
@@ -36,7 +38,7 @@ def search_history(result: SearchResult) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Trials that were stopped early stand at their last score. A triangle at the edge
+        Trials that were stopped early are at their last score. A triangle at the edge
         is a score that is far worse.
 
     Raises
@@ -66,8 +68,8 @@ def search_history(result: SearchResult) -> Figure:
 def search_slices(result: SearchResult) -> Figure:
     """Draw the scores over each hyperparameter, on its scale.
 
-    Parameters, returns and raises as `search_history`; a panel for each hyperparameter
-    that was searched.
+    Parameters, result and errors are those of `search_history`; there is a panel for
+    each hyperparameter that was searched.
     """
     _best(result, "search_slices")
     names = _searched(result, "search_slices")
@@ -101,8 +103,8 @@ def search_slices(result: SearchResult) -> Figure:
 def search_parallel(result: SearchResult) -> Figure:
     """Draw each trial as a line through its values and its score.
 
-    Parameters, returns and raises as `search_history`. The better the score, the
-    darker; the best trial is vermilion, those without a score are grey.
+    Parameters, result and errors are those of `search_history`. The better the score,
+    the darker the line; the best trial is vermilion, those without a score are grey.
     """
     best = _best(result, "search_parallel")
     names = _searched(result, "search_parallel")
@@ -143,10 +145,11 @@ def search_parallel(result: SearchResult) -> Figure:
 
 
 def search_importance(result: SearchResult) -> Figure:
-    """Draw how much each hyperparameter has to do with good scores.
+    """Draw how much each hyperparameter matters for good scores.
 
-    Parameters and raises as `search_history`, also when fewer than ten trials have a
-    score, or all are equal; see `fastdl.tune.SearchResult.importance`.
+    Parameters and errors are those of `search_history`; it is also an error if fewer
+    than ten trials have a score, or all scores are equal. See
+    `fastdl.tune.SearchResult.importance`.
     """
     shares = result.importance()
     if not shares:
@@ -166,7 +169,7 @@ def search_importance(result: SearchResult) -> Figure:
 
 
 def ticks(scale: Scale) -> tuple[list[float], list[str]]:
-    """Return places in [0, 1] of round values of a scale, and their labels."""
+    """Return the positions in [0, 1] of round values on a scale, and their labels."""
     if isinstance(scale, Choice):
         values: list[Any] = list(scale.options)
     elif isinstance(scale, Log):
@@ -198,14 +201,14 @@ def _round_values(low: float, high: float, whole: bool) -> list[Any]:
     return [round(v) if whole else float(v) for v in values]
 
 
-def _label(value: Any) -> str:
+def _label(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return str(value)
 
 
 class _Points:
-    """The scores of a result, and the range of them that is worth seeing."""
+    """The scores of a result, and the range of them to show."""
 
     def __init__(self, result: SearchResult) -> None:
         self._result = result
@@ -217,12 +220,12 @@ class _Points:
         ends = sorted((best, edge))
         self.limits = (ends[0] - margin, ends[1] + margin)
 
-    def clip(self, scores: Any) -> Any:
-        """Return scores, those that are far worse at the edge."""
+    def clip(self, scores: ArrayLike) -> np.ndarray:
+        """Return scores, with those that are far worse moved to the edge."""
         return np.clip(scores, *self.limits)
 
     def draw(self, axes: Axes, x: dict[int, float]) -> None:
-        """Draw each trial over a number of its own."""
+        """Draw each trial over a number that belongs to it."""
         low, high = self.limits
         axes.set_ylim(low, high)
         best = self._result.best.number
@@ -279,7 +282,9 @@ def _score_name(result: SearchResult) -> str:
     return monitor.replace("val_", "dev ").replace("_", " ")
 
 
-def _vertical(axes: Axes, at: float, places: Any, labels: list[str]) -> None:
+def _vertical(
+    axes: Axes, at: float, places: Sequence[float] | np.ndarray, labels: list[str]
+) -> None:
     axes.plot([at, at], [0, 1], color=GREY, linewidth=1)
     for place, label in zip(places, labels, strict=True):
         axes.plot([at, at + 0.03], [place, place], color=GREY, linewidth=1)

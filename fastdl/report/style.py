@@ -1,7 +1,7 @@
 """What all figures share: colours, type, and how they are made and saved.
 
-Blue and vermilion are of the palette of Okabe and Ito (2008, "Color universal design"),
-which people with any colour vision can tell apart.
+Blue and vermilion are from the palette of Okabe and Ito (2008, "Color universal
+design"), which people with any colour vision can tell apart.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
-# For up to six things that are told apart: the two, and others of the same palette.
+# For up to six things to tell apart: the two, and others from the same palette.
 PALETTE = (BLUE, VERMILION, "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 INK = "#222222"
 GREY = "#767676"  # the lightest that is readable on white
-# Of signed numbers, from -1 to 1: white for 0, blue above, vermilion below, dark ends.
+# For signed numbers, from -1 to 1: white for 0, blue above, vermilion below, dark ends.
 SIGNED = ((-1.0, INK), (-0.6, VERMILION), (0.0, "#FFFFFF"), (0.6, BLUE), (1.0, INK))
 
 _STYLE: Any = {
@@ -52,7 +52,7 @@ _STYLE: Any = {
 
 @contextmanager
 def new_figure(width: float, height: float, title: str) -> Iterator[Figure]:
-    """Give an empty figure (sizes in inches) to draw in; the style holds meanwhile.
+    """Yield an empty figure (sizes in inches) to draw in, with the style applied.
 
     It has nothing to do with `matplotlib.pyplot`: no window, no global state.
 
@@ -101,6 +101,6 @@ def _rgb(colour: str) -> tuple[int, int, int]:
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Save a figure as PNG, whole or not at all."""
     with replaced(path) as file, warnings.catch_warnings():
-        # A letter that its font lacks, such as one of a class in Chinese, is a box.
+        # A letter that the font lacks, such as in a Chinese class name, becomes a box.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(file, format="png", dpi=150)

@@ -1,4 +1,4 @@
-"""What can be chosen from: measures by name, of dicts, runs, or a CSV file."""
+"""The candidates of a choice: measures by name, from dicts, runs or a CSV file."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import SMALL, read_file
 from fastdl.shapes.numbers import is_number
-from fastdl.strategy.inference import compare_runs
+from fastdl.strategy.inference import MEASURES, compare_runs
 from fastdl.train import FinishedRun
 from fastdl.typing import StrPath
 
@@ -27,23 +27,33 @@ Candidates: TypeAlias = (
 """A CSV file, a run, measures by name, or several runs or dicts of measures."""
 
 
-def as_candidates(given: Candidates) -> dict[str, Measures]:
+def as_candidates(
+    given: Candidates, check: Callable[[Collection[str]], object]
+) -> dict[str, Measures]:
     """Return measures by candidate, from whatever `fastdl.strategy.choose` takes.
+
+    Parameters
+    ----------
+    given
+        As in `choose`.
+    check : callable
+        Called with the names of what will be measured, before runs are measured.
 
     Raises
     ------
     ArgumentError, DataError
-        There is none, two have the same name, or a file cannot be read.
+        There are no candidates, two have the same name, or a file cannot be read.
     """
     if isinstance(given, FinishedRun):
         given = [given]
     if isinstance(given, (str, os.PathLike)):
         path = Path(given)
-        found = read_csv(path) if path.suffix.lower() == ".csv" else _runs([path])
+        is_csv = path.suffix.lower() == ".csv"
+        found = read_csv(path) if is_csv else _runs([path], check)
     elif isinstance(given, Mapping):
         found = {str(name): _measures(str(name), each) for name, each in given.items()}
     elif isinstance(given, Iterable):
-        found = _listed(list(given))
+        found = _listed(list(given), check)
     else:
         raise ArgumentError(
             f"choose: candidates are dicts of measures, runs, or a CSV file, got "
@@ -55,15 +65,15 @@ def as_candidates(given: Candidates) -> dict[str, Measures]:
 
 
 def read_csv(path: str | os.PathLike[str]) -> dict[str, Measures]:
-    """Return the candidates of a CSV file, one a row, with a line of names above.
+    """Return the candidates of a CSV file: a line of names, then one row for each.
 
-    The name of a candidate stands in the column "name", "run", "model" or "candidate",
-    else in the first one. Cells that hold no number, such as settings, are left out.
+    The name of a candidate is in the column "name", "run", "model" or "candidate",
+    otherwise in the first one. Cells without a number, such as settings, are left out.
 
     Raises
     ------
     DataError
-        The file is no such table, or names a candidate twice.
+        The file is not such a table, or names a candidate twice.
     OSError
         It may not be read.
     """
@@ -100,10 +110,12 @@ def _is_float(cell: str) -> bool:
     return True
 
 
-def _listed(given: list[Candidate]) -> dict[str, Measures]:
+def _listed(
+    given: list[Candidate], check: Callable[[Collection[str]], object]
+) -> dict[str, Measures]:
     dicts = [each for each in given if isinstance(each, Mapping)]
     if not dicts:
-        return _runs(given)
+        return _runs(given, check)
     if len(dicts) < len(given):
         raise ArgumentError("choose: candidates are all dicts, or all runs")
     pairs = []
@@ -114,7 +126,9 @@ def _listed(given: list[Candidate]) -> dict[str, Measures]:
     return _by_name(pairs)
 
 
-def _runs(given: Iterable[Candidate]) -> dict[str, Measures]:
+def _runs(
+    given: Iterable[Candidate], check: Callable[[Collection[str]], object]
+) -> dict[str, Measures]:
     runs: list[StrPath | FinishedRun] = []
     for each in given:
         if not isinstance(each, (str, os.PathLike, FinishedRun)):
@@ -123,6 +137,8 @@ def _runs(given: Iterable[Candidate]) -> dict[str, Measures]:
                 f"got {each!r:.60}"
             )
         runs.append(each)
+    if runs:
+        check(MEASURES)
     return compare_runs(runs)
 
 
@@ -136,7 +152,7 @@ def _by_name(pairs: list[tuple[str, Measures]]) -> dict[str, Measures]:
 
 
 def _measures(name: str, given: object) -> Measures:
-    """Return the numbers of a dict; None is a missing one, texts are left out."""
+    """Return the numbers in a dict; None becomes NaN, and texts are left out."""
     if not isinstance(given, Mapping):
         raise ArgumentError(
             f"choose: the measures of {name!r} are a dict such as "

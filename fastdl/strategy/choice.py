@@ -7,7 +7,7 @@ metrics".
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from fastdl.errors import ArgumentError, suggest
@@ -20,19 +20,18 @@ from fastdl.strategy.tables import table
 
 @dataclass(frozen=True)
 class Candidate:
-    """One of those that were to choose from.
+    """One of the models to choose from.
 
     Attributes
     ----------
     name : str
     measures : dict of str to float
     fits : bool
-        Whether it keeps all limits, and the measure to optimise is known.
+        Whether it keeps all limits and its measure to optimise is known.
     why_not : str
-        Why it is not the chosen one; empty for that.
+        Why it was not chosen; empty for the best.
     value : float, optional
-        That of the formula; None when there is no formula, or a measure of it is
-        missing.
+        The value of the formula; None if there is none, or it needs a missing measure.
     """
 
     name: str
@@ -44,12 +43,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """What `choose` found; printed it is a table with the reasons.
+    """What `choose` found; ``print`` shows it as a table with the reasons.
 
     Attributes
     ----------
     best : str or None
-        The name of the chosen one; None when none fits.
+        The name of the chosen one; None if none fits.
     candidates : tuple of Candidate
         The best first, those that do not fit last.
     optimise : str
@@ -58,7 +57,7 @@ class Choice:
         Whether less of it is better.
     limits : tuple of Limit
     nearest : str
-        When none fits: which is nearest to its limits, and what it misses.
+        If none fits: which is nearest to its limits, and by how much it misses them.
     by_formula : str or None
         The name of the one that the formula alone would choose.
     formula : str or None
@@ -75,7 +74,7 @@ class Choice:
 
     @property
     def measures(self) -> Measures:
-        """Those of the chosen one; ArgumentError when none was chosen."""
+        """The measures of the chosen one; ArgumentError if none fits."""
         if self.best is None:
             raise ArgumentError(f"choose: {self.nearest}")
         return self.candidates[0].measures
@@ -113,6 +112,54 @@ class Choice:
         return ending
 
 
+class Wish:
+    """What to choose by; the arguments are those of `choose`.
+
+    Raises
+    ------
+    ArgumentError
+        A limit is not valid, or the formula cannot be read.
+    """
+
+    def __init__(
+        self,
+        optimise: str,
+        limits: Mapping[str, LimitLike] | None,
+        minimise: bool | None,
+        formula: str | Callable[[Measures], float] | None,
+    ) -> None:
+        self.optimise, self.limits = optimise, as_limits(limits)
+        self.formula = Formula(formula) if isinstance(formula, str) else formula
+        if not (self.formula is None or callable(self.formula)):
+            raise ArgumentError(
+                f"choose: formula is a text or a function, got {formula!r:.60}"
+            )
+        self._minimise = lower_is_better(optimise) if minimise is None else minimise
+
+    def check(self, known: Collection[str]) -> bool:
+        """Return whether less is better.
+
+        Raises
+        ------
+        ArgumentError
+            A measure is not known, or it is not known which direction is better.
+        """
+        wanted = [self.optimise, *(limit.name for limit in self.limits)]
+        wanted += self.formula.names if isinstance(self.formula, Formula) else ()
+        for name in wanted:
+            if name not in known:
+                hint = (
+                    suggest(name, known) if known else ": none has a measure, a number"
+                )
+                raise ArgumentError(f"choose: no candidate has {name!r}{hint}")
+        if self._minimise is None:
+            raise ArgumentError(
+                f"choose: is more or less of {self.optimise!r} better? Give "
+                f"minimise=True or False"
+            )
+        return self._minimise
+
+
 def choose(
     candidates: Candidates,
     optimise: str = "accuracy",
@@ -132,67 +179,50 @@ def choose(
         }
         choice = strategy.choose(classifiers, "accuracy", {"latency_ms": 100})
         choice.best  # "B"
-        print(choice)  # a table, with why the others fell out
+        print(choice)  # a table, with the reasons against the others
 
     Parameters
     ----------
     candidates : dict, sequence or path
-        Measures by name, of each candidate by name; or a list of such dicts, with the
-        candidate's own "name" among them; or runs, as `fastdl.train.FinishedRun` or
-        folders, which are measured, see `fastdl.strategy.compare_runs`; or a CSV file,
-        one candidate a row.
+        By the name of each candidate its measures by name; or a list of such dicts,
+        each with a "name"; or runs, as `fastdl.train.FinishedRun` or folders, which are
+        measured, see `fastdl.strategy.compare_runs`; or a CSV file with one candidate
+        per row.
     optimise : str
-        The measure of which more is better; or less, where its name tells: losses,
+        The measure to optimise. More is better, unless its name says less: losses,
         errors, latencies, sizes, ... (see `fastdl.metrics.lower_is_better`).
     limits : dict of str to number or pair, optional
-        What is good enough. A number is the most of what is better lower ("latency_ms":
-        100) and the least of what is better higher ("recall": 0.9). A pair (low, high)
-        says both ends, None for an end without limit: (None, 100), (0.9, None),
-        (20, 25). The limits themselves are good enough.
+        What is good enough. A number is the maximum for measures where lower is better
+        ("latency_ms": 100), and the minimum where higher is better ("recall": 0.9). A
+        pair (low, high) gives both, with None for no limit: (None, 100), (0.9, None),
+        (20, 25). Values equal to a limit are good enough.
     minimise : bool, optional
-        Whether less of `optimise` is better, where its name tells nothing, or wrong.
+        Whether less of `optimise` is better, if its name does not say, or misleads.
     formula : str or callable, optional
-        The other way to choose, shown for comparison: one number of all measures, the
-        most of which is best, such as "accuracy - 0.5 * latency_ms / 1000" (see
-        `fastdl.strategy.Formula`) or a function of the dict. It decides nothing.
+        Another way to choose, shown for comparison only: one number computed from all
+        measures, the higher the better, such as "accuracy - 0.5 * latency_ms / 1000"
+        (see `fastdl.strategy.Formula`), or a function of the dict.
 
     Returns
     -------
     Choice
-        Of equal ones the first is chosen that is farther from a limit, in the order of
-        the limits; then the first that was given. Whoever lacks a measure, or has NaN
-        for it, is not chosen.
+        Ties go to the one that is farther from a limit, in the order of the limits;
+        then to the first that was given. A candidate without one of the measures, or
+        with NaN, is not chosen.
 
     Raises
     ------
     ArgumentError
-        There are no candidates; a measure is unknown to all of them; a limit is none,
-        or its side or the direction of `optimise` is not known; the formula cannot be
-        read.
+        There are no candidates; none of them has a measure; a limit is not valid, or it
+        is not known whether it is a maximum or which direction of `optimise` is better;
+        the formula cannot be read.
     DataError
         A file or a run cannot be read, or two candidates have the same name.
     """
-    found = as_candidates(candidates)
-    chosen_limits = as_limits(limits)
-    calculated = Formula(formula) if isinstance(formula, str) else formula
-    if not (calculated is None or callable(calculated)):
-        raise ArgumentError(
-            f"choose: formula is a text or a function, got {formula!r:.60}"
-        )
-    known = list({name: None for each in found.values() for name in each})
-    wanted = [optimise, *(limit.name for limit in chosen_limits)]
-    wanted += calculated.names if isinstance(calculated, Formula) else ()
-    for name in wanted:
-        if name not in known:
-            hint = suggest(name, known) if known else ": none has a measure, a number"
-            raise ArgumentError(f"choose: no candidate has {name!r}{hint}")
-    if minimise is None:
-        minimise = lower_is_better(optimise)
-        if minimise is None:
-            raise ArgumentError(
-                f"choose: is more or less of {optimise!r} better? Give minimise=True "
-                f"or False"
-            )
+    wish = Wish(optimise, limits, minimise, formula)
+    found = as_candidates(candidates, wish.check)
+    minimise = wish.check({name: None for each in found.values() for name in each})
+    chosen_limits, calculated = wish.limits, wish.formula
     sign = -1.0 if minimise else 1.0
     faults = {name: _faults(m, optimise, chosen_limits) for name, m in found.items()}
     fitting = [name for name, why in faults.items() if not why]
@@ -201,7 +231,7 @@ def choose(
         slack = (limit.slack(found[name][limit.name]) for limit in chosen_limits)
         return sign * found[name][optimise], *slack
 
-    # Stable: of equal ones the first given stays first, whichever way round.
+    # Sorting is stable: the first of equals stays first in either direction.
     fitting.sort(key=rank, reverse=True)
     order = fitting + [name for name in found if faults[name]]
     best = fitting[0] if fitting else None
@@ -225,7 +255,7 @@ def choose(
 
 
 def _faults(measures: Measures, optimise: str, limits: list[Limit]) -> str:
-    """Tell why a candidate does not fit; an empty text when it does."""
+    """Say why a candidate does not fit; return an empty text if it does."""
     faults = []
     for name in dict.fromkeys([*(limit.name for limit in limits), optimise]):
         value = measures.get(name)
@@ -243,7 +273,7 @@ def _faults(measures: Measures, optimise: str, limits: list[Limit]) -> str:
 def _behind(
     own: Measures, best: Measures, optimise: str, limits: list[Limit], minimise: bool
 ) -> str:
-    """Tell why one that fits is not the best."""
+    """Say why one that fits is not the best."""
     behind = abs(own[optimise] - best[optimise])
     if behind:
         return f"{optimise} is {'higher' if minimise else 'lower'} by {shown(behind)}"
@@ -254,7 +284,7 @@ def _behind(
 
 
 def _nearest(found: Mapping[str, Measures], optimise: str, limits: list[Limit]) -> str:
-    """Tell which candidate misses its limits by the smallest share."""
+    """Say which candidate misses its limits by the smallest share."""
     near = []
     for name, measures in found.items():
         needed = [measures.get(limit.name, math.nan) for limit in limits]
@@ -277,7 +307,7 @@ def _nearest(found: Mapping[str, Measures], optimise: str, limits: list[Limit]) 
 def _of_formula(
     formula: Callable[[Measures], float] | None, measures: Measures
 ) -> float | None:
-    """Return the value of a formula; None when a measure is missing."""
+    """Return the value of a formula; None if a measure is missing."""
     if formula is None:
         return None
     try:

@@ -33,7 +33,7 @@ from fastdl.train.fingerprint import text_of
 _FORMAT = 1
 _LARGEST = 2**27  # bytes of a log: a million corrections
 _LONGEST = 1000  # characters of a name or a reason
-_WAIT = 5.0  # seconds, for another process that writes
+_WAIT = 5.0  # seconds to wait for another process that writes
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Correction:
     when : str
         In UTC, as in "2026-01-31T12:00:00+00:00".
     undoes : int, optional
-        The line of the log, from 0, that is taken back by this one.
+        The line of the log, from 0, that this one takes back.
     """
 
     index: int
@@ -72,25 +72,25 @@ class Corrections:
         corrections.correct(17, 3, who="ann", why="a 3 with a long tail")
         better = corrections.apply()
 
-    Nothing is ever taken out of the log: who takes a correction back adds a line to it.
-    Each is saved at once, as a whole or not at all, and several processes may work on
-    one file; each line that any of them saved stays.
+    Nothing is ever removed from the log: taking back a correction adds a line. Each
+    line is saved at once, as a whole or not at all. Several processes may work on one
+    file, and none loses a line that another saved.
 
     Parameters
     ----------
     dataset : Dataset or tuple (x, y)
-        The examples with the labels that they had first, integers (m,).
+        The examples with their original labels, integers (m,).
     path : path
-        The file of the log; made by the first correction.
+        The file of the log; made at the first correction.
     classes : int or sequence of str, optional
-        How many there are, or their names; by default as the labels tell.
+        How many there are, or their names; by default inferred from the labels.
 
     Raises
     ------
     DataError
         The log was made for other data, for more classes or by a newer fastdl; or it is
-        damaged: then it is kept as ``NAME.damaged-1`` (2, ...), and a new one may
-        begin.
+        damaged: then it is kept as ``NAME.damaged-1`` (2, ...), so that a new one can
+        be started.
     OSError
         The file may not be read.
     """
@@ -111,13 +111,13 @@ class Corrections:
         else:
             self.classes = integer(classes, "Corrections: classes")
         described = describe_data(self.dataset)
-        described.pop("code", None)  # that reads the data: may be another tomorrow
+        described.pop("code", None)  # that reads the data, which may change
         self._data = json.loads(text_of(described))
         self._log = self._read()
 
     @property
     def log(self) -> tuple[Correction, ...]:
-        """All lines of the log, the oldest first."""
+        """All lines of the log, oldest first."""
         return self._log
 
     @property
@@ -129,11 +129,11 @@ class Corrections:
         return labels
 
     def __len__(self) -> int:
-        """Return how many labels differ from what they were first."""
+        """Return how many labels differ from the original ones."""
         return int(np.count_nonzero(self.labels != self._first))
 
     def correct(self, index: int, label: int, who: str, why: str = "") -> Correction:
-        """Give an example another label, and save that.
+        """Change the label of an example, and save the log.
 
         Parameters
         ----------
@@ -142,15 +142,15 @@ class Corrections:
         label : int
             From 0 to classes - 1.
         who, why : str
-            Who says so, and for what reason.
+            Who says so, and why.
 
         Raises
         ------
         ArgumentError, ShapeError
-            There is no such example or class, it has this label already, or nobody says
-            so.
+            There is no such example or class, it already has this label, or `who` is
+            empty.
         DataError
-            Another process has damaged the log, or does not let go of it.
+            Another process has damaged the log, or does not release it.
         OSError
             The log cannot be written: then nothing is changed.
         """
@@ -171,7 +171,7 @@ class Corrections:
             return self._add(index, before, label, who, why, None)
 
     def undo(self, who: str, why: str = "") -> Correction:
-        """Take the last correction back that still holds, and save that.
+        """Take back the last correction that still holds, and save the log.
 
         Called again, it takes back the one before.
 
@@ -203,7 +203,7 @@ class Corrections:
     def save_dataset(self, path: str | os.PathLike[str]) -> None:
         """Write the corrected data, with the log, as one safetensors file.
 
-        It has the tensors "x" and "y", and the log as JSON among its texts, under
+        It has the tensors "x" and "y", and the log as JSON in its metadata, under
         "corrections".
 
         Raises
@@ -222,7 +222,7 @@ class Corrections:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other writers out, and take in what they have added."""
+        """Keep other writers out, and read what they have added."""
         lock = self.path.with_name(f".{self.path.name}.lock")
         with locked(lock, f"is writing {self.path}", _WAIT):
             self._log = self._read()
@@ -291,7 +291,7 @@ class Corrections:
         return content["data"], tuple(Correction(**line) for line in content["log"])
 
     def _check(self, log: Sequence[Correction]) -> None:
-        """Raise unless each line goes on from what those before it have left."""
+        """Raise unless each line follows from the lines before it."""
         labels = self._first.copy()
         for number, line in enumerate(log):
             numbers = line.index, line.before, line.after, line.undoes or 0
@@ -299,7 +299,7 @@ class Corrections:
                 raise ValueError(f"line {number} needs integers from 0")
             if labels[line.index] != line.before:
                 raise ValueError(f"line {number} does not go on from those before it")
-            if line.after >= self.classes:  # more likely the argument than the file
+            if line.after >= self.classes:  # more likely a wrong argument
                 raise _Refused(
                     f"{self.path} gives example {line.index} the label {line.after}, "
                     f"but there are {self.classes} classes; give "
@@ -313,4 +313,4 @@ class Corrections:
 
 
 class _Refused(DataError):
-    """A file that is not damaged, but cannot be used here."""
+    """A file that is not damaged but cannot be used here."""

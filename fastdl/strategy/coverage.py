@@ -1,4 +1,4 @@
-"""How much noise there is for clean data: little is learned by heart (SPEC S31)."""
+"""How much noise there is for clean data: too little is memorised (SPEC S31)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from fastdl.strategy.tables import percent
 
-REPEATS = 20  # times that noise is heard, before it is said
+REPEATS = 20  # times that noise may be heard without a warning
 
 Shape = tuple[int, ...]
 
@@ -25,7 +25,7 @@ class Coverage:
     sources : int
         How many sources of noise there are.
     noise, clean : int
-        Samples (pixels of pictures) of all noise, and of all clean signals.
+        Samples (for pictures, pixels) of all noise, and of all clean signals.
     epochs : int
         Of the training.
     repeats : float
@@ -33,7 +33,7 @@ class Coverage:
     seen : float
         The share of the noise that is expected to be heard at least once.
     rate : float or None
-        Samples per second, when it is known.
+        Samples per second, if known.
     """
 
     sources: int
@@ -46,12 +46,12 @@ class Coverage:
 
     @property
     def ratio(self) -> float:
-        """How much noise there is for the clean signals: 1 is as much."""
+        """The amount of noise relative to the clean signals."""
         return self.noise / self.clean
 
     @property
     def problem(self) -> str | None:
-        """What is wrong, as a sentence; None when the noise does not repeat much."""
+        """What is wrong, as a sentence; None if the noise does not repeat much."""
         if self.repeats <= REPEATS:
             return None
         return (
@@ -84,7 +84,7 @@ def coverage_of(
     probability: float,
     rate: float | None,
 ) -> Coverage:
-    """Return what becomes of noise of these shapes that is mixed into signals.
+    """Return the coverage of noise of these shapes that is mixed into signals.
 
     Parameters
     ----------
@@ -105,7 +105,8 @@ def coverage_of(
     unheard = 0.0
     for source in noise:
         chances, samples = _chances(source, signal)
-        # Of one use of an example: it has noise, of this source, and such a piece.
+        # The chance, for one use of an example, of noise from this source and this
+        # piece.
         chances = chances * probability / len(noise)
         unheard += np.sum(samples * (1 - chances) ** (epochs * examples))
     clean = examples * amount(signal, signal)
@@ -121,7 +122,7 @@ def coverage_of(
 
 
 def lengths(signal: Shape) -> int:
-    """Return how many axes of a signal are time or space: of a picture two."""
+    """Return how many axes of a signal are time or space: two for a picture."""
     return 2 if len(signal) == 3 else 1
 
 
@@ -140,7 +141,7 @@ def _number(value: float) -> str:
 
 
 def _chances(noise: Shape, signal: Shape) -> tuple[np.ndarray, np.ndarray]:
-    """Return with which chances samples are in a piece, and how many have each."""
+    """Return the chances of samples to be in a piece, and how many have each."""
     axes = [
         _along_axis(there, wanted)
         for there, wanted in zip(noise, signal[: lengths(signal)], strict=False)
@@ -150,7 +151,7 @@ def _chances(noise: Shape, signal: Shape) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _along_axis(there: int, wanted: int) -> tuple[np.ndarray, np.ndarray]:
-    if wanted >= there:  # all of it, perhaps repeated
+    if wanted >= there:  # all of it, repeated if need be
         return np.ones(1), np.full(1, there)
     # Near the border fewer pieces hold a sample: 1, 2, ..., most, ..., most, ..., 2, 1.
     starts = there - wanted + 1

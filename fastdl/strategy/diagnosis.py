@@ -26,12 +26,12 @@ from fastdl.strategy.knobs import (
 from fastdl.strategy.optimisation import STILL_FALLING, Symptom
 from fastdl.strategy.tables import percent
 
-# A gap up to this is small. The book passes over gaps of 1 point and names those of 2.
+# A gap up to this is small. The book ignores gaps of 1 point and acts on gaps of 2.
 SMALL = 0.015
-Z = 1.959964  # of intervals that hold the true gap in 95 of 100 cases
+Z = 1.959964  # for intervals that contain the true gap in 95 of 100 cases
 
 SETS = ("human", "train", "train_dev", "dev", "test")
-# The gap between a set and the one before it in the table.
+# The name of the gap between a set and the one before it in the table.
 _GAP_ABOVE = {
     "train": BIAS,
     "train_dev": VARIANCE,
@@ -46,10 +46,10 @@ class Gap(NamedTuple):
     Attributes
     ----------
     size : float
-        The second error minus the first, a fraction; negative when it is the smaller.
+        The second error minus the first, a fraction; negative if the second is smaller.
     low, high : float or None
-        Where the true difference lies with a confidence of 95 %; None where the number
-        of examples is not known.
+        The 95 % confidence interval of the true difference; None if the number of
+        examples is not known.
     """
 
     size: float
@@ -57,13 +57,13 @@ class Gap(NamedTuple):
     high: float | None = None
 
     def is_problem(self, small: float) -> bool:
-        """Tell whether it is more than small, and more than noise."""
+        """Return whether it is larger than small, and than noise."""
         return self.size > small and (self.low is None or self.low > 0)
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the errors say; made by `diagnose`. Printed, it is the table of the book.
+    """What the errors say; made by `diagnose`. ``print`` shows it as the book's table.
 
     Attributes
     ----------
@@ -71,16 +71,16 @@ class Diagnosis:
         Fractions, of "human", "train", "train_dev", "dev", "test", as far as given.
     gaps : dict of str to Gap
         "avoidable bias", "variance", "data mismatch", "overfitting to dev", as far as
-        the errors tell them.
+        the errors determine them.
     problems : tuple of str
-        The gaps to work on, the largest first. "optimisation" stands in the place of
-        "avoidable bias" where the loss curve says that the training went wrong.
+        The gaps to work on, the largest first. "optimisation" replaces "avoidable bias"
+        if the loss curve shows that the training went wrong.
     remedies : tuple of Remedy
-        What to do, in the order of the problems; each acts on that gap alone.
+        What to do, in the order of the problems; each acts on one gap only.
     notes : tuple of str
-        What else a reader should know.
+        Anything else that the reader should know.
     small : float
-        The largest gap that is no problem.
+        The largest gap that is not a problem.
     """
 
     errors: dict[str, float]
@@ -98,7 +98,7 @@ class Diagnosis:
         return f"{errors}: {self._verdict()}"
 
     def cause(self, gap: str) -> str:
-        """Return what stands among the problems for a gap, if it is one."""
+        """Return the name of a gap among the problems, if it is one."""
         instead = gap == BIAS and OPTIMISATION in self.problems
         return OPTIMISATION if instead else gap
 
@@ -157,41 +157,41 @@ def diagnose(
 
         print(strategy.diagnose(human=4, train=7, train_dev=10, dev=12, test=12))
 
-    The gap between two neighbours of the table is a cause: train - human is avoidable
-    bias; dev - train is variance; with a train-dev set (of the distribution of the
+    Each gap between neighbours in the table has a cause: train - human is avoidable
+    bias; dev - train is variance; with a train-dev set (from the distribution of the
     training set, but not trained on) train-dev - train is variance and dev - train-dev
     is data mismatch; test - dev is overfitting to the dev set.
 
-    A gap is a problem when it is larger than `small`, and its interval, where there is
-    one, lies above 0.
+    A gap is a problem if it is larger than `small` and its interval, if there is one,
+    lies above 0.
 
     Parameters
     ----------
     train, dev : float
-        Errors: the share of examples with a wrong answer.
+        The errors: the share of examples with a wrong answer.
     train_dev, test : float, optional
-        Errors, where these sets exist.
+        The errors on these sets, if they exist.
     human : float
-        The error of people who do it well, as an estimate of the smallest possible
-        one. (Course 3: for "how well can it be done at all", take the best team.)
+        The error of people who are good at it, as an estimate of the smallest possible
+        error. (Course 3: to know how well it can be done at all, take the best team.)
     examples : int or dict, optional
         How many examples each error was measured on: one number for all sets, or one
-        for each, such as ``{"train": 5000, "dev": 500}``. An error without a number
-        counts as exact, as that of people does unless the dict has "human".
+        for each, such as ``{"train": 5000, "dev": 500}``. An error without a number is
+        taken to be exact, and so is the human error unless the dict has "human".
     percent : bool, optional
-        Whether errors are from 0 to 100 instead of 0 to 1. By default they are when any
-        of them is above 1: (0.5, 1) are fractions, half and all of the examples, unless
+        Whether errors go from 0 to 100 instead of 0 to 1. By default they do if any of
+        them is above 1; (0.5, 1) are the fractions one half and one unless
         ``percent=True``.
     small : float
-        The largest gap that is not worth an afternoon, always a fraction. With errors
-        of a tenth of a per cent, take 0.001.
+        The largest gap that is not worth an afternoon; always a fraction. For errors of
+        tenths of a per cent use 0.001.
     symptoms : sequence of Symptom
-        Of the loss curve, see `symptoms`. One about the learning rate makes
-        "optimisation" a problem in the place of avoidable bias.
+        What the loss curve shows, see `symptoms`. With a symptom about the learning
+        rate the problem is "optimisation" instead of avoidable bias.
     settings : mapping, optional
-        Those of the run (config.json, `fastdl.train.Job.to_dict`): the remedies become
-        concrete. With "available", how many training examples there are, beside those
-        that were used.
+        The settings of the run (config.json, `fastdl.train.Job.to_dict`), which make
+        the remedies concrete. "available" may say how many training examples there are
+        in all.
     run : path, optional
         The folder of the run, for the commands.
 
@@ -204,12 +204,12 @@ def diagnose(
     ArgumentError
         An error is outside 0 to 1 (0 to 100), or NaN; `small` is outside 0 to 1.
     ShapeError
-        A number of examples is no integer from 1.
+        A number of examples is not an integer from 1.
 
     Notes
     -----
     Sources: Ng, Deep Learning Specialization, course 2 week 1, course 3 weeks 1 and 2.
-    The interval is that of Newcombe 1998, "Interval estimation for the difference
+    The interval is from Newcombe 1998, "Interval estimation for the difference
     between independent proportions", method 10 (of Wilson's intervals).
     """
     given = zip(SETS, (human, train, train_dev, dev, test), strict=True)
@@ -225,7 +225,7 @@ def diagnose(
     gaps = {}
     for before, after in pairwise(errors):
         name = _GAP_ABOVE[after]
-        if name == MISMATCH and before == "train":  # then dev stands for train-dev
+        if name == MISMATCH and before == "train":  # dev stands in for train-dev
             name = VARIANCE
         gaps[name] = _gap(before, after, errors, counts)
     problems = sorted(
@@ -237,6 +237,8 @@ def diagnose(
         notes += [symptom.says for symptom in symptoms]
         if any(symptom.name != STILL_FALLING for symptom in symptoms):
             problems[problems.index(BIAS)] = OPTIMISATION
+    if settings is not None and "train" in counts:
+        settings = {**settings, "trained_on": counts["train"]}
     return Diagnosis(
         errors,
         gaps,
@@ -266,7 +268,7 @@ def _fractions(errors: Mapping[str, float], percent: bool | None) -> dict[str, f
             raise ArgumentError(
                 f"diagnose: {name} is {error}; errors are from 0 to {most} ({meant})"
             )
-    # Rounded: a gap of 3 points is 0.03, and not 0.030000000000000002.
+    # Rounded, so that a gap of 3 points is 0.03 and not 0.030000000000000002.
     return {name: round(float(error) / most, 12) for name, error in errors.items()}
 
 
@@ -301,7 +303,7 @@ def _gap(
 
 
 def _wilson(error: float, count: int | None) -> tuple[float, float]:
-    """Return the interval of a share (Wilson 1927); a point where it is exact."""
+    """Return the interval of a share (Wilson 1927); a point if it is exact."""
     if count is None:
         return error, error
     square = Z * Z / count

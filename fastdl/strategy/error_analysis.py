@@ -20,25 +20,24 @@ from fastdl.strategy.tags import (
     check_category,
     check_examples,
 )
-from fastdl.train import FinishedRun, Trainer, open_run
+from fastdl.train import FinishedRun, open_run
 from fastdl.train.fingerprint import describe_array
 from fastdl.typing import ArrayLike
 
 PARTS = ("dev", "test", "train", "train_dev")
-_PIECE = 4096  # examples between two steps of the bar
 ORDERS = ("loss", "confidence", "random", "index")
 
 
 class Ceiling(NamedTuple):
-    """What a category of mistakes costs at most.
+    """The most that a category of mistakes can cost.
 
     Attributes
     ----------
     category : str
     errors, right : int
-        The tagged examples, wrong and right ones.
+        How many tagged examples are answered wrongly, and rightly.
     share : float
-        Of the mistakes that were looked at.
+        Its share of the mistakes that were looked at.
     due : float
         The error (a fraction of all examples) that is due to it.
     left : float
@@ -54,7 +53,7 @@ class Ceiling(NamedTuple):
 
 
 class ErrorAnalysis:
-    """The examples of a set with their answers, and tags on them.
+    """The examples of a set with a network's answers, and tags for them.
 
     ::
 
@@ -62,10 +61,11 @@ class ErrorAnalysis:
         analysis.tag(analysis.order("random")[:3], "blurred")
         print(analysis)
 
-    A mistake counts as looked at when it has a tag; what fits no category is "other".
-    The share of a category among those, times the error, is the most that fixing it can
-    gain: of an error of 10 %, 6 % wrong labels are 0.6 %, and 9.4 % are left (Ng,
-    "Machine Learning Yearning", chapters 14 to 19).
+    A mistake counts as looked at once it has a tag; use "other" for what fits no
+    category. The share of a category among these, times the error, is the most that
+    fixing it can gain: if 6 % of the mistakes behind an error of 10 % are wrong labels,
+    that is 0.6 %, and 9.4 % would remain (Ng, "Machine Learning Yearning", chapters 14
+    to 19).
 
     Parameters
     ----------
@@ -74,14 +74,14 @@ class ErrorAnalysis:
     y_true : array_like of int, (m,)
         The true labels.
     probabilities : array_like, (m, classes)
-        The answers; of two classes, (m,) or (m, 1) for the second one.
+        The answers; for two classes also (m,) or (m, 1), of the second one.
     classes : sequence of str
         The name of each class.
     tags : path, optional
-        The file that keeps the tags, each at once. Tags of other examples are refused;
-        a damaged file is kept aside, and a warning says so.
+        The file for the tags; each change is saved at once. Tags of other examples are
+        refused; a damaged file is set aside with a warning.
     categories : iterable of str
-        Those to begin with. A tag may always be new.
+        The categories to start with; any new tag makes another.
     columns : sequence of str, optional
         The names of the columns of a table x (m, columns).
 
@@ -94,14 +94,14 @@ class ErrorAnalysis:
     loss, confidence : ndarray of float64, (m,)
         The cross-entropy, in nats, at most 745; the probability of the answer.
     tags : Tags
-        What is kept; see its methods ``undo``, ``redo``, ``rename``, ``forget``.
+        The tags; see its methods ``undo``, ``redo``, ``rename``, ``forget``.
 
     Raises
     ------
     ShapeError, DtypeError, ArgumentError
-        The arrays do not fit each other, are no labels or no probabilities.
+        The arrays do not fit each other, or are not labels or probabilities.
     DataError
-        There is no example; or the tags are of others.
+        There are no examples; or the tags belong to others.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class ErrorAnalysis:
         part: str = "dev",
         categories: Iterable[str] = CATEGORIES,
     ) -> ErrorAnalysis:
-        """Ask a finished run about a part of its data.
+        """Analyse the answers of a finished run to a part of its data.
 
         The tags of the dev set are kept in ``tags.json`` of the run folder, those of
         another part in ``tags-test.json`` and so on.
@@ -163,14 +163,14 @@ class ErrorAnalysis:
         run : FinishedRun or path
             What `fastdl train` left behind.
         part : str
-            ``"dev"``, ``"test"``, ``"train"`` or, where there is one, ``"train_dev"``.
+            ``"dev"``, ``"test"``, ``"train"`` or, if there is one, ``"train_dev"``.
         categories : iterable of str
             Those to begin with.
 
         Raises
         ------
         ArgumentError, DataError
-            There is no such part; or as `fastdl.train.open_run`.
+            There is no such part; or what `fastdl.train.open_run` raises.
         """
         if not isinstance(run, FinishedRun):
             run = open_run(run)
@@ -191,7 +191,7 @@ class ErrorAnalysis:
         return cls(
             x,
             dataset.y,
-            _answers(run.trainer, x),
+            run.answers(part),
             run.classes,
             tags=path,
             categories=categories,
@@ -199,7 +199,7 @@ class ErrorAnalysis:
 
     @property
     def error(self) -> float:
-        """The fraction of all examples that is answered wrongly."""
+        """The fraction of all examples that are answered wrongly."""
         return int(self.wrong.sum()) / len(self.x)
 
     @property
@@ -215,8 +215,8 @@ class ErrorAnalysis:
         Parameters
         ----------
         by : str
-            ``"loss"``, ``"confidence"`` (the surest first), ``"random"`` (the first n
-            are a fair sample), or ``"index"``.
+            ``"loss"``, ``"confidence"`` (the most confident first), ``"random"`` (any
+            first n are a fair sample), or ``"index"``.
         which : str
             ``"wrong"`` or ``"all"``.
         seed : int
@@ -242,16 +242,16 @@ class ErrorAnalysis:
         return order if which == "all" else order[self.wrong[order]]
 
     def tag(self, examples: int | Iterable[int], *categories: str) -> None:
-        """Put an example, or several, into categories; saved when it returns.
+        """Put one or more examples into categories, and save that.
 
-        Raises as `Tags.set` does, and then changes nothing.
+        Raises what `Tags.set` raises, and then changes nothing.
         """
         self._set(examples, categories, True)
 
     def untag(self, examples: int | Iterable[int], *categories: str) -> None:
-        """Take an example, or several, out of categories."""
+        """Take one or more examples out of categories."""
         for category in categories:
-            self.tags.members(category)  # a misspelt one is told
+            self.tags.members(category)  # raises if it is misspelt
         self._set(examples, categories, False)
 
     def counts(self) -> dict[str, int]:
@@ -264,7 +264,7 @@ class ErrorAnalysis:
     def ceilings(self) -> list[Ceiling]:
         """Return what each category costs, the most expensive first.
 
-        While only some mistakes have tags these are estimates, fair ones when the
+        As long as only some mistakes have tags these are estimates, fair ones if the
         mistakes were taken in random order.
         """
         wrong, examined, m = int(self.wrong.sum()), self.examined, len(self.x)
@@ -319,10 +319,10 @@ class ErrorAnalysis:
         return exchange.to_json(self._rows(), self.tags, self.error, ceilings)
 
     def restore(self, path: str | os.PathLike[str]) -> int:
-        """Take the tags of a file of `export`, as one change that can be undone.
+        """Take the tags from a file of `export`, as one change that can be undone.
 
-        The examples that it names get its tags in place of theirs; others keep what
-        they have.
+        The examples in the file get its tags instead of theirs; others keep what they
+        have.
 
         Returns
         -------
@@ -332,13 +332,13 @@ class ErrorAnalysis:
         Raises
         ------
         DataError
-            It is damaged, or of other examples. Nothing is changed.
+            It is damaged, or is for other examples. Nothing is changed.
         """
         csv = exchange.is_csv(path)
         return len(self.take(read_file(path, SMALL), csv, path))
 
     def take(self, content: bytes, is_csv: bool, source: object) -> list[int]:
-        """Take the tags of an exported text; return the examples that changed.
+        """Take the tags from an exported text; return the examples that changed.
 
         See `restore`.
         """
@@ -360,7 +360,7 @@ class ErrorAnalysis:
         self, examples: int | Iterable[int], categories: Sequence[str], inside: bool
     ) -> None:
         if isinstance(examples, np.ndarray):
-            examples = examples.ravel()  # also of one example, shape ()
+            examples = examples.ravel()  # also a single example, of shape ()
         several = examples if isinstance(examples, Iterable) else [examples]
         indices = [i.item() if isinstance(i, np.integer) else i for i in several]
         check_examples(indices, len(self.x))  # before they are keys
@@ -384,18 +384,6 @@ class ErrorAnalysis:
 
     def _count_wrong(self, members: frozenset[int]) -> int:
         return int(self.wrong[list(members)].sum()) if members else 0
-
-
-def _answers(trainer: Trainer, x: np.ndarray) -> np.ndarray:
-    """Return the probabilities that a network gives; a bar shows how far it is."""
-    from tqdm import tqdm
-
-    pieces = tqdm(
-        range(0, len(x), _PIECE), "asking the network", leave=False, disable=None
-    )
-    return np.concatenate(
-        [trainer.predict(x[i : i + _PIECE], probabilities=True) for i in pieces]
-    )
 
 
 def _probabilities(
@@ -422,7 +410,7 @@ def _probabilities(
     array = array.astype(np.float64)
     sums = array.sum(axis=1)
     off = int(np.argmax(np.abs(sums - 1)))
-    if abs(sums[off] - 1) > 1e-2:  # float16 errs by less
+    if abs(sums[off] - 1) > 1e-2:  # more than float16's rounding
         raise ArgumentError(
             f"ErrorAnalysis: the probabilities of an example must sum to 1, those of "
             f"example {off} sum to {sums[off]:g}"

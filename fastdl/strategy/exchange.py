@@ -18,12 +18,12 @@ from fastdl.errors import ArgumentError, DataError
 from fastdl.files import parse_json
 from fastdl.strategy.tags import Members, Tags, parse_tags
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would compute such a cell
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how formulas start
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is told of an example that is wrong or tagged.
+    """What a file says about an example that is wrong or tagged.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ _COLUMNS = tuple(field.name for field in fields(Row))
 
 
 def is_csv(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file is CSV by its name; ArgumentError unless it is or JSON."""
+    """Return whether the name is of a CSV file; ArgumentError if not even of JSON."""
     suffix = Path(path).suffix.lower()
     if suffix not in (".csv", ".json"):
         raise ArgumentError(
@@ -72,7 +72,7 @@ def to_json(
     error: float,
     ceilings: Sequence[Mapping[str, str | float]],
 ) -> str:
-    """Return the tags, what they cost, and the same rows, as JSON."""
+    """Return the tags, what they cost, and the rows, as JSON."""
     content = {
         **tags.to_dict(),
         "error": error,
@@ -85,7 +85,7 @@ def to_json(
 def from_csv(
     content: bytes, source: object, true: Sequence[str]
 ) -> tuple[set[int], Members]:
-    """Return the examples of a CSV file, and those in each category.
+    """Return the examples in a CSV file, and those in each category.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def from_csv(
     Raises
     ------
     DataError
-        It is damaged, or of other examples; the message begins with `source`.
+        It is damaged, or is for other examples; the message starts with `source`.
     """
     try:
         text = io.StringIO(content.decode("utf-8-sig"))
@@ -111,9 +111,9 @@ def from_csv(
 def from_json(
     content: bytes, source: object, tags: Tags, mistakes: Iterable[int]
 ) -> tuple[set[int], Members]:
-    """Return the same of a JSON file, which may be a file of tags; raises likewise.
+    """Return the same for a JSON file, which may be a file of tags; raises likewise.
 
-    It need not name the mistakes that have no tag.
+    The examples include all mistakes, named in the file or not.
     """
     examples, members = parse_tags(parse_json(content, source), source)
     tags.check_same_examples(examples, source)
@@ -149,7 +149,7 @@ def _parse(text: Iterator[str], classes: Sequence[str]) -> tuple[set[int], Membe
 
 
 def _harmless(cell: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula."""
+    """Return a cell that no spreadsheet mistakes for a formula."""
     return f"'{cell}" if str(cell).startswith((*_FORMULA, "'")) else cell
 
 

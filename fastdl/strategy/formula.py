@@ -1,4 +1,4 @@
-"""A formula of measures, such as ``accuracy - 0.5 * seconds``, read without eval."""
+"""A formula of measures, such as ``accuracy - 0.5 * seconds``, without eval."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _LONGEST = 500  # characters
 
 
 class Formula:
-    """One number of several measures.
+    """One number computed from several measures.
 
     Parameters
     ----------
     text : str
         Names of measures, numbers, + - * / and parentheses; nothing else, so that a
-        formula can come from anywhere.
+        formula from anywhere is safe.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Formula:
     Raises
     ------
     ArgumentError
-        There is something else in it.
+        It has anything else in it.
     """
 
     def __init__(self, text: str) -> None:
@@ -52,7 +52,7 @@ class Formula:
         self.names = tuple(found)
 
     def __call__(self, measures: Mapping[str, float]) -> float:
-        """Return the value; NaN where something is divided by 0.
+        """Return the value; NaN after a division by 0.
 
         Raises
         ------

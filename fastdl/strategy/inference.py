@@ -1,4 +1,4 @@
-"""What a trained model costs: time to answer, size, work."""
+"""What a trained model costs: time, size, work."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from fastdl.shapes import integer
 from fastdl.threads import get_num_threads
 from fastdl.train import FinishedRun, open_run
 
-_ROUNDS = 5  # of one call at least, however long it takes
-_WARM_UP = 2  # calls before, which are not counted
+_ROUNDS = 5  # each of one call at least, however long that takes
+_WARM_UP = 2  # calls before the measurement
 
 
 class InferenceCost(NamedTuple):
-    """What it costs to ask a model.
+    """What an answer of a model costs.
 
     Attributes
     ----------
     latency_ms, latency_p95_ms : float
-        Milliseconds for one example: the median, and what 95 % of the calls keep.
+        Milliseconds for one example: the median, and the 95th percentile.
     batch_ms, batch_p95_ms : float
         Likewise for a batch.
     batch_size : int
         The examples of such a batch.
     threads : int
-        With so many.
+        How many were used.
     parameters : int
         All of them.
     multiply_adds : int
@@ -51,21 +51,28 @@ class InferenceCost(NamedTuple):
     multiply_adds: int
 
 
+# What `compare_runs` measures; runs without a history lack some of it.
+MEASURES = (
+    *("accuracy", "loss", "examples", "epochs", "training_seconds"),
+    *InferenceCost._fields,
+    "file_bytes",
+)
+
+
 def inference_cost(
     model: Module,
     input_shape: Sequence[int] | None = None,
     batch_size: int = 64,
     seconds: float = 1.0,
 ) -> InferenceCost:
-    """Measure what it costs to ask one model; see `inference_costs`.
+    """Measure what an answer of one model costs; see `inference_costs`.
 
     Parameters
     ----------
     model : Module
         Any.
     input_shape : sequence of int, optional
-        The shape of one example, for a model that does not know it, such as a loaded
-        one.
+        The shape of one example, if the model does not know it, as after loading.
     batch_size, seconds
         As in `inference_costs`.
     """
@@ -78,10 +85,10 @@ def inference_cost(
 def inference_costs(
     models: Mapping[str, Module], batch_size: int = 64, seconds: float = 1.0
 ) -> dict[str, InferenceCost]:
-    """Measure what it costs to ask models, in evaluation mode.
+    """Measure what the answers of models cost, in evaluation mode.
 
-    They take turns, in a few rounds, so that a busy moment of the machine does not hit
-    one of them alone. The first calls are not counted.
+    They take turns in a few rounds, so that a busy moment of the machine affects all of
+    them. The first calls are not counted.
 
     Parameters
     ----------
@@ -90,14 +97,14 @@ def inference_costs(
     batch_size : int
         The examples of a batch.
     seconds : float
-        How long to measure each model, about; longer when a few calls take longer.
+        Roughly how long to measure each model; longer if a few calls take longer.
 
     Raises
     ------
     ShapeError
-        The shape of the input of a model is not known, or the batch size is none.
+        The input shape of a model is not known, or the batch size is not valid.
     ArgumentError
-        seconds is not above 0, or something is no model.
+        seconds is not above 0, or something is not a model.
     """
     batch_size = integer(batch_size, "inference_cost: batch_size")
     if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
@@ -134,7 +141,7 @@ def compare_runs(
     Parameters
     ----------
     runs : sequence of path or FinishedRun
-        Folders that `fastdl train` wrote, or these opened.
+        Folders that `fastdl train` wrote, or opened ones.
     data_dir : path, optional
         Where the data are now, see `fastdl.train.open_run`.
     batch_size, seconds
@@ -145,13 +152,13 @@ def compare_runs(
     dict
         By the name of each run, the last part of its path (or the path, where two have
         the same): "accuracy" and "loss" on the dev set, and its "examples"; "epochs"
-        and "training_seconds", as far as its history tells; the fields of
-        `InferenceCost`; "file_bytes", of the saved model.
+        and "training_seconds", if its history has them; the fields of `InferenceCost`;
+        "file_bytes", of the saved model.
 
     Raises
     ------
     DataError
-        A folder is no run, or its data cannot be loaded.
+        A folder is not a run, or its data cannot be loaded.
     """
     from tqdm import tqdm
 
@@ -160,7 +167,7 @@ def compare_runs(
     ]
     named = dict(zip(_names(opened), opened, strict=True))
     for run in opened:
-        run.model.build(run.input_shape)  # which a loaded model does not know
+        run.model.build(run.input_shape)  # a loaded model does not know it
     costs = inference_costs(
         {name: run.model for name, run in named.items()}, batch_size, seconds
     )
@@ -193,7 +200,7 @@ def _accuracy(run: FinishedRun) -> dict[str, float]:
 
 def _training(run: FinishedRun) -> dict[str, float]:
     history = run.history
-    if "seconds" not in history.columns:
+    if "seconds" not in history:
         return {}
     return {"epochs": len(history), "training_seconds": sum(history["seconds"])}
 
@@ -213,7 +220,7 @@ def _milliseconds(
             calls[name]()
     times: dict[str, list[float]] = {name: [] for name in models}
     rounds = [each for _ in range(_ROUNDS) for each in calls.items()]
-    # None: no bar unless somebody watches.
+    # None: no bar unless on a terminal.
     with tqdm(rounds, f"asking for {examples}", leave=False, disable=None) as bar:
         for name, call in bar:
             end = perf_counter() + seconds / _ROUNDS

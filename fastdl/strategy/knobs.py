@@ -1,8 +1,8 @@
-"""Remedies: for each gap the knobs that act on just that gap (orthogonalisation).
+"""Remedies: for each gap the knobs that act on it alone (orthogonalisation).
 
-A knob that moves two gaps at once is no row of the table, however useful it is: early
-stopping makes the fit to the training set worse to make that to the dev set better, and
-a search over architectures may change either.
+A knob that moves two gaps at once is not in the table, however useful it is: early
+stopping worsens the fit to the training set to improve that to the dev set, and a
+search over architectures may change either.
 
 Sources: Ng, Deep Learning Specialization, course 2 week 1 (basic recipe) and course 3
 week 1 (orthogonalization).
@@ -26,12 +26,14 @@ MISMATCH = "data mismatch"
 OVERFITTING = "overfitting to dev"
 OPTIMISATION = "optimisation"
 
+# The settings of a run; "available" may say how many training examples there are, and
+# "trained_on" how many it was trained on.
 Settings = Mapping[str, Any]
-# From the settings of a run, see `fastdl.train.Job`, and the symptoms of its loss: the
-# settings to change; None where the knob has been turned already.
+# From the settings of a run, see `fastdl.train.Job`, and the symptoms of its loss, the
+# settings to change; None if the knob has been turned already.
 Change = Callable[[Settings, Collection[str]], dict[str, Any] | None]
 
-# Networks that are larger, each with its next one.
+# For each network the next larger one.
 _LARGER = {
     "logistic": "mlp",
     "mlp": "convnet",
@@ -52,15 +54,16 @@ class Remedy(NamedTuple):
     Attributes
     ----------
     gap : str
-        What it makes smaller, and nothing else.
+        The gap that it makes smaller, and the only one.
     name : str
         In words.
     argument : str
-        How it is said in Python.
+        How to do it in Python.
     changes : dict
-        The same as settings of a `fastdl.train.Job`; empty where it is none of them.
+        How to do it with settings of a `fastdl.train.Job`; empty if it is not a
+        setting.
     command : str
-        The same on the command line; empty where there is no command.
+        How to do it on the command line; empty if there is no command.
     """
 
     gap: str
@@ -78,9 +81,9 @@ class Knob(NamedTuple):
     change : callable, optional
         Makes ``changes``.
     look : str
-        A command that helps to turn the knob, where no setting does.
+        A command that helps with it, if no setting does it.
     urged_by : str
-        The symptom of the loss curve that puts this knob before the others.
+        The symptom of the loss curve that puts this knob first.
     """
 
     gap: str
@@ -109,7 +112,7 @@ def _adam(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | Non
 
 
 def _more(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
-    examples = settings.get("examples")  # None: all that there are
+    examples = settings.get("examples")  # None: all of them
     if not examples:
         return {}
     more = min(4 * examples, settings.get("available", math.inf))
@@ -134,7 +137,7 @@ def _dropout(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | 
         return {"dropout": 0.5}
     option = inspect.signature(factory).parameters.get("dropout")
     if option is None:
-        return {}  # it takes a layer in a network of one's own
+        return {}  # only by a layer in a network of one's own
     now = settings.get("dropout")
     return None if (option.default if now is None else now) >= 0.5 else {"dropout": 0.5}
 
@@ -145,8 +148,18 @@ def _rate(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
 
 
 def _schedule(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
-    one_cycle = {"schedule": "one_cycle"}
-    return None if settings.get("schedule") == "one_cycle" else one_cycle
+    if settings.get("schedule") == "one_cycle" or _steps(settings) == 1:
+        return None
+    return {"schedule": "one_cycle"}  # needs two steps, up and down
+
+
+def _steps(settings: Settings) -> float:
+    """Return how many steps the training has; NaN if the settings do not say."""
+    examples = settings.get("examples") or settings.get("trained_on")
+    batch_size = settings.get("batch_size")
+    if not examples or not batch_size:
+        return math.nan
+    return settings.get("epochs", 1) * math.ceil(examples / batch_size)
 
 
 KNOBS = (
@@ -217,7 +230,7 @@ def remedies(
     symptoms : collection of str
         What the loss curve shows.
     settings : mapping, optional
-        Those of the run, config.json; commands are concrete then.
+        The settings of the run (config.json), to make the commands concrete.
     run : path, optional
         The folder of the run.
     """

@@ -1,4 +1,4 @@
-"""Suspect labels of all parts of a data set, found by one process, kept in files."""
+"""Suspect labels in all parts of a data set, found in one go and kept in files."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ PARTS = ("train", "dev", "test", "train_dev")
 FILE = "labels.json"
 _FORMAT = 1
 _LARGEST = 2**27  # bytes; a million suspects
-_SHOWN = 10  # suspects that are printed
-_SEEN = 60_000  # examples that a small data set is trained with, all epochs together
+_SHOWN = 10  # suspects to print
+_SEEN = 60_000  # examples in all epochs together, for a small data set
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Suspect:
     given, suggested : int
         The label, and the most likely true class.
     score : float
-        How likely the label is wrong.
+        How likely it is that the label is wrong.
     """
 
     part: str
@@ -57,7 +57,7 @@ class Suspect:
 
 @dataclass(frozen=True)
 class LabelReview:
-    """What to look at to correct the labels of a data set.
+    """What to look at in order to correct the labels of a data set.
 
     Attributes
     ----------
@@ -65,18 +65,18 @@ class LabelReview:
     classes : tuple of str
         The name of each label.
     part : str
-        Of what the suspects are: "all", or one part.
+        Where the suspects are from: "all", or one part.
     folds, seed : int
         How they were found, see `review_labels`.
     noise_rate, p_value : float
     pairs : tuple of WrongPair
-        As in `SuspectLabels`, of all parts together.
+        As in `SuspectLabels`, for all parts together.
     suspects : tuple of Suspect
-        The most suspect first.
+        Most suspect first.
     sample : tuple of Suspect
-        Examples drawn at random from those that are not suspect. Who looks only at
-        disagreements corrects only the labels that the networks got wrong, and makes
-        the networks look better than they are.
+        Examples drawn at random from those that are not suspect. Correcting only where
+        the networks disagree with the labels corrects only in their favour, and makes
+        them look better than they are.
     """
 
     dataset: str
@@ -92,7 +92,7 @@ class LabelReview:
 
     @property
     def kind(self) -> str:
-        """Return "systematic" when a pair stands out, else "random"."""
+        """Return "systematic" if a pair stands out, otherwise "random"."""
         return "systematic" if self.pairs else "random"
 
     def __str__(self) -> str:
@@ -110,14 +110,14 @@ class LabelReview:
         return "\n".join(table([head, *rows]))
 
     def of_part(self, part: str) -> tuple[Suspect, ...]:
-        """Return the suspects of one part, the most suspect first."""
+        """Return the suspects in one part, most suspect first."""
         _check_part(part, PARTS)
         return tuple(suspect for suspect in self.suspects if suspect.part == part)
 
     def fits(self, parts: Parts) -> bool:
-        """Whether these are parts in which all examples have the labels given here.
+        """Whether the examples of these parts have the labels given here.
 
-        They are others when a run was trained again with another seed.
+        They do not if the run was trained again with another seed.
         """
         sets = {name: getattr(parts, name) for name in PARTS}
         labels = {name: [] if each is None else each.y for name, each in sets.items()}
@@ -128,7 +128,7 @@ class LabelReview:
         return parts.classes == self.classes
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write ``labels.json`` and ``labels.csv``; the folder is made.
+        """Write ``labels.json`` and ``labels.csv``; make the folder if need be.
 
         Raises
         ------
@@ -150,7 +150,7 @@ class LabelReview:
 
 
 def read_suspects(folder: str | os.PathLike[str]) -> LabelReview | None:
-    """Return what `LabelReview.save` left in a folder, or None.
+    """Return what `LabelReview.save` wrote into a folder, or None.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def read_suspects(folder: str | os.PathLike[str]) -> LabelReview | None:
 
 
 def _check(suspect: Suspect, classes: int) -> None:
-    """Raise ValueError or TypeError unless it is what it says."""
+    """Raise ValueError or TypeError unless it is consistent."""
     numbers = suspect.index, suspect.given, suspect.suggested
     if not all(type(number) is int and number >= 0 for number in numbers):
         raise ValueError(f"{suspect!r:.200} needs integers from 0")
@@ -199,9 +199,9 @@ def review_labels(
 ) -> tuple[LabelReview, SuspectLabels]:
     """Look for wrong labels in all parts of a data set, with the same networks.
 
-    Dev and test set stay of one distribution only when both are corrected in the same
-    way, so that the folds are made of all parts together; these networks are good for
-    nothing but this.
+    Dev and test set keep one distribution only if both are corrected in the same way.
+    So the folds are made of all parts together; these networks must not be used for
+    anything else.
 
     Parameters
     ----------
@@ -212,23 +212,24 @@ def review_labels(
     k, seed : int
         As in `out_of_fold`.
     part : str
-        Whose suspects to return: "all", "train", "dev", "test" or "train_dev".
+        Which suspects to return: "all", or those in "train", "dev", "test" or
+        "train_dev".
     sample : int
-        How many examples that are not suspect to add, from 0.
+        How many examples that are not suspect to add; from 0.
     progress : bool, optional
         As in `out_of_fold`.
 
     Returns
     -------
     review : LabelReview
-        Of the part.
+        For the part.
     suspects : SuspectLabels
-        Of all parts, one after the other, in the order of `fastdl.train.Parts`.
+        For all parts, one after the other, in the order of `fastdl.train.Parts`.
 
     Raises
     ------
     ArgumentError, DataError, ShapeError
-        There is no such part; or as `out_of_fold`.
+        There is no such part; or what `out_of_fold` raises.
     """
     there = {name: each for name in PARTS if (each := getattr(parts, name)) is not None}
     _check_part(part, ("all", *there))
@@ -278,10 +279,10 @@ def review_labels(
 
 
 def quick_recipe(m: int) -> Recipe:
-    """Return settings that learn m pictures well enough to doubt their labels.
+    """Return settings that learn from m pictures well enough to question their labels.
 
-    Few epochs: a network that trains for long learns wrong labels by heart (Arpit et
-    al. 2017, "A Closer Look at Memorization in Deep Networks").
+    They have few epochs, since after long training a network memorises wrong labels
+    (Arpit et al. 2017, "A Closer Look at Memorization in Deep Networks").
     """
     epochs = min(max(4, math.ceil(_SEEN / max(m, 1))), 100)
     return Recipe("strided_convnet", epochs=epochs, batch_size=128, lr=0.004)

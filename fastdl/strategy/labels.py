@@ -1,4 +1,4 @@
-"""Which labels are wrong, and whether by chance or by rule."""
+"""Which labels are wrong, and whether at random or systematically."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fastdl.typing import ArrayLike
 
 RANKINGS = ("posterior", "margin", "self_confidence")
 _SIGNIFICANT = 0.01  # of the p-value, after the correction for many pairs
-_LIKELY = 0.1  # a tenth of such suspects is wrong at least: worth a look
+_LIKELY = 0.1  # at least a tenth of such suspects is wrong: worth a look
 _SHOWN = 10  # pairs and suspects in the table
-_WEAK = 0.7  # an agreement below it says more about the networks than about the labels
+_WEAK = 0.7  # a lower agreement is due to the networks, not the labels
 
 
 class WrongPair(NamedTuple):
-    """Examples of one class that have the label of another.
+    """Examples of one class that are labelled as another.
 
     Attributes
     ----------
@@ -31,9 +31,9 @@ class WrongPair(NamedTuple):
     share : float
         Of the examples of the true class.
     examples : float
-        How many these are, about.
+        Roughly how many these are.
     p_value : float
-        Of chance and natural confusion, corrected for the number of pairs.
+        Under chance and natural confusion, corrected for the number of pairs.
     """
 
     true: int
@@ -45,30 +45,30 @@ class WrongPair(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SuspectLabels:
-    """Labels that are likely wrong, the most suspect first; `print` shows a table.
+    """Labels that are probably wrong, most suspect first; `print` shows a table.
 
     Attributes
     ----------
     indices, given, suggested : ndarray of int64, (n,)
         The examples, their labels, and the most likely true classes.
     score : ndarray of float64, (n,)
-        How likely the label is wrong; by which they are ranked.
+        How likely it is that the label is wrong; they are ranked by it.
     scores : ndarray of float64, (m,)
-        That of every example.
+        The score of every example.
     joint : ndarray of float64, (classes, classes)
         Estimated share of all examples by given label (row) and true class (column).
     confident_joint : ndarray of int64, (classes, classes)
         Confident answers by given label (row) and answer (column), as in Northcutt et
-        al.; what the network confuses by nature counts too.
+        al.; includes natural confusion by the network.
     pairs : tuple of WrongPair
-        Those that stand out, the most frequent first. None when labels are wrong at
+        The pairs that stand out, most frequent first; empty if labels are wrong at
         random.
     p_value : float
-        The smallest one of a pair.
+        The smallest p-value of a pair.
     classes : tuple of str
         The name of each label.
     examples : int
-        How many were looked at.
+        How many were examined.
     agreement : float
         The share of labels that the answers agree with.
     """
@@ -93,7 +93,7 @@ class SuspectLabels:
 
     @property
     def kind(self) -> str:
-        """Return "systematic" when a pair stands out, else "random"."""
+        """Return "systematic" if a pair stands out, otherwise "random"."""
         return "systematic" if self.pairs else "random"
 
     def __len__(self) -> int:
@@ -113,7 +113,7 @@ class SuspectLabels:
         return "\n".join([self.summary(), "", *top])
 
     def summary(self) -> str:
-        """Return how many are wrong, whether at random, and the most frequent ones."""
+        """Return how many are wrong, whether at random, and the most frequent pairs."""
         joint = self._joint_table()
         return "\n".join([*self._sentences(), *([""] if joint else []), *joint])
 
@@ -165,7 +165,7 @@ def suspect_labels(
     classes: Sequence[str] | None = None,
     by: str = "posterior",
 ) -> SuspectLabels:
-    """Find labels that are likely wrong by out-of-fold answers.
+    """Find labels that are probably wrong, from out-of-fold answers.
 
     ::
 
@@ -173,26 +173,26 @@ def suspect_labels(
         probabilities = strategy.out_of_fold(recipe, digits.train)
         print(strategy.suspect_labels(digits.train.y, probabilities))
 
-    Suspects disagree confidently with networks that have not seen their labels
+    A label is suspect if networks that have not seen it confidently disagree
     (Northcutt, Jiang, Chuang 2021, "Confident Learning: Estimating Uncertainty in
-    Dataset Labels"). Confident Learning itself ranks by what the networks say; but
-    these have learned the noise too. When a fifth of the eights are labelled 6, the
-    answer to an eight is "6" with a probability of 0.2, which is more than for many an
-    ugly six that is labelled rightly. So the rate of the noise is estimated first, by
-    examples whose class is certain, and taken out of the answers; the score is then the
+    Dataset Labels"). Confident Learning itself ranks by the answers of the networks;
+    but these have learned the noise too. If a fifth of the eights are labelled 6, the
+    answer to an eight is "6" with a probability of 0.2, which is more than for many
+    ugly sixes that are labelled correctly. So the noise is estimated first, from
+    examples whose class is certain, and removed from the answers; the score is then the
     probability that the label is wrong, given the picture and the label.
 
-    Labels are wrong by rule ("systematic") where far more examples of one class have
-    the label of one other than chance explains, and than go the other way: of 10
-    classes, a tenth of a class of 500 examples, or 4 % of one of 7,000. Errors that go
-    both ways alike look like natural confusion, and are called random.
+    Wrong labels are "systematic" if far more examples of one class are labelled as one
+    other class than chance explains, and than the other way round: with 10 classes, a
+    tenth of a class of 500 examples, or 4 % of one of 7,000. Errors that go both ways
+    equally look like natural confusion, and are called random.
 
     Parameters
     ----------
     labels : array_like of int, (m,)
         The given labels, from 0.
     probabilities : array_like, (m, classes)
-        Of networks that were trained without the example, see `out_of_fold`.
+        From networks that were trained without the example, see `out_of_fold`.
     classes : sequence of str, optional
         The name of each label; by default its number.
     by : str
@@ -203,12 +203,12 @@ def suspect_labels(
     Returns
     -------
     SuspectLabels
-        By "posterior" those that are wrong with a probability above 0.1.
+        With "posterior", the labels that are wrong with a probability above 0.1.
 
     Raises
     ------
     ShapeError, DtypeError, ArgumentError
-        The arrays do not fit each other, or are no labels or no probabilities.
+        The arrays do not fit each other, or are not labels or probabilities.
     DataError
         There are no examples.
     """
@@ -271,7 +271,7 @@ def suspect_labels(
 def _posterior(
     labels: np.ndarray, p: np.ndarray, matrix: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return how likely each label is wrong, and the most likely other class."""
+    """Return how likely each label is wrong, and the likeliest other class."""
     rows = np.arange(len(p))
     both = noise.true_classes(p, matrix) * matrix[:, labels].T  # p(class, this label)
     right = both[rows, labels]
@@ -321,10 +321,10 @@ def _checked(
 def _confident_joint(
     labels: np.ndarray, p: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the confident joint, and the confident answers, -1 where there is none.
+    """Return the confident joint, and the confident answers (-1 if there is none).
 
-    An answer is confident when its probability reaches the mean one that the examples
-    with that label get (Northcutt et al., equation 2).
+    An answer is confident if its probability reaches the mean of the examples with that
+    label (Northcutt et al., equation 2).
     """
     count = p.shape[1]
     of_label = p[np.arange(len(p)), labels]

@@ -17,15 +17,15 @@ from fastdl.strategy.power_law import fit_power_laws, power_laws
 from fastdl.strategy.tables import percent, table
 from fastdl.train import Trainer
 
-HELPS = 0.1  # of the dev error: what twice the data must save to be worth it
-POINTS = 6  # sizes by default, each twice the one before
-DRAWS = 1000  # of the errors, for the intervals
+HELPS = 0.1  # share of the dev error that twice the data must save to be worth it
+POINTS = 6  # default number of sizes, each twice the one before
+DRAWS = 1000  # bootstrap samples, for the intervals
 _CONFIDENCE = (2.5, 97.5)  # per cent
-_ENDLESS = 1e12  # examples; more are the same as never
+_ENDLESS = 1e12  # examples; more than this means never
 
 
 class Range(NamedTuple):
-    """A number and where it lies with a confidence of 95 %."""
+    """A number and its 95 % confidence interval."""
 
     value: float
     low: float
@@ -34,11 +34,11 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class DataCurve:
-    r"""Errors for growing training sets, and the law that they follow.
+    r"""Errors for growing training sets, and the power law that they follow.
 
     .. math:: e(n) = a + b \, n^{-c}, \qquad a, b \ge 0, \quad 0.05 \le c \le 2
 
-    Made by `learning_curve`, or from errors that are known already.
+    Made by `learning_curve`, or from known errors.
 
     Attributes
     ----------
@@ -48,23 +48,23 @@ class DataCurve:
         The error on those examples, and on the dev set; means, if each training was
         repeated.
     dev_examples : int
-        How many the dev set has.
+        The size of the dev set.
     seed : int
-        Decides the draws behind the intervals.
+        Determines the random draws behind the intervals.
 
     Raises
     ------
     DataError
-        There are fewer than three sizes, they do not grow, or an error is none.
+        There are fewer than three sizes, they do not grow, or an error is not valid.
 
     Notes
     -----
-    A power law with a floor is what learning curves follow beyond the smallest sizes
-    (Hestness et al. 2017, "Deep learning scaling is predictable, empirically"). The
-    intervals are those of a parametric bootstrap: the fit to errors that are drawn anew
-    around it, as far apart as counting on the dev set makes them, or as far as they lie
-    from the law, whichever is more. Beyond a few times the largest size they are wide,
-    and a law is no promise.
+    Beyond the smallest sizes, learning curves follow a power law with a floor (Hestness
+    et al. 2017, "Deep learning scaling is predictable, empirically"). The intervals are
+    from a parametric bootstrap: the law is fitted again to errors drawn around it, with
+    the spread of a count on the dev set or of the measured errors around the law,
+    whichever is larger. Beyond a few times the largest size the intervals are wide, and
+    the law is no promise.
     """
 
     sizes: np.ndarray
@@ -98,9 +98,9 @@ class DataCurve:
         object.__setattr__(self, "_laws", self._fit())
 
     def _fit(self) -> np.ndarray:
-        """Return rows (a, b, c): the fit, and those to `DRAWS` sets of drawn errors."""
+        """Return rows (a, b, c): the fit, then `DRAWS` fits to drawn errors."""
         n = self.dev_examples
-        # Never 0: no mistake among n examples is no proof that there are none.
+        # Never 0: no mistakes among n examples do not prove that there are none.
         likely = (self.dev * n + 1) / (n + 2)
         spread = np.sqrt(likely * (1 - likely) / n)
         fit = fit_power_laws(self.sizes, self.dev[np.newaxis], spread)
@@ -113,17 +113,17 @@ class DataCurve:
 
     @property
     def law(self) -> tuple[float, float, float]:
-        """The numbers a, b, c of the law."""
+        """The coefficients a, b, c of the law."""
         a, b, c = self._laws[0].tolist()  # type: ignore[attr-defined]
         return a, b, c
 
     def expected(self, size: float) -> Range:
-        """Return the dev error that so many training examples should give.
+        """Return the dev error to expect from this many training examples.
 
         Raises
         ------
         ArgumentError
-            The size is no number from 1.
+            The size is not a number from 1.
         """
         if not isinstance(size, (int, float, np.number)) or not 1 <= size < math.inf:
             raise ArgumentError(
@@ -133,10 +133,10 @@ class DataCurve:
         return _range(np.clip(errors[:, 0], 0, 1))
 
     def needed(self, error: float) -> Range:
-        """Return how many training examples should give a dev error.
+        """Return how many training examples a dev error should need.
 
-        Infinite where the law has its floor above it; then more data of this kind alone
-        will not do.
+        Infinite if the floor of the law is above it; then more data of this kind will
+        not be enough.
 
         Raises
         ------
@@ -155,17 +155,17 @@ class DataCurve:
 
     @property
     def helps(self) -> bool:
-        """Whether twice the data should save a tenth of the dev error at least."""
+        """Whether twice the data should save at least a tenth of the dev error."""
         now, double = (self.expected(f * self.sizes[-1]).value for f in (1, 2))
         return now > 0 and now - double >= HELPS * now
 
     def summary(self, wanted: float | None = None) -> str:
-        """Return in words whether more data would help.
+        """Say whether more data would help.
 
         Parameters
         ----------
         wanted : float, optional
-            A dev error: it is said how many examples it needs.
+            A dev error, to say how many examples it needs.
         """
         size = int(self.sizes[-1])
         double = self.expected(2 * size)
@@ -196,7 +196,7 @@ class DataCurve:
         return f"{text} needs about {value:,.0f} training examples ({low:,.0f} {most})"
 
     def table(self) -> str:
-        """Return the errors beside those of the law."""
+        """Return the errors beside the law's, as a table."""
         laws = power_laws(self._laws[:1], self.sizes)[0]  # type: ignore[attr-defined]
         columns = zip(self.sizes.tolist(), self.train, self.dev, laws, strict=True)
         rows = [
@@ -239,15 +239,16 @@ def learning_curve(
     fit : callable
         ``fit(part, seed) -> Trainer``: makes a new model and trains it on the part.
     train, dev : Dataset or tuple (x, y)
-        The training set, from which the parts are drawn at random, labels of classes in
-        equal shares; and the dev set.
+        The training set, whose parts are drawn at random and have the same shares of
+        the classes; and the dev set.
     sizes : sequence of int, optional
         How many examples, growing, at least three. By default six, each twice the one
         before, up to the whole training set.
     repeats : int
-        Trainings for each size, with other parts and seeds; their errors are averaged.
+        Trainings for each size, with different parts and seeds; their errors are
+        averaged.
     seed : int
-        From 0. The seeds that `fit` gets are ``seed``, ``seed + 1``, ...
+        From 0. `fit` is called with ``seed``, ``seed + 1``, ...
     wrong, progress
         As in `measure`.
 
@@ -258,9 +259,9 @@ def learning_curve(
     Raises
     ------
     ArgumentError
-        `fit` gives no Trainer, or sizes do not grow or are more than there are.
+        `fit` does not return a Trainer; or the sizes do not grow, or exceed the data.
     FastdlError
-        Whatever stops a training or a measurement.
+        Whatever a training or a measurement raises.
     """
     from tqdm import tqdm
 
@@ -318,7 +319,7 @@ def _sizes(sizes: Sequence[int] | None, total: int) -> list[int]:
 
 
 def _balanced_order(y: np.ndarray | None, total: int, seed: int) -> np.ndarray:
-    """Return a random order in which any beginning has its share of every class."""
+    """Return a random order in which any first part has its share of every class."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(total)
     if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
@@ -332,7 +333,7 @@ def _balanced_order(y: np.ndarray | None, total: int, seed: int) -> np.ndarray:
 
 
 def _range(values: np.ndarray) -> Range:
-    """Return the first, and the interval that holds 95 % of the others."""
+    """Return the first, with the interval that contains 95 % of the others."""
     # By rank: infinities cannot be interpolated.
     low, high = np.percentile(values[1:], _CONFIDENCE, method="nearest").tolist()
     value = float(values[0])

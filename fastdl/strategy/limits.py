@@ -1,4 +1,4 @@
-"""Limits that a model must keep, whatever else it is good at: satisficing metrics."""
+"""Limits that a model must keep, however good it is otherwise: satisficing metrics."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LimitLike: TypeAlias = float | Sequence[float | None]
 
 
 class Limit(NamedTuple):
-    """What values of a measure are good enough.
+    """Which values of a measure are good enough.
 
     Attributes
     ----------
     name : str
         Of the measure.
     low, high : float
-        Both are good enough themselves; infinite where there is no limit.
+        Both values are good enough; infinite if there is no limit.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Limit(NamedTuple):
         return f"{self.name} {self.rule}"
 
     def missed_by(self, value: float) -> float:
-        """Return by how much a value is outside, 0 when it is not."""
+        """Return by how much a value is outside, 0 if it is not."""
         return max(self.low - value, value - self.high, 0.0)
 
     def missed_share(self, value: float) -> float:
@@ -51,7 +51,7 @@ class Limit(NamedTuple):
         return self.missed_by(value) / (bound or 1.0)
 
     def slack(self, value: float) -> float:
-        """Return how far a value is on the good side; 0 for limits on both sides."""
+        """Return how far a value is on the good side; 0 between two limits."""
         if self.low == -math.inf:
             return self.high - value
         return value - self.low if self.high == math.inf else 0.0
@@ -67,7 +67,8 @@ def as_limits(given: Mapping[str, LimitLike] | None) -> list[Limit]:
     Raises
     ------
     ArgumentError
-        One is neither a number nor a pair, is empty, or its name tells no side.
+        One is neither a number nor a pair, is empty, or its name does not say which
+        side.
     """
     if given is None:
         return []
@@ -109,7 +110,7 @@ def _limit(name: str, given: LimitLike) -> Limit:
 
 
 def shown(value: float | None) -> str:
-    """Return a number for people, in a table."""
+    """Return a number as a table shows it."""
     if value is None:
         return "-"
     if float(value).is_integer() and abs(value) < 1e15:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from fastdl import nn, shapes
 from fastdl.autograd import Tensor, no_grad
-from fastdl.data import DataLoader, as_dataset
+from fastdl.data import DataLoader, Dataset, as_dataset
 from fastdl.errors import ArgumentError, DataError, NonFiniteError
 from fastdl.strategy.diagnosis import Diagnosis, diagnose
 from fastdl.strategy.knobs import Settings
@@ -27,7 +27,7 @@ Wrong = Callable[[np.ndarray, np.ndarray], ArrayLike]
 
 
 class DiagnoseOptions(TypedDict, total=False):
-    """Arguments of `diagnose` that a measurement does not give."""
+    """Arguments of `diagnose` that a measurement does not provide."""
 
     train_dev: float
     test: float
@@ -43,9 +43,9 @@ class Measured:
     ----------
     errors : dict of str to float
         The share of wrong answers on "train", "train_dev", "dev" and "test", as far as
-        there are such sets.
+        these sets exist.
     examples : dict of str to int
-        Of each of these sets.
+        The size of each of these sets.
     symptoms : tuple of Symptom
         What the loss curve shows.
     available : int, optional
@@ -65,7 +65,7 @@ class Measured:
     ) -> Diagnosis:
         """Diagnose these errors; the arguments are those of `diagnose`.
 
-        The human error is a fraction too.
+        The human error is also a fraction.
         """
         if settings is not None and self.available is not None:
             settings = {**settings, "available": self.available}
@@ -94,16 +94,16 @@ def measure(
     Parameters
     ----------
     trainer : Trainer
-        With the trained model; all is measured in evaluation mode, so without dropout.
+        With the trained model; it is measured in evaluation mode, so without dropout.
     train, dev, train_dev, test : Dataset or tuple (x, y)
-        The sets, as `diagnose` explains them. Of a DataLoader the data set is taken,
-        without what it does to the examples.
+        The sets, as `diagnose` explains them. For a DataLoader its data set is
+        measured, without the loader's transforms.
     wrong : callable, optional
-        ``wrong(y, outputs) -> bool (m,)``, which answers are wrong. By default under
-        the cross-entropy those whose largest output is not at the label, under the
-        binary cross-entropy those with any output on the wrong side of 0. A regression
-        has no right and wrong of its own: say what is far enough from the target, such
-        as ``lambda y, outputs: abs(outputs - y)[:, 0] > 0.5``.
+        ``wrong(y, outputs) -> bool (m,)`` says which answers are wrong. By default,
+        under the cross-entropy, those whose largest output is not at the label; under
+        the binary cross-entropy, those with any output on the wrong side of 0. For a
+        regression, say what is too far from the target, such as ``lambda y, outputs:
+        abs(outputs - y)[:, 0] > 0.5``.
     history : History, optional
         Of the training; by default that of the trainer.
     progress : bool, optional
@@ -117,27 +117,56 @@ def measure(
     Raises
     ------
     ArgumentError
-        What is wrong is not known under this loss, or `wrong` gives no bool (m,); or
-        there is no trainer.
+        It is not known what is wrong under this loss, or `wrong` does not return bool
+        (m,); or `trainer` is not a Trainer.
     DataError
         A set is empty or has no labels.
     NonFiniteError
         An output is NaN.
     """
-    from tqdm import tqdm
-
     if not isinstance(trainer, Trainer):
         raise ArgumentError(
             f"measure: expected a Trainer, got {type(trainer).__name__}; give a model "
             f"as Trainer(model)"
         )
-    wrong = _wrong(trainer) if wrong is None else wrong
     given = {"train": train, "train_dev": train_dev, "dev": dev, "test": test}
     sets = {
         name: data.dataset if isinstance(data, DataLoader) else as_dataset(data)
         for name, data in given.items()
         if data is not None
     }
+    return measure_sets(
+        trainer,
+        sets,
+        lambda name: trainer.predict(sets[name]),
+        wrong,
+        trainer.history if history is None else history,
+        progress,
+    )
+
+
+def measure_sets(
+    trainer: Trainer,
+    sets: Mapping[str, Dataset],
+    outputs_of: Callable[[str], np.ndarray],
+    wrong: Wrong | None,
+    history: History,
+    progress: bool | None = None,
+) -> Measured:
+    """Do what `measure` does, with outputs that may be known already.
+
+    Parameters
+    ----------
+    trainer, wrong, history, progress
+        As in `measure`.
+    sets : mapping of str to Dataset
+        The sets, by the names that `diagnose` uses.
+    outputs_of : callable
+        ``outputs_of(name)`` returns the outputs of the model for a set.
+    """
+    from tqdm import tqdm
+
+    wrong = _wrong(trainer) if wrong is None else wrong
     errors = {}
     constant = loss = None
     with tqdm(
@@ -153,7 +182,7 @@ def measure(
             y = dataset.y
             if y is None:
                 raise DataError(f"measure: the {name} set has no labels or targets y")
-            outputs = trainer.predict(dataset)
+            outputs = outputs_of(name)
             if np.isnan(outputs).any():
                 raise NonFiniteError(f"measure: the model gives NaN on the {name} set")
             if wrong is _wrong_class:
@@ -165,7 +194,7 @@ def measure(
     return Measured(
         errors,
         {name: len(dataset) for name, dataset in sets.items()},
-        symptoms(trainer.history if history is None else history, loss, constant),
+        symptoms(history, loss, constant),
     )
 
 
@@ -187,7 +216,7 @@ def _wrong_class(y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 
 
 def _wrong_side(y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Return which rows have an output on the wrong side; NaN has none."""
+    """Return which rows have an output on the wrong side; none is wrong for a NaN y."""
     wrong = ((outputs > 0) != (y > 0.5)) & ~np.isnan(y.astype(float))
     return wrong.reshape(len(y), -1).any(axis=1)
 
@@ -208,7 +237,7 @@ def _losses(
 ) -> tuple[float | None, float | None]:
     """Return the loss on a set, and that of the best constant prediction.
 
-    They are known for labels of classes under the cross-entropy.
+    Both are None except for class labels under the cross-entropy.
     """
     if not isinstance(loss, nn.CrossEntropyLoss) or loss.reduction != "mean":
         return None, None

@@ -1,11 +1,10 @@
-"""How labels are wrong: which class is labelled as which, and how often.
+"""The noise in labels: which class is labelled as which, and how often.
 
 A network that was not trained on an example confuses some pictures whose labels are
-right: shirts and T-shirts look alike. What it says of its surest examples, the anchors,
-is nearly always true, so the labels that these have tell noise from such confusion (Liu
-and Tao 2016, "Classification with Noisy Labels by Importance Reweighting"; Patrini et
-al. 2017, "Making Deep Neural Networks Robust to Label Noise: a Loss Correction
-Approach").
+right: shirts and T-shirts look alike. Its most confident answers, the anchors, are
+nearly always right, so their labels tell noise from such confusion (Liu and Tao 2016,
+"Classification with Noisy Labels by Importance Reweighting"; Patrini et al. 2017,
+"Making Deep Neural Networks Robust to Label Noise: a Loss Correction Approach").
 
 Matrices here have a row for each true class and a column for each given label.
 """
@@ -14,10 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-ANCHORS = 0.25  # of the examples that get an answer, the surest ones
-# At anchors natural confusion is small, and goes both ways. So a class that loses more
-# than this to another, over twice what it gets from it, is labelled wrongly on purpose
-# or by rule. Fixed on seeds that no reported figure uses.
+ANCHORS = 0.25  # the most confident share of the examples with an answer
+# Among anchors natural confusion is small, and goes both ways. So a class that loses
+# more than this to another, beyond twice what it gains from it, is mislabelled on
+# purpose or systematically. Chosen on seeds that no reported figure uses.
 ALLOWANCE = 0.02
 BOTH_WAYS = 2.0
 
@@ -36,24 +35,24 @@ def labels_of_anchors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarr
 
 
 def rates(counts: np.ndarray) -> np.ndarray:
-    """Return rows of counts as shares; a class without anchors is taken for right."""
+    """Return counts as shares of rows; a class without anchors counts as all right."""
     totals = counts.sum(axis=1, keepdims=True)
     return np.where(totals, counts / np.maximum(totals, 1), np.eye(len(counts)))
 
 
 def p_values(counts: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Test each pair of classes for labels that go one way; return (classes, classes).
+    """Test each pair of classes for one-way errors; return p-values.
 
-    Under the null hypothesis a true class has the other labels in proportion to their
-    frequency, or all alike, as random noise has, plus what natural confusion makes of
-    it: at most `ALLOWANCE`, and `BOTH_WAYS` times what goes the other way. The p-value
-    is the binomial probability of a count that is at least as large, times the number
-    of pairs (Bonferroni); 1 on the diagonal.
+    Under the null hypothesis a true class gets the other labels in proportion to their
+    frequency, or uniformly, as random noise does, plus natural confusion: at most
+    `ALLOWANCE`, plus `BOTH_WAYS` times the errors the other way. The p-value is the
+    binomial probability of a count at least as large, times the number of pairs
+    (Bonferroni); 1 on the diagonal.
 
     Parameters
     ----------
     counts : ndarray of int, (classes, classes)
-        Those of `labels_of_anchors`.
+        From `labels_of_anchors`.
     given : ndarray of int, (classes,)
         How many examples have each label.
     """
@@ -74,11 +73,11 @@ def p_values(counts: np.ndarray, given: np.ndarray) -> np.ndarray:
 
 
 def noise_matrix(shares: np.ndarray, systematic: np.ndarray, m: int) -> np.ndarray:
-    """Return what noise makes of each class, without what confusion makes of it.
+    """Return the rates of noise for each class, without natural confusion.
 
-    Pairs that stand out have the share of the anchors. To all others a class loses
-    alike: the middle of its row, or of the whole matrix when that is more; confusion
-    concerns few pairs, so it does not touch the middle.
+    For pairs that stand out it is their share among the anchors. To every other class a
+    class loses the same: the midmean of its row, or of the whole matrix if that is
+    larger. Confusion affects few pairs, so it does not affect the midmean.
 
     Parameters
     ----------
@@ -102,15 +101,15 @@ def noise_matrix(shares: np.ndarray, systematic: np.ndarray, m: int) -> np.ndarr
 def true_classes(probabilities: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Return the probability of each true class, (m, classes).
 
-    The network has learned from noisy labels, so its answers are those of the labels:
-    p(given) = p(true) @ matrix. This takes the noise out again.
+    The network has learned from noisy labels, so it predicts the labels: p(given) =
+    p(true) @ matrix. This removes the noise again.
     """
     cleaned = np.clip(probabilities @ np.linalg.pinv(matrix), 1e-9, None)
     return cleaned / cleaned.sum(axis=1, keepdims=True)
 
 
 def _middle(values: np.ndarray) -> float:
-    """Return the mean of the middle half of some numbers; 0 of none."""
+    """Return the mean of the middle half of some numbers (midmean); 0 for none."""
     if not len(values):
         return 0.0
     cut = len(values) // 4

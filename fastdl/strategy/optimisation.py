@@ -1,4 +1,4 @@
-"""Is the optimisation at fault, and not the data? From the loss curve."""
+"""Is the optimisation at fault, not the data? The loss curve says."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ RATE_TOO_HIGH = "rate too high"
 RATE_TOO_LOW = "rate too low"
 STILL_FALLING = "still falling"
 
-# The mean rise of the loss from epoch to epoch, as a share of it, over the later half
-# of the epochs. Measured with digits: a plateau of a network that is too small wavers
-# by 0.1 %, with a rate that is too high by 0.7 % and more. Dropout and augmentation
-# make each epoch another one, and the loss waver by up to 3 %.
+# The mean rise of the loss between epochs, relative to it, over the second half of the
+# epochs. Measured on digits: on the plateau of a network that is too small the loss
+# fluctuates by 0.1 %, with a rate that is too high by 0.7 % and more. With dropout and
+# augmentation, each epoch differs and the loss fluctuates by up to 3 %.
 ROUGH = 0.005
 ROUGH_AT_RANDOM = 0.04
-# What shows dropout and augmentation: the loss without them is less than this share of
-# the loss of the last epochs with them.
+# How dropout and augmentation show: without them the loss is below this share of the
+# loss of the last epochs.
 RANDOM = 0.8
-STEEP = 0.2  # fall of the loss over the last quarter of the epochs, as a share of it
-NOTHING = 0.02  # below the loss of constant prediction, as a share: nothing is learned
-FEWEST = 4  # epochs; fewer say nothing about the form of the curve
+STEEP = 0.2  # relative fall of the loss over the last quarter of the epochs
+NOTHING = 0.02  # relative gain over a constant prediction; below it nothing is learned
+FEWEST = 4  # epochs; fewer do not show the shape of the curve
 
 
 class Symptom(NamedTuple):
-    """Something that a loss curve shows.
+    """Something that the loss curve shows.
 
     Attributes
     ----------
     name : str
         `RATE_TOO_HIGH`, `RATE_TOO_LOW` or `STILL_FALLING`.
     says : str
-        What was seen, in words, with figures.
+        What was seen, in a sentence with figures.
     """
 
     name: str
@@ -47,17 +47,17 @@ def symptoms(
 ) -> tuple[Symptom, ...]:
     """Look at the training loss of each epoch.
 
-    They count only where the training error is too high: the loss of a network that
-    fits its data wavers too, close to 0.
+    Symptoms matter only if the training error is too high: the loss of a network that
+    fits its data fluctuates too, close to 0.
 
     Parameters
     ----------
     history : History
-        Of the training; without epochs, or without "loss", it says nothing.
+        Of the training; no epochs, or no "loss", no symptoms.
     loss : float, optional
-        That of the trained model on the training set, in evaluation mode.
+        The loss of the trained model on the training set, in evaluation mode.
     constant : float, optional
-        That of the best prediction that is the same for every example.
+        The loss of the best prediction that is the same for every example.
 
     Returns
     -------
@@ -70,7 +70,8 @@ def symptoms(
     rises = _rises(losses)
     rate = _rate(history)
     if loss is not None and constant is not None and loss >= (1 - NOTHING) * constant:
-        # A rate that is too high throws the loss about; one too low moves it evenly.
+        # A rate that is too high makes the loss jump; with one too low it falls
+        # steadily.
         slow = len(losses) >= 2 and not (np.diff(losses) > 0).any()
         found.append(
             Symptom(
@@ -100,20 +101,20 @@ def symptoms(
 
 
 def _rate(history: History) -> str:
-    """Return the end of a sentence about the usual learning rate of the later half."""
-    if "learning_rate" not in history.columns:
+    """Return the end of a sentence about the usual learning rate of the second half."""
+    if "learning_rate" not in history:
         return ""
     rates = history["learning_rate"]
     return f", at a learning rate of {np.nanmedian(rates[len(rates) // 2 :]):.2g}"
 
 
 def _at_random(losses: np.ndarray, loss: float | None) -> bool:
-    """Tell whether the epochs differ by chance; where the loss is unknown, they may."""
+    """Return whether epochs may differ by chance; assume so if the loss is unknown."""
     return loss is None or loss < RANDOM * float(losses[-3:].mean())
 
 
 def _rises(losses: np.ndarray) -> float:
-    """Return the mean rise from epoch to epoch over the later half, per loss."""
+    """Return the mean relative rise between epochs over the second half."""
     if len(losses) < FEWEST:
         return 0.0
     later = losses[len(losses) // 2 - 1 :]
@@ -122,7 +123,7 @@ def _rises(losses: np.ndarray) -> float:
 
 
 def _last_fall(losses: np.ndarray) -> float:
-    """Return by which share the loss fell in the last quarter of the epochs."""
+    """Return the relative fall of the loss over the last quarter of the epochs."""
     if len(losses) < FEWEST:
         return 0.0
     before = losses[-1 - math.ceil(len(losses) / 4)]

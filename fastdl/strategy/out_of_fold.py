@@ -1,4 +1,4 @@
-"""Answers of networks that were trained without the example."""
+"""Answers of networks that were not trained on the example."""
 
 from __future__ import annotations
 
@@ -29,27 +29,28 @@ def out_of_fold(
     groups: ArrayLike | None = None,
     progress: bool | None = None,
 ) -> np.ndarray:
-    """Return the answers to all examples, each by a network that has not seen it.
+    """Return answers to all examples, each from a network that has not seen it.
 
-    The data are divided into k folds, see `fastdl.data.folds`; k networks are trained,
-    each on all folds but one, and asked about that one.
+    The data are divided into k folds, see `fastdl.data.folds`; each of k networks is
+    trained on all folds but one, and then answers for that one.
 
     Parameters
     ----------
     fit : Recipe, or callable ``fit(train, callbacks) -> Trainer``
-        How to train on a part of the data. The trainer that it returns must give
-        probabilities, see `fastdl.Trainer.predict`; the callbacks, to be given to its
-        ``fit``, show the progress.
+        How to train on a part of the data. The trainer that it returns must predict
+        probabilities, see `fastdl.Trainer.predict`. Pass the callbacks to its ``fit``;
+        they show the progress.
     dataset : Dataset or tuple (x, y)
         The examples with their labels, integers from 0.
     k : int
         How many folds, from 2.
     seed : int
-        From 0: decides the folds and, with a recipe, weights and order of the examples.
+        From 0; determines the folds and, for a recipe, weights and order of the
+        examples.
     classes : int, optional
-        How many there are; by default as the labels tell.
+        How many there are; by default inferred from the labels.
     groups : array_like, (m,), optional
-        Examples of one group are held out together: pictures of one writer, say.
+        Examples of one group are held out together: pictures by one writer, say.
     progress : bool, optional
         Whether to show a bar on the standard error stream. By default only when it is a
         terminal.
@@ -62,7 +63,7 @@ def out_of_fold(
     Raises
     ------
     DataError
-        There are no labels, or they do not begin at 0.
+        There are no labels, or they do not start at 0.
     ArgumentError, ShapeError
         There are fewer examples than folds, or arguments do not fit.
     """
@@ -126,7 +127,7 @@ def _by_recipe(
 
 
 class _Bar(Callback):
-    """Shows how many folds are done, and the share of the one that is trained."""
+    """Shows how many folds are done, and how far the present one is."""
 
     def __init__(self, k: int, shown: bool) -> None:
         from tqdm import tqdm
@@ -147,10 +148,10 @@ class _Bar(Callback):
         self._bar.close()
 
     def decides(self) -> None:
-        """Nothing: it only shows."""
+        """Nothing: it only watches."""
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Note how much there is to do in this fold."""
+        """Remember how much there is to do in this fold."""
         self._step = 1 / (epochs * batches)
 
     def on_batch_end(self, trainer: Trainer, step: Step) -> None:
@@ -158,6 +159,6 @@ class _Bar(Callback):
         self._bar.update(self._step)
 
     def next_fold(self) -> None:
-        """Note that a fold is done, stopped early or not."""
+        """Count the fold as done, even if stopped early."""
         self._done += 1
         self._bar.update(self._done - self._bar.n)

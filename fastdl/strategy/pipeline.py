@@ -1,9 +1,9 @@
-"""Models chained, and which of them is worth the work (SPEC S36).
+"""Chained models, and which of them to work on (SPEC S36).
 
-A pipeline finds the digit, cuts it out and reads it; an end-to-end network reads it in
-the whole picture. When a pipeline errs, each stage is given the truth in place of what
-the one before found: how much better the end becomes is all that a perfect stage could
-win.
+A pipeline finds the digit, crops it and reads it; an end-to-end network reads it from
+the whole picture. To see where a pipeline fails, its stages are replaced by the truth
+one by one: the improvement of the end result is the most that a perfect stage could
+gain.
 
 Source: Ng, *Machine Learning Yearning*, 2018, chapters 47 to 57 (end-to-end deep
 learning; error analysis by parts).
@@ -26,7 +26,7 @@ Stage = Callable[[Any, Any], Any]
 
 
 class Pipeline:
-    """Stages in a row: each gets what the one before gave, and the input of all.
+    """Stages in a row: each gets the output of the one before, and the original input.
 
     ::
 
@@ -45,13 +45,13 @@ class Pipeline:
     Parameters
     ----------
     stages : mapping of str to callable
-        By name and in order: ``stage(previous, x)`` gives one row for each example.
-        The first gets x in both places.
+        By name and in order: ``stage(previous, x)`` returns one row for each example.
+        The first gets x as both.
 
     Raises
     ------
     ArgumentError
-        There is no stage, or one is no function.
+        There is no stage, or one is not a function.
     """
 
     def __init__(self, stages: Mapping[str, Stage]) -> None:
@@ -66,7 +66,7 @@ class Pipeline:
                 )
 
     def __call__(self, x: Sized) -> Any:
-        """Return what the last stage gives for inputs x, (m, ...)."""
+        """Return the output of the last stage for inputs x, (m, ...)."""
         return self._run(self.stages, x, x)
 
     def evaluate(
@@ -77,27 +77,28 @@ class Pipeline:
         measures: Mapping[str, MetricLike] | None = None,
         end_to_end: Callable[[Any], Any] | None = None,
     ) -> PipelineReport:
-        """Say how good it is as it is, and with the stages perfect up to each one.
+        """Measure it as it is, and with the stages up to each one perfect.
 
         Parameters
         ----------
         x : array, (m, ...)
-            Inputs, of a dev set.
+            The inputs of a dev set.
         truth : mapping of str to array, (m, ...)
-            What stages should have given: of the last one, and of any others. A stage
-            without truth (one that only computes) gains nothing of its own.
+            The right outputs of the last stage and any others. A stage without a truth
+            (one that only computes) has no gain of its own.
         metric : str, Metric or callable
             Measures the last stage against its truth, as `fastdl.metrics.as_metric`
             takes it.
         measures : mapping of str to str, Metric or callable, optional
-            Measure other stages, each alone: after true inputs, against its truth.
+            Metrics of other stages, each measured alone: from true inputs, against its
+            truth.
         end_to_end : callable, optional
             Another way from x to the output of the last stage, for comparison.
 
         Raises
         ------
         ArgumentError
-            A name is no stage's, or a truth that is needed is missing.
+            There is no stage of a name, or a truth that is needed is missing.
         ShapeError
             There is not one row of truth, or of output, for each example.
         """
@@ -140,7 +141,7 @@ class Pipeline:
         )
 
     def _run(self, names: Iterable[str], value: Any, x: Sized) -> Any:
-        """Return what these stages make of a value."""
+        """Return a value after these stages."""
         for name in names:
             value = self.stages[name](value, x)
             _check_rows(f"stage {name!r} gave", value, x)
@@ -158,12 +159,12 @@ class StageScore:
     ----------
     name : str
     alone : float or None
-        Its own measure, after true inputs.
+        Its own measure, from true inputs.
     perfect : float or None
-        The metric of the whole pipeline when this stage and all before give the truth;
-        None where the truth is not known.
+        The metric of the whole pipeline if this stage and all before give the truth;
+        None if the truth is not known.
     gain : float or None
-        The difference to perfect stages before this one alone.
+        The improvement over perfect stages before this one only.
     """
 
     name: str
@@ -185,7 +186,7 @@ class PipelineReport:
         The metric of the pipeline as it is.
     stages : tuple of StageScore
     end_to_end : float or None
-        The metric of the other way, when one was given.
+        The metric of the other way, if one was given.
     """
 
     metric: str
@@ -196,13 +197,13 @@ class PipelineReport:
 
     @property
     def gains(self) -> dict[str, float]:
-        """What a perfect stage would win, by name, where its truth is known."""
+        """What each perfect stage would gain, by name, if its truth is known."""
         return {row.name: row.gain for row in self.stages if row.gain is not None}
 
     @property
     def most(self) -> str | None:
-        """The stage whose perfection would win most; None when none would win."""
-        # All perfect is best, whether the metric rises or falls on the way.
+        """The stage whose perfection would gain most; None if none would gain."""
+        # With all perfect it is best, whether the metric is to rise or to fall.
         sign = np.sign(sum(self.gains.values()))
         name = max(self.gains, key=lambda each: sign * self.gains[each])
         return name if sign * self.gains[name] > 0 else None
@@ -234,7 +235,7 @@ def _measured(metric: MetricLike, y_true: np.ndarray, y_pred: np.ndarray) -> flo
 
 
 def _check_rows(what: str, values: object, x: Sized) -> None:
-    """Raise unless there is one row for each example, as far as rows can be counted."""
+    """Raise unless there is one row for each example, if rows can be counted."""
     if hasattr(values, "__len__") and len(values) != len(x):
         raise ShapeError(f"Pipeline: {what} {len(values)} rows for {len(x)} examples")
 

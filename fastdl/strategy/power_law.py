@@ -20,7 +20,7 @@ def fit_power_laws(
 ) -> np.ndarray:
     """Return (a, b, c) for each row of errors: least squares, weighted by the spread.
 
-    For a given c the law is linear in a and b; so all c of a grid are tried.
+    For a given c the law is linear in a and b, so every c of a grid is tried.
     """
     weight = spread**-2 / (spread**-2).sum()
     rows = np.arange(len(errors))
@@ -32,7 +32,7 @@ def fit_power_laws(
         centred = x - x @ weight
         b = (errors * (weight * centred)).sum(axis=1) / (weight @ centred**2)
         a = mean - b * (x @ weight)
-        # Outside of a, b >= 0 the best fit lies on the border: without a, or without b.
+        # If a or b would be negative, the best fit is on the border: a = 0 or b = 0.
         without_a = (errors * (weight * x)).sum(axis=1) / (weight @ x**2)
         b = np.where(a < 0, without_a, np.maximum(b, 0))
         a = np.where(a < 0, 0, np.where(b > 0, a, mean))

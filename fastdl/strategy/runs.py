@@ -1,4 +1,4 @@
-"""What was measured of a finished run, kept in its folder."""
+"""Measurements of a finished run, kept in its folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastdl.data import Subset
 from fastdl.errors import DataError, FastdlError
 from fastdl.files import read_file, read_json, write_text
 from fastdl.strategy.learning_curve import DataCurve, learning_curve
-from fastdl.strategy.measure import Measured, Wrong, measure
+from fastdl.strategy.measure import Measured, Wrong, measure_sets
 from fastdl.strategy.optimisation import Symptom
 from fastdl.train import FinishedRun, RunFolder, Trainer
 from fastdl.typing import Json
@@ -26,16 +26,16 @@ _ERRORS, _CURVE = "errors", "data_curve"  # names in measures.json
 
 
 def measure_run(run: FinishedRun, again: bool = False) -> Measured:
-    """Return the errors of a finished run on its own data, and keep them in its folder.
+    """Return the errors of a finished run on its own data; keep them in its folder.
 
-    What was kept is returned at once, unless the model is another one now.
+    What was kept is returned at once, unless the model has changed.
 
     Parameters
     ----------
     run : FinishedRun
         What `fastdl.train.open_run` returns.
     again : bool
-        Measure even so, since the data may be others.
+        Measure even so, as the data may have changed.
 
     Raises
     ------
@@ -45,29 +45,25 @@ def measure_run(run: FinishedRun, again: bool = False) -> Measured:
         As `measure`.
     """
     if not again and (content := kept(run.folder, _ERRORS)) is not None:
-        with suppress(FastdlError, KeyError, TypeError):  # damaged, of another version
+        with suppress(FastdlError, KeyError, TypeError):  # damaged, outdated
             found = tuple(Symptom(*each) for each in content["symptoms"])
             measured = Measured(**(content | {"symptoms": found}))
-            measured.diagnose()  # raises unless all in it is what it says
+            measured.diagnose()  # raises if anything in it is wrong
             return measured
     parts = run.parts
-    measured = measure(
-        run.trainer,
-        train=parts.train,
-        dev=parts.dev,
-        train_dev=parts.train_dev,
-        test=parts.test,
-        history=run.history,
-    )
+    names = ("train", "train_dev", "dev", "test")
+    sets = {name: getattr(parts, name) for name in names}
+    sets = {name: part for name, part in sets.items() if part is not None}
+    measured = measure_sets(run.trainer, sets, run.outputs, None, run.history)
     if run.job.examples is not None and isinstance(parts.train, Subset):
         measured = replace(measured, available=len(parts.train.dataset))
-    with suppress(OSError):  # a folder that is read only: measured again next time
+    with suppress(OSError):  # a read-only folder: it is measured again next time
         keep(run.folder, _ERRORS, asdict(measured))
     return measured
 
 
 class CurveOptions(TypedDict, total=False):
-    """Arguments of `learning_curve`, but for fit, train and dev."""
+    """Arguments of `learning_curve`, except fit, train and dev."""
 
     sizes: Sequence[int] | None
     repeats: int
@@ -81,16 +77,17 @@ def learning_curve_run(
 ) -> DataCurve:
     """Repeat a finished run with growing parts of its training set.
 
-    A part of a quarter of the examples has twice the epochs, so half the steps: as many
-    epochs would leave small parts untrained and promise too much of more data, as many
-    steps too little. The curve is kept in the folder, unless options are given.
+    A part with a quarter of the examples is trained for twice the epochs, so half the
+    steps. With the same number of epochs small parts would be undertrained, and promise
+    too much of more data; with the same number of steps, too little. The curve is kept
+    in the folder, unless options are given.
 
     Parameters
     ----------
     run, again
         As in `measure_run`.
     **options
-        As in `learning_curve`, but for fit, train and dev; by default the seed is that
+        As in `learning_curve`, except fit, train and dev; by default the seed is that
         of the run.
 
     Returns
@@ -130,14 +127,14 @@ def learning_curve_run(
 
 
 def keep(folder: RunFolder, name: str, content: dict[str, Json]) -> None:
-    """Keep JSON-able measurements of the model of a run, beside those of other names.
+    """Keep measurements of a run's model as JSON, beside those of other names.
 
     Parameters
     ----------
     folder : RunFolder
         They go into its measures.json.
     name : str
-        What they are of; replaces what had the name before.
+        What was measured; replaces what was kept under the name before.
     content : dict
         The measurements.
     """
@@ -149,9 +146,9 @@ def keep(folder: RunFolder, name: str, content: dict[str, Json]) -> None:
 
 
 def kept(folder: RunFolder, name: str) -> dict[str, Any] | None:
-    """Return the measurements of that name; None unless they are of the model of now.
+    """Return the measurements of that name; None unless they are of the present model.
 
-    A file that is damaged holds none: all in it can be measured again.
+    A damaged file counts as empty: everything in it can be measured again.
     """
     entry = _kept(folder).get(name)
     if not isinstance(entry, dict) or entry.get("model") != _fingerprint(folder):
@@ -169,6 +166,6 @@ def _kept(folder: RunFolder) -> dict[str, Any]:
 
 
 def _fingerprint(folder: RunFolder) -> str:
-    """Return a name of the settings and the weights of the run."""
+    """Return a digest of the settings and the weights of the run."""
     parts = (read_file(path) for path in (folder.config, folder.model))
     return hashlib.sha256(b"".join(parts)).hexdigest()

@@ -1,4 +1,4 @@
-"""In what the settings of several runs differ."""
+"""The differences between the settings of several runs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def setting_differences(
     Parameters
     ----------
     settings : mapping of str to mapping
-        By the name of a run its settings, such as ``FinishedRun.config``. What is None
-        counts as not set. Settings within settings count one by one, as
-        "augment.rotate"; those of augmentations only where they do something.
+        The settings of each run by its name, such as ``FinishedRun.config``. None means
+        not set. Nested settings are compared one by one, as "augment.rotate"; those of
+        augmentations only if they do something.
 
     Returns
     -------
     dict of str to dict
-        By the name of a setting its value in each run that has it.
+        By the name of a setting, its value in each run that has it.
     """
     flat = {run: flat_settings(each) for run, each in settings.items()}
     names = dict.fromkeys(name for each in flat.values() for name in each)
@@ -38,7 +38,7 @@ def setting_differences(
 
 
 def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings that are set, those within settings as "augment.rotate"."""
+    """Return the settings that are set, nested ones as "augment.rotate"."""
     usual = {"augment": asdict(Augment())}
     flat: dict[str, Any] = {}
     for name, value in settings.items():

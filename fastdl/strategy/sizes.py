@@ -12,21 +12,21 @@ from fastdl.shapes import integer
 from fastdl.shapes.numbers import is_number
 
 _MOST = 10_000  # examples of a dev or test set, by the rule of thumb
-_ROUNDING = 1e-6  # of all examples, by which fractions may miss their sum
+_ROUNDING = 1e-6  # share of all examples by which fractions may miss their sum
 _Z = 1.959964  # standard errors to each side hold 95 % of a normal distribution
 
 
 def rule_of_thumb(m: int, dev: bool = True) -> dict[str, int]:
-    """Return how many of m examples go where, as experience says.
+    """Return how to divide m examples, by the usual rule of thumb.
 
-    A fifth for each of dev and test, or 30 % for test without a dev set, but not more
-    than 10,000 examples, which show small differences: 70/30 and 60/20/20 of a few
-    thousand examples, 98/1/1 of a million.
+    A fifth each for dev and test, or 30 % for test without a dev set, but not more than
+    10,000 examples, which are enough to show small differences: 70/30 or 60/20/20 for a
+    few thousand examples, 98/1/1 for a million.
 
     Parameters
     ----------
     m : int
-        All examples, from 3 (from 2 without a dev set).
+        The number of all examples, from 3 (from 2 without a dev set).
     dev : bool
         Whether models are compared before one is tested.
 
@@ -38,7 +38,7 @@ def rule_of_thumb(m: int, dev: bool = True) -> dict[str, int]:
     Raises
     ------
     ShapeError
-        `m` is no integer, or too small.
+        `m` is not an integer, or is too small.
 
     Notes
     -----
@@ -60,10 +60,10 @@ def counts_of(
     operation : str
         The name for the messages.
     sizes : mapping of str to float, int or None
-        Fractions of `total` below 1, or counts; of one the size may be None, the rest.
+        Fractions of `total` below 1, or counts; one may be None, which means the rest.
         0 makes no part.
     total : int
-        All examples.
+        The number of all examples.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def counts_of(
             f"{operation}: {_listed(sizes)} make {given:,.10g} of {total:,} examples"
         )
     wanted |= rest
-    # Rounded sums keep the total, and each size within one of what it should be.
+    # Rounding the running sums keeps the total, and each size within one of its share.
     ends = np.floor(np.cumsum([wanted[name] for name in sizes]) + 0.5).astype(int)
     counts = dict(zip(sizes, np.diff(ends, prepend=0).tolist(), strict=True))
     for name, size in sizes.items():
@@ -96,7 +96,7 @@ def counts_of(
 
 
 def standard_error(error: float, examples: int) -> float:
-    """Return how far an error rate measured on so many examples is typically off.
+    """Return the typical error of an error rate measured on this many examples.
 
     sqrt(p (1 - p) / n), the standard deviation of a share of n independent examples.
 
@@ -110,7 +110,7 @@ def standard_error(error: float, examples: int) -> float:
     Raises
     ------
     ArgumentError, ShapeError
-        One of them is out of its range.
+        One of them is out of range.
     """
     examples = integer(examples, "standard_error: examples")
     p = _fraction("standard_error: error", error)
@@ -118,19 +118,19 @@ def standard_error(error: float, examples: int) -> float:
 
 
 def examples_needed(difference: float, error: float) -> int:
-    """Return how many examples show a difference of two error rates.
+    """Return how many examples it takes to show a difference of two error rates.
 
-    With so many the 95 % interval of the error, 1.96 standard errors to each side, is
-    no wider than the difference: n = 1.96^2 p (1 - p) / d^2 ::
+    With this many, the 95 % interval of the error extends by no more than the
+    difference, 1.96 standard errors, to each side: n = 1.96^2 p (1 - p) / d^2 ::
 
         examples_needed(0.001, error=0.01)  # 38,031: to see 0.1 % at 1 % error
 
     Parameters
     ----------
     difference : float
-        The smallest difference d that should be seen, above 0, to 1.
+        The smallest difference d to be seen, above 0, up to 1.
     error : float
-        The error rate p about which it is, from 0 to 1.
+        The error rate p around which it is, from 0 to 1.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def examples_needed(difference: float, error: float) -> int:
 
 
 def _wanted(name: str, size: object, total: int) -> float:
-    """Return a size as a number of examples, perhaps with a fraction of one."""
+    """Return a size as a number of examples, not yet rounded."""
     if isinstance(size, (int, np.integer)) and not isinstance(size, bool):
         if size >= 0:
             return float(size)

@@ -1,4 +1,4 @@
-"""A split: parts of data by name, none overlapping, kept for good (SPEC S24)."""
+"""A split: named parts of data that do not overlap and can be saved (SPEC S24)."""
 
 from __future__ import annotations
 
@@ -24,36 +24,37 @@ _FORMAT = "fastdl.split"  # a text in the file, whose value is the version
 
 
 class Split:
-    """A training set, and the parts that tell how good a model is; none overlap.
+    """A training set, and the parts to measure models by; they do not overlap.
 
     Made by `train_dev_test` and `split_sources`, or from indices of your own ::
 
         split = strategy.Split(data, {"train": range(800), "dev": range(800, 1000)})
         trainer.fit(split.train, validation=split.dev)
 
-    Parts are data sets. They are found by name (``split["dev"]``, ``split.dev``) or
-    place (``split[1]``), and unpacked: ``train, dev, test = split``.
+    Parts are data sets. Take them by name (``split["dev"]``, ``split.dev``) or place
+    (``split[1]``), or unpack them: ``train, dev, test = split``.
 
     Parameters
     ----------
     data : Dataset, array x, tuple (x, y), or mapping of str to these
         The whole, or several sources by name.
     parts : mapping of str to indices
-        What is in "train", and in any of "train_dev", "dev" and "test": indices of the
-        whole, integers (n,); of several sources, a mapping of their names to indices.
+        What is in "train", and in any of "train_dev", "dev" and "test": indices into
+        the whole, integers (n,); for several sources, a mapping of their names to
+        indices.
 
     Attributes
     ----------
     sources : dict of str to Dataset
-        The sources by name; of one alone it is "data".
+        The sources by name; a single one is called "data".
     indices : dict of str to dict of str to ndarray
         The indices of each part in each source that it has examples of.
 
     Raises
     ------
     DataError, ArgumentError, ShapeError, DtypeError
-        A part is empty, an example stands twice, an index is out of range or no
-        integer, or a name is unknown.
+        A part is empty, an example is in two parts or twice in one, an index is out of
+        range or not an integer, or a name is unknown.
     """
 
     def __init__(self, data: Sources, parts: Mapping[str, Indices]) -> None:
@@ -85,7 +86,7 @@ class Split:
 
     @property
     def train_dev(self) -> Dataset | None:
-        """Data like the training set's that are not trained on, or None."""
+        """Data like the training set's but not trained on, or None."""
         return self._parts.get("train_dev")
 
     @property
@@ -132,25 +133,25 @@ class Split:
     def report(self, difference: float = 0.01, error: float = 0.05) -> SplitReport:
         """Look for what makes parts misleading; ``print`` shows it as a table.
 
-        It takes a pass through all the examples.
+        It reads all the examples once.
 
         Parameters
         ----------
         difference : float
             The difference between two error rates that dev and test set should show,
-            such as 0.01, one per cent.
+            such as 0.01 for one per cent.
         error : float
-            About how many errors are expected, as a fraction.
+            Roughly the error rate to be expected, as a fraction.
 
         Raises
         ------
         ArgumentError
-            One of them is no fraction between 0 and 1.
+            One of them is not a fraction between 0 and 1.
         """
         return report_on(self._parts, difference, error)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Keep the indices, with a fingerprint of the data, in a safetensors file.
+        """Save the indices, with a fingerprint of the data, in a safetensors file.
 
         Raises
         ------
@@ -167,21 +168,20 @@ class Split:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], data: Sources) -> Split:
-        """Return a split that was saved, of the same data.
+        """Return a saved split of the same data.
 
         Parameters
         ----------
         path : path
             The file.
         data : Dataset, array x, tuple (x, y), or mapping of str to these
-            As the constructor takes it; those of `split_sources` are "other" and
-            "target".
+            As for the constructor; for `split_sources` they are "other" and "target".
 
         Raises
         ------
         DataError
-            The data are others than when it was saved; or the file is damaged, or no
-            split.
+            The data differ from those when it was saved; or the file is damaged, or not
+            a split.
         OSError
             The file may not be read.
         """
@@ -206,11 +206,11 @@ class Split:
             for key, indices in tensors.items():
                 part, _, source = key.partition("/")
                 parts.setdefault(part, {})[source] = indices
-        # In the order of before, which is that of the examples of a part.
+        # In the original order, which determines the order of the examples in a part.
         return cls({name: sources[name] for name in saved}, parts)
 
     def _checked(self, part: str, given: object) -> dict[str, np.ndarray]:
-        """Return the indices of a part as arrays, without sources that it has not."""
+        """Return the indices of a part as arrays, for the sources that it has."""
         if not isinstance(given, Mapping):
             raise ArgumentError(
                 f"Split: {part} needs a mapping of the names of sources to indices, "
@@ -231,7 +231,7 @@ class Split:
         return checked
 
     def _check_apart(self, source: str) -> None:
-        """Raise unless each example of a source stands in one part, once."""
+        """Raise if an example of a source is in two parts, or twice in one."""
         parts = [part for part, own in self.indices.items() if source in own]
         if not parts:
             return
@@ -259,7 +259,7 @@ def _sources(data: Sources) -> dict[str, Dataset]:
 
 
 def _fingerprint(dataset: Dataset) -> dict[str, Json]:
-    """Describe data by what they are: the code that gives them may be another."""
+    """Describe data by their contents; the code that reads them may change."""
     described = describe_data(dataset)
     described.pop("code", None)
     return described

@@ -13,9 +13,9 @@ from fastdl.data.dataset import take_real
 from fastdl.strategy.sizes import examples_needed, standard_error
 from fastdl.strategy.tables import percent, table
 
-_BYTES = 2**24  # of the examples that are taken at once
+_BYTES = 2**24  # of examples read at a time
 _CLASSES = 20  # rows of the table
-_FAR = 5.0  # standard errors; nearer is chance, among some hundred comparisons
+_FAR = 5.0  # standard errors; among some hundred comparisons, less is chance
 
 
 @dataclass(frozen=True)
@@ -27,21 +27,21 @@ class SplitReport:
     sizes : dict of str to int
         The number of examples of each part.
     classes : ndarray of int, (classes,)
-        The labels that there are; none where labels are no integers (m,).
+        The labels that occur; empty unless labels are integers (m,).
     counts : dict of str to ndarray of int, (classes,)
         How many examples of each class a part has.
     duplicates : dict of (str, str) to ndarray of int, (n, 2)
-        By pairs of parts, where there are any: the place of each example of the second
-        part that the first has too, with equal x, and before it the place of the first
-        such example there.
+        For each pair of parts with any: the places of equal examples x, one row for
+        each in the second part: the place of the first one like it in the first part,
+        and its own.
     relabelled : dict of (str, str) to int
-        How many of these have another label in the first part.
+        How many of these have a different label in the first part.
     difference, error : float
-        What was asked for.
+        The arguments of `Split.report`.
     standard_errors : dict of str to float
-        Of an error rate of `error`, measured on each part but train.
+        The standard error of the error rate `error`, measured on each part but train.
     needed : int
-        How many examples show that difference, see `examples_needed`.
+        How many examples it takes to show the difference, see `examples_needed`.
     """
 
     sizes: dict[str, int]
@@ -56,7 +56,7 @@ class SplitReport:
 
     @property
     def problems(self) -> list[str]:
-        """What to look at, as sentences; empty when there is nothing."""
+        """What to look at, as sentences; empty if there is nothing."""
         return [*self._classes(), *self._duplicates(), *self._too_few()]
 
     def __str__(self) -> str:
@@ -126,7 +126,7 @@ class SplitReport:
 def report_on(
     parts: Mapping[str, Dataset], difference: float, error: float
 ) -> SplitReport:
-    """Make the report of parts by name, as `fastdl.strategy.Split.report` takes it."""
+    """Make the report on parts by name, with the arguments of `Split.report`."""
     needed = examples_needed(difference, error)
     sizes = {name: len(part) for name, part in parts.items()}
     labels = {name: part.y for name, part in parts.items()}
@@ -155,7 +155,7 @@ def report_on(
 def _by_class(
     labels: Mapping[str, np.ndarray | None],
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the classes, and how many examples of each there are by part."""
+    """Return the classes, and how many examples of each every part has."""
     known: dict[str, np.ndarray] = {}
     for name, y in labels.items():
         if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
@@ -169,7 +169,7 @@ def _by_class(
 
 
 def _shared(parts: Mapping[str, Dataset]) -> dict[tuple[str, str], np.ndarray]:
-    """Return by pairs of parts where both have examples of the same content."""
+    """Return for each pair of parts the places of equal examples."""
     from tqdm import tqdm
 
     firsts = [take_real(part, np.arange(1))[0] for part in parts.values()]
@@ -189,13 +189,13 @@ def _shared(parts: Mapping[str, Dataset]) -> dict[tuple[str, str], np.ndarray]:
                 pairs = [(known[key], i) for i, key in enumerate(keys) if key in known]
                 if pairs:
                     found[other, name] = np.array(pairs)
-            # The first of equal ones stays: it comes last here.
+            # The first of equals stays, as it comes last here.
             places[name] = {key: i for i, key in reversed(list(enumerate(keys)))}
     return found
 
 
 def _digests(x: np.ndarray) -> list[bytes]:
-    """Return the digest of each example; equal numbers have equal ones."""
+    """Return a digest of each example; those of equal examples are equal."""
     x = np.ascontiguousarray(x + x.dtype.type(0))  # -0.0 becomes 0.0
     return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in x]
 

@@ -1,8 +1,8 @@
-"""Train, dev and test set of one source or of two: how large, of which (SPEC S24).
+"""Train, dev and test sets from one source or two: sizes and sources (SPEC S24).
 
-Dev and test set are drawn from the data that count, the target, and stay the same while
-models change. A part of the training set, train-dev, is put aside without being trained
-on: its error, between those of train and dev, tells variance from data mismatch.
+Dev and test set are drawn from the data that matter, the target, and stay the same
+while models change. A part of the training set, train-dev, is held out: its error,
+between those of train and dev, tells variance from data mismatch.
 
 Source: Ng, *Machine Learning Yearning*, 2018, chapters 5 to 12 and 36 to 42.
 """
@@ -36,8 +36,8 @@ def train_dev_test(
 ) -> Split:
     """Split data of one source at random.
 
-    Sizes are fractions of all examples (0.2) or counts (500), together all of them.
-    Without any, `rule_of_thumb` says them.
+    Sizes are fractions of all examples (0.2) or counts (500), and sum to all of them.
+    By default they follow `rule_of_thumb`.
 
     Parameters
     ----------
@@ -46,19 +46,19 @@ def train_dev_test(
     train : float or int, optional
         By default the rest.
     dev, test : float or int, optional
-        By default there is none, when another size is given; nor with 0.
+        None or 0 means no such part, if another size is given.
     train_dev : float or int, optional
-        How many are taken out of train: a count, or a fraction of train.
+        How many to take out of train: a count, or a fraction of train.
     seed : int
         From 0. The same seed gives the same parts.
     stratify, groups
-        As in `fastdl.data.split`: the share of each class alike in all parts; no group
-        in two parts, whose sizes are then as near as whole groups allow.
+        As in `fastdl.data.split`: the same shares of the classes in all parts; no group
+        in two parts, whose sizes are then as close as whole groups allow.
 
     Raises
     ------
     ArgumentError, DataError, ShapeError, DtypeError
-        Sizes do not fit, a part would be empty, or as `fastdl.data.split` raises.
+        Sizes do not fit, a part would be empty, or what `fastdl.data.split` raises.
     """
     dataset = as_dataset(data)
     if train is None and dev is None and test is None:
@@ -87,45 +87,45 @@ def split_sources(
     stratify: bool = False,
     groups: Groups | None = None,
 ) -> Split:
-    """Split two sources: many examples from elsewhere, and fewer of those that count.
+    """Split two sources: many examples from elsewhere, and fewer of those that matter.
 
-    Dev and test set are of the target alone: they say what is aimed at. All of `other`
-    and some of the target are trained on ::
+    Dev and test set are from the target alone: they define the goal. All of `other` and
+    some of the target are for training ::
 
         split = strategy.split_sources(web, mobile, 5_000, dev=2_500, test=2_500)
 
-    Sizes are fractions of the target (0.25) or counts, together all of it. Without any,
-    half of it is trained on, and a quarter each is dev and test set.
+    Sizes are fractions of the target (0.25) or counts, and sum to all of it. By default
+    half of it is for training, and a quarter each for dev and test.
 
     Parameters
     ----------
     other, target : Dataset, array x or tuple (x, y)
         The sources, with examples of one shape.
     target_in_train : float or int, optional
-        How many of the target are trained on; by default the rest. May be 0.
+        How many examples of the target are for training; by default the rest. May be 0.
     dev, test : float or int, optional
         By default there is none, when another size is given.
     train_dev : float or int, optional
-        How many are taken out of train, of both sources as they come: a count, or a
+        How many to take out of train, from both sources at random: a count, or a
         fraction of train.
     seed : int
         From 0. The same seed gives the same parts.
     stratify : bool
-        Keep the share of each class of the target alike in train, dev and test, and of
-        all in train_dev.
+        Whether the classes of the target have the same shares in train, dev and test,
+        and all classes in train_dev.
     groups : pair of array_like, optional
-        The groups of `other` and of the target: none is in two parts.
+        The groups of `other` and of the target; none is in two parts.
 
     Returns
     -------
     Split
-        Of the sources "other" and "target".
+        With the sources "other" and "target".
 
     Raises
     ------
     ArgumentError, DataError, ShapeError, DtypeError
         Sizes do not fit, a part would be empty, a group of `other` is in dev or test,
-        or as `fastdl.data.split` and `fastdl.data.Concat` raise.
+        or what `fastdl.data.split` and `fastdl.data.Concat` raise.
     """
     sources = {"other": as_dataset(other), "target": as_dataset(target)}
     m = len(sources["other"])

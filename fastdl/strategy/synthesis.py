@@ -1,12 +1,12 @@
-"""Data made of two: a clean signal and noise, at a given level (SPEC S31).
+"""Synthetic data: clean signals with noise at a given level (SPEC S31).
 
-Speech with the noise of cars is cheaper to make than to record. But an hour of noise
-under ten thousand hours of speech is still one hour: to people it sounds right, and the
-network learns that hour by heart. So `Mix` counts how often its noise is heard.
+Speech with car noise is cheaper to make than to record. But one hour of noise under ten
+thousand hours of speech is still one hour: to people it sounds right, and the network
+memorises that hour. So `Mix` counts how often its noise is heard.
 
-The level is the signal-to-noise ratio in decibel, 10 log10 of the ratio of the powers;
-a power is the mean square over all of a signal. 0 dB is as loud as the signal, 20 dB a
-tenth of its amplitude.
+The level is the signal-to-noise ratio in decibels, 10 log10 of the ratio of the powers;
+the power is the mean square of a signal. At 0 dB the noise is as loud as the signal, at
+20 dB it has a tenth of its amplitude.
 
 Sources: Ng, *Machine Learning Yearning*, 2018, chapter 43 (artificial data synthesis);
 Ko et al., "A study on data augmentation of reverberant speech", 2017 (noise of many
@@ -38,28 +38,28 @@ from fastdl.strategy.coverage import (
 )
 from fastdl.typing import ArrayLike
 
-_LOUDEST = 200.0  # dB either way; beyond, one of the two is lost in rounding
-_PLACE = 3  # random numbers that decide a piece
+_LOUDEST = 200.0  # dB either way; beyond that one of the two is lost in rounding
+_PLACE = 3  # random numbers that determine a piece
 
 
 def mix(
     signal: ArrayLike, noise: ArrayLike, snr_db: float, seed: int = 0
 ) -> np.ndarray:
-    """Return a signal with noise, at a signal-to-noise ratio that is met exactly.
+    """Return a signal with noise, at an exact signal-to-noise ratio.
 
-    Of noise that is longer a piece is taken, at a place that the seed decides, but not
-    a silent one. Other noise is repeated, from a place on that the seed decides. The
-    ratio is that to the piece.
+    From longer noise a piece is taken, at a place that the seed determines, but never a
+    silent piece. Shorter noise is repeated, starting at a place that the seed
+    determines. The ratio is to the power of the piece.
 
     Parameters
     ----------
     signal : array_like, (n,), (n, channels) or (h, w, c)
         Sound, several channels of it, or a picture.
     noise : array_like
-        As many axes and channels, any length (height, width); or one channel, which
-        all channels get.
+        With the same axes and channels, of any length (height, width); or with one
+        channel, which is added to all channels.
     snr_db : float
-        The ratio in decibel, from -200 to 200; what is below 0 is louder than the
+        The ratio in decibels, from -200 to 200; below 0 the noise is louder than the
         signal.
     seed : int
         From 0.
@@ -67,17 +67,17 @@ def mix(
     Returns
     -------
     ndarray
-        The shape of the signal, float32 or float64: integers become what holds them,
-        and pictures of uint8 lie in [0, 1] before the noise. Nothing is clipped, which
-        would change the ratio.
+        Of the shape of the signal, float32 or float64: integers become the type that
+        holds them, and pictures of uint8 are scaled to [0, 1] first. Nothing is
+        clipped, since that would change the ratio.
 
     Raises
     ------
     DataError
         The signal or the noise is silent (its power is 0) or not finite.
     ShapeError, DtypeError, ArgumentError
-        The shapes do not fit each other, there are no real numbers, or an option is
-        out of its range.
+        The shapes do not fit each other, the numbers are not real, or an option is out
+        of range.
     """
     signal, noise = _real("mix: signal", signal), _real("mix: noise", noise)
     snr = _decibel("mix: snr_db", snr_db)
@@ -90,7 +90,7 @@ def mix(
 
 
 class Mix:
-    """Mixes noise into the examples of a loader, anew each time that one is used.
+    """Mixes noise into the examples of a loader, differently each time.
 
     ::
 
@@ -98,30 +98,30 @@ class Mix:
         print(mix.coverage(train, epochs=10, rate=16_000))
         loader = DataLoader(train, 64, shuffle=True, transform=mix)
 
-    Each example gets a source of its own, a piece of it (see `mix`) and a level. They
-    depend on the seed of the loader, the epoch and the number of the example, not on
-    its batch.
+    A source, a piece of it (see `mix`) and a level are drawn for each example. They
+    depend on the seed of the loader, the epoch and the index of the example, not on its
+    batch.
 
-    A UserWarning says, once, when all of the noise has been heard 20 times: the network
-    may learn it by heart.
+    A UserWarning says once that all of the noise has been heard 20 times: the network
+    may memorise it.
 
     Parameters
     ----------
     noise : sequence of array_like, or array (sources, ...)
-        The sources, each of the axes of an example, of any length, or with one channel
-        less axes. All are drawn equally often.
+        The sources, of any length, each with the axes of an example or without that of
+        channels. All are equally likely.
     snr_db : float or pair of float
-        The level in decibel, or the range from which it is drawn uniformly.
+        The level in decibels, or the range from which it is drawn uniformly.
     probability : float
-        How many of the examples get noise, from 0 to 1.
+        The share of examples that get noise, from 0 to 1.
 
     Raises
     ------
     DataError
         There is no source, or one is silent or not finite.
     ShapeError, DtypeError, ArgumentError
-        The sources differ in their axes, hold no real numbers, or an option is out of
-        its range.
+        The sources differ in their axes or are not real numbers, or an option is out of
+        range.
     """
 
     def __init__(
@@ -152,12 +152,12 @@ class Mix:
         self._warned = False
 
     def __call__(self, x: np.ndarray, y: np.ndarray | None, seeds: np.ndarray) -> Batch:
-        """Return new signals, and `y` as it is.
+        """Return new signals, and `y` unchanged.
 
         Parameters
         ----------
         x : ndarray, (b, n), (b, n, channels) or (b, h, w, c)
-            Real numbers; integers become what holds them.
+            Real numbers; integers become the float type that holds them.
         y : ndarray or None
             Labels.
         seeds : ndarray of uint64, (b,)
@@ -166,9 +166,9 @@ class Mix:
         Raises
         ------
         DataError
-            An example is silent, so that it has no signal-to-noise ratio.
+            An example is silent, so it has no signal-to-noise ratio.
         ShapeError, DtypeError
-            The examples do not fit the noise, or are no real numbers.
+            The examples do not fit the noise, or are not real numbers.
         """
         x = _real("Mix: x", x, batch=True)
         shape = x.shape[1:]
@@ -196,13 +196,12 @@ class Mix:
         epochs : int
             Of the training, from 1.
         rate : float, optional
-            Samples per second, so that amounts are told in hours.
+            Samples per second, to give amounts in hours.
 
         Raises
         ------
         DataError, ShapeError, ArgumentError
-            There are no data, they do not fit the noise, or an option is out of its
-            range.
+            There are no data, they do not fit the noise, or an option is out of range.
         """
         dataset = as_dataset(data)
         epochs = integer(epochs, "coverage: epochs")
@@ -229,7 +228,7 @@ class Mix:
         )
 
     def _count(self, examples: int, shape: tuple[int, ...]) -> None:
-        """Count what was heard, by examples of a shape; warn once when it is much."""
+        """Count the noise that was heard; warn once when it is too much."""
         self._heard += examples * amount(shape, shape)
         noise = sum(amount(source.shape, shape) for source in self.noise)
         if self._heard > REPEATS * noise and not self._warned:
@@ -245,7 +244,7 @@ class Mix:
 def _mixed(
     operation: str, signal: np.ndarray, piece: np.ndarray, snr: float
 ) -> np.ndarray:
-    """Return the sum, in the type of the signal."""
+    """Return the sum, in the dtype of the signal."""
     level = _rms(signal)
     if level == 0:
         raise DataError(
@@ -265,10 +264,11 @@ def _rms(signal: np.ndarray) -> float:
 
 
 def _piece(noise: np.ndarray, shape: tuple[int, ...], place: np.ndarray) -> np.ndarray:
-    """Return noise of the length of a signal, from a place that three numbers decide.
+    """Return noise as long as a signal, from a place that three numbers determine.
 
-    Longer noise gives one piece; other noise starts anew at its end. `place` has
-    numbers in [0, 1): one for each axis of time or space, and the last for silence.
+    Longer noise gives one piece; shorter noise is repeated. `place` has numbers in [0,
+    1): one for each axis of time or space, and the last one for when that place is
+    silent.
     """
     axes = lengths(shape)
     spare = np.subtract(noise.shape[:axes], shape[:axes])
@@ -276,7 +276,7 @@ def _piece(noise: np.ndarray, shape: tuple[int, ...], place: np.ndarray) -> np.n
     piece = _from(noise, shape, (place[:axes] * places).astype(int))
     if piece.any():
         return piece
-    # A random one of the samples that can be heard, and what follows it.
+    # Start at a random one of the samples that are not silent.
     heard = np.flatnonzero(noise)
     first = np.unravel_index(heard[int(place[-1] * len(heard))], noise.shape)
     return _from(noise, shape, np.minimum(first[:axes], np.maximum(spare, 0)))
@@ -291,7 +291,7 @@ def _from(noise: np.ndarray, shape: tuple[int, ...], starts: np.ndarray) -> np.n
 def _like_signal(
     operation: str, noise: np.ndarray, signal: tuple[int, ...]
 ) -> np.ndarray:
-    """Return noise with an axis of channels where the signal has one."""
+    """Return noise with an axis of channels if the signal has one."""
     axes = lengths(signal)
     if len(signal) not in (1, 2, 3):
         raise ShapeError(
@@ -310,7 +310,7 @@ def _like_signal(
 
 
 def _real(name: str, values: ArrayLike, batch: bool = False) -> np.ndarray:
-    """Return finite real numbers, pictures of bytes in [0, 1]."""
+    """Return finite real numbers; pictures of bytes are scaled to [0, 1]."""
     array = shapes.array(values, name)
     if array.dtype.kind not in "iuf":
         raise DtypeError(f"{name} needs real numbers, got {array.dtype}")

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 def table(
     rows: Sequence[Sequence[str]], heads: int = 1, remarks: bool = False
 ) -> list[str]:
-    """Return rows of cells as aligned lines, with a rule below the heads and the last.
+    """Return rows of cells as aligned lines, with rules below the heads and at the end.
 
-    The first column stands to the left, the others to the right.
+    The first column is aligned left, the others right.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def table(
     heads : int
         How many rows are names of columns.
     remarks : bool
-        Whether the last column is text, which stands to the left.
+        Whether the last column is text, which is aligned left.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lefts = (0, len(widths) - 1) if remarks else (0,)
@@ -35,6 +35,6 @@ def table(
 
 
 def percent(fraction: float, digits: int = 4) -> str:
-    """Return a fraction as per cent, with so many significant digits at most."""
+    """Return a fraction as per cent, with at most this many significant digits."""
     rounded = float(f"{100 * fraction:.{digits}g}")
-    return f"{rounded:.15g} %"  # 100 % of two digits is not 1e+02 %
+    return f"{rounded:.15g} %"  # 100 %, not 1e+02 %

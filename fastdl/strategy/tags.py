@@ -1,7 +1,7 @@
 """Tags of examples: undone and redone, each change saved at once.
 
-The file is written as a whole at each change. It lists the examples of each category:
-10,000 tags are 60 kB and take 3 ms, so that a journal would save nothing that is felt.
+The file is rewritten at each change. It lists the examples of each category: 10,000
+tags are 60 kB and take 3 ms, so a journal would not be noticeably faster.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CATEGORIES = (
     "other",
 )
 WRONG_LABEL = CATEGORIES[0]
-# Somebody looked at the label and found it right; no cause of a mistake.
+# Somebody checked the label and found it right; not a cause of a mistake.
 RIGHT_LABEL = "label confirmed"
 _FORMAT = 1
 _MOST_CATEGORIES = 100
@@ -55,22 +55,22 @@ class Tags:
     Parameters
     ----------
     examples : mapping
-        What the tags are of, JSON-able: ``"count"``, and what tells them from others.
+        What the tags belong to, as JSON: ``"count"``, and what identifies them.
     path : path, optional
-        The file that keeps them. Without one they live in memory alone.
+        The file that keeps them; by default they are in memory only.
     categories : iterable of str
-        Those to begin with. Others are made by the first tag.
+        The categories to start with; others are made by their first tag.
 
     Attributes
     ----------
     notice : str
-        What became of a damaged file, or empty.
+        What was done with a damaged file, or empty.
 
     Raises
     ------
     DataError
-        The file is of other examples, or of a newer fastdl. A damaged file is not
-        refused: it is kept as ``tags.json.damaged-1`` (2, ...), and a warning says so.
+        The file is for other examples, or from a newer fastdl. A damaged file is no
+        error: it is kept as ``tags.json.damaged-1`` (2, ...), with a warning.
     OSError
         The file cannot be read or written.
     """
@@ -95,7 +95,7 @@ class Tags:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """All categories, in the order in which they came."""
+        """All categories, in the order in which they were made."""
         return tuple(self._members)
 
     @property
@@ -113,7 +113,7 @@ class Tags:
         return tuple(name for name, has in self._members.items() if index in has)
 
     def members(self, category: str) -> frozenset[int]:
-        """Return the examples of a category; ArgumentError when there is none."""
+        """Return the examples of a category; ArgumentError if it does not exist."""
         if category not in self._members:
             raise ArgumentError(
                 f"tags: there is no category {category!r}"
@@ -132,7 +132,7 @@ class Tags:
         Parameters
         ----------
         wanted : mapping of mapping
-            For each category whether an example shall be in it.
+            For each category, whether an example is to be in it.
 
         Returns
         -------
@@ -142,8 +142,8 @@ class Tags:
         Raises
         ------
         ArgumentError
-            There is no such example, a name is no category's, or there are too many.
-            Nothing is changed.
+            There is no such example, a category's name is not valid, or there are too
+            many. Nothing is changed.
         DataError
             Another program changed the file meanwhile. Nothing is changed.
         OSError
@@ -170,12 +170,12 @@ class Tags:
 
     @_alone
     def undo(self) -> list[int]:
-        """Take the last change back; return the examples that it was about."""
+        """Undo the last change; return the examples that it affected."""
         return self._move(self._done, self._undone)
 
     @_alone
     def redo(self) -> list[int]:
-        """Make the last undone change again; return the examples that it is about."""
+        """Redo the last undone change; return the examples that it affected."""
         return self._move(self._undone, self._done)
 
     @_alone
@@ -195,7 +195,7 @@ class Tags:
 
     @_alone
     def forget(self, category: str) -> None:
-        """Remove a category without examples; ArgumentError when it has some."""
+        """Remove a category without examples; ArgumentError if it has any."""
         if members := self.members(category):
             raise ArgumentError(
                 f"tags: {len(members)} examples are in {category!r}; untag them first, "
@@ -204,12 +204,12 @@ class Tags:
         self._replace({n: has for n, has in self._members.items() if n != category})
 
     def to_dict(self) -> dict[str, Json]:
-        """Return all as JSON-able data, which `parse_tags` reads."""
+        """Return everything as data for JSON, which `parse_tags` reads."""
         tags = {name: sorted(has) for name, has in self._members.items()}
         return {"format": _FORMAT, "examples": self.examples, "tags": tags}
 
     def check_same_examples(self, examples: Mapping[str, Any], source: object) -> None:
-        """Raise DataError when tags that were read are of other examples."""
+        """Raise DataError if tags that were read are for other examples."""
         if examples != self.examples:
             raise DataError(
                 f"{source} has the tags of {_describe(examples)}, which are not these "
@@ -266,16 +266,16 @@ class Tags:
 
 
 class _Newer(DataError):
-    """A file that is not damaged, but of a fastdl that is not here yet."""
+    """A file that is not damaged but from a later version of fastdl."""
 
 
 def parse_tags(content: object, source: object) -> tuple[dict[str, Any], Members]:
-    """Return what JSON data of `Tags.to_dict` say: the examples, and the tags.
+    """Return the examples and the tags in data from `Tags.to_dict`.
 
     Raises
     ------
     DataError
-        They are no tags, or of a newer fastdl; the message begins with `source`.
+        They are not tags, or from a newer fastdl; the message starts with `source`.
     """
     if not isinstance(content, dict):
         raise DataError(f"{source} is damaged, it holds no tags: {content!r:.60}")
@@ -305,8 +305,8 @@ def check_category(name: object) -> str:
     Raises
     ------
     ArgumentError
-        It is no text, empty, longer than 60 characters, or has a line break or another
-        control character.
+        It is not a text, is empty, is longer than 60 characters, or has a line break or
+        another control character.
     """
     text = name.strip() if isinstance(name, str) else ""
     if not 0 < len(text) <= _LONGEST or not text.isprintable():
@@ -328,7 +328,7 @@ def check_examples(indices: Iterable[object], count: int) -> None:
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Return what changes with a file that is written; None when there is none."""
+    """Return what changes when a file is written; None if there is no file."""
     try:
         found = path.stat()
     except FileNotFoundError:

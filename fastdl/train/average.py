@@ -57,11 +57,11 @@ class WeightAverage(Callback):
         self._steps = 0
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Note whose weights they are."""
+        """Remember the model."""
         self._model = trainer.model
 
     def on_batch_end(self, trainer: Trainer, step: Step) -> None:
-        """Take the new weights in."""
+        """Add the new weights to the average."""
         parameters = list(trainer.model.parameters())
         if not self._averages:
             self._averages = [np.zeros_like(each.data) for each in parameters]
@@ -71,7 +71,7 @@ class WeightAverage(Callback):
             average += new * (parameter.data - average)
 
     def on_train_end(self, trainer: Trainer) -> None:
-        """Give the model the average, if so wanted."""
+        """Give the model the average, if asked to."""
         if self.apply_at_end and self._averages:
             self._exchange(trainer.model)
 
@@ -81,7 +81,7 @@ class WeightAverage(Callback):
         return {"steps": self._steps, **averages}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore the averages."""
         self._steps = count(state, "steps")
         averages = {name: each for name, each in state.items() if name != "steps"}
         own = {str(i): p.data for i, p in enumerate(self._model.parameters())}
@@ -91,7 +91,7 @@ class WeightAverage(Callback):
 
     @contextmanager
     def applied(self, model: Module) -> Iterator[None]:
-        """Give a model the averages for the length of a with block.
+        """Give a model the averages inside a ``with`` block.
 
         Raises
         ------

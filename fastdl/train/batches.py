@@ -17,7 +17,7 @@ from fastdl.train.targets import as_targets
 from fastdl.typing import ArrayLike
 
 Source: TypeAlias = DataLike | DataLoader
-"""Data that bring their labels themselves, or inputs x alone."""
+"""Data with their labels, or inputs x alone."""
 
 
 def one_source(operation: str, x: Source, y: ArrayLike | None, second: str) -> Source:
@@ -30,12 +30,12 @@ def one_source(operation: str, x: Source, y: ArrayLike | None, second: str) -> S
     x, y
         What the user gave; y None when x is all there is.
     second : str
-        The option that a number in the second place was meant for.
+        The option that the user meant when y turns out to be a number.
 
     Raises
     ------
     ArgumentError
-        y is a number or no array, or x has its own labels.
+        y is a number or not an array, or x has labels of its own.
     """
     if y is None:
         return x
@@ -58,19 +58,19 @@ def one_source(operation: str, x: Source, y: ArrayLike | None, second: str) -> S
 
 
 def as_loader(data: Source, batch_size: int = 256) -> DataLoader:
-    """Return a loader as it is, other data in batches, in order."""
+    """Return a loader unchanged, and a loader of anything else, in order."""
     return data if isinstance(data, DataLoader) else DataLoader(data, batch_size)
 
 
 def training_loader(
     train: Source, batch_size: int, shuffle: bool, seed: int
 ) -> DataLoader:
-    """Return a loader as it is, other data in batches as they are asked for.
+    """Return a loader unchanged, and a loader of anything else with these options.
 
     Raises
     ------
     ArgumentError
-        Beside a loader, something other than the defaults of ``fit`` is asked for.
+        Options of ``fit`` other than the defaults are given beside a loader.
     """
     if not isinstance(train, DataLoader):
         return DataLoader(train, batch_size, shuffle, seed)
@@ -85,9 +85,9 @@ def training_loader(
 def converted(
     batches: Iterable[tuple], model: Module, loss: LossLike | None = None
 ) -> Iterator[tuple]:
-    """Give the batches in the type of the model's parameters.
+    """Yield the batches in the dtype of the model's parameters.
 
-    With a loss, y is as this one takes it; without, nobody reads y.
+    With a loss, y is converted to what that loss takes; without one, y is not used.
     """
     dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float32))
     for x, y, *weight in batches:

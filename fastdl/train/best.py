@@ -19,12 +19,12 @@ from fastdl.typing import StrPath
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
 
-# As others name theirs. Any other suffix may be that of a folder, such as "runs/v1.2".
+# Files of other libraries. Any other suffix may belong to a folder, as in "runs/v1.2".
 _OTHER_FORMATS = {".ckpt", ".h5", ".hdf5", ".keras", ".npz", ".onnx", ".pt", ".pth"}
 
 
 class EarlyStopping(Callback):
-    """Ends the training when a measure no longer becomes better.
+    """Ends the training when a measure no longer improves.
 
     At the end of ``fit``, also after an error or Ctrl-C, the model gets the weights and
     buffers of its best epoch. (Deep Learning Specialization, course 2, week 1, "Other
@@ -35,9 +35,9 @@ class EarlyStopping(Callback):
     monitor : str
         A column of ``trainer.history``.
     patience : int
-        How many epochs without a new best are waited for, from 1.
+        How many epochs to wait for a new best, from 1.
     min_delta : float
-        By how much a new best must be better, >= 0.
+        The least improvement that counts as a new best, >= 0.
     mode : str, optional
         "min" or "max"; known for losses, accuracies and error rates.
     restore_best : bool
@@ -81,13 +81,13 @@ class EarlyStopping(Callback):
         return self._monitor.decides() | own
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Begin anew."""
+        """Forget the previous training."""
         self._monitor.reset()
         self._model = trainer.model
         self.best_epoch, self._waited, self._state = 0, 0, None
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
-        """Keep the weights of the best epoch, or stop."""
+        """Keep the weights if this is the best epoch; stop if it has been too long."""
         if self._monitor.improves(row):
             self.best_epoch, self._waited = int(row["epoch"]), 0
             if self.restore_best:
@@ -105,7 +105,7 @@ class EarlyStopping(Callback):
         return own | {f"model.{name}": array for name, array in weights.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore it."""
         self._monitor.load_state_dict(state)
         self.best_epoch = count(state, "best_epoch")
         self._waited = count(state, "waited")
@@ -134,7 +134,7 @@ class ModelCheckpoint(Callback):
     Parameters
     ----------
     path : path
-        A folder, or a file ``*.safetensors``; what is missing is made.
+        A folder, or a file ``*.safetensors``; missing folders are made.
     monitor : str
         A column of ``trainer.history``, which tells what is best.
     mode : str, optional
@@ -177,7 +177,7 @@ class ModelCheckpoint(Callback):
         return [self.best] if self.last is None else [self.best, self.last]
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Find out whether the files can be written."""
+        """Raise OSError unless the files can be written."""
         for path in self.writes():
             check_writable(path)
 
@@ -194,12 +194,12 @@ class ModelCheckpoint(Callback):
         return self._monitor.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore it."""
         self._monitor.load_state_dict(state)
 
 
 class ReduceOnPlateau(Callback):
-    """Lowers the learning rates when a measure no longer becomes better.
+    """Lowers the learning rates when a measure no longer improves.
 
     In a loop of your own: ``plateau.step(optimizer, {"val_loss": loss})``.
 
@@ -208,11 +208,11 @@ class ReduceOnPlateau(Callback):
     monitor : str
         A column of ``trainer.history``.
     factor : float
-        What the rates are multiplied with, in (0, 1).
+        What to multiply the rates by, in (0, 1).
     patience : int
-        How many epochs without a new best are waited for, from 1.
+        How many epochs to wait for a new best, from 1.
     min_delta : float
-        By how much a new best must be better, >= 0.
+        The least improvement that counts as a new best, >= 0.
     min_lr : float
         The first parameter group's rate does not fall below it; >= 0.
     mode : str, optional
@@ -252,20 +252,20 @@ class ReduceOnPlateau(Callback):
         return self._monitor.decides() | own
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
-        """Look at the epoch."""
+        """Lower the rates if there has been no improvement for too long."""
         self.step(trainer.optimizer, row)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value so far, and how long ago it was; fit for JSON."""
+        """Return the best value so far and how long ago it was, as JSON can hold it."""
         return self._monitor.state_dict() | {"waited": self._waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there; the rates are part of the optimiser's state."""
+        """Restore it; the rates themselves are part of the optimiser's state."""
         self._monitor.load_state_dict(state)
         self._waited = count(state, "waited")
 
     def step(self, optimizer: Optimizer, row: dict[str, float]) -> None:
-        """Note what an epoch measured; lower the rates when it is time."""
+        """Take in the measures of an epoch; lower the rates when it is time."""
         if self._monitor.improves(row):
             self._waited = 0
             return

@@ -1,4 +1,4 @@
-"""Callbacks: code of others that runs at fixed places of the training loop."""
+"""Callbacks: code that the training loop calls at fixed points."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Step(NamedTuple):
 
 
 class Callback:
-    """Base of all callbacks; every method does nothing until it is overridden.
+    """Base of all callbacks; a method does nothing unless it is overridden.
 
-    ``trainer.model``, ``trainer.optimizer`` and ``trainer.history`` are at hand;
+    A method may use ``trainer.model``, ``trainer.optimizer`` and ``trainer.history``;
     ``trainer.stop()`` ends the training after the current epoch.
     """
 
@@ -56,33 +56,33 @@ class Callback:
         """Run at the end, also after an error or Ctrl-C."""
 
     def decides(self) -> dict[str, Any] | None:
-        """Return what decides the training, or None when it only watches.
+        """Return the settings that affect the training, or None if it only watches.
 
-        A checkpoint compares it when a training goes on. By default the constructor's
-        arguments, those that are kept as attributes of the same names.
+        A checkpoint compares them before a training is resumed. By default they are the
+        arguments of the constructor that are kept as attributes of the same names.
         """
         names = inspect.signature(type(self)).parameters
         return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
     def writes(self) -> Sequence[StrPath]:
-        """Return the paths of the files that it writes, each anew while it trains.
+        """Return the paths of the files that it replaces while the model trains.
 
-        Two writers of one file are refused by ``fit``.
+        ``fit`` refuses two callbacks that write the same file.
         """
         return ()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed training needs: arrays, or what JSON can hold."""
+        """Return what resuming needs: arrays, and what JSON can hold."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned; runs after `on_train_begin`."""
+        """Restore what `state_dict` returned; runs after `on_train_begin`."""
 
 
 def check_callbacks(
     callbacks: Sequence[Callback], checkpoint: StrPath | None = None
 ) -> None:
-    """Raise ArgumentError when one is no Callback, or two write one file.
+    """Raise ArgumentError if one is not a Callback, or two write the same file.
 
     The file ``checkpoint`` is written by ``fit`` itself.
     """

@@ -1,4 +1,4 @@
-"""Where a training stands, in one file, to go on from there."""
+"""The state of a training in one file, to resume from."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from fastdl.typing import StrPath
 
 _KEY = "fastdl.checkpoint"  # in the file's metadata
 _FORMAT = 2  # 1 did not describe the run
-_RATES = {"lr", "epochs", "optimizer"}  # where a schedule sets others than before
+_RATES = {"lr", "epochs", "optimizer"}  # if these change, a schedule sets other rates
 
 
 class _Saved(NamedTuple):
-    """A file that was read, and the names of what may differ and does."""
+    """What was read from the file, and the names of the changes that were allowed."""
 
     arrays: dict[str, np.ndarray]
     state: dict[str, Any]
@@ -37,15 +37,15 @@ class _Saved(NamedTuple):
 class Checkpoint:
     """The model, the optimiser, the history, the order of the data, the callbacks.
 
-    One safetensors file: arrays by name, all else as JSON in its metadata; with a
-    description of the run, so that no other one goes on from it by mistake.
+    One safetensors file: arrays by name, and everything else as JSON in its metadata.
+    It describes the run, so that no other run resumes from it by mistake.
 
     Parameters
     ----------
     path : path
         The file; replaced as a whole or not at all.
     run : Run
-        Whose state it holds, as it is before the first step.
+        The run whose state it holds, before its first step.
     """
 
     def __init__(self, path: StrPath, run: Run) -> None:
@@ -86,7 +86,7 @@ class Checkpoint:
         text = json.dumps(description, default=_plain)
         write_tensors(arrays, self.path, {_KEY: text})
 
-    # Going on
+    # Resuming
 
     def read(self, allow_changes: Sequence[str] | None) -> None:
         """Read the file and compare the runs; nothing else is changed.
@@ -99,7 +99,7 @@ class Checkpoint:
         Raises
         ------
         DataError
-            The file is missing, damaged, no checkpoint, or does not fit the model.
+            The file is missing, damaged, not a checkpoint, or does not fit the model.
         ArgumentError
             It is of another run, or a name is unknown.
         """
@@ -124,27 +124,28 @@ class Checkpoint:
         Raises
         ------
         DataError
-            Something cannot go on from its state; `undo` repairs what is half done.
+            The state does not fit; `undo` puts back what was changed until then.
         """
         assert self._saved is not None
         arrays, state, changed = self._saved
         with self._blaming("the model"):
             self._trainer.model.load_state_dict(_within("model", arrays))
-        if "optimizer" not in changed:  # another one begins anew
+        if "optimizer" not in changed:  # another one starts afresh
             with self._blaming("the optimiser"):
                 self._restore_optimizer(self._saved)
         for number, callback in enumerate(self._callbacks):
             self._restore_callback(number, callback, self._saved)
         self._trainer.history.rows[:] = state["history"]
         self._loader.epoch = state["loader"]
-        self._saved = self._before = None  # their memory is needed
-        # A callback that is another one may not want to stop.
+        self._saved = self._before = None  # frees their memory
+        # Other callbacks may not want to stop.
         return state["epochs"], state["stopped"] and "callbacks" not in changed
 
     def undo(self, *exception: object) -> None:
         """Make everything as it was after `read`, unless `restore` succeeded.
 
-        For ``ExitStack.push``, below the ends of the callbacks, which change things.
+        For ``ExitStack.push``, before the callbacks are pushed, since ``on_train_end``
+        changes things.
         """
         if self._before is not None:
             self._before.put_back()
@@ -153,7 +154,7 @@ class Checkpoint:
         arrays, state, changed = saved
         name = self._names[number]
         index = _place(state["callbacks"], name, self._names[:number].count(name))
-        if index is None:  # a new one begins anew
+        if index is None:  # a new one starts afresh
             return
         own = state["states"][index] | _within(f"callback{index}", arrays)
         with self._blaming(f"callback {index} ({name})"):
@@ -200,15 +201,15 @@ class Checkpoint:
             current = options(state["optimizer"]["param_groups"])
         own = options(self._trainer.optimizer.param_groups)
         for name in found.keys() & (current.keys() | own.keys()):
-            # Another optimiser has other options. And who goes on with the optimiser of
-            # the interrupted training, whose rate was lowered, asks for no other rate.
+            # Another optimiser has other options. And a rate that was lowered while the
+            # training ran is no change by the user.
             implied = "optimizer" in found and name != "lr"
             if implied or text_of(current.get(name)) == text_of(now.get(name)):
                 del found[name]
         return found
 
     def _compare_names(self, saved: list[str]) -> dict[str, str]:
-        """Compare with a file that does not describe its run."""
+        """Compare with a file of an earlier version, which describes no run."""
         warnings.warn(
             f"{self.path} was made by an earlier version of fastdl and does not say "
             f"of which training it is; whether the data, the loader, the model, the "
@@ -228,12 +229,12 @@ class Checkpoint:
 
     @contextmanager
     def _blaming(self, what: str) -> Iterator[None]:
-        """Turn what goes wrong into a DataError that names the file and the place."""
+        """Turn any error into a DataError that names the file and what failed."""
         try:
             yield
         except Exception as error:
             reason = str(error)
-            if not isinstance(error, FastdlError):  # of a callback of a user
+            if not isinstance(error, FastdlError):  # from a user's callback
                 reason = f"{type(error).__name__}: {reason}"
             raise DataError(f"{self.path}: {what}: {reason}") from error
 
@@ -273,7 +274,7 @@ def _check(state: object, arrays: dict[str, np.ndarray]) -> None:
 def _check_optimizer(
     own: list[dict[str, Any]], state: dict[str, Any], arrays: dict[str, np.ndarray]
 ) -> None:
-    """Raise DataError unless an optimiser could go on; it checks the ranges itself."""
+    """Raise DataError unless the optimiser can load it; it checks the ranges itself."""
     _check_kinds(state["optimizer"]["param_groups"], own, "param_groups")
     for name, array in _within("optimizer", arrays).items():
         if array.dtype.kind != "f":
@@ -281,7 +282,7 @@ def _check_optimizer(
 
 
 def _check_kinds(saved: Any, own: object, place: str) -> None:
-    """Raise DataError unless two values are alike in form: lists, numbers, ..."""
+    """Raise DataError unless two values have the same structure."""
     if isinstance(own, dict):
         for name, value in own.items():
             _check_kinds(get(saved, name, object, ""), value, f"{place}.{name}")
@@ -311,19 +312,19 @@ def _names(allow_changes: object) -> Sequence[str]:
 
 
 def _changed_options(changed: set[str], own: dict[str, Any]) -> set[str]:
-    """Return the options of a group of which the user's new value holds."""
+    """Return the options of a group for which the user's new value is used."""
     prefixed = {n for n in own if f"optimizer.{n}" in changed}
     return prefixed | (changed & own.keys())
 
 
 def _place(names: list[str], name: str, before: int) -> int | None:
-    """Return where a name stands for the time after so many times, or None."""
+    """Return the place of a name that has come `before` times already, or None."""
     places = [index for index, each in enumerate(names) if each == name]
     return places[before] if before < len(places) else None
 
 
 def _plain(value: object) -> object:
-    """Return a number of NumPy as one that JSON has."""
+    """Return a NumPy number as one that JSON can hold."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"a checkpoint cannot hold a {type(value).__name__}: {value!r:.60}")

@@ -13,8 +13,8 @@ from fastdl.nn import BCEWithLogitsLoss, CrossEntropyLoss, Module, Standardize
 from fastdl.shapes import check_probabilities
 from fastdl.train.losses import LossLike
 
-_NUMBERS = 1 << 20  # looked at in one go
-_ROUNDING = 1e-3  # of the sum of a row of probabilities, as the metrics have it
+_NUMBERS = 1 << 20  # checked at a time
+_ROUNDING = 1e-3  # allowed in the sum of a row of probabilities, as in the metrics
 
 
 def check_finite(dataset: Dataset, name: str) -> None:
@@ -40,7 +40,7 @@ def check_targets(
 ) -> None:
     """Raise unless a cross-entropy can use all labels or targets of the data.
 
-    What a transform makes of them, or masks, are left to the batches.
+    Masks, and what a transform makes of the labels, are checked batch by batch.
     """
     rows = len(output_shape) == 1
     if isinstance(loss, CrossEntropyLoss):

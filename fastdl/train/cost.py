@@ -23,7 +23,7 @@ class Cost:
     Parameters
     ----------
     model : Module
-        Whose weights the penalties are about.
+        The penalties are computed from its weights.
     loss : callable
         ``loss(outputs, y) -> Tensor``, one number.
     regularization : penalty or sequence of penalties
@@ -34,7 +34,7 @@ class Cost:
     Raises
     ------
     ArgumentError
-        The loss or a penalty cannot be called.
+        The loss or a penalty is not callable.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Cost:
         ShapeError
             The loss is not one number.
         ArgumentError
-            The loss is no tensor; or the examples have weights, but it takes none.
+            The loss is not a tensor; or the examples have weights, but it takes none.
         """
         if weight and self._takes_weights is None:
             raise ArgumentError(
@@ -100,8 +100,8 @@ class Cost:
     def count(self, y: np.ndarray, *weight: np.ndarray) -> float:
         """Return how much a batch counts in the mean over batches.
 
-        As the loss tells, see `fastdl.nn.CrossEntropyLoss.count`; else by the number
-        of its examples, or the sum of their weights.
+        The loss may say, see `fastdl.nn.CrossEntropyLoss.count`; otherwise it is the
+        number of examples, or the sum of their weights.
         """
         count = getattr(self._loss, "count", None)
         if isinstance(self._loss, nn.Module) and callable(count):
@@ -110,7 +110,7 @@ class Cost:
 
 
 def _takes_weights(loss: LossLike) -> str | None:
-    """Return the name by which a loss takes weights, "" by place, None not at all."""
+    """Return the name of the argument for weights, "" if by position, None if none."""
     function = loss.forward if isinstance(loss, nn.Module) else loss
     try:
         signature = inspect.signature(function)
@@ -123,7 +123,7 @@ def _takes_weights(loss: LossLike) -> str | None:
 
 
 class Limits:
-    """What keeps a step small: clipped gradients before it, a constraint after it.
+    """What limits a step: clipping before it, a constraint after it.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class Limits:
     Raises
     ------
     ArgumentError
-        A limit is not a finite number > 0, or the constraint cannot be called.
+        A limit is not a finite number > 0, or the constraint is not callable.
     """
 
     def __init__(

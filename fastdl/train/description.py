@@ -1,4 +1,4 @@
-"""All that decides a training, as data: to tell whether another one is the same."""
+"""Everything that determines a training, as data, to compare two trainings."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from fastdl.train.schedule import Schedule
 from fastdl.typing import Json
 
 _SAMPLE = 64  # examples of data that are not in memory
-_NAMES = ("names", "files", "paths")  # attributes that may tell the examples apart
-_SHOWN = 10  # lines about one name
-_LONGEST = 60  # characters of a value
+_NAMES = ("names", "files", "paths")  # attributes that may identify the examples
+_SHOWN = 10  # lines shown for one name
+_LONGEST = 60  # characters shown of a value
 
 
 class Run:
-    """One call of ``fit``: who trains, on what, and who looks on.
+    """One call of ``fit``: the trainer, its data and its callbacks.
 
-    Made before anything iterates the loaders, so that what their transforms keep of
-    the batches that workers have made ahead, however many, is not a part of it.
+    Made before anything iterates over the loaders: their transforms may change as
+    workers prepare batches ahead, and how far ahead differs from run to run.
 
     Parameters
     ----------
     trainer : Learner
-        Its model has all sizes known when `describe` is called.
+        All sizes of its model are known by the time `describe` is called.
     loader : DataLoader
         What it trains on.
     validation : DataLoader or None
@@ -63,10 +63,10 @@ class Run:
         self._validation = None if validation is None else describe_loader(validation)
 
     def describe(self) -> dict[str, Json]:
-        """Return by name what decides the weights after each epoch.
+        """Return by name everything that determines the weights after each epoch.
 
-        The names are those by which ``fit(allow_changes=)`` lets one differ. An option
-        of the optimiser has its own name; "lr" includes the schedules.
+        ``fit(allow_changes=)`` takes these names. Each option of the optimiser has its
+        own; "lr" includes the schedules.
         """
         trainer, model = self.trainer, self.trainer.model
         frozen = [n for n, p in model.named_parameters() if not p.requires_grad]
@@ -110,7 +110,7 @@ class Run:
         }
 
     def _rates(self, schedules: list[Schedule]) -> dict[str, Json]:
-        """Describe schedules; of the rates before they keep the ratios alone."""
+        """Describe the schedules; of the initial rates only the ratios matter."""
         rates = [group["lr"] for group in self.trainer.optimizer.param_groups]
         return {
             "schedules": [describe(schedule.rule) for schedule in schedules],
@@ -119,12 +119,12 @@ class Run:
 
 
 def _describe_model(model: Module) -> Json:
-    """Describe a model by what a run of it does not change.
+    """Describe the parts of a model that running it does not change.
 
-    A counter, or an output that is kept to be looked at, decides nothing.
+    A counter, or an output that is kept for inspection, determines nothing.
     """
     before = describe(model)
-    # Not zeros, on which `build` may have run it.
+    # Not zeros, which `build` may have used already.
     x = np.full((1, *(model.input_shape or ())), 0.5, model._dtype())
     with no_grad(), model.mode(training=False):
         model(x)
@@ -159,7 +159,7 @@ def _one_or_all(values: list[object]) -> Json:
 
 
 def describe_loader(loader: DataLoader) -> dict[str, Json]:
-    """Describe a loader and its data by what decides the batches."""
+    """Describe everything about a loader that determines its batches."""
     return {
         "data": describe_data(loader.dataset),
         "batch_size": loader.batch_size,
@@ -173,13 +173,14 @@ def describe_loader(loader: DataLoader) -> dict[str, Json]:
 def describe_data(dataset: Dataset) -> dict[str, Json]:
     """Describe a data set.
 
-    Arrays in memory, and parts of them, by a digest of every example: the same examples
-    in the same order look alike, however they are kept. Other data (of a file, or made
-    when asked for) by the number of examples, their labels and weights, their names and
-    sizes when there is an attribute ``names``, ``files`` or ``paths``, and 64 examples
-    drawn by a fixed seed; these are left out when they come out differently each time.
-    Targets and weights that only the examples themselves tell stand in those 64 alone.
-    Of a `Concat` each data set is described on its own.
+    Arrays in memory, and subsets of them, are described by a digest of every example:
+    the same examples in the same order look the same, however they are stored. Other
+    data (in a file, or made on demand) are described by the number of examples, their
+    labels and weights, their names and file sizes if there is an attribute ``names``,
+    ``files`` or ``paths``, and 64 examples drawn with a fixed seed, unless these differ
+    from one reading to the next. Targets and weights that are known only from reading
+    an example are described by those 64. The parts of a `Concat` are described one by
+    one.
     """
     whole, rows = _whole(dataset)
     described: dict[str, Json] = {"examples": len(dataset)}
@@ -199,14 +200,14 @@ def describe_data(dataset: Dataset) -> dict[str, Json]:
 
 
 def _labels(dataset: Dataset, whole: Dataset) -> dict[str, np.ndarray | None]:
-    """Return y and weight, unless each would take a pass through all the examples."""
+    """Return y and weight, unless finding them means reading every example."""
     if isinstance(whole, MapDataset):
         return {"y": dataset.y} if whole.remembers_labels else {}
     return {"y": dataset.y, "weight": weights(dataset)}
 
 
 def _whole(dataset: Dataset) -> tuple[Dataset, np.ndarray | None]:
-    """Return the data set of which this is a part, and which rows; None for all."""
+    """Return the data set that this is a subset of, and its rows; None means all."""
     if type(dataset) is not Subset:
         return dataset, None
     whole, rows = _whole(dataset.dataset)
@@ -214,7 +215,7 @@ def _whole(dataset: Dataset) -> tuple[Dataset, np.ndarray | None]:
 
 
 def _is_mapped(array: object) -> bool:
-    """Whether the values lie in a file that is mapped into memory."""
+    """Whether the values are in a memory-mapped file."""
     while isinstance(array, np.ndarray):
         if isinstance(array, np.memmap):
             return True
@@ -223,7 +224,7 @@ def _is_mapped(array: object) -> bool:
 
 
 def _names(dataset: Dataset | MapStyle, rows: np.ndarray | None) -> Json:
-    """Return a digest of the last two parts of each name, and the sizes of files."""
+    """Describe the last two parts of each name, and the sizes of the files."""
     for attribute in _NAMES:
         names = getattr(dataset, attribute, None)
         if isinstance(names, Sequence) and len(names) == len(dataset):
@@ -236,7 +237,7 @@ def _names(dataset: Dataset | MapStyle, rows: np.ndarray | None) -> Json:
 def _size(path: Path) -> int | None:
     try:
         return path.stat().st_size
-    except (OSError, ValueError):  # not a file, or no name of one
+    except (OSError, ValueError):  # not a file
         return None
 
 
@@ -252,7 +253,7 @@ def _sample(dataset: Dataset) -> Json:
 
 
 def differences(saved: Mapping[str, Json], now: Mapping[str, Json]) -> dict[str, str]:
-    """Return by name what differs between two descriptions, as lines for people."""
+    """Return the differences between two descriptions by name, as lines of text."""
     found = {}
     for name in {**saved, **now}:
         if text_of(saved.get(name)) != text_of(now.get(name)):
@@ -270,7 +271,7 @@ def _lines(place: str, saved: Json, now: Json) -> list[str]:
     if isinstance(saved, list) and isinstance(now, list) and len(saved) == len(now):
         saved, now = _labelled(saved), _labelled(now)
     if isinstance(saved, dict) and isinstance(now, dict):
-        # What has another class, type or shape differs in all the rest as well.
+        # With another class, dtype or shape, everything else differs too.
         for name in ("class", "dtype", "shape"):
             if name in saved and name in now and saved[name] != now[name]:
                 return [f"{place}: {_shown(saved[name])}, now {_shown(now[name])}"]
@@ -286,7 +287,7 @@ def _lines(place: str, saved: Json, now: Json) -> list[str]:
 
 
 def _labelled(items: list[Json]) -> dict[str, Json]:
-    """Return items by their places, and their classes if they have any."""
+    """Return items by their position, and their class if they have one."""
     names = [item.get("class", "") if isinstance(item, dict) else "" for item in items]
     return {f"{i} {names[i]}".strip(): item for i, item in enumerate(items)}
 

@@ -1,18 +1,19 @@
-"""Any object as plain JSON data: what does the same thing looks the same.
+"""Any object as plain JSON data: objects that do the same thing look the same.
 
-Numbers, texts and containers are themselves; arrays are their type, their shape and a
-digest of their values; modules their classes and arguments; any other object its class
-and what it was made with; a function its name, its code and what it has closed over; a
-class its name, and outside of fastdl the code of its methods and its plain values.
+Numbers, texts and containers stand for themselves. An array is described by its dtype,
+its shape and a digest of its values; a module by its class and arguments; a function by
+its name, its code and its closure; a class by its name and, outside fastdl, the code of
+its methods and its plain values; any other object by its class and arguments.
 
-What an object was made with are the arguments of its constructor, where all are kept as
-attributes of the same names: a counter or a cache beside them decides nothing. Where
-they are not, and for those of fastdl, it is all its public attributes.
+The arguments of an object are those of its constructor, if all of them are kept as
+attributes of the same names; counters and caches beside them do not count. Otherwise,
+and for the classes of fastdl, they are all its public attributes.
 
-This cannot be complete: what a function reads from elsewhere (a global, a file), what
-C code does, and what an object keeps under a private name, is not seen; and code looks
-different to another version of Python. A path says where something is and not what, so
-it counts as nothing; of files, loggers and Python modules the class alone counts.
+This cannot be complete. It misses what a function reads from elsewhere (a global, a
+file), what C code does, and what an object keeps under a private name; and another
+version of Python compiles the same code differently. A path says where something is,
+not what it is, so it is left out; for files, loggers and Python modules only the class
+is described.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ from fastdl.errors import FastdlError
 from fastdl.nn import Module
 from fastdl.typing import Json
 
-_LONGEST = 64  # a longer list is described by its digest
-_ROWS = 2**24  # bytes that are hashed in one go
-_ADDRESS = " at 0x"  # in the text of an object that shows nothing of itself
-_OUTSIDE = (IOBase, Logger, ModuleType)  # they hang together with all the world
-_PASSING = ("training", "input_shape")  # attributes of a module that are no settings
+_LONGEST = 64  # items; a longer list is described by a digest
+_ROWS = 2**24  # bytes hashed at a time
+_ADDRESS = " at 0x"  # in the default repr of an object
+_OUTSIDE = (IOBase, Logger, ModuleType)  # they refer to half of the process
+_PASSING = ("training", "input_shape")  # attributes of a module that are not settings
 
 
 @overload
@@ -48,7 +49,7 @@ def describe(value: Mapping[str, object]) -> dict[str, Json]: ...
 @overload
 def describe(value: object) -> Json: ...
 def describe(value: object) -> Json:
-    """Return JSON-able data that two objects share when they do the same thing."""
+    """Return JSON data that is the same for two objects that do the same thing."""
     try:
         return _Describer().of(value)
     except RecursionError:  # a list that contains itself
@@ -56,14 +57,14 @@ def describe(value: object) -> Json:
 
 
 def text_of(description: Json) -> str:
-    """Return a description as the text by which it is compared."""
+    """Return the text by which descriptions are compared."""
     return json.dumps(description, sort_keys=True)
 
 
 def describe_array(
     array: np.ndarray, rows: np.ndarray | None = None
 ) -> dict[str, Json]:
-    """Describe an array, or those rows of it, without a copy of the whole.
+    """Describe an array, or some rows of it, without copying the whole.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def describe_array(
 
 
 def described_class(cls: type) -> dict[str, Json]:
-    """Return the name of a class, with a digest of its code unless it is ours."""
+    """Return the name of a class and, unless it is fastdl's, a digest of its code."""
     named: dict[str, Json] = {"class": name_of(cls)}
     if _is_ours(cls):
         return named
@@ -96,7 +97,7 @@ def described_class(cls: type) -> dict[str, Json]:
 
 
 class _Describer:
-    """Describes what lies in one object; each object in it once, so circles end."""
+    """Describes an object; each object inside only once, so that cycles end."""
 
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
@@ -105,7 +106,7 @@ class _Describer:
         if isinstance(value, np.generic):
             value = value.item()
         if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-            value = int(value)  # 1 and 1.0 do the same
+            value = int(value)  # 1 and 1.0 are the same
         if value is None or isinstance(value, (bool, float, str)):
             return value
         if isinstance(value, int):
@@ -150,11 +151,11 @@ class _Describer:
             return {"method": value.__name__, "of": self.of(value.__self__)}
         if isinstance(value, FunctionType):
             return self._function(value)
-        # With a name it is a class, or written in C.
+        # What has a name is a class, or written in C.
         return name_of(value) if hasattr(value, "__name__") else self._unknown(value)
 
     def _function(self, function: FunctionType) -> Json:
-        """Describe a function; of our own the name is enough, but for a closure."""
+        """Describe a function; for fastdl's own the name and the closure are enough."""
         fields = _closure(function)
         if not _is_ours(function):
             fields["defaults"] = [function.__defaults__, function.__kwdefaults__]
@@ -181,7 +182,7 @@ class _Describer:
 
 
 def name_of(thing: Callable[..., object]) -> str:
-    """Return the name of a class or function; with its module unless it is ours."""
+    """Return the name of a class or function, with its module unless it is fastdl's."""
     name = getattr(thing, "__qualname__", thing.__name__)
     return name if _is_ours(thing) else f"{_module_of(thing)}.{name}"
 
@@ -205,13 +206,13 @@ def _closure(function: FunctionType) -> dict[str, object]:
     values: dict[str, object] = {}
     names = function.__code__.co_freevars
     for name, cell in zip(names, function.__closure__ or (), strict=True):
-        with suppress(ValueError):  # the outer function has not set it yet
+        with suppress(ValueError):  # not set yet by the outer function
             values[name] = cell.cell_contents
     return values
 
 
 def _code(code: CodeType) -> str:
-    """Return a digest of what a function does, whatever the lines of its file."""
+    """Return a digest of compiled code, without its line numbers."""
     parts = [code.co_code.hex(), *code.co_names, *map(_constant, code.co_consts)]
     return _digest([text_of(parts).encode()])
 
@@ -219,14 +220,14 @@ def _code(code: CodeType) -> str:
 def _constant(value: object) -> str:
     if isinstance(value, CodeType):
         return _code(value)
-    if isinstance(value, frozenset):  # in an order that changes from run to run
+    if isinstance(value, frozenset):  # its order changes from run to run
         return repr(sorted(map(repr, value)))
     return repr(value)
 
 
 def _part_of_class(name: str, value: Any) -> str | None:
-    """Return what an attribute of a class does; None for what is no code of Python."""
-    for kind in ("fget", "func"):  # of a property, of a cached one
+    """Describe an attribute of a class; None if it is no code and no plain value."""
+    for kind in ("fget", "func"):  # of a property, of a cached property
         value = getattr(value, kind, value)
     function = inspect.unwrap(value)
     if isinstance(function, FunctionType):
@@ -236,9 +237,9 @@ def _part_of_class(name: str, value: Any) -> str | None:
 
 
 def _arguments(module: Module) -> dict[str, object]:
-    """Return what a module was made with, as far as it is known.
+    """Return the arguments of a module, as far as they are known.
 
-    The modules inside are described on their own.
+    Modules inside it are described separately.
     """
     try:
         arguments = module.config()
@@ -255,7 +256,7 @@ def _arguments(module: Module) -> dict[str, object]:
 
 
 def _has_parts(value: object) -> bool:
-    """Whether it is, or contains, something that is described elsewhere."""
+    """Whether it is or contains a module or tensor, which is described elsewhere."""
     if isinstance(value, Mapping):
         return any(map(_has_parts, value.values()))
     if isinstance(value, (list, tuple)):
@@ -286,7 +287,7 @@ def _public(value: object) -> dict[str, object]:
 
 
 def _pieces(array: np.ndarray, rows: np.ndarray | None) -> Iterator[memoryview]:
-    """Yield the bytes of the rows of an array, some at a time, as this machine's."""
+    """Yield the bytes of an array's rows, some at a time, in native byte order."""
     array = np.atleast_1d(array)
     count = len(array) if rows is None else len(rows)
     step = max(1, _ROWS // max(1, array[:1].nbytes))

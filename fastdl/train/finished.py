@@ -1,10 +1,14 @@
-"""A run that is finished, opened again."""
+"""A finished run, opened again."""
 
 from __future__ import annotations
 
 import os
 from functools import cached_property
 
+import numpy as np
+
+from fastdl import functional as F
+from fastdl.data import Subset
 from fastdl.errors import DataError, FastdlError
 from fastdl.shapes import integer
 from fastdl.train.history import History
@@ -12,6 +16,8 @@ from fastdl.train.job import Job, Parts
 from fastdl.train.run import RunFolder
 from fastdl.train.trainer import Trainer
 from fastdl.typing import StrPath
+
+_PIECE = 4096  # examples for one step of the bar
 
 
 class FinishedRun:
@@ -21,9 +27,9 @@ class FinishedRun:
     ----------
     folder : RunFolder
     config : dict
-        The settings, as they stand in the file.
+        The settings, as in the file.
     model : Module
-        With the weights of the end.
+        With its final weights.
     classes : tuple of str
         The name of each label.
     input_shape : (int, int, int)
@@ -53,6 +59,7 @@ class FinishedRun:
         self.classes = tuple(classes)
         self.input_shape = (height, width, channels)
         self.model = self.folder.load_model()
+        self._outputs: dict[str, np.ndarray] = {}
 
     @property
     def name(self) -> str:
@@ -61,12 +68,12 @@ class FinishedRun:
 
     @cached_property
     def trainer(self) -> Trainer:
-        """Measures and asks the model: cross-entropy and accuracy."""
+        """Evaluates the model, by cross-entropy and accuracy, and predicts."""
         return Trainer(self.model)
 
     @cached_property
     def job(self) -> Job:
-        """What was trained; DataError where config.json does not tell it."""
+        """The job that was run; DataError if config.json does not describe one."""
         try:
             job = Job.from_dict(self.config)
         except FastdlError as error:
@@ -77,13 +84,13 @@ class FinishedRun:
 
     @cached_property
     def parts(self) -> Parts:
-        """The data of the training, loaded when they are first asked for.
+        """The data of the training, loaded on first use.
 
         Raises
         ------
         DataError
-            They are not here any more, or are others; or the run was made by an older
-            version, which did not write down the folder of its pictures.
+            They are gone, or have changed; or an older version made the run, which did
+            not record the folder of its pictures.
         """
         try:
             parts = self.job.load()
@@ -106,9 +113,33 @@ class FinishedRun:
             )
         return parts
 
+    def outputs(self, part: str) -> np.ndarray:
+        """Return the outputs of the model for a part of the data, such as "test".
+
+        They are computed once.
+        """
+        from tqdm import tqdm
+
+        if part not in self._outputs:
+            data = getattr(self.parts, part)
+            starts = range(0, len(data), _PIECE)
+            # None: no bar unless on a terminal.
+            bar = tqdm(starts, "asking the network", leave=False, disable=None)
+            self._outputs[part] = np.concatenate(
+                [
+                    self.trainer.predict(Subset(data, slice(start, start + _PIECE)))
+                    for start in bar
+                ]
+            )
+        return self._outputs[part]
+
+    def answers(self, part: str) -> np.ndarray:
+        """Return the probabilities of the classes for a part of the data."""
+        return F.softmax(self.outputs(part)).numpy()
+
     @cached_property
     def history(self) -> History:
-        """The measurements of each epoch; empty where metrics.csv is missing."""
+        """The measurements of each epoch; empty if metrics.csv is missing."""
         if not self.folder.metrics.exists():
             return History()
         return History.read_csv(self.folder.metrics)
@@ -122,11 +153,11 @@ def open_run(path: StrPath, data_dir: StrPath | None = None) -> FinishedRun:
     path : path
         The folder that `fastdl train` wrote.
     data_dir : path, optional
-        Where the data are now, see `Job`; by default where they were.
+        Where the data are now, see `Job`; by default where they were then.
 
     Raises
     ------
     DataError
-        It is no run, or a file is missing or damaged.
+        It is not a run, or a file is missing or damaged.
     """
     return FinishedRun(path, data_dir)

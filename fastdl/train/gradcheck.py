@@ -8,7 +8,7 @@ than the one-sided, with an error of order eps^2 instead of eps:
     \frac{J(\theta + \epsilon e_i) - J(\theta - \epsilon e_i)}{2 \epsilon}, \qquad
     \text{ratio} = \frac{\|d_{approx} - d\|_2}{\|d_{approx}\|_2 + \|d\|_2}
 
-A ratio of 1e-7 is great, at 1e-5 have a look, 1e-3 is wrong.
+A ratio of 1e-7 is great, 1e-5 deserves a look, and 1e-3 is wrong.
 
 Source: Deep Learning Specialization, course 2, week 1, "Gradient checking".
 """
@@ -35,7 +35,7 @@ from fastdl.train.targets import as_targets
 from fastdl.typing import ArrayLike
 
 GREAT, WRONG = 1e-7, 1e-3
-_UNITS = 32  # last places by which two computations of one cost may differ
+_UNITS = 32  # units in the last place by which two computations of a cost may differ
 
 
 def numeric_gradient(
@@ -51,12 +51,12 @@ def numeric_gradient(
     f : callable
         Takes an array of the shape of x, which it must not keep; returns one number.
     x : array_like
-        Where, of any shape.
+        Where to differentiate, of any shape.
     eps : float
         The step, > 0. 1e-5 balances the curvature of f against rounding.
     two_sided : bool
-        Whether both neighbours of each element are asked, for an error of order eps^2,
-        or one neighbour and x itself, for eps.
+        Whether to compute f on both sides of each element, with an error of order
+        eps^2, or on one side and at x itself, with an error of order eps.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def numeric_gradient(
 def _moved(
     f: Callable[[], float], flat: np.ndarray, places: np.ndarray, step: float
 ) -> np.ndarray:
-    """Return f with each of some elements of an array moved by a step, one by one."""
+    """Return the values of f with one element at a time moved by a step."""
     values = np.empty(len(places))
     for row, place in enumerate(places.tolist()):
         before = flat[place]
@@ -102,14 +102,14 @@ class ParameterCheck:
     ratio : float
         The relative difference over the elements that were checked.
     index : tuple of int
-        Where analytic and numeric gradient differ most.
+        Where the analytic and the numeric gradient differ most.
     analytic, numeric : float
-        The two there.
+        Their values there.
     checked, size : int
-        How many elements were compared, of how many.
+        How many elements were compared, and how many there are.
     kinks : int
-        How many more were left out: there the cost has a kink (of ReLU, max pooling,
-        L1), and no derivative.
+        How many were left out because the cost has a kink there (of ReLU, max pooling,
+        L1) and no derivative.
     """
 
     name: str
@@ -123,7 +123,7 @@ class ParameterCheck:
 
     @property
     def verdict(self) -> str:
-        """What the ratio means; "unknown" when nothing could be compared."""
+        """What the ratio means; "unknown" if nothing could be compared."""
         return verdict(self.ratio) if self.checked else "unknown"
 
 
@@ -157,7 +157,7 @@ class GradientCheck:
     def verdict(self) -> str:
         """The verdict of the worst parameter: "great", "look", "wrong" or "unknown".
 
-        A small bias that is wrong hardly shows in the ratio of all.
+        The overall ratio hardly shows a wrong gradient of a small bias.
         """
         return self.worst.verdict
 
@@ -193,7 +193,7 @@ class GradientCheck:
 
 
 def verdict(ratio: float) -> str:
-    """Return "great" up to 1e-7, "wrong" from 1e-3, and "look" between."""
+    """Return "great" up to 1e-7, "wrong" from 1e-3, and "look" in between."""
     if ratio <= GREAT:
         return "great"
     return "look" if ratio < WRONG else "wrong"
@@ -209,41 +209,40 @@ def gradcheck(
     seed: int = 0,
     regularization: Penalties = (),
 ) -> GradientCheck:
-    """Compare the gradients of a model with differences of its cost.
+    """Compare the gradients of a model with difference quotients of its cost.
 
-    It runs on a copy of the model in float64, through the backend in use, so the model
-    itself stays as it is. The copy is in the mode of the model:
+    It runs on a copy of the model in float64, with the backend in use, so the model
+    itself does not change. The copy is in the same mode as the model:
 
     - In training mode batch norm normalises by the mean and variance of the batch x,
       as training does, and their gradient is checked too. The running statistics are
       frozen: no step of the check changes those of the model. In evaluation mode they
       are used, as constants.
-    - Active dropout is refused, for a cost that is another one at each call has no
-      difference quotient.
+    - Active dropout is refused: a cost that changes from call to call has no difference
+      quotient.
     - Frozen parameters are left out.
 
-    Near a kink (ReLU at 0, two equal maxima, L1 at 0) a difference means nothing. An
-    element that disagrees is measured again with eps / 10 and eps / 100, which resolves
-    kinks that are near. If the slopes on both sides keep differing, the cost has a kink
-    right there: the element is left out, and counted in the table. Biases that start at
-    exactly 0 over blank parts of pictures are such places; a few steps of training, or
-    random biases, move them away. A gradient that is smaller than the rounding of the
-    differences counts as 0.
+    Across a kink (ReLU at 0, two equal maxima, L1 at 0) a difference quotient means
+    nothing. An element that disagrees is measured again with eps / 10 and eps / 100,
+    which avoids kinks nearby. If the slopes on the two sides still differ, the kink is
+    right there: the element is left out, and counted in the table. This happens to
+    biases that start at exactly 0 over blank parts of pictures; a few steps of
+    training, or random biases, avoid it. A gradient that is smaller than the rounding
+    error of the differences counts as 0.
 
     Parameters
     ----------
     model : Module
-        Open sizes are inferred from x. Each element takes the time of two forward
-        passes.
+        Sizes that are open are inferred from x. Each element takes two forward passes.
     loss : callable
         ``loss(outputs, y) -> Tensor``, one number.
     x, y : array_like
-        A batch, small is enough; pictures of uint8 become numbers in [0, 1].
+        A batch, which may be small; pictures of uint8 become numbers in [0, 1].
     eps : float
         The step of the differences, > 0.
     sample : int, optional
-        Check so many elements of each parameter at most, drawn at random; by default
-        all. For large models: 20 of each find most mistakes.
+        Check at most this many elements of each parameter, drawn at random; by default
+        all. For large models 20 are enough to find most mistakes.
     seed : int
         Of the sample.
     regularization : penalty or sequence of penalties
@@ -257,8 +256,8 @@ def gradcheck(
     Raises
     ------
     ArgumentError
-        Dropout is active, or the cost is another one at each call for another reason;
-        eps or sample are out of range; no parameter is trained.
+        Dropout is active, or the cost changes from call to call for another reason; eps
+        or sample is out of range; no parameter is trained.
     NonFiniteError
         The cost is NaN or infinite.
     ShapeError
@@ -314,7 +313,7 @@ def _check(
     sample: int | None,
     rng: np.random.Generator,
 ) -> tuple[ParameterCheck, np.ndarray]:
-    """Return the row of a parameter, and (numeric, analytic) without kinks."""
+    """Return the row of a parameter, and (numeric, analytic) without its kinks."""
     size = parameter.size
     places = np.arange(size)
     if sample is not None and sample < size:
@@ -350,12 +349,12 @@ def _measure(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the numeric gradient at some places, and which of them are kinks.
 
-    Writes zeros into both gradients where they are smaller than rounding.
+    Where both gradients are smaller than rounding errors they are set to 0.
     """
     rounding = _UNITS * np.finfo(np.float64).eps * max(1.0, abs(base)) / eps
     numeric = np.zeros(len(places))
-    jump = np.full(len(places), np.inf)  # between the slopes on both sides
-    rows = np.arange(len(places))  # those that disagree so far
+    jump = np.full(len(places), np.inf)  # between the slopes on the two sides
+    rows = np.arange(len(places))  # that still disagree
     for step in (eps, eps / 10, eps / 100):
         right = (_moved(value, flat, places[rows], step) - base) / step
         left = (base - _moved(value, flat, places[rows], -step)) / step
@@ -366,7 +365,7 @@ def _measure(
         tolerated = GREAT * (np.linalg.norm(numeric) + np.linalg.norm(analytic))
         rows = rows[(gap > tolerated)[rows] & ~small[rows]]
     kinked = np.zeros(len(places), bool)
-    # Of a smooth cost the jump shrinks with the step, and hides no disagreement.
+    # If the cost is smooth the jump shrinks with the step, so no mistake is hidden.
     kinked[rows] = (gap <= jump)[rows] & (jump > before / 2)[rows]
     numeric[small] = analytic[small] = 0
     return numeric, kinked

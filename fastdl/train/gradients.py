@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class GradientMonitor(Callback):
     r"""Watches the norm of the gradient of each parameter, :math:`\|g_p\|_2`.
 
-    Adds "gradient_norm", that of all gradients together, mean over the epoch, to
-    ``trainer.history``. A parameter whose mean norm is below `vanishing` or above
-    `exploding` is reported on the standard error stream, once each. The gradients are
+    Adds "gradient_norm" to ``trainer.history``: the norm of all gradients together,
+    averaged over the epoch. A parameter whose mean norm is below `vanishing` or above
+    `exploding` is reported once on the standard error stream. The gradients are
     those of the step, after any clipping. (Deep Learning Specialization, course 2,
     week 1, "Vanishing / exploding gradients".)
 
@@ -31,7 +31,7 @@ class GradientMonitor(Callback):
     vanishing, exploding : float
         The limits, 0 <= vanishing < exploding.
     every : int
-        Only each so many steps are looked at, from 1.
+        Look at every so many steps only, from 1.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class GradientMonitor(Callback):
         """Nothing: it only watches."""
 
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        """Begin anew."""
+        """Start a new average."""
         self._norms: dict[str, list[float]] = {}
         self._all: list[float] = []
 

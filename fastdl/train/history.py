@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 
 from fastdl.errors import ArgumentError, suggest
 from fastdl.files import SMALL, read_file, reading, write_text
@@ -14,16 +15,16 @@ from fastdl.typing import StrPath
 class History:
     """The measurements of a training run, one row for each complete epoch.
 
-    ``history["loss"]`` is a column, ``history.rows[-1]`` the last epoch,
-    ``len(history)`` the number of epochs.
+    By column it reads like a dict: ``history["loss"]``, ``"val_loss" in history``,
+    ``for name in history``, ``dict(history)``. By epoch, ``history.rows[-1]`` is
+    the last one, and ``len(history)`` the number of epochs.
 
     Attributes
     ----------
     rows : list of dict
-        Of each epoch: "epoch" (from 1), "loss" and each metric (means over the training
-        examples, while the model learned), the same with "val_" before the name when
-        there are validation data, "examples_per_second" and "seconds" (of training
-        alone).
+        For each epoch: "epoch" (from 1); "loss" and each metric, over the training
+        examples as the model learned; the same with the prefix "val_" if there are
+        validation data; "examples_per_second" and "seconds", of training alone.
     """
 
     def __init__(self) -> None:
@@ -37,12 +38,33 @@ class History:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
     def __getitem__(self, name: str) -> list[float]:
         if name not in self.columns:
             raise ArgumentError(
                 f"History: no column {name!r}{suggest(name, self.columns)}"
             )
         return [row.get(name, math.nan) for row in self.rows]
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of the columns."""
+        return self._table().keys()
+
+    def values(self) -> ValuesView[list[float]]:
+        """Return the columns."""
+        return self._table().values()
+
+    def items(self) -> ItemsView[str, list[float]]:
+        """Return the columns with their names."""
+        return self._table().items()
+
+    def _table(self) -> dict[str, list[float]]:
+        return {name: self[name] for name in self.columns}
 
     def write_csv(self, path: StrPath) -> None:
         """Write all rows as CSV, whole or not at all; numbers keep all their digits."""
@@ -59,7 +81,7 @@ class History:
         Raises
         ------
         DataError
-            The file is missing, or holds something else.
+            The file is missing, or is something else.
         """
         history = cls()
         with reading(path, "as a table of numbers"):
@@ -76,7 +98,7 @@ class History:
 
 
 def describe(row: dict[str, float]) -> str:
-    """Return one row as a line for people."""
+    """Return one row as a line of text."""
     measured = "  ".join(
         f"{name} {value:.4f}"
         if abs(value) >= 1e-3 or not value

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], None]]:
-    """Make Ctrl-C wait for the next call of the function that this gives.
+    """Make Ctrl-C wait until the function that this yields is called.
 
-    That call raises KeyboardInterrupt, and so does the end of the block. A second
-    Ctrl-C does not wait. Nothing changes in other threads than the main one, nor where
-    the program has its own handler.
+    That call then raises KeyboardInterrupt, and so does the end of the block. A second
+    Ctrl-C does not wait. Outside the main thread, or if the program has a handler of
+    its own, nothing changes.
     """
     own_handler = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     if own_handler or threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""One training, wholly described: what `fastdl train` does, as data."""
+"""The complete description of one training: what `fastdl train` does, as data."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 Part = ArrayDataset | Subset
 
-# What config.json tells besides a job: about the data and the machine.
+# What config.json says besides the job, about the data and the machine.
 _REMARKS = ("fastdl", "classes", "input_shape", "backend", "threads", "machine")
 
 
 class FitOptions(TypedDict, total=False):
-    """Options of `Trainer.fit` that a job does not decide."""
+    """Options of `Trainer.fit` that are not part of a job."""
 
     progress: bool | None
     check_finite: bool
@@ -37,18 +37,18 @@ class FitOptions(TypedDict, total=False):
 
 
 class Parts(NamedTuple):
-    """The data of a training, each example in one part only.
+    """The data of a training; no example is in two parts.
 
     Attributes
     ----------
     name : str
-        Of the data set.
+        Name of the data set.
     classes : tuple of str
         The name of each label.
     train, dev, test : ArrayDataset or Subset
-        Dev and test set are of one distribution.
+        The dev and the test set come from one distribution.
     train_dev : ArrayDataset or Subset, optional
-        Of the distribution of the training set, where that of the dev set is another.
+        From the distribution of the training set, if that of the dev set differs.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Parts(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A training that can be repeated to the bit.
+    """A training that can be repeated bit for bit.
 
     ::
 
@@ -85,21 +85,21 @@ class Job:
     recipe : Recipe
         How to train.
     seed : int
-        Decides the parts, the first weights, and the order of the examples; from 0.
+        From 0; determines the parts, the initial weights and the order of the examples.
     size : (int, int), optional
         Height and width to which the pictures of a folder are resized.
     examples : int, optional
-        Train with so many examples only; by default with all.
+        Train on this many examples only; by default on all.
     patience : int, optional
-        Stop after so many epochs without a lower loss on the dev set, and keep the best
-        weights.
+        Stop after this many epochs without a lower loss on the dev set, and keep the
+        best weights.
     data_dir : str, optional
-        Holds the data set, in a folder of its name.
+        Where the data set is, in a folder of its name.
 
     Raises
     ------
     ShapeError
-        A number is none, or out of its range.
+        A number is not an integer, or is out of range.
     """
 
     dataset: str
@@ -125,15 +125,16 @@ class Job:
     # As data
 
     def to_dict(self) -> dict[str, Json]:
-        """Return all settings as flat, JSON-able data."""
+        """Return all settings as flat data that JSON can hold."""
         own = dataclasses.asdict(self)
         return {"dataset": own.pop("dataset"), **own.pop("recipe"), **own}
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, object]) -> Job:
-        """Return the job of such data; what is not given comes from a recipe.
+        """Return the job that such data describe.
 
-        That of the data set, or the one that "recipe" names.
+        Settings that are not given come from the recipe of the data set, or from the
+        one that "recipe" names.
 
         Raises
         ------
@@ -154,7 +155,7 @@ class Job:
                 raise ArgumentError(
                     f"job: unknown setting {name!r}{suggest(name, known)}"
                 )
-        for name in ("dataset", "recipe"):  # looked up by it below
+        for name in ("dataset", "recipe"):  # looked up below
             if not isinstance(given.get(name), str | None):
                 raise ArgumentError(
                     f"job: {name} must be a text, got {given[name]!r:.60}"
@@ -166,7 +167,7 @@ class Job:
         return cls(recipe=dataclasses.replace(usual, **changes), **given)
 
     def replace(self, **changes: object) -> Job:
-        """Return another job with some settings, of the recipe too, changed."""
+        """Return a job with some settings changed, including those of the recipe."""
         return Job.from_dict({**self.to_dict(), **changes})
 
     # At work
@@ -174,15 +175,15 @@ class Job:
     def load(self) -> Parts:
         """Load the data and cut them into parts.
 
-        Of a training set without a dev set, a tenth is held out as such. Of one without
-        a test set, a fifth is the test set. A dev set of its own may be of another
-        distribution: then a tenth of the training set is held out as train-dev set, and
-        half of the dev set is the test set when there is none.
+        If there is no dev set, a tenth of the training set is held out for it. If there
+        is no test set, a fifth is. A separate dev set may be from another distribution:
+        then a tenth of the training set is held out as train-dev set and, if there is
+        no test set, half of the dev set becomes one.
 
         Raises
         ------
         ArgumentError, DataError
-            There are no such data, or too few.
+            There are no such data, or too few of them.
         """
         if self.size is not None and self.dataset in datasets.names():
             raise ArgumentError(
@@ -228,14 +229,14 @@ class Job:
         return data.split(dataset, (1 - share, share), self.seed, stratify=True)
 
     def trainer(self, parts: Parts) -> Trainer:
-        """Make the model, with the first weights of the seed, and its trainer."""
+        """Make the model, its initial weights drawn by the seed, and its trainer."""
         random.seed(self.seed)
         model = self.recipe.create_model(len(parts.classes))
         model.build(parts.input_shape)
         return self.recipe.trainer(model)
 
     def callbacks(self) -> list[Callback]:
-        """Make the callbacks: the learning rates, and the early stop if asked for."""
+        """Make the callbacks: the learning rates, and early stopping if asked for."""
         made: list[Callback] = [LearningRateLog(), self.recipe.create_schedule()]
         if self.patience is not None:
             made.append(EarlyStopping(patience=self.patience))
@@ -259,12 +260,12 @@ class Job:
         callbacks : sequence of Callback
             Called after those of the job.
         **options
-            Further ones of `Trainer.fit`, such as ``progress=True``.
+            Other options of `Trainer.fit`, such as ``progress=True``.
 
         Returns
         -------
         Trainer
-            After the training.
+            Trained.
         """
         for name in ("epochs", "validation"):
             if name in options:

@@ -1,4 +1,4 @@
-"""A model with what it learns by: measured, used, and changed by an optimiser."""
+"""A model with its loss, metrics and optimiser."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ OptimizerLike: TypeAlias = Optimizer | Callable[[Iterable[Tensor]], Optimizer]
 class Learner:
     """A model with its loss, metrics and optimiser: all of a `Trainer` but ``fit``.
 
-    What surrounds the loop (checkpoints, progress, schedules, the rehearsal) knows no
-    more of a trainer than this. The parameters are those of `Trainer`.
+    Checkpoints, schedules and the other parts around the training loop depend on this
+    and not on `Trainer`, which is made of them. The parameters are those of `Trainer`.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Learner:
                 f"such as optim.Adam, got {optimizer!r:.60}"
             )
         self.history = History()
-        # What decides a training, besides model and optimiser; for checkpoints.
+        # For checkpoints: what determines a training, besides model and optimiser.
         self._settings: dict[str, object] = {
             "loss": self.loss,
             "regularization": self._cost.penalties,
@@ -72,7 +72,7 @@ class Learner:
 
     @property
     def optimizer(self) -> Optimizer:
-        """The optimiser; GraphError while the model has sizes that are open."""
+        """The optimiser; GraphError as long as sizes of the model are open."""
         if self._optimizer is None:
             made = self._make_optimizer(self.model.parameters())  # type: ignore[operator]
             if not isinstance(made, Optimizer):
@@ -94,10 +94,11 @@ class Learner:
         Parameters
         ----------
         x, y
-            As in `fit`; None, the test set of data that have none, is refused.
+            As in `fit`. None, as in ``splits.test`` of data without a test set, is an
+            error.
         batch_size : int
-            Examples at a time; it does not change the result, but for rounding
-            (of a loss that is a mean).
+            Examples at a time; it does not change the result, except for rounding (if
+            the loss is a mean).
 
         Returns
         -------
@@ -146,7 +147,7 @@ class Learner:
     def _non_finite(
         self, operation: str, loss: float, where: str, x: np.ndarray, buffers: Buffers
     ) -> NonFiniteError:
-        """Put the buffers back, run the batch again to find the cause, describe it."""
+        """Restore the buffers, run the batch again to find the cause, describe it."""
         buffers.restore()
         cause = first_bad(self.model, self.loss, x)
         buffers.restore()
@@ -164,14 +165,14 @@ class Learner:
         batch_size : int
             Examples at a time.
         probabilities : bool
-            The output of a model is logits, unless it ends with a Softmax. True turns
-            them into probabilities: by softmax where the loss is the cross-entropy, by
-            sigmoid where it is the binary cross-entropy.
+            Whether to turn logits, which a model gives unless it ends with a Softmax,
+            into probabilities: by softmax if the loss is the cross-entropy, by sigmoid
+            if it is the binary cross-entropy.
 
         Raises
         ------
         ArgumentError
-            Probabilities are asked for with another loss.
+            Probabilities are asked for, with another loss.
         FastdlError
             There are no examples, or they do not fit the model.
         """

@@ -1,4 +1,4 @@
-"""Callbacks that write down how a training goes, or measure more of it."""
+"""Callbacks that record how a training goes, or measure more about it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class CSVLog(Callback):
     """Keeps a CSV file with one row for each epoch of ``trainer.history``.
 
-    The file is replaced as a whole after each epoch, so it is complete at any moment.
+    The file is replaced as a whole after each epoch, so it is complete at any time.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class CSVLog(Callback):
         return [self.path]
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Find out whether the file can be written."""
+        """Raise OSError unless the file can be written."""
         check_writable(self.path)
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
@@ -55,7 +55,7 @@ class CSVLog(Callback):
 class JSONLog(Callback):
     """Keeps a file with one line of JSON for each epoch of ``trainer.history``.
 
-    NaN and infinity, which JSON has not, become null. The file is replaced as a whole
+    NaN and infinity, which JSON lacks, become null. The file is replaced as a whole
     after each epoch.
 
     Parameters
@@ -80,7 +80,7 @@ class JSONLog(Callback):
         return [self.path]
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Find out whether the file can be written."""
+        """Raise OSError unless the file can be written."""
         check_writable(self.path)
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
@@ -93,10 +93,10 @@ class JSONLog(Callback):
 
 
 class LearningRateLog(Callback):
-    """Adds "learning_rate" to ``trainer.history``: that of the last step of an epoch.
+    """Adds "learning_rate" to ``trainer.history``: the rate of an epoch's last step.
 
-    It is the rate of the first parameter group. Put it before a `Schedule` and before
-    logs among the callbacks.
+    It is the rate of the first parameter group. List it before a `Schedule` and before
+    logs.
     """
 
     def decides(self) -> None:
@@ -112,11 +112,11 @@ class LearningRateLog(Callback):
 
 
 class Timing(Callback):
-    """Adds to ``trainer.history`` how long steps take.
+    """Adds times to ``trainer.history``.
 
-    "step_ms" is the median over the steps of the epoch, with the wait for the batch;
-    "total_seconds" is the time since ``fit`` began, with the validation. Put it before
-    logs among the callbacks.
+    "step_ms" is the median time of a step in the epoch, including the wait for the
+    batch; "total_seconds" is the time since ``fit`` began, including validation. List
+    it before logs.
     """
 
     def decides(self) -> None:

@@ -1,4 +1,4 @@
-"""Losses that are given as functions, as the modules of the same name."""
+"""Losses given as functions of `fastdl.functional`, as modules."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _OF_FUNCTION: dict[LossLike, type[nn.Module]] = {
 
 
 def as_module(loss: LossLike) -> LossLike:
-    """Return the module of a loss of `fastdl.functional`, or of a partial of one.
+    """Return the module that does the same as a function, or as a partial of one.
 
-    Such as ``nn.CrossEntropyLoss(class_weight=[1, 10])`` of
-    ``partial(F.cross_entropy, class_weight=[1, 10])``. Any other loss is returned as it
-    is.
+    For example ``nn.CrossEntropyLoss(class_weight=[1, 10])`` for
+    ``partial(F.cross_entropy, class_weight=[1, 10])``. Any other loss is returned
+    unchanged.
     """
     function, options = loss, {}
     if isinstance(loss, partial) and not loss.args:

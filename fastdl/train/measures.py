@@ -19,7 +19,7 @@ def by_name(given: Sequence[MetricLike]) -> dict[str, Metric]:
     Raises
     ------
     ArgumentError
-        One is unknown, or no metric; two have the same name.
+        One is unknown or not a metric, or two have the same name.
     """
     if isinstance(given, (str, Metric)) or callable(given):
         raise ArgumentError(f"Trainer: metrics are a list, got {given!r:.60}")
@@ -38,12 +38,12 @@ def by_name(given: Sequence[MetricLike]) -> dict[str, Metric]:
 
 
 class Measures:
-    """The loss, a mean by what the batches count, and metrics.
+    """The loss, as a weighted mean over batches, and metrics.
 
     Parameters
     ----------
     metrics_by_name : dict of str to Metric
-        They are copied, so several measures may be under way.
+        They are copied, so that several measurements can run at once.
     """
 
     def __init__(self, metrics_by_name: dict[str, Metric]) -> None:
@@ -54,10 +54,10 @@ class Measures:
         }
 
     def update(self, loss: float, count: float, outputs: Tensor, y: np.ndarray) -> None:
-        """Take in a batch; an error of a metric gets the name of it.
+        """Add a batch; an error in a metric is told with its name.
 
-        `count` is how much its loss counts in the mean. Where no batch counts, since
-        all targets are missing, the mean is that of what remains: the penalties.
+        `count` is the weight of its loss in the mean. If no batch counts, because all
+        targets are missing, what remains is the mean of the penalties.
         """
         if count:
             self._loss.update(loss, count)
@@ -76,7 +76,7 @@ class Measures:
         return {"loss": loss.result(), **self.of_metrics()}
 
     def of_metrics(self) -> dict[str, float]:
-        """Return the metrics by name; ArgumentError when one is no number."""
+        """Return the metrics by name; ArgumentError if one is not a number."""
         return {
             name: _number(name, metric.result())
             for name, metric in self._metrics.items()

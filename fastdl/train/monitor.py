@@ -1,4 +1,4 @@
-"""What becomes better from epoch to epoch."""
+"""A measure that should improve from epoch to epoch."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Monitor:
     name : str
         The column, such as "val_loss".
     min_delta : float
-        By how much a value must be better than the best to count, >= 0.
+        The least improvement that counts, >= 0.
     mode : str, optional
-        "min" or "max". By default what the name tells, see
+        "min" or "max". By default what the name implies, see
         `fastdl.metrics.lower_is_better`: "min" for losses and errors, "max" for
         accuracies, precision, recall, F1, R2, ...
     who : str
@@ -63,15 +63,15 @@ class Monitor:
         self.best = math.nan
 
     def decides(self) -> dict[str, Any]:
-        """Return what decides which value is better."""
+        """Return the settings that say which value is better."""
         return dict(self._choice)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value so far, and of what."""
+        """Return the best value so far, and of which column."""
         return {"best": self.best, "monitor": self.name}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there; begin anew when it is of another column.
+        """Restore it, unless it is of another column.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Monitor:
         self.best = number(state, "best") if same else math.nan
 
     def value(self, row: dict[str, float]) -> float:
-        """Return the watched value; ArgumentError when the row has none."""
+        """Return the watched value; ArgumentError if the row has none."""
         if self.name not in row:
             hint = suggest(self.name, row)
             if self.name.startswith("val_"):
@@ -91,7 +91,7 @@ class Monitor:
         return row[self.name]
 
     def improves(self, row: dict[str, float]) -> bool:
-        """Note the value of a new epoch; tell whether it is the best. NaN never is."""
+        """Take in a new value; return whether it is the best. NaN never is."""
         value = self.value(row)
         first = math.isnan(self.best) and not math.isnan(value)
         if first or self._better(value, self.best + self._margin):

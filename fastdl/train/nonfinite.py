@@ -1,4 +1,4 @@
-"""A loss that is NaN or infinite: what broke it, and the way back."""
+"""What broke a loss that is NaN or infinite, and the buffers to go back to."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fastdl.train.losses import LossLike
 
 
 class Buffers:
-    """The buffers of a model (batch statistics, dropout counters), to be put back.
+    """A copy of the buffers of a model (batch statistics, dropout counters).
 
     Parameters
     ----------
     model : Module
-        All its sizes known.
+        All its sizes are known.
     """
 
     def __init__(self, model: Module) -> None:
@@ -25,18 +25,18 @@ class Buffers:
         self._saved = [array.copy() for array in self._arrays]
 
     def save(self) -> None:
-        """Remember the values of now."""
+        """Copy the present values."""
         for array, saved in zip(self._arrays, self._saved, strict=True):
             saved[...] = array
 
     def restore(self) -> None:
-        """Put the remembered values back."""
+        """Put the copied values back."""
         for array, saved in zip(self._arrays, self._saved, strict=True):
             array[...] = saved
 
 
 def first_bad(model: Module, loss: LossLike, x: np.ndarray) -> str:
-    """Tell what is the first to be NaN or infinite on the way to the loss.
+    """Say what is the first to be NaN or infinite on the way to the loss.
 
     The forward pass runs again, in the model's present mode, watched by hooks. It
     changes the buffers of the model.
@@ -44,7 +44,7 @@ def first_bad(model: Module, loss: LossLike, x: np.ndarray) -> str:
     Returns
     -------
     str
-        The end of an error message.
+        To end an error message with.
     """
     if not np.isfinite(x).all():
         return "the batch x itself is not finite; look at the data and the transform"

@@ -1,4 +1,4 @@
-"""Mistakes that would train without a complaint, looked for before the first step."""
+"""Mistakes that training would not complain about, found before the first step."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def check_optimizer(model: Module, optimizer: Optimizer, maker: object) -> None:
     Parameters
     ----------
     model : Module
-        All its sizes known.
+        All its sizes are known.
     optimizer : Optimizer
-        It may train a part of the model only.
+        It need not train the whole model.
     maker : object
-        What made it: a class, or a partial of one, took all parameters.
+        What made it. A class, or a partial of one, was given all parameters.
 
     Raises
     ------
@@ -71,10 +71,9 @@ def warn_of_probabilities(end: str, loss: object) -> None:
     Parameters
     ----------
     end : str
-        What makes them probabilities, as `probabilities` tells.
+        What makes them probabilities, from `probabilities`.
     loss : callable
-        Of other classes than `CrossEntropyLoss` and `BCEWithLogitsLoss` nothing is
-        known.
+        Only `CrossEntropyLoss` and `BCEWithLogitsLoss` are known to take logits.
     """
     applied = _APPLIED.get(type(loss))
     if applied is None:
@@ -91,7 +90,7 @@ def warn_of_probabilities(end: str, loss: object) -> None:
 
 @contextmanager
 def watched(model: Module) -> Iterator[list[tuple[Module, object]]]:
-    """Give a list of the softmaxes and sigmoids that run in the block, with outputs."""
+    """Yield a list that gathers each softmax and sigmoid that runs, and its output."""
     seen: list[tuple[Module, object]] = []
     with ExitStack() as stack:
         for module in model.modules():
@@ -106,20 +105,20 @@ def watched(model: Module) -> Iterator[list[tuple[Module, object]]]:
 def probabilities(
     model: Module, outputs: Tensor, seen: Sequence[tuple[Module, object]]
 ) -> str | None:
-    """Tell what makes the model's outputs probabilities; None when they are none.
+    """Say what makes the model's outputs probabilities; None if they are not.
 
     Parameters
     ----------
     model : Module
-        As it ran in evaluation mode.
+        After a run in evaluation mode.
     outputs : Tensor
-        Of a batch.
+        Its outputs for a batch.
     seen : sequence
-        What `watched` gave meanwhile.
+        What `watched` gathered meanwhile.
     """
     names = {id(module): name for name, module in model.named_modules()}
     for module, its_output in seen:
-        # What comes behind it, such as dropout in evaluation, returns its input.
+        # Layers after it, such as dropout in evaluation, may return their input.
         if its_output is outputs:
             return label(names[id(module)], module)
     if _are_distributions(outputs.data):
@@ -128,7 +127,7 @@ def probabilities(
 
 
 def _are_distributions(outputs: np.ndarray) -> bool:
-    """Whether the rows are probabilities, as no rows of logits are by chance."""
+    """Whether the rows are probabilities, which logits never are by chance."""
     if outputs.ndim != 2 or outputs.shape[1] < 2:
         return False
     sums = outputs.sum(axis=1, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Progress on the terminal: a bar while an epoch runs, one line when it is done."""
+"""Progress on the terminal: a bar during an epoch, and a line after it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fastdl.train.learner import Learner
 
 
 class Progress(Callback):
-    """Writes to the standard error stream; the bar only when that is a terminal."""
+    """Writes to the standard error stream; the bar only if that is a terminal."""
 
     _bar: Any = None
 
     def on_train_begin(self, trainer: Learner, epochs: int, batches: int) -> None:
-        """Note how much there is to do."""
+        """Remember how much there is to do."""
         self._last = len(trainer.history) + epochs
         self._batches = batches
 
@@ -40,7 +40,7 @@ class Progress(Callback):
             self._bar.update()
 
     def on_epoch_end(self, trainer: Learner, row: dict[str, float]) -> None:
-        """Put a line in the place of the bar."""
+        """Replace the bar with a line."""
         self._bar.close()
         print(f"{self._title}  {describe(row)}", file=sys.stderr)
 

@@ -74,22 +74,22 @@ def lr_range_test(
     batch_size: int = 32,
     seed: int = 0,
 ) -> RangeTest:
-    r"""Train with a rate that rises at every step, and note the losses.
+    r"""Train with a rate that rises at every step, and record the losses.
 
     .. math::
         \alpha_k = lowest \cdot (highest / lowest)^{k / (steps - 1)}, \quad
         k = 0 \dots steps - 1
 
     A good rate lies where the loss falls most steeply, below the rate where it turns.
-    The test ends early when the loss is not finite, or 4 times its minimum. Then the
-    model, the optimiser and ``trainer.history`` are as before.
+    The test ends early if the loss is not finite, or 4 times its minimum. Afterwards
+    the model, the optimiser and ``trainer.history`` are as before.
 
     Source: Smith 2017, "Cyclical learning rates for training neural networks".
 
     Parameters
     ----------
     trainer : Trainer
-        With the model, the loss and the optimiser to be used.
+        With the model, the loss and the optimiser to use.
     train : Dataset, tuple (x, y) or DataLoader
         As in `fastdl.Trainer.fit`.
     lowest, highest : float

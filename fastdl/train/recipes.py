@@ -1,4 +1,4 @@
-"""Settings with which the known data sets are learned well."""
+"""Settings that train well on the known data sets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
-from numbers import Real
 from typing import Any
 
 from fastdl import models, optim
@@ -15,10 +14,11 @@ from fastdl.data import Augment, DataLike, DataLoader
 from fastdl.errors import ArgumentError, suggest
 from fastdl.nn import CrossEntropyLoss, Module
 from fastdl.shapes import integer
+from fastdl.shapes.numbers import is_number
 from fastdl.train.schedule import Schedule
 from fastdl.train.trainer import Trainer
 
-# By name: the optimiser, and a learning rate to begin with.
+# By name: the optimiser, and a learning rate to start from.
 OPTIMIZERS: dict[str, tuple[Callable[..., optim.Optimizer], float]] = {
     "sgd": (optim.SGD, 0.1),
     "momentum": (partial(optim.SGD, momentum=0.9), 0.02),
@@ -30,14 +30,14 @@ OPTIMIZERS: dict[str, tuple[Callable[..., optim.Optimizer], float]] = {
 }
 
 
-# By name: a schedule of the highest learning rate, spread over the whole training.
+# By name: from the highest learning rate, a schedule over the whole training.
 SCHEDULES: dict[str, Callable[[float], Callable[[int], float]]] = {
     "constant": lambda lr: lambda t: lr,
     "cosine": optim.Cosine,
     "one_cycle": optim.OneCycle,
 }
 
-# By the name of an optimiser: its argument for the weight of the gradients before.
+# By the name of an optimiser: its argument for the weight of earlier gradients.
 _MOMENTUM: dict[str, Callable[[float], dict[str, Any]]] = {
     **dict.fromkeys(
         ("sgd", "momentum", "nesterov", "rmsprop"), lambda beta: {"momentum": beta}
@@ -57,10 +57,6 @@ _RANGES = {
 }
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """How to train on one data set.
@@ -78,17 +74,17 @@ class Recipe:
     schedule : str
         A name of `SCHEDULES`: how the rate changes from step to step.
     momentum : float, optional
-        In [0, 1): the weight of the gradients before, beta1 of Adam; by default what is
-        usual for the optimiser. Adagrad has none.
+        In [0, 1): the weight of earlier gradients, which is beta1 of Adam; by default
+        what is usual for the optimiser. Adagrad has none.
     weight_decay : float, optional
-        Of the weights alone, see `fastdl.optim.decay_groups`; by default what is usual
-        for the optimiser.
+        For weights only, see `fastdl.optim.decay_groups`; by default what is usual for
+        the optimiser.
     label_smoothing : float
         As in `fastdl.nn.CrossEntropyLoss`.
     dropout : float, optional
-        Of the model, where it has such an argument; by default its own.
+        For models that have this argument; by default the model's own.
     augment : Augment, optional
-        What happens to the training pictures.
+        How to augment the training pictures.
     """
 
     model: str = "convnet"
@@ -115,12 +111,12 @@ class Recipe:
         for option, (low, high) in _RANGES.items():
             value = getattr(self, option)
             # Comparisons with NaN are false.
-            if value is not None and not (_is_number(value) and low <= value < high):
+            if value is not None and not (is_number(value) and low <= value < high):
                 raise ArgumentError(
                     f"recipe: {option} must be a number from {low:g} to below "
                     f"{high:g}, got {value!r:.60}"
                 )
-        if not (_is_number(self.lr) and 0 < self.lr < math.inf):
+        if not (is_number(self.lr) and 0 < self.lr < math.inf):
             raise ArgumentError(
                 f"recipe: lr must be a number above 0, got {self.lr!r:.60}"
             )

@@ -1,4 +1,4 @@
-"""Before the first step: whatever does not fit is found, and the model is built."""
+"""Before the first step: build the model, and find whatever does not fit."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from fastdl.train.targets import check_scaled
 def rehearse(
     learner: Learner, train: DataLoader, validation: DataLoader | None, finite: bool
 ) -> None:
-    """Check the data against the learner, and measure one batch of each set.
+    """Check that the data fit the learner, and measure one batch of each set.
 
     Parameters
     ----------
     learner : Learner
         Sizes of its model that are open are inferred from the first batch.
     train, validation : DataLoader
-        What ``fit`` will train on and be measured on.
+        What ``fit`` will train on, and measure on.
     finite : bool
         Whether to look for NaN and infinities in x.
 
     Raises
     ------
     FastdlError
-        As ``fit`` has it.
+        As documented for ``fit``.
     """
     ends_with = _measure_a_batch(learner, train, "training", finite)
     check_statistics(learner.model, len(train.dataset))
@@ -53,7 +53,7 @@ def rehearse(
 def _measure_a_batch(
     learner: Learner, loader: DataLoader, name: str, finite: bool
 ) -> str | None:
-    """Return what makes the outputs probabilities, None when they are none."""
+    """Return what makes the outputs probabilities, or None if they are not."""
     if finite:
         check_finite(loader.dataset, name)
     with closing(loader.batches(loader.epoch)) as batches:  # type: ignore[type-var]
@@ -69,7 +69,7 @@ def _measure_a_batch(
     with no_grad(), model.mode(training=False), watched(model) as inside:
         outputs = one_tensor(model, model(x))
         value = cost(outputs, y, *weight).item()
-    if math.isfinite(value):  # else the first step will tell what is wrong
+    if math.isfinite(value):  # else the first step will say what is wrong
         measures.update(value, cost.count(y, *weight), outputs, y)
         measures.of_metrics()
         if len(loader) > 1:

@@ -17,17 +17,17 @@ from fastdl.typing import Json, StrPath
 class RunFolder:
     """The files of one run; each is replaced as a whole or not at all.
 
-    ``config.json`` (the settings), ``metrics.csv`` (one row an epoch, by `CSVLog`) and
-    ``model.safetensors``; the pictures of `fastdl.report` stand beside them, and while
-    the run lasts ``checkpoint.safetensors``. A user may put ``control.json`` there, see
-    `ManualRate`. What was found out about a finished run stands in ``measures.json``
+    ``config.json`` (the settings), ``metrics.csv`` (one row per epoch, by `CSVLog`) and
+    ``model.safetensors``, with the pictures of `fastdl.report` and, while the run
+    lasts, ``checkpoint.safetensors``. A user may put ``control.json`` there, see
+    `ManualRate`. What is found out about a finished run goes into ``measures.json``
     (see `fastdl.strategy.measure`), ``tags.json`` (`fastdl.strategy.ErrorAnalysis`) and
     ``report.html`` (`fastdl.report.write_page`).
 
     Parameters
     ----------
     path : path
-        The folder; made by the first file that is written.
+        The folder; made when the first file is written.
     """
 
     def __init__(self, path: StrPath) -> None:
@@ -44,26 +44,26 @@ class RunFolder:
     def lock(
         self, purpose: str = "train", wait: float = 0.0
     ) -> AbstractContextManager[None]:
-        """Keep other processes from the same work in this folder, in a with block.
+        """Keep other processes from doing the same in this folder, in a ``with`` block.
 
         Parameters
         ----------
         purpose : str
-            What is done; works of different names do not exclude each other.
+            What is being done; different purposes do not exclude each other.
         wait : float
             How many seconds to wait for another process.
 
         Raises
         ------
         DataError
-            Another process is at it.
+            Another process is doing the same.
         """
         return locked(
             self.path / f".{purpose}.lock", f"is at '{purpose}' in {self.path}", wait
         )
 
     def write_config(self, config: Mapping[str, Json]) -> None:
-        """Keep the settings of the run, JSON-able data."""
+        """Write the settings of the run."""
         write_text(self.config, json.dumps(config, indent=2) + "\n")
 
     def read_config(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class RunFolder:
         Raises
         ------
         DataError
-            The folder is missing or none of a run, or the file is damaged.
+            The folder is missing or is not of a run, or the file is damaged.
         """
         if not self.path.is_dir():
             raise DataError(f"there is no run folder {self.path}")
@@ -90,7 +90,7 @@ class RunFolder:
         nn.save(model, self.model)
 
     def load_model(self) -> nn.Module:
-        """Load the model; raises as `fastdl.load`."""
+        """Load the model; it raises what `fastdl.load` raises."""
         if not self.model.is_file():
             raise DataError(
                 f"no file {self.model}: the training has not come to its end; --resume "

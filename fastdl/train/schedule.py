@@ -23,21 +23,21 @@ class Schedule(Callback):
     """Sets the learning rates before each step, or before each epoch.
 
     ``Schedule(optim.Cosine(0.01))`` or ``Schedule(optim.InverseDecay(0.2), "epoch")``;
-    see `fastdl.optim.Scheduler`. It starts anew with every ``fit``, and puts the rates
-    back at the end of it.
+    see `fastdl.optim.Scheduler`. It starts from the beginning in every ``fit``, and
+    restores the rates at the end.
 
     Parameters
     ----------
     schedule : callable
-        ``schedule(t) -> rate``, t from 1. A `Cosine` or `OneCycle` without total
-        spans this ``fit``.
+        ``schedule(t) -> rate``, t from 1. A `Cosine` or `OneCycle` without a total
+        spans the whole ``fit``.
     per : str
         What t counts: "step" or "epoch".
 
     Raises
     ------
     ArgumentError
-        In ``fit``: the schedule gave a rate that is not a finite number > 0.
+        In ``fit``: the schedule returned a rate that is not a finite number > 0.
     """
 
     def __init__(self, schedule: Callable[[int], float], per: str = "step") -> None:
@@ -50,7 +50,7 @@ class Schedule(Callback):
 
     @property
     def rule(self) -> dict[str, Any]:
-        """What decides the rates."""
+        """What determines the rates."""
         return {"schedule": self.schedule, "per": self.per}
 
     @property
@@ -63,7 +63,7 @@ class Schedule(Callback):
         """Nothing: a checkpoint compares the rates by name, as "lr"."""
 
     def on_train_begin(self, trainer: Learner, epochs: int, batches: int) -> None:
-        """Note the rates, and set those of the first step."""
+        """Remember the rates, and set those of the first step."""
         self._groups = trainer.optimizer.param_groups
         self._before = [group["lr"] for group in self._groups]
         self._total = epochs * batches if self.per == "step" else epochs
@@ -84,20 +84,20 @@ class Schedule(Callback):
             self._next()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the schedule stands."""
+        """Return where the schedule is."""
         return self._scheduler.state_dict() | {"ended": self._ended}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore that."""
         own: dict[str, Any] = {"t": count(state, "t", 1)}
         for name in ("scales", "rates"):
             own[name] = finite_numbers(state, name, len(self._groups))
         self._scheduler.load_state_dict(own)
-        if _ended(state):  # but there are more epochs now
+        if _ended(state):  # but now there are more epochs
             self._next()
 
     def go_on(self, state: dict[str, Any]) -> None:
-        """Go on with rates of its own, where a schedule that was another one stood."""
+        """Continue with its own rates at the step that another schedule reached."""
         rates = self._scheduler.state_dict()["rates"]
         for group, rate in zip(self._groups, rates, strict=True):
             group["lr"] = rate
@@ -111,29 +111,29 @@ class Schedule(Callback):
             self._scheduler.step()
 
     def on_train_end(self, trainer: Learner) -> None:
-        """Put the rates back."""
+        """Restore the rates."""
         for group, rate in zip(self._groups, self._before, strict=True):
             group["lr"] = rate
 
 
 def _ended(state: dict[str, Any]) -> bool:
-    """Whether t is a step that has been made, and not the next one."""
+    """Whether t is a step that was made, not the next one."""
     return "ended" in state and get(state, "ended", bool, "true or false")
 
 
 class ManualRate(Callback):
-    """Takes a learning rate from a file between epochs, to steer a training by hand.
+    """Reads the learning rate from a file between epochs, to steer a training by hand.
 
-    ``{"learning_rate": 0.0003}``, written to the file while the training runs, holds
-    from the next epoch on. A `Schedule` goes on from there in proportion. Whatever else
-    stands in the file is reported on the standard error stream, once, and changes
-    nothing. (The "panda" approach: Deep Learning Specialization, course 2, week 3.)
+    Write ``{"learning_rate": 0.0003}`` to the file while the training runs, and it
+    applies from the next epoch on. A `Schedule` continues from there in proportion. Any
+    other content is reported once on the standard error stream, and changes nothing.
+    (The "panda" approach: Deep Learning Specialization, course 2, week 3.)
 
     Parameters
     ----------
     path : path
         The file, such as ``control.json`` of a `RunFolder`. It need not exist; what it
-        holds when the training begins counts too.
+        contains at the start of the training applies too.
     """
 
     def __init__(self, path: StrPath) -> None:
@@ -141,7 +141,7 @@ class ManualRate(Callback):
         self._seen: str | None = None
 
     def on_epoch_begin(self, trainer: Learner, epoch: int) -> None:
-        """Look into the file."""
+        """Read the file."""
         try:
             if not self.path.exists():
                 return
@@ -166,17 +166,17 @@ class ManualRate(Callback):
         print(f"epoch {epoch}: {message}", file=sys.stderr)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what was read last, so that it is not obeyed twice."""
+        """Return what was read last, so that it is not applied twice."""
         return {"seen": self._seen}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore that."""
         seen = get(state, "seen", (str, type(None)), "a text")
         self._seen = None if seen is None else str(seen)
 
 
 def _rate_in(text: str) -> float:
-    """Return the learning rate, not yet checked, in the text of a control file."""
+    """Return the learning rate in a control file, without checking its range."""
     example = 'expected {"learning_rate": 0.001}'
     try:
         control = json.loads(text, parse_int=float)

@@ -1,4 +1,4 @@
-"""How everything was before a restore, to be put back when it fails."""
+"""The state before a restore, to return to if that fails."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from fastdl.train.learner import Learner
 class Snapshot:
     """The state of a trainer, a loader and callbacks.
 
-    Of callbacks it holds their attributes, and what lies directly in attributes that
-    are lists, dicts, sets or objects of fastdl; of deeper ones the callback itself must
-    take care.
+    Of a callback it holds the attributes, and the contents of those that are lists,
+    dicts, sets or objects of fastdl. What lies deeper is left to the callback.
 
     Parameters
     ----------
     trainer : Learner
-        Its model has all sizes known.
+        All sizes of its model are known.
     loader : DataLoader
         What it trains on.
     callbacks : sequence of Callback
@@ -46,7 +45,7 @@ class Snapshot:
         self._contents = [(each, copy.copy(each)) for each in containers]
 
     def put_back(self) -> None:
-        """Make everything as it was."""
+        """Restore everything."""
         self._trainer.model.load_state_dict(self.model)
         self._trainer.optimizer.load_state_dict(self.optimizer)
         self._loader.epoch, self._trainer._stopping = self._epoch, self._stopping
@@ -57,7 +56,7 @@ class Snapshot:
 
 
 def _containers(owner: object) -> Iterator[list | dict | set]:
-    """Yield what lies in an object's attributes and can change there."""
+    """Yield the attributes of an object that can change in place, as containers."""
     for value in vars(owner).values():
         if isinstance(value, (list, dict, set)):
             yield value

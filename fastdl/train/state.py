@@ -1,4 +1,4 @@
-"""Reading of what a saved state holds: a checkpoint may be damaged."""
+"""Checked reading of saved states: a checkpoint may be damaged."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def get(
     if name not in state:
         raise DataError(f"{name!r} is missing")
     value = state[name]
-    # To Python True is an integer.
+    # For Python, True is an integer.
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
         raise DataError(f"{name!r} must be {what}, got {value!r:.60}")
     return value
 
 
 def count(state: Mapping[str, Any], name: str, minimum: int = 0) -> int:
-    """Return an integer; DataError when it is none from `minimum`."""
+    """Return an integer from `minimum`; DataError if it is anything else."""
     what = f"an integer from {minimum}"
     value = get(state, name, int, what)
     if not minimum <= value < 2**63:
@@ -48,12 +48,12 @@ def count(state: Mapping[str, Any], name: str, minimum: int = 0) -> int:
 
 
 def number(state: Mapping[str, Any], name: str) -> float:
-    """Return a number, NaN and infinity included; DataError when it is none."""
+    """Return a number, NaN and infinity included; DataError if it is not one."""
     return checked_number(get(state, name, object, ""), name)
 
 
 def finite_numbers(state: Mapping[str, Any], name: str, length: int) -> list[float]:
-    """Return so many finite numbers; DataError when they are not."""
+    """Return this many finite numbers; DataError if they are not."""
     what = f"a list of {length} finite numbers"
     values = get(state, name, list, what)
     if len(values) != length:
@@ -65,8 +65,8 @@ def finite_numbers(state: Mapping[str, Any], name: str, length: int) -> list[flo
 
 
 def checked_number(value: object, name: str) -> float:
-    """Return a number as it is; DataError when it is none, or too large for a float."""
-    # To Python True is an integer.
+    """Return a number unchanged; DataError if it is none, or too large for a float."""
+    # For Python, True is an integer.
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise DataError(f"{name!r} must be a number, got {value!r:.60}")
     try:
@@ -77,7 +77,7 @@ def checked_number(value: object, name: str) -> float:
 
 
 def check_like(arrays: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) -> None:
-    """Raise DataError unless there is a real array of each name, of the same shape."""
+    """Raise DataError unless the names, kinds and shapes of the arrays agree."""
     if arrays.keys() != own.keys():
         raise DataError(f"there are arrays {list(arrays)!r:.80}, not {list(own)!r:.80}")
     for name, array in arrays.items():

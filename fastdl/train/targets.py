@@ -1,4 +1,4 @@
-"""Targets y in the form in which a loss compares them with the outputs."""
+"""Targets y in the form that a loss takes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _OF_LABELS = (nn.BCEWithLogitsLoss, nn.CrossEntropyLoss)
 def as_targets(y: np.ndarray, x: np.ndarray, loss: LossLike) -> np.ndarray:
     """Return y as the loss takes it.
 
-    Real numbers get the type of x. Pictures of uint8 are scaled to [0, 1], like x, when
-    the loss is the squared error and they have the shape of x. Labels and masks stay as
-    they are.
+    Real numbers are converted to the dtype of x. Pictures of uint8 are scaled to
+    [0, 1], like x, if the loss is the squared error and they have the shape of x.
+    Labels and masks are left unchanged.
 
     Raises
     ------
     ArgumentError
-        y is uint8, with two axes or more for each example, and may be pictures as well
-        as masks or numbers: it has another shape than x under the squared error, or the
-        shape of pictures x and the loss is not known.
+        y is uint8 with two axes or more per example, and could be pictures, masks or
+        numbers: under the squared error its shape differs from that of x; under an
+        unknown loss it has the shape of pictures x.
     """
     if y.dtype.kind == "f":
         return y.astype(x.dtype, copy=False)
@@ -51,12 +51,12 @@ def check_scaled(batch: tuple, loader: DataLoader, loss: LossLike) -> None:
     Parameters
     ----------
     batch : tuple
-        The first x and y of the loader: a y that is x itself is scaled already.
+        The first x and y of the loader; if y is x itself, it is scaled already.
     loader : DataLoader
-        All its y are looked at when the batch leaves doubts, unless a transform makes
-        other ones of them.
+        All its y are checked if the batch leaves doubt, unless a transform changes
+        them.
     loss : callable
-        Of another kind than the squared error, nothing is scaled.
+        Only the squared error has its targets scaled.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Curves for TensorBoard, in its own file format.
 
-A file is a row of records: the length (uint64), its checksum (uint32), that many bytes,
-their checksum; all little-endian. The bytes of a record are one ``Event`` in the wire
-format of Protocol Buffers. Source: ``tensorflow/core/lib/io/record_writer.h``,
+A file is a sequence of records: the length (uint64), its checksum (uint32), that many
+bytes, their checksum; all little-endian. The bytes of a record are one ``Event`` in the
+wire format of Protocol Buffers. Source: ``tensorflow/core/lib/io/record_writer.h``,
 ``event.proto`` and ``summary.proto`` of TensorFlow.
 """
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 class TensorBoardLog(Callback):
     """Writes each column of ``trainer.history`` as a curve for TensorBoard.
 
-    Every ``fit`` begins a new file; TensorBoard shows those of a folder as one run.
+    Every ``fit`` starts a new file; TensorBoard shows the files of a folder as one run.
 
     Parameters
     ----------
     folder : path
-        What ``tensorboard --logdir`` is to read; made when it is missing.
+        What ``tensorboard --logdir`` reads; made if it is missing.
     """
 
     def __init__(self, folder: StrPath) -> None:
@@ -60,13 +60,13 @@ class TensorBoardLog(Callback):
         self._file.close()
 
     def _write(self, event: bytes) -> None:
-        """Write one event, of now, as a record."""
+        """Write an event with the present time as a record."""
         event = b"\x09" + struct.pack("<d", time.time()) + event
         for part in (struct.pack("<Q", len(event)), event):
             self._file.write(part + struct.pack("<I", _checksum(part)))
 
 
-# A field begins with 8 * number + kind; the kinds are 0: a varint (0x10 for field 2),
+# A field starts with 8 * number + kind; the kinds are 0: a varint (0x10 for field 2),
 # 1: eight bytes (0x09 for field 1), 2: a length and bytes, 5: four bytes (0x15, 2).
 
 
@@ -81,7 +81,7 @@ def _varint(number: int) -> bytes:
 
 
 def _checksum(content: bytes) -> int:
-    """Return the CRC-32C, rotated and shifted as records want it."""
+    """Return the CRC-32C, rotated and offset as the records need it."""
     crc = 0xFFFFFFFF
     for byte in content:
         crc = _crc_table()[(crc ^ byte) & 0xFF] ^ crc >> 8
@@ -91,7 +91,7 @@ def _checksum(content: bytes) -> int:
 
 @cache
 def _crc_table() -> list[int]:
-    """Return the remainder of each byte (polynomial of Castagnoli, reflected)."""
+    """Return the remainder for each byte (Castagnoli's polynomial, reflected)."""
     table = list(range(256))
     for _ in range(8):
         table = [crc >> 1 ^ (0x82F63B78 if crc & 1 else 0) for crc in table]

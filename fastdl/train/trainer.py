@@ -38,7 +38,7 @@ from fastdl.typing import ArrayLike, StrPath
 
 
 class Trainer(Learner):
-    """Trains a model by mini-batches, measures it, and predicts with it.
+    """Trains a model on mini-batches, evaluates it, and predicts with it.
 
     ::
 
@@ -47,33 +47,33 @@ class Trainer(Learner):
         trainer.fit(digits.train, epochs=5)
         trainer.evaluate(digits.test)  # {"loss": 0.06, "accuracy": 0.98}
 
-    Nothing is hidden in it that a loop of your own could not do: `fit` runs
-    ``zero_grad``, the model, the loss, ``backward`` and ``step`` on each batch.
+    It does nothing that a loop of your own could not do: for each batch `fit` calls
+    ``zero_grad``, the model, the loss, ``backward`` and ``step``.
 
     Parameters
     ----------
     model : Module
         Sizes that are open are inferred from the first batch.
     loss : callable, optional
-        ``loss(outputs, y) -> Tensor``, one number, the mean over the batch; for data
-        with weights ``loss(outputs, y, weight)``, the weighted mean; a parameter
-        ``sample_weight`` gets them by its name. A batch counts in the loss of an epoch
-        by its examples, or their weights; a Module that divides by something else has
-        a method ``count(y, weight=None) -> float``, as those of `fastdl.nn` do. By
-        default `fastdl.nn.CrossEntropyLoss`: the model gives logits, y are integer
-        labels.
+        ``loss(outputs, y) -> Tensor``, one number, the mean over the batch. For data
+        with weights ``loss(outputs, y, weight)``, the weighted mean; a parameter called
+        ``sample_weight`` is passed by name. In the loss of an epoch a batch is weighted
+        by its number of examples, or the sum of their weights; a Module that divides by
+        something else has a method ``count(y, weight=None) -> float``, as those of
+        `fastdl.nn` do. By default `fastdl.nn.CrossEntropyLoss`: the model returns
+        logits, and y are integer labels.
     optimizer : Optimizer or callable, optional
         Either an optimiser of ``model.parameters()``, or what makes one from them, such
         as ``functools.partial(optim.SGD, lr=0.1)``. By default Adam with lr 0.001.
     metrics : sequence of str, Metric or callable, optional
-        What to measure besides the loss. Right over the whole set are the metrics of
-        `fastdl.metrics`, by the name of their function ("accuracy", "f1", "roc_auc",
-        "r2_score", ...: of logits, and the "macro" average), as functions
-        (``metrics.f1``, or ``partial(metrics.f1, average="micro")``) or as they are
-        (``metrics.F1("micro")``), and each `fastdl.metrics.Metric` of your own. Other
-        functions ``(y, outputs) -> float`` are taken for a mean over examples. Weights
-        of examples do not count in metrics. By default the accuracy where the loss is
-        the cross-entropy, else nothing.
+        What to measure besides the loss. The metrics of `fastdl.metrics` are computed
+        over the whole set; give the name of their function ("accuracy", "f1",
+        "roc_auc", "r2_score", ...: from logits, and with the "macro" average), the
+        function (``metrics.f1``, ``partial(metrics.f1, average="micro")``) or the class
+        (``metrics.F1("micro")``). So is a `fastdl.metrics.Metric` of your own. Any
+        other function ``(y, outputs) -> float`` is taken to be a mean over examples.
+        Metrics ignore the weights of examples. By default the accuracy if the loss is
+        the cross-entropy, and nothing otherwise.
     regularization : penalty or sequence of penalties
         ``penalty(model) -> Tensor``, such as ``nn.L2(0.01)``: added to the loss. The
         "loss" that `fit` and `evaluate` report is the whole cost.
@@ -134,7 +134,7 @@ class Trainer(Learner):
         resume: bool = False,
         allow_changes: Sequence[str] | None = (),
     ) -> History:
-        """Train for some epochs; called again, it goes on where it was.
+        """Train for some epochs; called again, it continues where it stopped.
 
         The same weights, data and seed give the same bits, for any number of threads.
         `fastdl.manual_seed`, called before the model is made, fixes its weights.
@@ -145,46 +145,46 @@ class Trainer(Learner):
         Parameters
         ----------
         x : array_like, or all in one: Dataset, tuple or DataLoader
-            Inputs (m, ...); or what holds the labels too: a data set, a tuple (x, y)
-            or (x, y, weight), a loader. Pictures of uint8 become float32 in [0, 1],
+            Inputs (m, ...); or inputs with their labels: a data set, a tuple (x, y) or
+            (x, y, weight), a loader. Pictures of uint8 become float32 in [0, 1],
             see `fastdl.data.as_float`; then all numbers are converted to the type of
             the model's parameters. weight (m,) says how much each example counts in
             the loss.
         y : array_like, (m, ...), optional
-            Labels or targets, beside an array x. Pictures, as targets of the shape of
-            x under the squared error, are scaled as x is; those of another shape, and
-            bytes that are only 0 and 1, must be real numbers.
+            Labels or targets, beside an array x. Under the squared error, pictures of
+            the shape of x are scaled as x is; pictures of another shape, and bytes
+            that are only 0 and 1, must be given as real numbers.
         epochs : int
             Passes through the data, from 1.
         batch_size, shuffle, seed
             How the data are cut into batches, see `fastdl.data.DataLoader`; a loader
-            has its own, so they are refused beside one.
+            has its own, so beside one they are refused.
         validation : Dataset, tuple or DataLoader, optional
             As x with its labels; evaluated after each epoch.
         callbacks : sequence of Callback
-            Called in this order. None is needed to stop at a NaN: `fit` always does.
+            Called in this order. `fit` stops at a NaN without any of them.
         progress : bool, optional
             Whether to report on the standard error stream: a line for each epoch, and a
-            bar when it is a terminal. By default only when it is a terminal.
+            bar if it is a terminal. By default only if it is a terminal.
         check_finite : bool
             Whether to look for NaN and infinities in x before the first step.
         checkpoint : path, optional
-            A file that holds, after each epoch, all that is needed to go on from there:
-            model, optimiser, history, and what the callbacks remember.
+            A file that is written after each epoch and holds all that is needed to
+            resume: model, optimiser, history, and the state of the callbacks.
         resume : bool
-            Go on from the checkpoint, with the same arguments, up to `epochs` in all:
-            the bits are those of a training that was never interrupted. Whatever else
-            decides the training must be the same too: the checkpoint describes the
-            data, the loader, the model, the loss, the optimiser with its options as
-            they were when the training began, and the callbacks, and what differs is
-            refused by its name. After an error all is as it was before. Not seen are
-            global variables that code reads, C code, and what an object keeps under
-            other names than its constructor's. Of data that are not in memory a sample
-            of 64 examples is compared.
+            Continue from the checkpoint, with the same arguments, up to `epochs` in
+            all: the bits are those of a training that was never interrupted. Whatever
+            determines the training must be the same: the checkpoint describes the data,
+            the loader, the model, the loss, the callbacks, and the optimiser with its
+            options as they were at the start. Anything that differs is refused by name,
+            and after an error everything is as it was before. The comparison cannot
+            see global variables that code reads, C code, and what an object keeps
+            under other names than its constructor's. For data that are not in memory
+            it takes a sample of 64 examples.
         allow_changes : sequence of str
-            Names of what may differ from the checkpoint, such as ``["data", "lr"]``;
-            the refusal tells them. The new value holds; another "optimizer" begins
-            anew.
+            Names of what may differ from the checkpoint, such as ``["data", "lr"]``, as
+            the refusal gives them. The new value is used; another "optimizer" starts
+            afresh.
 
         Returns
         -------
@@ -195,13 +195,14 @@ class Trainer(Learner):
         ------
         NonFiniteError
             There is a NaN or an infinity in x; or the loss is not finite: then the step
-            is not made, buffers are as before it, and the message names the step and
-            the first layer whose output is not finite.
+            is not made, the buffers are as before it, and the message names the step
+            and the first layer whose output is not finite.
         DataError, DtypeError, ShapeError, ArgumentError
-            Data or arguments do not fit, such as labels that are no integers or out of
-            range, no examples, a batch size of 0, or a metric that can't be computed of
-            the outputs; the checkpoint is damaged, or of another training. Found before
-            the first step: all labels are looked at, and one batch is measured.
+            Data or arguments do not fit, such as labels that are not integers or out of
+            range, no examples, a batch size of 0, or a metric that cannot be computed
+            from the outputs; the checkpoint is damaged, or of another training. All
+            this is found before the first step, by checking all labels and measuring
+            one batch.
         OSError
             The checkpoint or a log cannot be written; also found before.
         """

@@ -15,7 +15,7 @@ from fastdl.tune.storage import StorageDown
 from fastdl.tune.study import Study
 from fastdl.tune.view import View
 
-# Each a process of one thread: as many trials as cores is faster than one trial on all.
+# Each is a process of one thread: one trial per core is faster than one on all cores.
 _ONE_THREAD = dict.fromkeys(
     ("FASTDL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
 )
@@ -25,12 +25,12 @@ _MOST_STILLBORN = 3
 class Crew:
     """Processes that run the trials of a study; they end with the ``with`` block.
 
-    They are new interpreters and no forks, so nothing of this process is theirs.
+    They are new interpreters, not forks, so they share nothing with this process.
 
     Parameters
     ----------
     study : Study
-        What they work on.
+        The study that they work on.
     storage : str
         Where it is.
     folder : path, optional
@@ -67,7 +67,7 @@ class Crew:
         for process in self._workers.values():
             if kind is not None:
                 process.kill()
-            _close_input(process)  # it ends now, if it has not yet
+            _close_input(process)  # which ends it, unless it has ended
         for name, process in self._workers.items():
             process.wait()
             forget(name, self._folder)
@@ -75,17 +75,17 @@ class Crew:
                 self._study.release(name)
 
     def look(self, view: View) -> None:
-        """Replace workers that died, and free what they, or other dead ones, had.
+        """Replace workers that died, and free the trials of these and other dead ones.
 
         Parameters
         ----------
         view : View
-            The study now.
+            The present state of the study.
 
         Raises
         ------
         FastdlError
-            A worker ended with an error, or none comes to life.
+            A worker ended with an error, or none starts.
         """
         for name, process in list(self._workers.items()):
             if process.poll() is not None:
@@ -127,5 +127,5 @@ class Crew:
 
 def _close_input(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
-    with suppress(OSError):  # something was not read
+    with suppress(OSError):  # it did not read everything
         process.stdin.close()

@@ -1,11 +1,11 @@
-"""Who is dead: workers show that they live, others take over what dead ones left.
+"""Leases: workers show that they are alive; others take over from dead ones.
 
-A worker renews its lease on a trial: it counts up an attribute of the try. Whoever sees
-no change for a minute, by a clock of its own, declares the try void; the clocks of
-several machines need not agree. On one machine no minute is waited: a worker holds a
-lock on a file, which ends with it. Storages have no such thing (a journal), or one that
-leaves a gap between the birth of a trial and its first sign of life (Optuna's
-databases), so this is used for all.
+A worker renews its lease on a trial by counting up an attribute of the try. Whoever
+sees no change for a minute, by its own clock, declares the try void; the clocks of
+several machines need not agree. On one machine there is no need to wait: a worker holds
+a lock on a file, which ends with it. Storages have nothing like this (a journal), or
+only from some time after a trial has started (Optuna's databases), so this is used for
+all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ except ImportError:  # Windows: leases end by the clock only
     fcntl = None  # type: ignore[assignment]
 
 INTERVAL = 10.0  # seconds between two signs of life
-GRACE = 60.0  # without one
+GRACE = 60.0  # without a sign of life
 
 
 def new_name() -> str:
@@ -37,14 +37,14 @@ def new_name() -> str:
 
 
 class Presence:
-    """The lock that shows that the process of a worker lives.
+    """The lock that shows that a worker's process is alive.
 
     Parameters
     ----------
     worker : str
         Its name.
     folder : path, optional
-        Where the lock is; without one the lease alone counts.
+        Where the lock is; without it only the lease counts.
     """
 
     def __init__(self, worker: str, folder: Path | None) -> None:
@@ -57,7 +57,7 @@ class Presence:
                 fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def close(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
             os.close(self._file)
@@ -74,12 +74,12 @@ def _lock_of(folder: Path, worker: str) -> Path:
 
 
 class Lease:
-    """Renews the lease of a try while a ``with`` block runs.
+    """Renews the lease on a try during a ``with`` block.
 
     Attributes
     ----------
     lost : bool
-        Whether the try was taken for dead nevertheless.
+        Whether the try was declared void nevertheless.
     """
 
     def __init__(self, study: Study, own: int) -> None:
@@ -120,7 +120,7 @@ class Watch:
     Parameters
     ----------
     study : Study
-        What is watched.
+        The study to watch.
     folder : path, optional
         Where the locks of workers are.
     """
@@ -130,7 +130,7 @@ class Watch:
         self._seen: dict[int, tuple[object, float]] = {}
 
     def look(self, view: View) -> None:
-        """Compare a view with earlier ones; call it again and again."""
+        """Compare a view with earlier ones; to be called repeatedly."""
         now = time.monotonic()
         for each in view.running:
             own, beat = each._trial_id, each.user_attrs.get(BEAT)
@@ -141,7 +141,7 @@ class Watch:
                 self._study.void(own)
 
     def _has_no_lock(self, worker: str) -> bool:
-        """Whether a worker of this machine has let go of its lock: it is dead."""
+        """Whether a worker of this machine has lost its lock, so is dead."""
         if self._folder is None or fcntl is None:
             return False
         if not worker.startswith(f"{platform.node()}-"):

@@ -1,4 +1,4 @@
-"""What is scored: a function of yours, or the training that a `fastdl.train.Job` is."""
+"""What is scored: a function of yours, or the training of a `fastdl.train.Job`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from fastdl.tune.trial import Trial
 
 Objective = Callable[[Trial], float]
 
-# Settings of a job that are no single numbers or texts, or that make scores of other
-# data, which do not compare.
+# Settings of a job that are not single numbers or texts, or that change the data, so
+# that scores could not be compared.
 _NOT_SEARCHED = ("dataset", "recipe", "augment", "size", "data_dir")
 
 
@@ -35,7 +35,7 @@ class Training:
     Raises
     ------
     ArgumentError
-        The column is none of the dev set.
+        The column is not of the dev set.
     """
 
     def __init__(self, job: Job, monitor: str) -> None:
@@ -50,8 +50,8 @@ class Training:
     def with_values(self, params: Mapping[str, Any]) -> Job:
         """Return the job of a trial.
 
-        Where the optimiser changes and the rate is not searched, the rate is the usual
-        one of the optimiser, as in ``fastdl train``.
+        If the optimiser changes and the rate is not searched, it is the usual rate of
+        the optimiser, as in ``fastdl train``.
         """
         changes = dict(params)
         optimizer = changes.get("optimizer", self.job.recipe.optimizer)
@@ -60,7 +60,7 @@ class Training:
         return self.job.replace(**changes)
 
     def check(self, space: Space) -> None:
-        """Raise ArgumentError when a name is unknown, or a value does not fit."""
+        """Raise ArgumentError if a name is unknown or a value does not fit."""
         own = [field.name for field in dataclasses.fields(Job)]
         space.check_names(n for n in [*recipe_fields(), *own] if n not in _NOT_SEARCHED)
         middle = {name: scale.value(0.5) for name, scale in space.items()}
@@ -82,7 +82,7 @@ class Training:
         return kept[self.monitor]
 
     def _load(self, job: Job) -> Parts:
-        """Load the data once for all trials that take the same."""
+        """Load the data, once for all trials with the same data."""
         data = dataclasses.replace(self.job, seed=job.seed, examples=job.examples)
         if self._loaded is None or self._loaded[0] != data:
             self._loaded = (data, data.load())
@@ -90,7 +90,7 @@ class Training:
 
 
 def describe(objective: Objective | Training) -> dict[str, Any]:
-    """Return an objective as JSON has it; a function by its module and name."""
+    """Return an objective as data for JSON; a function by its module and name."""
     if isinstance(objective, Training):
         job = json.loads(json.dumps(objective.job.to_dict()))
         return {"job": job, "monitor": objective.monitor}
@@ -99,7 +99,7 @@ def describe(objective: Objective | Training) -> dict[str, Any]:
 
 
 def find(description: Mapping[str, Any]) -> Objective:
-    """Return the objective that a description means.
+    """Return the objective of a description.
 
     Raises
     ------

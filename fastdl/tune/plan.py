@@ -1,7 +1,7 @@
 """Which values each trial gets: at random, on a grid, from coarse to fine, by TPE.
 
 Trials are numbered from 0. The values of a trial depend on the plan, its number and,
-where a method learns, on the results of earlier trials; never on who runs it.
+for methods that learn, the results of earlier trials; never on who runs it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from fastdl.tune.space import Space
 METHODS = ("random", "grid", "coarse_to_fine", "tpe")
 PRUNERS = ("median", "halving")
 ROUNDS = 3  # of coarse-to-fine
-_GOOD = 0.25  # the part of all trials that the next round stays near
+_GOOD = 0.25  # share of all trials that the next round stays near
 
 
 class Tried(NamedTuple):
-    """A finished trial: its values, and its score or None when it has none."""
+    """A finished trial: its values, and its score or None."""
 
     params: dict[str, Any]
     score: float | None
@@ -33,24 +33,24 @@ class Tried(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What decides a search; it is kept with the study.
+    """Everything that determines a search; it is kept with the study.
 
     Attributes
     ----------
     objective : dict
-        What is scored, as JSON has it.
+        What is scored, as data for JSON.
     space : Space
-        What is searched.
+        The hyperparameters.
     trials : int
         How many; a grid may have fewer points.
     method : str
         One of `METHODS`.
     pruner : str, optional
-        One of `PRUNERS`: what stops hopeless trials early.
+        One of `PRUNERS`: how to stop hopeless trials early.
     seed : int
-        Of the draws.
+        Seed of the random draws.
     mode : str
-        Whether the "max" or the "min" of the score is best.
+        Whether the "max" or the "min" score is best.
     """
 
     objective: dict[str, Any]
@@ -81,8 +81,8 @@ class Plan:
         return fields | {"space": self.space.to_json()}
 
     @classmethod
-    def from_json(cls, fields: Any, source: str) -> Plan:
-        """Make a plan of what a study has; DataError names the source."""
+    def from_json(cls, fields: Mapping[str, Any], source: str) -> Plan:
+        """Make a plan from what a study keeps; DataError names the source."""
         try:
             return cls(**{**fields, "space": Space.from_json(fields["space"])})
         except (TypeError, KeyError, AttributeError, FastdlError) as error:
@@ -95,15 +95,15 @@ class Plan:
 
     @property
     def is_sampled(self) -> bool:
-        """Whether Optuna's sampler finds the values, from all trials so far."""
+        """Whether Optuna's sampler chooses the values, from all trials so far."""
         return self.method == "tpe"
 
     def params(self, number: int, tried: Mapping[int, Tried]) -> dict[str, Any] | None:
         """Return the values of a trial, or None while it waits for earlier ones.
 
-        From coarse to fine: a third of the trials is drawn from the whole space. The
-        best quarter of all trials so far spans the part that the next third is drawn
-        from, and once more; `fastdl.tune.Space.zoomed` tells the margins.
+        From coarse to fine, a third of the trials is drawn from the whole space, the
+        next third from the part that the best quarter of all trials so far spans, and
+        the last third likewise; for the margins see `fastdl.tune.Space.zoomed`.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class Plan:
         return space.draw(np.random.default_rng([self.seed, number]))
 
     def best(self, tried: list[Tried]) -> list[Tried]:
-        """Return the best quarter of trials, of those that have a score."""
+        """Return the trials with the best scores, up to a quarter of all."""
         scored = [trial for trial in tried if trial.score is not None]
         sign = -1 if self.mode == "max" else 1
         scored.sort(key=lambda trial: sign * (trial.score or 0.0))  # stable
@@ -133,7 +133,7 @@ class Plan:
     def _grid(self) -> list[dict[str, Any]]:
         points = self.space.grid(self.trials)
         order = np.random.default_rng(self.seed).permutation(len(points))
-        return [points[i] for i in order]  # so that any part of it is a fair sample
+        return [points[i] for i in order]  # any first part is a fair sample
 
     def _round_start(self, number: int) -> int:
         """Return the first trial of the round that a trial is in."""

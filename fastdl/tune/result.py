@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
     state : str
         "complete", "pruned" or "failed".
     score : float or None
-        On the dev set, of a complete one.
+        On the dev set, if complete.
     params : dict
         Its values.
     curve : dict of int to float
@@ -57,7 +57,7 @@ class SearchResult:
     plan : Plan
         What was searched, and how.
     trials : list of Outcome
-        Those that are finished, by number.
+        The finished ones, by number.
     """
 
     def __init__(self, study: Study, view: View | None = None) -> None:
@@ -96,7 +96,7 @@ class SearchResult:
 
     @property
     def best(self) -> Outcome:
-        """The trial with the best score, the first of equal ones.
+        """The trial with the best score; of equals the first.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class SearchResult:
 
     @property
     def best_config(self) -> dict[str, Any]:
-        """The settings of the best trial: all of a job, or the values alone."""
+        """The settings of the best trial: all those of a job, or just its values."""
         if "job" not in self.plan.objective:
             return self.best.params
         training = find(self.plan.objective)
@@ -120,7 +120,7 @@ class SearchResult:
         return training.with_values(self.best.params).to_dict()
 
     def save_best(self, path: str | os.PathLike[str]) -> None:
-        """Write `best_config` as JSON; of a job it is for ``fastdl train --config``."""
+        """Write `best_config` as JSON; for a job, ``train --config`` takes it."""
         write_text(path, json.dumps(self.best_config, indent=2) + "\n")
 
     @property
@@ -143,10 +143,10 @@ class SearchResult:
         write_text(path, text.getvalue())
 
     def importance(self) -> dict[str, float]:
-        """Return how much each hyperparameter has to do with good scores; sum 1.
+        """Return how much each hyperparameter matters for good scores; they sum to 1.
 
-        By PED-ANOVA (Watanabe et al. 2023), as Optuna computes it, of the trials that
-        have a score. Empty when there are fewer than ten of them, or all are equal.
+        By PED-ANOVA (Watanabe et al. 2023), as Optuna computes it, from the trials with
+        a score. Empty if there are fewer than ten of these, or their scores are equal.
         """
         scores = [trial.score for trial in self.ranked()]
         if len(scores) < 10 or scores[0] == scores[-1]:

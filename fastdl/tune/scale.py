@@ -1,6 +1,6 @@
 """One hyperparameter: its range, on the right scale.
 
-Every scale is a map from [0, 1] to values, along which all values are equally likely.
+A scale maps [0, 1] to values, so that uniform positions give the intended distribution.
 Draws, grids, the zoom of coarse-to-fine and the axes of pictures all use this one map.
 (Deep Learning Specialization, course 2, week 3, "Using an appropriate scale".)
 """
@@ -10,41 +10,43 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from fastdl.errors import ArgumentError, FastdlError
 from fastdl.shapes import integer
+from fastdl.shapes.numbers import is_number
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-_MARGIN = 0.25  # of the width of what is good, on each side of it when zooming
-_LEAST_MARGIN = 0.05  # of the whole scale
+_MARGIN = 0.25  # when zooming, on each side, as a share of the good range
+_LEAST_MARGIN = 0.05  # as a share of the whole scale
+
+Value: TypeAlias = str | float | None  # of a hyperparameter; a bool is a number
 
 
 class Scale(ABC):
     """Base of all scales.
 
-    Two of a class with the same range are equal.
+    Two scales of one class with the same range are equal.
     """
 
     kind: str
 
     @abstractmethod
     def value(self, position: float) -> Any:
-        """Return the value at a position in [0, 1]; grows with it."""
+        """Return the value at a position in [0, 1]; it grows with the position."""
 
     @abstractmethod
     def position(self, value: Any) -> float:
-        """Return where a value lies, in [0, 1]."""
+        """Return the position of a value, in [0, 1]."""
 
     def grid(self, count: int) -> list[Any]:
         """Return up to `count` different values at equal distances, ends included.
 
-        A single one is that of the middle.
+        A single one is the middle.
         """
         positions = np.linspace(0, 1, count) if count > 1 else [0.5]
         return list(dict.fromkeys(self.value(float(p)) for p in positions))
@@ -55,25 +57,26 @@ class Scale(ABC):
 
     @abstractmethod
     def zoomed(self, values: Iterable[Any]) -> Scale:
-        """Return a part of the scale, around values that were good."""
+        """Return the part of the scale around values that were good."""
 
     @abstractmethod
-    def to_json(self) -> dict[str, list[Any]]:
+    def to_json(self) -> dict[str, list[Value]]:
         """Return the form that TOML files have, such as ``{"log": [1e-4, 1.0]}``."""
 
-    # How a study stores it: Optuna knows no 1 - beta, so the complement is stored.
+    # How a study stores it: Optuna has no scale for 1 - beta, so the complement is
+    # stored.
 
     def stored_name(self, name: str) -> str:
-        """Return the name under which a study has it."""
+        """Return its name in a study."""
         return name
 
     def stored(self, value: Any) -> Any:
-        """Return the value that a study has, and of a stored one the value itself."""
+        """Return the value as a study stores it; also the way back."""
         return value
 
     @abstractmethod
     def distribution(self) -> BaseDistribution:
-        """Return it as Optuna's."""
+        """Return the scale as Optuna's distribution."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scale) and self.to_json() == other.to_json()
@@ -99,10 +102,10 @@ class _Range(Scale):
                 f"{type(self).__name__}: {low!r} to {high!r} is too wide"
             )
 
-    def _checked(self, bound: Any) -> Any:
+    def _checked(self, bound: object) -> Any:
         if isinstance(bound, np.number):
             bound = bound.item()
-        if not _is_number(bound):
+        if not is_number(bound) or not math.isfinite(bound):
             raise ArgumentError(
                 f"{type(self).__name__}: expected finite numbers, got {bound!r}"
             )
@@ -123,7 +126,7 @@ class _Range(Scale):
             self.value(max(low - margin, 0.0)), self.value(min(high + margin, 1.0))
         )
 
-    def to_json(self) -> dict[str, list[Any]]:
+    def to_json(self) -> dict[str, list[Value]]:
         return {self.kind: [self.low, self.high]}
 
 
@@ -138,7 +141,7 @@ class Linear(_Range):
     Raises
     ------
     ArgumentError
-        The bounds are no finite numbers, or not in this order.
+        The bounds are not finite numbers, or not in this order.
     """
 
     kind = "linear"
@@ -169,12 +172,12 @@ class Integer(_Range):
     Raises
     ------
     ArgumentError
-        The bounds are no integers, or not in this order.
+        The bounds are not integers, or not in this order.
     """
 
     kind = "integer"
 
-    def _checked(self, bound: Any) -> int:
+    def _checked(self, bound: object) -> int:
         try:
             return integer(bound, "Integer: a bound", minimum=-(2**53))
         except FastdlError:
@@ -210,8 +213,8 @@ class Integer(_Range):
 class Log(_Range):
     """Positive numbers, each order of magnitude equally likely: 10^r, r uniform.
 
-    ``Log(1e-4, 1)`` gives a quarter of the draws to each decade. The scale of learning
-    rates and penalties.
+    ``Log(1e-4, 1)`` gives a quarter of the draws to each decade. For learning rates and
+    penalties.
 
     Parameters
     ----------
@@ -221,18 +224,18 @@ class Log(_Range):
     Raises
     ------
     ArgumentError
-        The bounds are no finite numbers above 0, or not in this order.
+        The bounds are not finite numbers above 0, or not in this order.
     """
 
     kind = "log"
 
-    def _checked(self, bound: Any) -> float:
-        bound = super()._checked(bound)
-        if bound <= 0:
+    def _checked(self, bound: object) -> float:
+        number = super()._checked(bound)
+        if number <= 0:
             raise ArgumentError(
-                f"Log: the logarithm needs numbers above 0, got {bound!r}; use Linear"
+                f"Log: the logarithm needs numbers above 0, got {number!r}; use Linear"
             )
-        return bound
+        return number
 
     def value(self, position: float) -> float:
         """Return the value at a position in [0, 1]."""
@@ -255,8 +258,8 @@ class OneMinusLog(_Range):
     """Numbers just below 1, such as momentum: 1 - 10^r, r uniform.
 
     ``OneMinusLog(0.9, 0.999)`` gives half of the draws to [0.9, 0.99]: from 0.9 to
-    0.9005 an average over about 10 values changes hardly, from 0.999 to 0.9995 it goes
-    from 1,000 to 2,000.
+    0.9005 an average over about 10 values hardly changes, but from 0.999 to 0.9995 it
+    goes from 1,000 values to 2,000.
 
     Parameters
     ----------
@@ -266,7 +269,7 @@ class OneMinusLog(_Range):
     Raises
     ------
     ArgumentError
-        The bounds are no finite numbers below 1, or not in this order.
+        The bounds are not finite numbers below 1, or not in this order.
     """
 
     kind = "one_minus_log"
@@ -275,13 +278,13 @@ class OneMinusLog(_Range):
         super().__init__(low, high)
         self._complement = Log(1 - self.high, 1 - self.low)
 
-    def _checked(self, bound: Any) -> float:
-        bound = super()._checked(bound)
-        if bound >= 1:
+    def _checked(self, bound: object) -> float:
+        number = super()._checked(bound)
+        if number >= 1:
             raise ArgumentError(
-                f"OneMinusLog: the logarithm needs numbers below 1, got {bound!r}"
+                f"OneMinusLog: the logarithm needs numbers below 1, got {number!r}"
             )
-        return bound
+        return number
 
     def value(self, position: float) -> float:
         """Return the value at a position in [0, 1]."""
@@ -292,7 +295,7 @@ class OneMinusLog(_Range):
         return 1 - self._complement.position(1 - value)
 
     def stored_name(self, name: str) -> str:
-        """Return the name under which a study has its complement."""
+        """Return the name of its complement in a study."""
         return f"1 - {name}"
 
     def stored(self, value: float) -> float:
@@ -300,7 +303,7 @@ class OneMinusLog(_Range):
         return 1 - value
 
     def distribution(self) -> BaseDistribution:
-        """Return that of the complement as Optuna's."""
+        """Return the complement's scale as Optuna's distribution."""
         return self._complement.distribution()
 
 
@@ -320,7 +323,7 @@ class Choice(Scale):
 
     kind = "choice"
 
-    def __init__(self, *options: str | float | bool | None) -> None:
+    def __init__(self, *options: Value) -> None:
         if not options:
             raise ArgumentError("Choice: expected one option at least, got none")
         options = tuple(o.item() if isinstance(o, np.generic) else o for o in options)
@@ -337,16 +340,16 @@ class Choice(Scale):
             raise ArgumentError(f"Choice: two options are equal in {options!r:.80}")
         self.options = options
 
-    def value(self, position: float) -> Any:
+    def value(self, position: float) -> Value:
         """Return the option at a position in [0, 1]."""
         count = len(self.options)
         return self.options[min(math.floor(position * count), count - 1)]
 
-    def position(self, value: Any) -> float:
+    def position(self, value: Value) -> float:
         """Return the middle of an option's share of [0, 1]."""
         return (self.options.index(value) + 0.5) / len(self.options)
 
-    def grid(self, count: int) -> list[Any]:
+    def grid(self, count: int) -> list[Value]:
         """Return all options."""
         return list(self.options)
 
@@ -359,7 +362,7 @@ class Choice(Scale):
         """Return how many options there are."""
         return len(self.options)
 
-    def to_json(self) -> dict[str, list[Any]]:
+    def to_json(self) -> dict[str, list[Value]]:
         """Return the form that TOML files have."""
         return {self.kind: list(self.options)}
 
@@ -371,9 +374,3 @@ class Choice(Scale):
 
 
 SCALES = {scale.kind: scale for scale in (Linear, Integer, Log, OneMinusLog, Choice)}
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    )

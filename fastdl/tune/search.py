@@ -19,7 +19,7 @@ from fastdl.tune.crew import Crew
 from fastdl.tune.objective import Objective, Training
 from fastdl.tune.plan import Plan
 from fastdl.tune.result import SearchResult
-from fastdl.tune.scale import Scale
+from fastdl.tune.scale import Scale, Value
 from fastdl.tune.space import Space
 from fastdl.tune.storage import open_storage
 from fastdl.tune.study import Study
@@ -32,7 +32,7 @@ _POLL = 0.3  # seconds
 
 def search(
     objective: Objective | Job,
-    space: Mapping[str, Scale | Any],
+    space: Mapping[str, Scale | Value],
     *,
     trials: int = 20,
     method: str = "random",
@@ -63,34 +63,35 @@ def search(
         result.best.params
 
     or ``tune.search(train.Job("digits"), space, trials=60, jobs=2, out="runs/lr")``.
-    The score must be that of the dev set: the test set has no part in any choice.
+    Score on the dev set: the test set must not influence any choice.
 
     Parameters
     ----------
     objective : Job or callable
-        A training, whose settings the names of the space are; or
-        ``objective(trial) -> score``, see `fastdl.tune.Trial`. One that raises fails
-        its trial; a loss that is not finite ends it as hopeless. With several jobs it
-        must be a function of a module, and each process imports it.
+        A training, of which the space names settings; or ``objective(trial) -> score``,
+        see `fastdl.tune.Trial`. If it raises, its trial has failed; a loss that is not
+        finite ends it as hopeless. With several jobs it must be a function in a module
+        that each process can import.
     space : mapping of str to Scale
-        What is searched; other values are fixed.
+        The hyperparameters to search; other values are fixed.
     trials : int
-        How many, from 1; a grid takes at most so many.
+        How many, from 1; a grid has at most this many points.
     method : str
         "random"; "grid"; "coarse_to_fine": a third of the trials in the whole space,
-        then twice a third within the part that the best quarter of all trials spans
+        then two thirds within the part that the best quarter of all trials spans
         (see `fastdl.tune.Space.zoomed`); or "tpe", Optuna's sampler.
     pruner : str, optional
-        What stops a trial early that is behind others after the same step: "median"
-        (after five trials, those below the median), "halving" (successive halving, the
-        best third goes on after steps 1, 3, 9, ...), or None. With several jobs it
-        depends on their timing which are stopped.
+        How to stop trials early that are behind others after the same step: "median"
+        (after five trials, those below the median), "halving" (successive halving: the
+        best third continues after steps 1, 3, 9, ...), or None. With several jobs it
+        depends on their timing which trials are stopped.
     seed : int
-        The values of a trial depend on it, the number of the trial, and, but for
+        The values of a trial depend on it, on the number of the trial and, except for
         random search and grids, on earlier scores.
     monitor : str
-        Of a job: the column of the history that is the score, one of the dev set. It is
-        that of the last epoch or, with patience, of the one whose weights are kept.
+        For a job: the column of the history to score by, one of the dev set. The score
+        is that of the last epoch or, with patience, of the epoch whose weights are
+        kept.
     mode : str, optional
         Whether the "max" or the "min" of the score is best. By default "max", for a job
         what `monitor` needs.
@@ -103,10 +104,10 @@ def search(
         Where the study is kept: a path or a URL, see `fastdl.tune.open_storage`;
         several machines share one. By default a journal in `out`.
     name : str, optional
-        Of the study in a storage that is given; by default that of the folder.
+        The name of the study in the given storage; by default that of the folder.
     resume : bool
-        Go on with the study of this name, or help others that do; made with the same
-        arguments, but `trials` of a random search and TPE may grow.
+        Continue the study of this name, or help others to. The arguments must be the
+        same, except that `trials` of a random search or TPE may grow.
     patience : float, optional
         How many seconds the storage may be down; 300 by default.
     progress : bool, optional
@@ -119,12 +120,12 @@ def search(
     Raises
     ------
     ArgumentError
-        An argument is wrong; there is such a study already, or none to go on with, or
-        one with other arguments.
+        An argument is wrong; such a study exists already, or there is none to continue,
+        or it has other arguments.
     FastdlError
         No trial succeeded; a worker failed; Optuna is missing.
     StorageDown
-        The storage did not answer for too long. What is finished is kept.
+        The storage did not answer for too long. Finished trials are kept.
     """
     space = space if isinstance(space, Space) else Space(space)
     integer(jobs, "search: jobs")
@@ -145,7 +146,7 @@ def search(
             f"kept; give out=, a folder"
         )
     if jobs > 1:
-        objectives.find(description)  # here, where the error is seen at once
+        objectives.find(description)  # here, to fail at once
     study = _open(open_storage(storage, patience), name, plan, resume)
     with closing(study), _Progress(study, progress) as bar:
         if folder is not None:
@@ -202,7 +203,7 @@ class _Progress:
         self._bar.close()
 
     def update(self, view: View | None = None) -> None:
-        """Tell what there is, when there is somebody to tell."""
+        """Report the present state, if there is a terminal."""
         if self._bar.disable:
             return
         result = SearchResult(self._study, view)

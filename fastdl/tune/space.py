@@ -12,7 +12,7 @@ import numpy as np
 
 from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
 from fastdl.files import SMALL, read_file
-from fastdl.tune.scale import SCALES, Choice, Scale
+from fastdl.tune.scale import SCALES, Choice, Scale, Value
 
 
 class Space(Mapping[str, Scale]):
@@ -21,15 +21,15 @@ class Space(Mapping[str, Scale]):
     Parameters
     ----------
     scales : mapping of str to Scale
-        At least one; what is no scale, such as ``"adam"``, is a fixed value.
+        At least one; anything but a scale, such as ``"adam"``, is a fixed value.
 
     Raises
     ------
     ArgumentError
-        There is none, or a fixed value is no text, number or bool.
+        There are none, or a fixed value is not a text, number or bool.
     """
 
-    def __init__(self, scales: Mapping[str, Any]) -> None:
+    def __init__(self, scales: Mapping[str, Scale | Value]) -> None:
         if not isinstance(scales, Mapping) or not scales:
             raise ArgumentError(
                 f"Space: expected hyperparameters by name, such as "
@@ -54,11 +54,11 @@ class Space(Mapping[str, Scale]):
 
     @property
     def searched(self) -> list[str]:
-        """The names of all that have more than one value."""
+        """The names of those with more than one value."""
         return [name for name, scale in self.items() if scale.most() > 1]
 
     def check_names(self, known: Iterable[str]) -> None:
-        """Raise ArgumentError when there is a name that is not `known`."""
+        """Raise ArgumentError if there is a name that is not `known`."""
         known = list(known)
         for name in self:
             if name not in known:
@@ -78,15 +78,16 @@ class Space(Mapping[str, Scale]):
         return Space({n: scale.zoomed(p[n] for p in good) for n, scale in self.items()})
 
     def grid(self, most: int) -> list[dict[str, Any]]:
-        """Return the largest full grid of at most so many points.
+        """Return the largest full grid of at most this many points.
 
-        A choice contributes all its options. The others get as many values each, at
-        equal distances along the scale; the first ones one more, as far as `most` goes.
+        A choice contributes all its options. The others get equally many values, at
+        equal distances along the scale; the first ones get one more, as far as `most`
+        allows.
 
         Raises
         ------
         ArgumentError
-            The choices alone make more points.
+            The choices alone have more points.
         """
         fixed = [n for n, scale in self.items() if isinstance(scale, Choice)]
         counts = dict.fromkeys(self, 1) | {n: len(self[n].grid(0)) for n in fixed}
@@ -107,7 +108,7 @@ class Space(Mapping[str, Scale]):
             points = [point | {name: value} for point in points for value in values]
         return points
 
-    def to_json(self) -> dict[str, dict[str, list[Any]]]:
+    def to_json(self) -> dict[str, dict[str, list[Value]]]:
         """Return what `from_json` takes."""
         return {name: scale.to_json() for name, scale in self.items()}
 
@@ -115,8 +116,8 @@ class Space(Mapping[str, Scale]):
     def from_json(cls, scales: Mapping[str, Any]) -> Space:
         """Make a space from tables of one entry, as TOML files have them.
 
-        Such as ``{"lr": {"log": [1e-4, 1.0]}, "optimizer": "adam"}``; what is no table
-        is a fixed value.
+        For example ``{"lr": {"log": [1e-4, 1.0]}, "optimizer": "adam"}``; anything but
+        a table is a fixed value.
 
         Raises
         ------
@@ -142,9 +143,9 @@ def read_space(path: str | os.PathLike[str]) -> Space:
     Raises
     ------
     DataError
-        There is no such file, or it is no TOML.
+        There is no such file, or it is not TOML.
     ArgumentError
-        A scale is unknown, a range is wrong, or there is nothing in the file.
+        A scale is unknown, a range is wrong, or the file is empty.
     """
     if sys.version_info >= (3, 11):
         import tomllib
@@ -168,7 +169,7 @@ def read_space(path: str | os.PathLike[str]) -> Space:
         raise ArgumentError(f"{path}: {error}") from None
 
 
-def _scale(name: str, given: Any) -> Any:
+def _scale(name: str, given: Any) -> Scale | Value:
     example = f"expected a range such as {name} = {{log = [1e-4, 1.0]}}"
     if not isinstance(given, Mapping):
         if isinstance(given, list):

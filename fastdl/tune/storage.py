@@ -1,8 +1,8 @@
-"""Where studies are kept: Optuna's storages, with patience.
+"""Where studies are kept: Optuna's storages, with retries.
 
-A journal is a file that several processes append to; any other storage is a database
-by its URL. Each call that fails since the storage is down is made again, after waits
-that double, before it becomes an error: a database that restarts costs no trial.
+A journal is a file that several processes append to; any other storage is a database,
+given by its URL. A call that fails because the storage is down is repeated after waits
+that double, before it becomes an error: a database may restart without costing a trial.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from fastdl.errors import ArgumentError, DataError, FastdlError
 from fastdl.files import parse_json, read_file, reading
@@ -27,18 +28,20 @@ except ImportError:  # Windows
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
+Answer = TypeVar("Answer")
+
 PATIENCE = 300.0  # seconds that a storage may be down
-_OPENING = 10.0  # of a new one, whose address may be wrong
+_OPENING = 10.0  # for a new one, as its address may be wrong
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 15.0
-_JITTER = random.Random()  # the state of others is left alone
+_JITTER = random.Random()  # leaves the global state alone
 
 
 class StorageDown(DataError):
-    """A storage that did not answer, however often it was asked."""
+    """A storage that did not answer, after all retries."""
 
 
-def import_optuna() -> Any:
-    """Return Optuna, which is silent from then on.
+def import_optuna() -> ModuleType:
+    """Return Optuna, and make it silent.
 
     Raises
     ------
@@ -65,14 +68,14 @@ def open_storage(where: str | None, patience: float | None = None) -> BaseStorag
         ``postgresql://user@host/database``, of any database that SQLAlchemy knows. By
         default the memory of this process.
     patience : float, optional
-        How many seconds it may be down later; while it is opened 10 at most.
+        How many seconds it may be down later; at most 10 while it is opened.
 
     Raises
     ------
     StorageDown
         It does not answer.
     ArgumentError
-        The URL is none.
+        It is not a URL.
     FastdlError
         A package is missing.
     OSError
@@ -92,7 +95,7 @@ def open_storage(where: str | None, patience: float | None = None) -> BaseStorag
 
 
 def hidden_password(where: str) -> str:
-    """Return a URL without its password, for messages; a path as it is."""
+    """Return a URL without its password, for messages; a path unchanged."""
     if "://" not in where:
         return where
     from sqlalchemy.engine import make_url
@@ -104,7 +107,7 @@ def hidden_password(where: str) -> str:
         return f"{where.partition('://')[0]}://..."
 
 
-def _open_database(optuna: Any, url: str) -> tuple[Any, Callable[[], None]]:
+def _open_database(optuna: ModuleType, url: str) -> tuple[Any, Callable[[], None]]:
     from sqlalchemy.exc import ArgumentError as BadURL
     from sqlalchemy.exc import NoSuchModuleError
 
@@ -131,7 +134,7 @@ def _open_database(optuna: Any, url: str) -> tuple[Any, Callable[[], None]]:
 # Journal ------------------------------------------------------------------------------
 
 
-def _open_journal(optuna: Any, path: str) -> Any:
+def _open_journal(optuna: ModuleType, path: str) -> Any:
     from optuna.storages.journal import JournalFileBackend, JournalStorage
 
     path = os.path.abspath(path)
@@ -141,17 +144,17 @@ def _open_journal(optuna: Any, path: str) -> Any:
         if lock is not None and os.path.exists(path):
             lock.acquire()
             lock.release()
-            # Optuna finds out about a damaged last line with the line after it.
+            # Optuna would notice a damaged last line only with the next one.
             for line in read_file(path).splitlines()[-1:]:
                 parse_json(line, path)
         return JournalStorage(JournalFileBackend(path, cast(Any, lock)))
 
 
 class _JournalLock:
-    """Lets one process write at a time; the system releases it when that dies.
+    """Lets one process write at a time; the system releases it if that dies.
 
-    Optuna's own lock is a link: a writer that is killed leaves it behind, and the
-    others wait for half a minute.
+    Optuna's own lock is a link, which a killed writer leaves behind, so that the others
+    wait for half a minute.
     """
 
     def __init__(self, path: str) -> None:
@@ -169,7 +172,7 @@ class _JournalLock:
     def _mend(self) -> None:
         """Cut off a last line that a crash or a full disk left incomplete.
 
-        It was never acknowledged, and would spoil the next one.
+        It was never acknowledged, and would corrupt the next one.
         """
         with open(self._path, "rb+") as file:
             size = file.seek(0, os.SEEK_END)
@@ -186,11 +189,11 @@ class _JournalLock:
 def _patient(
     storage: Any, close: Callable[[], None], name: str, patience: float
 ) -> BaseStorage:
-    """Return a storage that asks another one, again when that is down."""
+    """Return a storage that calls another one, again if that is down."""
     from optuna.storages import BaseStorage
 
-    def method(attribute: str) -> Callable[..., Any]:
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(attribute: str) -> Callable[..., object]:
+        def call(self: object, *args: object, **kwargs: object) -> object:
             ask = partial(getattr(storage, attribute), *args, **kwargs)
             return _persist(ask, name, patience)
 
@@ -205,11 +208,11 @@ def _patient(
     return type("PatientStorage", (BaseStorage,), methods)()
 
 
-def _persist(ask: Callable[[], Any], name: str, patience: float) -> Any:
+def _persist(ask: Callable[[], Answer], name: str, patience: float) -> Answer:
     """Call until the storage answers.
 
-    A call that came through, but whose answer was lost, is made twice: its users must
-    bear that.
+    A call that succeeded but whose answer was lost is made twice, which callers must
+    tolerate.
     """
     end = time.monotonic() + patience
     wait = _FIRST_WAIT
@@ -230,12 +233,12 @@ def _persist(ask: Callable[[], Any], name: str, patience: float) -> Any:
                 f"{wait:.1f} s",
                 file=sys.stderr,
             )
-        time.sleep(wait * _JITTER.uniform(0.8, 1.0))  # not all workers at once
+        time.sleep(wait * _JITTER.uniform(0.8, 1.0))  # spreads the retries
         wait = min(2 * wait, _LONGEST_WAIT)
 
 
 def _why_down(error: Exception) -> str | None:
-    """Return why a storage did not answer; None when the error is another one."""
+    """Return why a storage did not answer; None if it is another error."""
     if isinstance(error, OSError):
         return str(error)
     from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError

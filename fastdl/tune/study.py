@@ -1,16 +1,17 @@
-"""A search in its storage: which trials are done, under way, and to do.
+"""A search in its storage: which trials are done, running, and to do.
 
-The trials of a plan are numbered; each try of one is a trial of Optuna that carries the
-number. A worker that wants trial 7 adds a try of it, and owns it when no earlier try of
-7 is alive: of two that come at the same time the first wins, by the order that the
-storage gives. A try whose worker has died is marked as failed, and trial 7 is free
-again. So no trial is lost, and none counts twice, whoever is killed at whatever moment.
+The trials of a plan are numbered; each try at one is a trial of Optuna that carries its
+number. A worker that wants trial 7 adds a try at it, and owns it unless an earlier try
+at 7 is alive: of two at the same time the first wins, in the order of the storage. A
+try whose worker has died is marked as failed, and trial 7 is free again. So no trial is
+lost and none counts twice, whichever process is killed at any time.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,7 @@ from fastdl.errors import ArgumentError, DataError
 from fastdl.tune.plan import Plan
 from fastdl.tune.storage import import_optuna
 from fastdl.tune.view import BEAT, ERROR, NUMBER, WORKER, View
+from fastdl.typing import Json
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 _PLAN = "fastdl_plan"  # an attribute of a study
 _KILLED = "killed"  # of a try
-_MOST_KILLED = 3  # tries of a trial that died with their processes
+_MOST_KILLED = 3  # tries of one trial whose processes were killed
 
 
 class Claim(NamedTuple):
@@ -49,7 +51,7 @@ class Claim(NamedTuple):
 
 
 class LostError(Exception):
-    """The try was taken for dead, the trial may be another worker's by now."""
+    """The try was declared void; another worker may have the trial by now."""
 
 
 class Study:
@@ -67,9 +69,9 @@ class Study:
     Raises
     ------
     ArgumentError
-        There is a study of this name already.
+        A study of this name exists already.
     DataError
-        There is none, or it is no search of fastdl.
+        There is none, or it is not a search by fastdl.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class Study:
         except KeyError:
             raise DataError(f"the storage has no study {name!r}") from None
         attributes = storage.get_study_user_attrs(self._study_id)
-        self.plan = Plan.from_json(attributes.get(_PLAN), f"the study {name!r}")
+        self.plan = Plan.from_json(attributes.get(_PLAN, {}), f"the study {name!r}")
         self._pruner = {
             None: optuna.pruners.NopPruner,
             "median": optuna.pruners.MedianPruner,
@@ -116,21 +118,21 @@ class Study:
 
     @staticmethod
     def exists(storage: BaseStorage, name: str) -> bool:
-        """Whether the storage has a study of this name that was begun."""
+        """Whether the storage has a study of this name that was started."""
         try:
             study_id = storage.get_study_id_from_name(name)
         except KeyError:
             return False
-        # A name alone is left by a process that was killed right after taking it.
+        # A name alone was left by a process that was killed right after taking it.
         attributes = storage.get_study_user_attrs(study_id)
         return bool(attributes or storage.get_all_trials(study_id, deepcopy=False))
 
     def close(self) -> None:
-        """Close connections to the storage; what is used later opens new ones."""
+        """Close connections to the storage; later calls open new ones."""
         self._storage.remove_session()
 
     def look(self) -> View:
-        """Return what there is now."""
+        """Return the present state."""
         tries = self._storage.get_all_trials(self._study_id, deepcopy=False)
         return View(self.plan, tries)
 
@@ -145,7 +147,7 @@ class Study:
 
         names = {self.plan.space[n].stored_name(n): n for n in self.plan.space.searched}
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # experimental, say versions before 5
+            warnings.simplefilter("ignore")  # experimental before version 5
             found = get_param_importances(
                 self._study,
                 evaluator=PedAnovaImportanceEvaluator(),
@@ -158,14 +160,14 @@ class Study:
     def claim(self, worker: str, view: View | None = None) -> Claim | None:
         """Return the next trial for a worker, None when there is nothing to do now.
 
-        All may be done or under way, or those under way decide what comes next.
+        All may be done or running, or the next one depends on those that are running.
 
         Parameters
         ----------
         worker : str
             Its name.
         view : View, optional
-            A look at the study, to save one.
+            A recent view of the study, to save another look.
         """
         view = view or self.look()
         while (number := view.free) is not None:
@@ -194,12 +196,12 @@ class Study:
             for name, value in params.items()
         }
 
-    def _distributions(self, names: Any) -> dict[str, Any]:
+    def _distributions(self, names: Iterable[str]) -> dict[str, Any]:
         space = self.plan.space
         return {space[n].stored_name(n): space[n].distribution() for n in names}
 
     def _sample(self, own: int, number: int) -> dict[str, Any]:
-        """Let Optuna find the values of a try."""
+        """Let Optuna choose the values of a try."""
         rng = np.random.default_rng([self.plan.seed, number])
         sampler = self._optuna.samplers.TPESampler(seed=int(rng.integers(2**32)))
         study, storage = self._study, self._storage
@@ -220,7 +222,7 @@ class Study:
         return self.look().params(storage.get_trial(own))
 
     def beat(self, own: int, count: int) -> None:
-        """Show that the worker of a try lives; LostError when it is too late."""
+        """Show that the worker of a try is alive; LostError if it is too late."""
         self._update(own, "set_trial_user_attr", BEAT, count)
 
     def report(self, own: int, step: int, score: float) -> bool:
@@ -229,13 +231,13 @@ class Study:
         Raises
         ------
         LostError
-            The try was taken for dead.
+            The try was declared void.
         """
         self._update(own, "set_trial_intermediate_value", step, score)
         return self._pruner.prune(self._study, self._storage.get_trial(own))
 
     def finish(
-        self, own: int, state: str, score: float | None = None, **attributes: Any
+        self, own: int, state: str, score: float | None = None, **attributes: Json
     ) -> None:
         """Keep the outcome of a try: "complete" with its score, "pruned" or "failed".
 
@@ -261,8 +263,8 @@ class Study:
     def release(self, worker: str, killed: bool = False) -> int:
         """Free the trial of a worker that is dead; return how many it had.
 
-        One whose worker was `killed` while everything else lived, as systems do when
-        memory runs out, is tried three times.
+        A trial whose worker was `killed` alone, as systems do when memory runs out, is
+        tried three times.
         """
         view = self.look()
         own = [each for each in view.running if each.user_attrs.get(WORKER) == worker]
@@ -284,8 +286,8 @@ class Study:
             error = f"its process died {times} times; is there too little memory?"
             self._update(each._trial_id, "set_trial_user_attr", ERROR, error)
 
-    def _update(self, own: int, method: str, *arguments: Any) -> None:
+    def _update(self, own: int, method: str, *arguments: object) -> None:
         try:
             getattr(self._storage, method)(own, *arguments)
-        except RuntimeError:  # Optuna's for a trial that is finished already
+        except RuntimeError:  # from Optuna, for a trial that is finished already
             raise LostError from None

@@ -27,8 +27,8 @@ class Trial(Mapping[str, Any]):
     params : dict
         The values.
     stopped : bool
-        Whether it is hopeless, or another worker's: the objective may return at once,
-        and what it returns does not count.
+        Whether it is hopeless, or another worker has it: the objective may return at
+        once, and its score does not count.
     """
 
     def __init__(self, study: Study, claim: Claim, lease: Lease) -> None:
@@ -39,16 +39,16 @@ class Trial(Mapping[str, Any]):
 
     @property
     def lost(self) -> bool:
-        """Whether it is another worker's by now."""
+        """Whether another worker has it by now."""
         return self._lease.lost
 
     @property
     def stopped(self) -> bool:
-        """Whether it needs not go on."""
+        """Whether there is no need to continue."""
         return self.lost or self.why is not None
 
     def report(self, score: float, step: int | None = None) -> bool:
-        """Tell the score so far.
+        """Report the score so far.
 
         Parameters
         ----------
@@ -60,7 +60,7 @@ class Trial(Mapping[str, Any]):
         Returns
         -------
         bool
-            Whether to go on.
+            Whether to continue.
         """
         self.steps = integer(self.steps + 1 if step is None else step, "report: step")
         if not math.isfinite(score):
@@ -107,14 +107,14 @@ class Trial(Mapping[str, Any]):
 
 
 class Reporter(Callback):
-    """Reports the score of each epoch to a trial; ends a training without hope."""
+    """Reports the score of each epoch to a trial; ends a hopeless training."""
 
     def __init__(self, trial: Trial, monitor: str) -> None:
         self._trial = trial
         self._monitor = Monitor(monitor, 0.0, "max", "search")
 
     def decides(self) -> dict[str, Any]:
-        """Return what decides when the training ends."""
+        """Return the setting that affects when the training ends."""
         return {"monitor": self._monitor.name}
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:

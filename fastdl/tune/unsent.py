@@ -1,6 +1,6 @@
-"""Outcomes that a storage did not take: files in the folder of the search, until then.
+"""Outcomes that could not be stored yet, as files in the folder of the search.
 
-A training of hours is not lost because its database was down for some minutes too long.
+Hours of training are not lost because a database was down for a few minutes too long.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def keep(folder: Path, own: int, outcome: dict[str, Any]) -> None:
 
 
 def deliver(study: Study, folder: Path) -> None:
-    """Tell the study what is in the files, and remove them.
+    """Store what is in the files, and remove them.
 
-    What was taken for dead meanwhile is tried again; its outcome is dropped.
+    If a try was declared void meanwhile, the trial is repeated and the outcome dropped.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a study holds at one moment: which trials are done, under way, and to do."""
+"""The state of a study at one moment: which trials are done, running, and to do."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from fastdl.tune.plan import Plan, Tried
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-# Attributes of a try: its trial, who runs it and lives, and what went wrong.
+# Attributes of a try: its trial, its worker and sign of life, and what went wrong.
 NUMBER, WORKER, BEAT, ERROR = "number", "worker", "beat", "error"
-_MOST_ERRORS = 3  # without any success
+_MOST_ERRORS = 3  # failures, if nothing succeeds
 
 
 class View:
     """The tries of a study.
 
     A try that failed without an error of its own is void: its worker died, or another
-    one was first. All others count, the first one of each trial.
+    one was first. Of the others, the first one of each trial counts.
 
     Parameters
     ----------
     plan : Plan
-        What is planned.
+        The plan of the study.
     tries : iterable of FrozenTrial
         All of them, in any order.
 
@@ -34,7 +34,7 @@ class View:
     tries : list of FrozenTrial
         In the order of the storage.
     owners : dict of int to FrozenTrial
-        Of each trial, by its number, the try that counts.
+        By the number of a trial, the try that counts.
     """
 
     def __init__(self, plan: Plan, tries: Iterable[FrozenTrial]) -> None:
@@ -48,7 +48,7 @@ class View:
 
     @cached_property
     def running(self) -> list[FrozenTrial]:
-        """The tries that are under way, or whose workers are dead."""
+        """The tries that are running, or whose workers are dead."""
         return [each for each in self.tries if not each.state.is_finished()]
 
     @cached_property
@@ -58,7 +58,7 @@ class View:
 
     @cached_property
     def tried(self) -> dict[int, Tried]:
-        """Values and scores of what is finished."""
+        """Values and scores of the finished trials."""
         return {
             number: Tried(self.params(each), score(each))
             for number, each in self.finished.items()
@@ -76,7 +76,7 @@ class View:
 
     @property
     def hopeless(self) -> str | None:
-        """The first error, when three trials fail and none succeeds; else None."""
+        """The first error, if three trials failed and none succeeded; or None."""
         finished = [each for _, each in sorted(self.finished.items())]
         errors = [t.user_attrs[ERROR] for t in finished if ERROR in t.user_attrs]
         enough = len(errors) >= min(_MOST_ERRORS, self._plan.size)
@@ -98,5 +98,5 @@ def state(each: FrozenTrial) -> str:
 
 
 def score(each: FrozenTrial) -> float | None:
-    """Return the score of a try that ran to its end, else None."""
+    """Return the score of a completed try, otherwise None."""
     return each.value if state(each) == "complete" else None

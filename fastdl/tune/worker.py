@@ -1,7 +1,7 @@
-"""Runs trials of a study until none is left: in this process, or as one of several.
+"""Runs the trials of a study until none is left, in this process or one of several.
 
-``python -m fastdl.tune`` is started by `fastdl.tune.search`. It reads what to do
-from its standard input, and ends when that is closed: its parent is dead.
+``python -m fastdl.tune`` is started by `fastdl.tune.search`. It reads its orders from
+standard input, and ends when that is closed, as its parent is dead.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def work(
     Parameters
     ----------
     study : Study
-        What is to do.
+        The study to work on.
     objective : callable
         ``objective(trial) -> score``.
     folder : path, optional
@@ -51,7 +51,7 @@ def work(
     name : str, optional
         Of this worker.
     alone : bool
-        Whether no parent looks at the locks, which knows its own children better.
+        Whether there is no parent process that watches the locks.
     """
     name = name or new_name()
     presence, watch = Presence(name, folder), Watch(study, folder if alone else None)
@@ -92,7 +92,7 @@ def run(
                 error = f"{type(failure).__name__}: {failure}"
     except StorageDown:
         raise
-    except BaseException:  # Ctrl-C among others: somebody will try it again
+    except BaseException:  # also Ctrl-C: another worker will try it again
         study.void(claim.id)
         raise
     outcome: dict[str, Any] = {"seconds": time.perf_counter() - start}
@@ -115,7 +115,7 @@ def run(
 
 
 def _number(score: Any, trial: Trial) -> float:
-    """Return a score; of a trial that has ended early anything, it does not count."""
+    """Return a score; NaN for a trial that has ended early, where it does not count."""
     try:
         return float(score)
     except (TypeError, ValueError, OverflowError):
@@ -128,7 +128,7 @@ def _number(score: Any, trial: Trial) -> float:
 
 def main() -> None:
     """Run as a process of its own."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and acts
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it
     orders = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
     task = json.loads(orders.readline())
     threading.Thread(target=_end_with_parent, args=(orders,), daemon=True).start()

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -103,6 +104,26 @@ def test_train_prints_the_result(fastdl_command, tmp_path):
     measured = Trainer(model).evaluate(datasets.load("digits").test)
     assert counts.sum() == 1797
     assert np.trace(counts) / 1797 == pytest.approx(measured["accuracy"])
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_the_network_is_asked_once_about_the_test_set(
+    fastdl_command, tmp_path, monkeypatch
+):
+    """For the accuracy, for the report and for the diagnosis."""
+    asked = Counter()
+    predict = Trainer.predict
+
+    def counted(self, x, *args, **options):
+        asked[len(x)] += len(x)
+        return predict(self, x, *args, **options)
+
+    monkeypatch.setattr(Trainer, "predict", counted)
+    argv = ["train", "digits", "--model", "logistic", "--epochs", "1"]
+    code, out, _ = fastdl_command(*argv, "--out", tmp_path / "run")
+    assert code == 0
+    examples = int(re.search(r"and ([\d,]+) test examples", out)[1].replace(",", ""))
+    assert asked[examples] == examples
 
 
 @pytest.mark.usefixtures("without_matplotlib")

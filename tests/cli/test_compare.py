@@ -167,3 +167,21 @@ def test_refused_in_one_line(compare, runs, argv, message, monkeypatch, tmp_path
     assert code == 2
     assert message in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("--limit", "latency=1"), "did you mean 'latency_ms'"),
+        (("--optimise", "acuracy"), "did you mean 'accuracy'"),
+        (("--formula", "acuracy"), "did you mean 'accuracy'"),
+        (("--optimise", "examples"), "is more or less of 'examples' better"),
+    ],
+)
+def test_misspelt_names_are_told_before_the_measuring(
+    compare, runs, monkeypatch, argv, message
+):
+    monkeypatch.setattr("fastdl.strategy.compare_runs", None)  # fails when called
+    code, out, err = compare(runs / "mlp", *argv)
+    assert (code, out) == (2, "")
+    assert message in err

@@ -118,6 +118,17 @@ def test_measured_runs(runs):
     assert measured["mlp"]["multiply_adds"] > 10_000
 
 
+def test_measures_of_runs_are_listed(runs):
+    for measures in strategy.compare_runs([*runs.values()], seconds=0.01).values():
+        assert tuple(measures) == inference.MEASURES
+
+
+def test_what_no_run_has_is_told_before_the_measuring(runs, monkeypatch):
+    monkeypatch.setattr("fastdl.strategy.candidates.compare_runs", None)
+    with pytest.raises(ArgumentError, match="did you mean 'latency_ms'"):
+        strategy.choose(runs.values(), limits={"latency": 1})
+
+
 def test_choose_between_runs(runs):
     """S28: folders, or runs that are open."""
     paths = list(runs.values())

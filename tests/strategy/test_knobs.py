@@ -108,6 +108,23 @@ def test_commands_are_concrete():
     ]
 
 
+@pytest.mark.parametrize(
+    ("epochs", "examples", "proposed"), [(1, 32, 0), (1, 33, 1), (2, 9, 1)]
+)
+def test_a_rate_that_rises_and_falls_needs_two_steps(epochs, examples, proposed):
+    settings = SETTINGS | {"epochs": epochs, "batch_size": 32, "examples": None}
+    found = strategy.diagnose(
+        train=0.5,
+        dev=0.5,
+        settings=settings,
+        examples={"train": examples, "dev": 100},
+        symptoms=[strategy.Symptom("rate too high", "It is.")],
+    )
+    names = [remedy.name for remedy in found.remedies]
+    assert "another learning rate" in names
+    assert names.count("a rate that rises and falls") == proposed
+
+
 def test_commands_without_a_run():
     found = strategy.diagnose(train=0.2, dev=0.2, settings={"dataset": "mnist"})
     assert found.remedies[0].command == "fastdl train mnist --model convnet"

@@ -92,3 +92,8 @@ def test_x_and_y_of_other_lengths():
 def test_a_list_of_x_alone():
     with pytest.raises(DataError, match="tuple"):
         trainer().fit(X.tolist())
+
+
+def test_a_missing_test_set_is_told():
+    with pytest.raises(DataError, match="evaluate: there is no such set"):
+        trainer().evaluate(None)

@@ -38,6 +38,18 @@ def test_columns_and_rows():
     assert some["extra"][1] == 3.0
 
 
+def test_by_columns_it_reads_like_a_dict():
+    some = history({"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0})
+    assert "loss" in some
+    assert "val_loss" not in some
+    assert list(some) == list(some.keys()) == ["epoch", "loss"]
+    assert list(some.values()) == [[1, 2], [2.0, 1.0]]
+    assert dict(some) == dict(some.items()) == {"epoch": [1, 2], "loss": [2.0, 1.0]}
+    assert {**some} == dict(some)
+    assert len(some) == 2  # epochs
+    assert dict(History()) == {}
+
+
 def test_unknown_column_gets_a_near_match():
     with pytest.raises(ArgumentError, match="'los'; did you mean 'loss'"):
         history({"epoch": 1, "loss": 2.0})["los"]

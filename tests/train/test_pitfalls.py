@@ -80,6 +80,22 @@ def test_logits_that_are_probabilities_of_zeros_only_do_not_warn():
     fastdl.Trainer(model, optimizer=partial(optim.SGD, lr=0.1)).fit((X, Y))
 
 
+def test_before_the_first_step_one_batch_is_measured_and_no_more():
+    class Counting(nn.Module):
+        def __init__(self):
+            self.linear = nn.Linear(4, 3)
+            self.seen = []
+
+        def forward(self, x):
+            self.seen.append((self.training, x.shape))
+            return self.linear(x)
+
+    model = Counting()
+    fastdl.Trainer(model).fit((X, Y), batch_size=8)
+    build, rehearsal = (False, (1, 4)), (False, (8, 4))
+    assert model.seen == [build, rehearsal, (True, (8, 4)), (True, (4, 4))]
+
+
 def test_warnings_name_the_line_that_calls_fit():
     model = nn.Sequential(nn.Standardize(4), nn.Linear(4, 3), nn.Softmax())
     with pytest.warns(UserWarning, match=r"\(Standardize\)|\(Softmax\)") as caught:

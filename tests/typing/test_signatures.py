@@ -23,9 +23,11 @@ TYPED = [
     "optim",
     "random",
     "reference",
+    "report",
     "strategy",
     "threads",
     "train",
+    "tune",
     "typing",
 ]
 # Where `Any` is the type, and why.
@@ -43,6 +45,11 @@ EXCEPTIONS = {
     "nn/module: Module.forward(options)": OF_A_SUBCLASS,
     "nn/module: Module.forward(return)": OF_A_SUBCLASS,
     "strategy/pipeline: Pipeline.__call__(return)": "what the last stage gives",
+    "tune/scale: Scale.position(value)": "each scale has values of its own kind",
+    "tune/scale: Scale.stored(return)": "the same",
+    "tune/scale: Scale.stored(value)": "the same",
+    "tune/scale: Scale.value(return)": "the same",
+    "tune/trial: Trial.__getitem__(return)": "whoever asks by name knows the kind",
 }
 
 

@@ -1,27 +1,27 @@
-"""What is shown of an example: a picture, a signal, or the row of a table."""
+"""How an example is shown: as a picture, a signal, or the row of a table."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from fastdl.data import as_float
 from fastdl.report.png import encode_png
+from fastdl.typing import Json
 
 COLUMNS = 8  # pictures side by side in a sheet
 SMALL = 96  # pixels; a larger picture is made smaller for a sheet
-_POINTS = 120  # of the line of a signal
+_POINTS = 120  # in the line of a signal
 _MOST_CHANNELS = 16  # of (m, length, channels); with more, these are grey pictures
 _MOST_COLUMNS = 40  # of (m, columns); with more, these are signals
 _LARGEST = 2048  # pixels of one picture, shown alone
 
 
 class Examples:
-    """The examples of a set, as the page asks for them.
+    """The examples of a set, in the form that the page needs.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ class Examples:
     def __len__(self) -> int:
         return len(self._x)
 
-    def describe(self) -> dict[str, Any]:
-        """Return what the page must know before it asks for examples."""
-        known: dict[str, Any] = {"kind": self.kind, "columns": self.columns}
+    def describe(self) -> dict[str, Json]:
+        """Return what the page needs to know before it asks for examples."""
+        known: dict[str, Json] = {"kind": self.kind, "columns": self.columns}
         if self.kind == "picture":
             step = self._step()
             height, width = self._x.shape[1:3]
@@ -89,10 +89,10 @@ class Examples:
         step = -(-max(self._x.shape[1:3]) // _LARGEST)
         return encode_png(self._pictures([index], step)[0])
 
-    def values(self, index: int) -> dict[str, Any]:
-        """Return the numbers of a row, or the lines of a signal, JSON-able.
+    def values(self, index: int) -> dict[str, Json]:
+        """Return the numbers of a row, or the lines of a signal, for JSON.
 
-        A line has at most 120 points, the least and the greatest value of each piece,
+        A line has at most 120 points: the smallest and the largest value of each piece,
         so that no peak is lost.
         """
         if self.kind == "table":
@@ -104,7 +104,7 @@ class Examples:
         return {"length": len(signal), "lines": [_json(_line(c)) for c in channels]}
 
     def _step(self) -> int:
-        """Return how many pixels of a side become one in a sheet."""
+        """Return how many pixels along a side become one in a sheet."""
         return -(-max(self._x.shape[1:3]) // SMALL)
 
     def _pictures(self, indices: Sequence[int], step: int) -> np.ndarray:
@@ -130,7 +130,7 @@ def _is_grey(x: np.ndarray) -> bool:
 
 
 def _limits(x: np.ndarray) -> tuple[float, float]:
-    """Return what is black and what is white: 0 and 1 unless values lie outside."""
+    """Return which values are black and white: 0 and 1 unless values lie outside."""
     if x.dtype == np.uint8:
         return 0.0, 1.0  # as `as_float` makes them
     finite = np.isfinite(x)
@@ -152,7 +152,7 @@ def _shrunk(pictures: np.ndarray, step: int) -> np.ndarray:
 
 
 def _line(signal: np.ndarray) -> np.ndarray:
-    """Return the points (n, 2), place and value, of a line through a signal."""
+    """Return points (n, 2), as position and value, of a line through a signal."""
     length = len(signal)
     places = np.arange(length)
     if length > _POINTS:
@@ -165,8 +165,8 @@ def _line(signal: np.ndarray) -> np.ndarray:
     return np.stack([places, signal[places]], axis=1)
 
 
-def _json(values: np.ndarray) -> Any:
-    """Return numbers of six digits as lists, None where one is not finite."""
+def _json(values: np.ndarray) -> Json:
+    """Return numbers with six digits as lists, None for those that are not finite."""
     if values.ndim > 1:
         return [_json(row) for row in values]
     return [float(f"{v:.6g}") if math.isfinite(v) else None for v in values.tolist()]

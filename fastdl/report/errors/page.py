@@ -1,4 +1,4 @@
-"""The page of the mistakes: what its addresses answer."""
+"""The page of the mistakes: its addresses, and what they answer."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class ErrorPage:
     Parameters
     ----------
     analysis : ErrorAnalysis
-        What is shown, and changed.
+        What is shown, and tagged.
     title : str
         What the page is called, such as ``"runs/digits, dev"``.
     which : str
-        What it shows first: ``"wrong"``, ``"all"`` or, with a review, ``"labels"``.
+        What to show first: ``"wrong"``, ``"all"`` or, with a review, ``"labels"``.
     review : Review, optional
         Suspect labels, to be confirmed or corrected on the same page.
     """
@@ -63,10 +63,10 @@ class ErrorPage:
         self._lock = threading.Lock()  # one change at a time
         self._done: list[Step] = []
         self._undone: list[Step] = []
-        self._revision = 0  # how often tags have changed, so that a page sees others'
+        self._revision = 0  # counts changes, so that a page notices those of others
 
     def routes(self) -> dict[tuple[str, str], Route]:
-        """Return what answers each address."""
+        """Return the route of each address."""
         return {
             **{("GET", f"/{name}"): _file(name) for name in _STATIC},
             ("GET", "/"): _file("index.html"),
@@ -108,7 +108,7 @@ class ErrorPage:
             )
 
     def _changes(self, indices: list[int]) -> dict[str, Any]:
-        """Return the tags of examples, and all that follows from tags."""
+        """Return the tags of examples, and everything that depends on tags."""
         analysis, tags = self._analysis, self._analysis.tags
         return {
             "revision": self._revision,

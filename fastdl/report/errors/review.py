@@ -1,17 +1,18 @@
-"""Suspect labels on the page: each is confirmed or corrected, and that is logged."""
+"""Suspect labels on the page, to be confirmed or corrected; decisions are logged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fastdl.errors import ArgumentError, DataError
 from fastdl.strategy import Corrections, ErrorAnalysis, Suspect
 from fastdl.strategy.tags import RIGHT_LABEL, WRONG_LABEL
+from fastdl.typing import Json
 
 
 class Step(NamedTuple):
-    """A change that can be taken back, and made again; both return the examples."""
+    """A change that can be undone and redone; both return the examples."""
 
     undo: Callable[[], list[int]]
     redo: Callable[[], list[int]]
@@ -20,8 +21,8 @@ class Step(NamedTuple):
 class Review:
     """Decisions about the labels of one part of a data set.
 
-    A label that is corrected goes into the log of `Corrections`, and its example is
-    tagged "incorrectly labelled"; one that is right is tagged "label confirmed".
+    A corrected label goes into the log of `Corrections`, and its example is tagged
+    "incorrectly labelled"; if the label is right it is tagged "label confirmed".
 
     Parameters
     ----------
@@ -30,14 +31,14 @@ class Review:
     corrections : Corrections
         Of the same part.
     suspects : sequence of Suspect
-        Labels of that part that may be wrong, and others to compare.
+        Labels in that part that may be wrong, and others for comparison.
     who : str
         Who decides.
 
     Raises
     ------
     DataError
-        The suspects are of other data.
+        The suspects are from other data.
     """
 
     def __init__(
@@ -57,21 +58,22 @@ class Review:
                     f"the label {each.given}; run `fastdl labels` again"
                 )
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Json]:
         """Return the suspects for the page: index, suggested label, score."""
         labels = [[each.index, each.suggested, each.score] for each in self._suspects]
         return {"labels": labels, "confirmed": RIGHT_LABEL}
 
     def corrected(self) -> dict[int, int]:
-        """Return the labels that differ from what they were first."""
+        """Return the labels that differ from the original ones."""
         labels = self._corrections.labels
         changed = (labels != self._analysis.y_true).nonzero()[0]
         return {int(index): int(labels[index]) for index in changed}
 
     def decide(self, index: int, label: int) -> Step:
-        """Give an example this label, or confirm the one that it had first.
+        """Give an example this label, or confirm its original one.
 
-        Returns how to take that back. Raises as `Corrections.correct` and `Tags.set`.
+        Returns how to undo that. Raises what `Corrections.correct` and `Tags.set`
+        raise.
         """
         tags, first = self._analysis.tags, self._analysis.y_true
         if type(index) is not int or not 0 <= index < len(first):

@@ -1,11 +1,11 @@
 """A web server for one page and one user: this machine's.
 
-It listens on 127.0.0.1 alone. Other users and other web pages reach that address too,
-so every request must carry a secret: the first one in its address, the others in a
+It listens on 127.0.0.1 only. Other users and other web pages can reach that address
+too, so every request must carry a secret: the first one in its address, the others in a
 cookie that no script can read and that the browser sends to nobody else (SameSite).
-Host and Origin must be its own, or a page elsewhere could give its own name to
-127.0.0.1 (DNS rebinding) or send forms. It serves a fixed list of routes and reads no
-path of a request as a path of the disk.
+Host and Origin must be its own; otherwise a page elsewhere could give its own name to
+127.0.0.1 (DNS rebinding) or send forms. It serves a fixed list of routes and never
+reads the path of a request as a path on disk.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,7 +41,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_SECONDS = 30  # that a client may be silent in the middle of a request
+_SECONDS = 30  # how long a client may be silent in the middle of a request
 
 
 class Answer(NamedTuple):
@@ -53,14 +53,14 @@ class Answer(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a route gets: the fields of the address, and the body of a POST."""
+    """The input of a route: the fields of the address, and the body of a POST."""
 
     fields: Mapping[str, str]
     body: bytes
     kind: str  # of the body
 
     def json(self) -> dict[str, Any]:
-        """Return the body as a JSON object; ValueError when it is none."""
+        """Return the body as a JSON object; ValueError if it is not one."""
         content = json.loads(self.body)
         if not isinstance(content, dict):
             raise ValueError("expected a JSON object")
@@ -70,7 +70,7 @@ class Request(NamedTuple):
 Route = Callable[[Request], Answer]
 
 
-def json_answer(content: Any) -> Answer:
+def json_answer(content: Mapping[str, object] | Sequence[object]) -> Answer:
     """Return JSON data as an answer."""
     return Answer(json.dumps(content, allow_nan=False).encode(), "application/json")
 
@@ -81,7 +81,7 @@ class PageServer(ThreadingHTTPServer):
     Parameters
     ----------
     routes : mapping
-        What answers ``("GET", "/state")`` and so on. ``("GET", "/")`` is the page.
+        The function for ``("GET", "/state")`` and so on. ``("GET", "/")`` is the page.
     port : int
         0 takes a free one.
 
@@ -115,17 +115,17 @@ class PageServer(ThreadingHTTPServer):
         """Bind without asking the network for the name of this machine."""
         socketserver.TCPServer.server_bind(self)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that went away."""
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Ignore a client that went away."""
         if not isinstance(sys.exc_info()[1], OSError):
             traceback.print_exc()
 
 
 class Page(Protocol):
-    """What has routes."""
+    """Anything with routes."""
 
     def routes(self) -> Mapping[tuple[str, str], Route]:
-        """Return what answers each address, see `PageServer`."""
+        """Return the routes, see `PageServer`."""
 
 
 def serve(page: Page, port: int = 0, browser: bool = True) -> None:
@@ -138,7 +138,8 @@ def serve(page: Page, port: int = 0, browser: bool = True) -> None:
     port : int
         Of 127.0.0.1; 0 takes a free one.
     browser : bool
-        Whether to open the address where there is a screen, and not only print it.
+        Whether to open the address in a browser if there is a screen, besides printing
+        it.
 
     Raises
     ------
@@ -157,7 +158,7 @@ def serve(page: Page, port: int = 0, browser: bool = True) -> None:
 
 
 def _has_screen() -> bool:
-    """Whether a browser has a window; one in the terminal would take that over."""
+    """Whether a browser has a window; one in the terminal would take it over."""
     if sys.platform in ("win32", "darwin"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
@@ -207,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, answer, entering)
 
     def _is_own(self, entering: bool) -> bool:
-        """Whether our own page, or who knows the secret, asks for our address."""
+        """Whether our page, or someone with the secret, asks for our address."""
         hosts = self.server.hosts
         if self.headers.get_all("Host", []) not in [[host] for host in hosts]:
             return False
@@ -218,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
             return True
         if self.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
             return False
-        # By hand: the parser of the library stops at a strange cookie of another page.
+        # By hand, as the library's parser stops at a malformed cookie of another page.
         for cookie in self.headers.get("Cookie", "").split(";"):
             name, _, value = cookie.strip().partition("=")
             if name == self.server.cookie and self._is_token(value):
@@ -229,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
         return secrets.compare_digest(given.encode(), self.server.token.encode())
 
     def _body(self) -> bytes | None:
-        """Return the body; None when it was refused."""
+        """Return the body; None if it was refused."""
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdecimal()):
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "a POST needs its length")
@@ -265,7 +266,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(
         self, code: int, message: str | None = None, explain: str | None = None
     ) -> None:
-        """Answer what is no HTTP, or another method, without echoing it."""
+        """Answer what is not HTTP, or another method, without echoing it."""
         if not hasattr(self, "request_version"):
             self.request_version = self.protocol_version
         self._refuse(HTTPStatus(code), HTTPStatus(code).phrase)
@@ -274,5 +275,5 @@ class _Handler(BaseHTTPRequestHandler):
         """Name no versions."""
         return "fastdl"
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Keep the terminal quiet."""

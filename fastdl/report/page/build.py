@@ -1,4 +1,4 @@
-"""One page of one or more runs: what stands in it, in which order."""
+"""One page about one or more runs: its contents, in order."""
 
 from __future__ import annotations
 
@@ -23,27 +23,26 @@ def page(
 ) -> str:
     """Return one HTML page about finished runs.
 
-    It needs no network and no other file, follows the colour scheme of its reader, and
-    can be printed. With several runs their differences in settings and results come
-    first.
+    It is self-contained, follows the reader's colour scheme, and can be printed. With
+    several runs, their differences in settings and results come first.
 
     Parameters
     ----------
     runs : FinishedRun or path, or iterable of them
         One at least; a path is opened by `fastdl.train.open_run`.
     part : {"test", "dev", "train", "train_dev"}
-        Whose answers to look at. Whoever wants to make the network better by them takes
-        "dev", and keeps "test" unseen.
+        The part whose answers to show. To improve the network by them take "dev", and
+        keep "test" unseen.
     human : float
         The error of people, a fraction, see `fastdl.strategy.diagnose`.
 
     Raises
     ------
     ArgumentError
-        There is no run, no such part, or `human` is no error.
+        There is no run, no such part, or `human` is not an error.
     DataError
-        A folder is no run, a file of it is damaged, or it has no such part. Data that
-        are not to be had are no error: the page says so.
+        A folder is not a run, a file in it is damaged, or it has no such part. Missing
+        data are not an error: the page says so.
     """
     if part not in PARTS:
         raise ArgumentError(f"report: unknown part {part!r}{suggest(part, PARTS)}")
@@ -79,7 +78,7 @@ def _comparison(results: Sequence[Results]) -> Chapter:
 
 
 def _of_run(results: Results, prefix: str, runs: int) -> Chapter:
-    """Return what is known of a run, the most important first."""
+    """Return the chapter of a run, the most important sections first."""
     run, answers = results.run, results.answers
     found: list[Section] = []
 

@@ -7,26 +7,26 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import fastdl
-from fastdl.report.page.html import Markup, tag
+from fastdl.report.page.html import Content, Markup, tag
 
 
 class Section(NamedTuple):
-    """A part of a chapter; its name is the end of its identity in the page."""
+    """A part of a chapter; its id in the page ends with its name."""
 
     name: str
     heading: str
-    content: Iterable[Any]
+    content: Iterable[Content]
 
 
 class Chapter(NamedTuple):
-    """What the page says of one run, or of all of them together."""
+    """What the page says about one run, or about all of them together."""
 
     name: str
-    prefix: str  # of the identities in it
-    head: Any
+    prefix: str  # of the ids in it
+    head: Content
     sections: Sequence[Section]
 
 
@@ -56,7 +56,7 @@ def document(title: str, chapters: Sequence[Chapter]) -> str:
 
 
 def _policy(script: str) -> str:
-    """Return what the page may do: run this script, show its own pictures, no more."""
+    """Return the page's policy: run this script, show its own pictures, no more."""
     digest = b64encode(sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; "

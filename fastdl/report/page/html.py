@@ -1,27 +1,31 @@
-"""HTML from Python calls: what is no `Markup` is escaped, whatever it holds."""
+"""HTML from Python calls: everything but `Markup` is escaped."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable
 from html import escape
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from fastdl.report.png import encode_png
+
+Content: TypeAlias = "str | float | Iterable[Content] | None"
+"""What an element holds: text, `Markup`, numbers, and iterables of all these."""
+Attribute: TypeAlias = str | float | None
 
 _VOID = {"img", "link", "meta"}  # elements without content
 _MOST_ROWS = 30  # of a table on the screen; more are scrolled
 
 
 class Markup(str):
-    """Text that is HTML already."""
+    """Text that is already HTML."""
 
     __slots__ = ()
 
 
-def tag(name: str, /, *children: Any, **attributes: Any) -> Markup:
+def tag(name: str, /, *children: Content, **attributes: Attribute) -> Markup:
     """Return an element.
 
     Parameters
@@ -45,7 +49,7 @@ def tag(name: str, /, *children: Any, **attributes: Any) -> Markup:
     return Markup(f"<{name}{written}>{join(children)}</{name}>")
 
 
-def join(children: Any) -> Markup:
+def join(children: Content) -> Markup:
     """Return text, `Markup`, numbers and iterables of them as one piece."""
     if isinstance(children, Markup):
         return children
@@ -57,12 +61,12 @@ def join(children: Any) -> Markup:
 
 
 def table(
-    head: Iterable[Any] | None,
-    rows: Iterable[Iterable[Any]],
+    head: Iterable[Content] | None,
+    rows: Iterable[Iterable[Content]],
     caption: str,
     class_: str | None = None,
 ) -> Markup:
-    """Return a table whose first column names the rows; it scrolls where it must."""
+    """Return a table whose first column names the rows; it scrolls if it must."""
     rows = list(rows)
     body = [
         tag("tr", tag("th", first, scope="row"), [tag("td", cell) for cell in rest])
@@ -78,14 +82,14 @@ def table(
     return scrolling(content, caption, tall=len(rows) > _MOST_ROWS)
 
 
-def _head(names: Iterable[Any] | None) -> Markup | None:
+def _head(names: Iterable[Content] | None) -> Markup | None:
     if names is None:
         return None
     cells = [tag("th", each, scope="col") if each else tag("td") for each in names]
     return tag("thead", tag("tr", cells))
 
 
-def note(*text: Any) -> Markup:
+def note(*text: Content) -> Markup:
     """Return a remark."""
     return tag("p", text, class_="note")
 
@@ -93,7 +97,7 @@ def note(*text: Any) -> Markup:
 def scrolling(content: Markup, label: str, tall: bool = False) -> Markup:
     """Return what may be wider than a phone, in a frame that scrolls by keyboard too.
 
-    On paper it is whole.
+    In print it is shown in full.
     """
     return tag(
         "div",
@@ -105,8 +109,8 @@ def scrolling(content: Markup, label: str, tall: bool = False) -> Markup:
     )
 
 
-def picture(pixels: np.ndarray, alt: str, **attributes: Any) -> Markup:
-    """Return a picture, uint8 (h, w) or (h, w, 3), that stands in the page itself."""
+def picture(pixels: np.ndarray, alt: str, **attributes: Attribute) -> Markup:
+    """Return a picture, uint8 (h, w) or (h, w, 3), embedded in the page."""
     data = b64encode(encode_png(pixels)).decode()
     height, width = pixels.shape[:2]
     return tag(
@@ -119,5 +123,5 @@ def picture(pixels: np.ndarray, alt: str, **attributes: Any) -> Markup:
     )
 
 
-def _attribute(name: str, value: Any) -> str:
+def _attribute(name: str, value: Attribute) -> str:
     return f" {name}" if value is True else f' {name}="{escape(str(value))}"'

@@ -12,7 +12,7 @@ MOST_PIXELS = 96  # along a side; a larger picture is shrunk, to keep the page s
 
 
 def small_picture(x: np.ndarray) -> np.ndarray | None:
-    """Return an example as uint8 pixels (h, w) or (h, w, 3); None if it is no picture.
+    """Return an example as uint8 pixels (h, w) or (h, w, 3); None if not a picture.
 
     A large one is shrunk.
     """
@@ -22,7 +22,7 @@ def small_picture(x: np.ndarray) -> np.ndarray | None:
 
 
 def shrunk(pixels: np.ndarray) -> np.ndarray:
-    """Make a large picture (h, w, ...) smaller: a pixel is the mean of a square."""
+    """Shrink a large picture (h, w, ...): a pixel becomes the mean of a square."""
     factor = math.ceil(max(pixels.shape[:2]) / MOST_PIXELS)
     if factor == 1 or min(pixels.shape[:2]) < factor:
         return pixels

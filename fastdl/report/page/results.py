@@ -1,4 +1,4 @@
-"""What a page says of a run, computed; nothing here draws."""
+"""The results that a page shows of a run; nothing is drawn here."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from fastdl.train import FinishedRun
 
 __all__ = ["PARTS", "Answers", "Results", "examine", "run_names", "sign_test"]
 
-_SECONDS = 0.3  # to measure what it costs to ask one network
+_SECONDS = 0.3  # for measuring the cost of one network
 
 
 class Answers(ErrorAnalysis):
-    """What a classifier says about a part of the data, counted.
+    """The answers of a classifier to a part of the data, counted.
 
     Attributes
     ----------
@@ -46,12 +46,12 @@ class Answers(ErrorAnalysis):
 
     @cached_property
     def matrix(self) -> np.ndarray:
-        """The confusion matrix, rows the true class."""
+        """The confusion matrix; rows are the true classes."""
         return metrics.confusion_matrix(self.y_true, self.probabilities)
 
     @cached_property
     def calibration(self) -> metrics.CalibrationCurve:
-        """How far the probabilities can be trusted."""
+        """How far its probabilities can be trusted."""
         return metrics.calibration_curve(self.y_true, self.probabilities)
 
     @cached_property
@@ -60,7 +60,7 @@ class Answers(ErrorAnalysis):
         return self.order("loss")
 
     def spread_mistakes(self, most: int) -> np.ndarray:
-        """Return so many mistakes at most, every confused pair having its worst.
+        """Return at most this many mistakes, with the worst of every confused pair.
 
         First the worst of each pair (true class, answer), then the second of each, and
         so on; sorted by loss in the end.
@@ -77,25 +77,25 @@ class Answers(ErrorAnalysis):
 
 @dataclass(frozen=True)
 class Results:
-    """One run, and what is known of it; None stands for what is not.
+    """One run, and what is known about it; None means not known.
 
     Attributes
     ----------
     name : str
-        How the page calls it.
+        Its name in the page.
     run : FinishedRun
     cost : InferenceCost
-        What it costs to ask the network, measured on this machine.
+        The cost of an answer, measured on this machine.
     diagnosis : Diagnosis or None
     answers : Answers or None
     tagged : ErrorAnalysis or None
-        The dev set, when examples of it have tags.
+        The dev set, if examples of it have tags.
     review : LabelReview or None
-        The suspect labels, when they were looked for before.
+        The suspect labels, if they were looked for before.
     data_curve : DataCurve or None
-        When it was measured before.
+        The curve, if it was measured before.
     missing : str
-        Why the data are not to be had, or empty.
+        Why the data are missing, or empty.
     """
 
     name: str
@@ -111,18 +111,18 @@ class Results:
     @property
     def times_known(self) -> bool:
         """Whether the run has a record of how long its epochs took."""
-        return "seconds" in self.run.history.columns
+        return "seconds" in self.run.history
 
 
 def examine(runs: Sequence[FinishedRun], part: str, human: float) -> list[Results]:
-    """Ask the networks of runs about a part of their data, and measure their errors.
+    """Compute the answers and the errors of several runs.
 
-    The errors are kept in the folders of the runs; where the data are not to be had,
-    they may be known from an earlier time.
+    The errors are kept in the folders of the runs, and so may be known even if the data
+    are missing now.
     """
     names = run_names([run.folder.path for run in runs])
     for run in runs:
-        run.model.build(run.input_shape)  # which a loaded model does not know
+        run.model.build(run.input_shape)  # a loaded model does not know it
     models = {name: run.model for name, run in zip(names, runs, strict=True)}
     costs = inference_costs(models, seconds=_SECONDS)
     return [
@@ -142,8 +142,7 @@ def _examine(
         return replace(known, missing=str(error))
     if data is None:
         raise DataError(f"report: the run {run.folder.path} has no {part} set")
-    probabilities = run.trainer.predict(data.x, probabilities=True)
-    answers = Answers(data.x, data.y, probabilities, run.classes)
+    answers = Answers(data.x, data.y, run.answers(part), run.classes)
     answers.part = part
     return replace(known, answers=answers, tagged=_tagged(run), review=_review(run))
 
@@ -174,9 +173,9 @@ def _tagged(run: FinishedRun) -> ErrorAnalysis | None:
 
 
 def sign_test(won: int, lost: int) -> float:
-    """Return how probable it is that equally good classifiers differ so much.
+    """Return the p-value that equally good classifiers differ this much.
 
-    From the examples that one of them alone gets right (McNemar 1947, with the
+    From the examples that only one of them gets right (McNemar 1947, with the
     correction of Edwards 1948); two-sided.
     """
     if won == lost:
@@ -191,7 +190,7 @@ def _review(run: FinishedRun) -> LabelReview | None:
 
 
 def run_names(paths: Sequence[Path]) -> list[str]:
-    """Return short names, each only once: the last folders of the paths."""
+    """Return short, unique names: the last folders of the paths."""
     parts = [path.resolve().parts for path in paths]
     for length in range(1, max(map(len, parts)) + 1):
         names = ["/".join(each[-length:]) for each in parts]

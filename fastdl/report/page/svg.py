@@ -1,24 +1,25 @@
-"""Charts as SVG inside the page: colours, type and dark mode come from its CSS.
+"""Charts as SVG in the page; colours, fonts and dark mode come from its CSS.
 
-A chart is drawn in 360 x 220 units, which is about its size on a phone, and grows with
-its place. Colours and dashes are classes (``c0``, ``d0``, ...), paired so that 36 lines
-differ, and up to six without colours too.
+A chart is drawn in 360 x 220 units, about its size on a phone, and scales to fit.
+Colours and dashes are classes (``c0``, ``d0``, ...), paired so that 36 lines differ,
+and up to six even without colours.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from fastdl.report.page.html import Markup, tag
+from fastdl.report.page.html import Content, Markup, tag
 from fastdl.report.page.text import short, shortened
+from fastdl.typing import ArrayLike
 
 Numbers = Sequence[float] | np.ndarray
 
-_LOOKS = 6  # colours, and dash patterns, that style.css has
+_LOOKS = 6  # colours, and dash patterns, in style.css
 _WIDTH, _HEIGHT = 360, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 350, 10, 182
 _MOST_POINTS = 400  # of a line; more than a screen shows
@@ -33,7 +34,7 @@ class Line(NamedTuple):
     ----------
     name : str
     x, y : sequence of float
-        Equally long; where one is not finite, the line has a gap.
+        Of equal length; the line has a gap where one is not finite.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Line(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """One direction of a chart: what it measures, from where to where."""
+    """One direction of a chart: what it measures, and its range."""
 
     label: str
     low: float
@@ -58,7 +59,7 @@ class Axis(NamedTuple):
         return start + (value - low) / (high - low) * (end - start)
 
     def ticks(self, most: int = 5) -> list[float]:
-        """Return round numbers within."""
+        """Return round numbers within the range."""
         if self.log:
             return _powers(self.low, self.high)
         rough = (self.high - self.low) / most
@@ -71,13 +72,15 @@ class Axis(NamedTuple):
         return [k * step for k in range(first, last + 1)]
 
 
-def axis(label: str, values: Any, *, log: bool = False, zero: bool = False) -> Axis:
+def axis(
+    label: str, values: ArrayLike, *, log: bool = False, zero: bool = False
+) -> Axis:
     """Return the axis that shows all finite values, with 0 if it is asked for."""
-    values = np.asarray(values, np.float64)
-    values = values[np.isfinite(values) & ((values > 0) | (not log))]
-    low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
+    numbers = np.asarray(values, np.float64)
+    numbers = numbers[np.isfinite(numbers) & ((numbers > 0) | (not log))]
+    low, high = (numbers.min(), numbers.max()) if numbers.size else (0.0, 1.0)
     if log:
-        low, high = (low, high) if values.size else (0.1, 1.0)
+        low, high = (low, high) if numbers.size else (0.1, 1.0)
         return Axis(label, float(low) / 1.3, float(high) * 1.3, log=True)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
@@ -98,12 +101,12 @@ def line_chart(
     Parameters
     ----------
     lines : sequence of Line
-        The first is of the first colour, and so on.
+        The first has the first colour, and so on.
     x, y : Axis
     title : str
-        What a screen reader says, and the heading of the tooltips.
+        For screen readers, and as the heading of the tooltips.
     describe : callable
-        Writes a value of y in a tooltip.
+        Formats a value of y for a tooltip.
     """
     shapes = []
     for index, line in enumerate(lines):
@@ -135,7 +138,7 @@ def bar_chart(
     labels: Sequence[str],
     diagonal: bool = False,
 ) -> Markup:
-    """Draw upright bars between edges; with the line of equal x and y if asked for.
+    """Draw upright bars between edges, optionally with the line x = y.
 
     Parameters
     ----------
@@ -144,7 +147,7 @@ def bar_chart(
     edges : sequence of float, (n + 1,)
     x, y : Axis
     title : str
-        What a screen reader says.
+        For screen readers.
     labels : sequence of str, (n,)
         The tooltips.
     diagonal : bool
@@ -178,7 +181,7 @@ def heat_map(
     describe: Callable[[int, int], str],
     title: str,
 ) -> Markup:
-    """Draw the cells of a square matrix; those of the diagonal have another colour.
+    """Draw the cells of a square matrix; those on the diagonal have another colour.
 
     Parameters
     ----------
@@ -256,7 +259,7 @@ def _look(index: int) -> str:
     return f"c{index % _LOOKS} d{(index + index // _LOOKS) % _LOOKS}"
 
 
-def _chart(title: str, content: Any) -> Markup:
+def _chart(title: str, content: Content) -> Markup:
     """Return a drawing of the usual size."""
     return tag(
         "svg",
@@ -304,14 +307,14 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
 
 
 def _thinned(line: Line) -> list[tuple[float, float]]:
-    """Return the points, of a long line every so many and the last."""
+    """Return the points; for a long line only every so many, and the last."""
     step = -(-len(line.x) // _MOST_POINTS) or 1
     points = list(zip(line.x, line.y, strict=True))
     return points[::step] + (points[-1:] if (len(points) - 1) % step else [])
 
 
 def _powers(low: float, high: float) -> list[float]:
-    """Return powers of ten within, and numbers between them when there are few."""
+    """Return powers of ten in the range, and numbers between them if there are few."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for factors in ((1,), (1, 3), (1, 2, 5)):
         ticks = [f * 10.0**d for d in decades for f in factors]

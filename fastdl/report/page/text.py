@@ -1,4 +1,4 @@
-"""Numbers for people."""
+"""Numbers as text for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def number(value: float) -> str:
 
 
 def short(value: float) -> str:
-    """Return a number with few letters: 0.25, 3e-5, 1.5k, 2.398M."""
+    """Return a short form of a number: 0.25, 3e-5, 1.5k, 2.398M."""
     if value and abs(value) < 1e-4:
         digits, _, exponent = f"{value:.1e}".partition("e")
         return f"{digits.removesuffix('.0')}e{int(exponent)}"
@@ -34,7 +34,7 @@ def percent(share: float) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time: 0.25 s, 12 s, 3 min 20 s, 2 h 5 min."""
-    if not 60 <= seconds < math.inf:  # a damaged file may hold no number
+    if not 60 <= seconds < math.inf:  # a damaged file may have anything
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -48,7 +48,7 @@ def plural(count: int, thing: str) -> str:
 
 
 def shortened(name: str, most: int = 12) -> str:
-    """Return a name of so many letters at most."""
+    """Return a name, cut to this many letters."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 

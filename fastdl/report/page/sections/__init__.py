@@ -1,4 +1,4 @@
-"""The sections of a page, a file each: results in, HTML out."""
+"""The sections of a page, one per file: results in, HTML out."""
 
 from fastdl import exports
 from fastdl.report.page.sections.calibration import calibration as calibration

@@ -1,17 +1,16 @@
-"""Whether an answer given with 90 % is right in 90 of 100 cases."""
+"""Whether an answer with a confidence of 90 % is right in 90 of 100 cases."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from fastdl.report.page import svg
-from fastdl.report.page.html import tag
+from fastdl.report.page.html import Content, tag
 from fastdl.report.page.results import Answers
 
 
-def calibration(answers: Answers) -> Iterator[Any]:
-    """Show the reliability diagram and how often each confidence is given."""
+def calibration(answers: Answers) -> Iterator[Content]:
+    """Show the reliability diagram, and how often each confidence occurs."""
     bins = answers.calibration
     confidence = float(answers.probabilities.max(axis=1).mean())
     gap = confidence - (1 - answers.error)

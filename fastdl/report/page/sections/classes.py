@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from fastdl import metrics
-from fastdl.report.page.html import Markup, table, tag
+from fastdl.report.page.html import Content, Markup, table, tag
 from fastdl.report.page.results import Answers
 
 
-def classes(answers: Answers) -> Iterator[Any]:
-    """Show the table, its weakest classes named before."""
+def classes(answers: Answers) -> Iterator[Content]:
+    """Name the weakest classes, and show the table."""
     y, answer, names = answers.y_true, answers.probabilities, answers.classes
     measures = (metrics.precision, metrics.recall, metrics.f1)
     columns = [np.asarray(measure(y, answer)) for measure in measures]

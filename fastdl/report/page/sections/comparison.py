@@ -1,9 +1,9 @@
-"""How several runs differ: in results, cost, settings and curves."""
+"""The differences between several runs: results, cost, settings and curves."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from fastdl import metrics
 from fastdl.report.curves import panel_names
 from fastdl.report.page import svg
-from fastdl.report.page.html import Markup, note, table, tag
+from fastdl.report.page.html import Content, Markup, note, table, tag
 from fastdl.report.page.results import Answers, Results, sign_test
 from fastdl.report.page.sections.curves import curve_figure
 from fastdl.report.page.sections.settings import in_words, machine_of
@@ -21,8 +21,8 @@ from fastdl.strategy import InferenceCost, setting_differences
 _ABSENT = "-"
 
 
-def comparison(results: Sequence[Results]) -> list[tuple[str, str, Any]]:
-    """Return the sections (name, heading, content) that have all runs side by side."""
+def comparison(results: Sequence[Results]) -> list[tuple[str, str, Iterable[Content]]]:
+    """Return the sections (name, heading, content) that show all runs side by side."""
     return [
         ("results", "Results and cost", _results(results)),
         ("differences", "Settings that differ", _differences(results)),
@@ -34,13 +34,13 @@ def comparison(results: Sequence[Results]) -> list[tuple[str, str, Any]]:
 
 
 class _Row(NamedTuple):
-    """A line of the table: what it is, how to get it and write it, which is best."""
+    """A line of the table: its name, how to get and format its value, which is best."""
 
     name: str
     value: Callable[[Results], float]  # NaN: not known
     text: Callable[[float], str]
     best: Callable[[Sequence[float]], float] | None = None
-    of_data: bool = True  # only on the same data one can be better than another
+    of_data: bool = True  # comparable only on the same data
 
 
 def _of_answers(measure: Callable[[Answers], float]) -> Callable[[Results], float]:
@@ -114,7 +114,7 @@ def _results(results: Sequence[Results]) -> Iterator[Markup]:
         yield note("The runs were not measured on the same examples.")
 
 
-def _cells(row: _Row, results: Sequence[Results], same: bool) -> Iterator[Any]:
+def _cells(row: _Row, results: Sequence[Results], same: bool) -> Iterator[Content]:
     values = [row.value(each) for each in results]
     known = [value for value in values if not math.isnan(value)]
     comparable = row.best and len(set(known)) > 1 and (same or not row.of_data)
@@ -131,7 +131,7 @@ def _problem(each: Results) -> str:
 
 
 def _against_best(results: Sequence[Results], answers: Sequence[Answers]) -> Markup:
-    """Say of each run whether the best is better by more than chance."""
+    """Say for each run whether the best is better by more than chance."""
     best = min(range(len(answers)), key=lambda i: answers[i].error)
     right = [~each.wrong for each in answers]
     items = []
@@ -172,25 +172,25 @@ def _differences(results: Sequence[Results]) -> Markup:
 
 
 def _everything(each: Results) -> dict[str, Any]:
-    """Return the settings of a run, and what its machine tells besides."""
+    """Return the settings of a run, and the facts about its machine."""
     config, machine = each.run.config, machine_of(each.run.config)
     besides = {name: machine[name] for name in machine if name not in config}
     return {**config, **besides, "machine": None}
 
 
 def _curves(results: Sequence[Results]) -> Markup:
-    """Draw each measure of all runs, of validation where it was measured."""
+    """Draw each measure of all runs, on validation data if possible."""
     histories = {each.name: each.run.history for each in results}
     names: dict[str, None] = {}
     for history in histories.values():
         for name in panel_names(history):
-            names[f"val_{name}" if f"val_{name}" in history.columns else name] = None
+            names[f"val_{name}" if f"val_{name}" in history else name] = None
     drawings = []
     for column in names:
         lines = [
             svg.Line(name, history["epoch"], history[column])
             for name, history in histories.items()
-            if column in history.columns
+            if column in history
         ]
         drawings.append(curve_figure(column, lines))
     return tag("div", drawings, class_="charts")

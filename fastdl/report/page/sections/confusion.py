@@ -1,22 +1,21 @@
-"""How often each class was taken for each other."""
+"""How often each class was mistaken for each other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from fastdl.report.confusion import cell_strength
 from fastdl.report.page import svg
-from fastdl.report.page.html import Markup, scrolling, tag
+from fastdl.report.page.html import Content, Markup, scrolling, tag
 from fastdl.report.page.results import Answers
 
 _MOST_SQUARES = 20  # classes; a larger matrix is drawn without numbers
 _MOST_PAIRS = 12  # in the list of the most frequent confusions
 
 
-def confusion(answers: Answers, prefix: str) -> Iterator[Any]:
+def confusion(answers: Answers, prefix: str) -> Iterator[Content]:
     """Show the matrix, its numbers linked to the mistakes."""
     classes = answers.classes
     matrix = answers.matrix
@@ -44,7 +43,7 @@ def _matrix_table(matrix: np.ndarray, classes: Sequence[str], prefix: str) -> Ma
 
     def cell(true: int, answer: int) -> Markup:
         count = int(matrix[true, answer])
-        content: Any = f"{count:,}" if count else tag("span", "·", class_="none")
+        content: Content = f"{count:,}" if count else tag("span", "·", class_="none")
         if count and true != answer:
             content = tag(
                 "a",

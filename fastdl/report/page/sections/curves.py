@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from fastdl.report.curves import RATE, panel_names, spread_over_decades
 from fastdl.report.page import svg
-from fastdl.report.page.html import Markup, note, table, tag
+from fastdl.report.page.html import Content, Markup, note, table, tag
 from fastdl.report.page.text import number, plural
 from fastdl.train import History
 
 
-def curves(history: History) -> Iterator[Any]:
+def curves(history: History) -> Iterator[Content]:
     """Show each measure over the epochs, training beside validation."""
     if not len(history):
         yield note("This run has no record of its epochs (metrics.csv).")
         return
-    if not any(name.startswith("val_") for name in history.columns):
+    if not any(name.startswith("val_") for name in history):
         yield note(
             "Nothing was measured on validation data during this run, so the curves "
             "cannot tell whether it overfits."
         )
     drawings = [_panel(history, name) for name in panel_names(history)]
     yield tag("div", drawings, class_="charts")
-    shown = [name for name in history.columns if name != "epoch"]
+    shown = [name for name in history if name != "epoch"]
     rows = [
         [f"{row['epoch']:g}", *(number(row.get(name, math.nan)) for name in shown)]
         for row in history.rows
@@ -41,7 +40,7 @@ def curves(history: History) -> Iterator[Any]:
 def _panel(history: History, name: str) -> Markup:
     epochs = history["epoch"]
     lines = [svg.Line("training", epochs, history[name])]
-    if f"val_{name}" in history.columns:
+    if f"val_{name}" in history:
         lines.append(svg.Line("validation", epochs, history[f"val_{name}"]))
     return curve_figure(name, lines)
 
@@ -64,7 +63,7 @@ def curve_figure(name: str, lines: Sequence[svg.Line]) -> Markup:
 
 
 def in_words(column: str) -> str:
-    """Return "validation loss" of "val_loss"."""
+    """Return "validation loss" for "val_loss"."""
     return column.replace("val_", "validation ", 1).replace("_", " ")
 
 

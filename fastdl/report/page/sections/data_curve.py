@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from fastdl.report.page import svg
-from fastdl.report.page.html import tag
+from fastdl.report.page.html import Content, tag
 from fastdl.strategy import DataCurve
 
 _AHEAD = 4  # times the largest training set: how far the law is drawn
 
 
-def data_curve(curve: DataCurve) -> Iterator[Any]:
-    """Show the errors for growing training sets, and the law that goes on from them."""
+def data_curve(curve: DataCurve) -> Iterator[Content]:
+    """Show the errors for growing training sets, and the law that extends them."""
     sizes = np.geomspace(curve.sizes[0], _AHEAD * curve.sizes[-1], 40)
     law = [curve.expected(size).value for size in sizes]
     lines = [

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
 
-from fastdl.report.page.html import Markup, table, tag
+from fastdl.report.page.html import Content, Markup, table, tag
 from fastdl.strategy import Diagnosis, Gap, Remedy
 from fastdl.strategy.tables import percent
 
 
-def diagnosis(found: Diagnosis) -> Iterator[Any]:
+def diagnosis(found: Diagnosis) -> Iterator[Content]:
     """Show the table of errors, what its gaps mean, and the knobs for each problem."""
     yield tag("p", found.summary(), class_="verdict")
     yield _errors(found)
@@ -28,7 +27,7 @@ def _errors(found: Diagnosis) -> Markup:
     gaps = [None, *found.gaps.items()]
     rows = []
     for (name, error), above in zip(found.errors.items(), gaps, strict=True):
-        row: list[Any] = [name.replace("_", "-"), percent(error, 3), "", "", ""]
+        row: list[Content] = [name.replace("_", "-"), percent(error, 3), "", "", ""]
         if above is not None:
             cause, gap = above
             row[2:] = [percent(gap.size, 3), _cause(cause, found), _interval(gap)]
@@ -44,7 +43,7 @@ def _interval(gap: Gap) -> str:
     return f"{percent(gap.low, 3)} to {percent(gap.high, 3)}"
 
 
-def _cause(gap: str, found: Diagnosis) -> Any:
+def _cause(gap: str, found: Diagnosis) -> Content:
     cause = found.cause(gap)
     if cause not in found.problems:
         return gap
@@ -53,7 +52,7 @@ def _cause(gap: str, found: Diagnosis) -> Any:
 
 
 def _step(remedy: Remedy) -> Markup:
-    content: list[Any] = [tag("b", remedy.name), ": ", tag("code", remedy.argument)]
+    content: list[Content] = [tag("b", remedy.name), ": ", tag("code", remedy.argument)]
     if remedy.command:
         content += [tag("pre", remedy.command, tabindex=0)]
     return tag("li", content)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from fastdl.report.page.html import Markup, picture, tag
+from fastdl.report.page.html import Attribute, Markup, picture, tag
 from fastdl.report.page.pixels import MOST_PIXELS, small_picture
 
-_MOST = 240  # pictures of a kind in a page
-_MOST_BYTES = 1_200_000  # so that of large pictures there are fewer
+_MOST = 240  # pictures of one kind in a page
+_MOST_BYTES = 1_200_000  # so that there are fewer large pictures
 
 
 def room(shape: tuple[int, ...]) -> int:
-    """Return how many examples a page may show, at 4/3 bytes for a number."""
+    """Return how many examples a page may show, at 4/3 bytes per number."""
     size = math.prod(min(side, MOST_PIXELS) for side in shape)
     return min(_MOST, 3 * _MOST_BYTES // (4 * size))
 
@@ -26,20 +25,20 @@ def example(
     labels: tuple[str, str],
     between: str,
     remarks: tuple[str, ...],
-    **attributes: Any,
+    **attributes: Attribute,
 ) -> Markup:
-    """Return an example, its two labels, and what else there is to say.
+    """Return an example, its two labels, and remarks.
 
     Parameters
     ----------
     x : ndarray
-        One example; what is no picture is shown by its name.
+        One example; if it is not a picture, its name is shown.
     name : str
-        What a screen reader says of the picture.
+        The picture, for screen readers.
     labels : (str, str)
-        The one that is given, and the one that a network gives.
+        The given one, and the network's.
     between : str
-        What a screen reader says between them.
+        What screen readers say between them.
     remarks : tuple of str
         In small print.
     **attributes

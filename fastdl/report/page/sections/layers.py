@@ -1,9 +1,8 @@
-"""What the first convolution looks for, and what it finds."""
+"""The filters of the first convolution, and what they find."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -11,15 +10,15 @@ from fastdl.errors import ArgumentError
 from fastdl.nn import Module
 from fastdl.report.filters import scale_note
 from fastdl.report.layers import find_layer, first_conv2d, layer_outputs
-from fastdl.report.page.html import Markup, note, picture, tag
+from fastdl.report.page.html import Content, Markup, note, picture, tag
 from fastdl.report.page.pixels import coloured, shrunk, small_picture
 from fastdl.report.style import signed
 
 _MOST = 32  # filters or maps
 
 
-def layers(model: Module, x: np.ndarray | None) -> Iterator[Any]:
-    """Show the filters of the first convolution, and its maps of one example."""
+def layers(model: Module, x: np.ndarray | None) -> Iterator[Content]:
+    """Show the filters of the first convolution, and its maps for one example."""
     try:
         name = first_conv2d(model, "report")
     except ArgumentError:
@@ -31,7 +30,7 @@ def layers(model: Module, x: np.ndarray | None) -> Iterator[Any]:
         yield from _maps(name, model, x)
 
 
-def _filters(name: str, weight: np.ndarray) -> Iterator[Any]:
+def _filters(name: str, weight: np.ndarray) -> Iterator[Content]:
     height, width, channels, count = weight.shape
     if channels not in (1, 3):
         yield note(
@@ -54,7 +53,7 @@ def _filters(name: str, weight: np.ndarray) -> Iterator[Any]:
     yield _tiles(drawn, "filter")
 
 
-def _maps(name: str, model: Module, x: np.ndarray) -> Iterator[Any]:
+def _maps(name: str, model: Module, x: np.ndarray) -> Iterator[Content]:
     output = layer_outputs(model, x[np.newaxis], [name], "report")[name][0]
     maps = output.transpose(2, 0, 1)[:_MOST]
     limit = float(np.abs(maps).max()) or 1.0

@@ -1,20 +1,19 @@
-"""The pictures that are wrong, the highest loss first."""
+"""The pictures with wrong answers, the highest loss first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from fastdl.report.page.html import Markup, tag
+from fastdl.report.page.html import Content, Markup, tag
 from fastdl.report.page.results import Answers
 from fastdl.report.page.sections.gallery import example, room
 from fastdl.report.page.text import percent
 
-_SHOWN_FIRST = 24  # the script shows the others when they are asked for
+_SHOWN_FIRST = 24  # the script shows the others on request
 
 
-def mistakes(answers: Answers, runs: int) -> Iterator[Any]:
-    """Show mistakes, fewer when several runs share the page; `script.js` filters."""
+def mistakes(answers: Answers, runs: int) -> Iterator[Content]:
+    """Show mistakes, fewer if several runs share the page; `script.js` filters."""
     total = len(answers.mistakes)
     if not total:
         yield tag("p", f"All {len(answers.x):,} {answers.part} examples are right.")

@@ -1,17 +1,16 @@
-"""What is not known yet of a run, and the commands that find it out."""
+"""What is not known yet about a run, and the commands to find out."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
-from fastdl.report.page.html import tag
+from fastdl.report.page.html import Content, tag
 from fastdl.report.page.results import Results
 
 
-def more(results: Results) -> Iterator[Any]:
-    """Show the commands; nothing where all was found out."""
+def more(results: Results) -> Iterator[Content]:
+    """Show the commands; nothing if everything is known."""
     run = shlex.quote(str(results.run.folder.path))
     ideas = [
         (results.tagged, "Which mistakes are worth an afternoon?", f"errors {run}"),

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from fastdl import metrics
-from fastdl.report.page.html import Markup, tag
+from fastdl.report.page.html import Content, Markup, tag
 from fastdl.report.page.results import Results
 from fastdl.report.page.sections.settings import in_words
 from fastdl.report.page.text import duration, plural, short
 
 
-def overview(results: Results) -> Iterator[Any]:
-    """Show the numbers that people ask for first."""
+def overview(results: Results) -> Iterator[Content]:
+    """Show the numbers that people look for first."""
     run, answers = results.run, results.answers
     yield tag("p", _sentence(results))
     cards = []

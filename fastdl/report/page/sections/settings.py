@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fastdl.report.page.html import table, tag
+from fastdl.report.page.html import Content, table, tag
 from fastdl.strategy.settings import flat_settings
 from fastdl.train import FinishedRun
 
-_ELSEWHERE = ("classes", "input_shape", "machine")  # told otherwise
+_ELSEWHERE = ("classes", "input_shape", "machine")  # shown elsewhere
 _MOST_NAMES = 20  # of a list
 
 
-def settings(run: FinishedRun) -> Iterator[Any]:
+def settings(run: FinishedRun) -> Iterator[Content]:
     """Show all settings, the machine, and the layers of the network."""
     machine = machine_of(run.config)
     rows = [
@@ -33,13 +33,13 @@ def settings(run: FinishedRun) -> Iterator[Any]:
 
 
 def machine_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what computed; nothing of runs of older versions."""
+    """Return the machine of a run; nothing for runs of older versions."""
     machine = config.get("machine")
     return machine if isinstance(machine, dict) else {}
 
 
-def in_words(value: Any) -> str:
-    """Return a setting for people."""
+def in_words(value: object) -> str:
+    """Return a setting as people would write it."""
     if isinstance(value, list):
         more = [f"... ({len(value)})"] if len(value) > _MOST_NAMES else []
         return ", ".join([*map(in_words, value[:_MOST_NAMES]), *more])

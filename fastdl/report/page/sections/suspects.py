@@ -1,22 +1,21 @@
-"""The labels that are likely wrong, as `fastdl labels` found them."""
+"""The labels that are probably wrong, as `fastdl labels` found them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from fastdl.report.page.html import Markup, tag
+from fastdl.report.page.html import Content, Markup, tag
 from fastdl.report.page.sections.gallery import example, room
 from fastdl.report.page.text import percent
 from fastdl.strategy import LabelReview
 from fastdl.strategy.label_review import Suspect
 from fastdl.train import Parts
 
-_MOST = 48  # the most suspect
+_MOST = 48  # how many of the most suspect to show
 
 
-def suspects(review: LabelReview, parts: Parts, runs: int) -> Iterator[Any]:
-    """Show how many labels are likely wrong, and the most suspect of them."""
+def suspects(review: LabelReview, parts: Parts, runs: int) -> Iterator[Content]:
+    """Show how many labels are probably wrong, and the most suspect of them."""
     found = review.suspects
     yield tag(
         "p",

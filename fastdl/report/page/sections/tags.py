@@ -1,15 +1,14 @@
-"""What kinds of mistakes there are: the tags of `fastdl errors`, counted."""
+"""The kinds of mistakes: the tags of `fastdl errors`, counted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from fastdl.report.page.html import note, table, tag
+from fastdl.report.page.html import Content, note, table, tag
 from fastdl.strategy import ErrorAnalysis
 
 
-def tags(analysis: ErrorAnalysis) -> Iterator[Any]:
+def tags(analysis: ErrorAnalysis) -> Iterator[Content]:
     """Show what each category costs, and what would be left if it were fixed."""
     wrong, examined = int(analysis.wrong.sum()), analysis.examined
     yield tag(

@@ -1,20 +1,19 @@
-"""What the training took, and what it costs to ask the network."""
+"""The time of the training, and the cost of an answer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from statistics import median
-from typing import Any
 
 from fastdl.report.page import svg
-from fastdl.report.page.html import Markup, table, tag
+from fastdl.report.page.html import Content, Markup, table, tag
 from fastdl.report.page.results import Results
 from fastdl.report.page.sections.curves import epoch_axis
 from fastdl.report.page.sections.settings import machine_of
 from fastdl.report.page.text import duration, file_size
 
 
-def timing(results: Results) -> Iterator[Any]:
+def timing(results: Results) -> Iterator[Content]:
     """Show two tables, and the throughput over the epochs."""
     if not results.times_known:
         yield _asking(results)
