@@ -271,7 +271,7 @@ def scaling(repeats: int) -> Table:
         "log2(T) times what waking and joining one helper takes here; what lies "
         "between the loops stays serial; and all is scaled by measured / simulated of "
         "two threads. Memory as here: what a cache as large as this machine's does not "
-        "hold is never moved faster than two threads of it copy; so it is on a "
+        "hold is never moved faster than this machine's threads copy; so it is on a "
         "desktop, where two cores can ask for about all that the memory gives. Without "
         "limit: a memory that grows with the cores, as on a server. The goals are for "
         "the first.",
@@ -285,8 +285,8 @@ def scaling(repeats: int) -> Table:
     bandwidth = copy_bandwidth(COPIED)
     limits = {"as here": Machine(waking, bandwidth), "without limit": Machine(waking)}
     table.after = (
-        f"One helper costs {1e6 * waking:.2f} µs a loop; two threads copy "
-        f"{1e-9 * bandwidth:.0f} GB/s."
+        f"One helper costs {1e6 * waking:.2f} µs a loop; {runtime.get_num_threads()} "
+        f"threads copy {1e-9 * bandwidth:.0f} GB/s."
     )
     for name in NAMES:
         network = NETWORKS[name]
@@ -303,7 +303,7 @@ def scaling(repeats: int) -> Table:
                 goal = GOALS.get(threads) if memory == "as here" else None
                 cells.append(against(efficiency, goal, ".2f"))
             table.rows.append([f"{name}, {network.batch}, {memory}", *cells])
-        table.after += f"\n\n{_limiting(name, parts, limits['as here'])}"
+        table.after += f"\n\n{limiting(name, parts, limits['as here'])}"
     return table
 
 
@@ -317,7 +317,7 @@ def _waking() -> float:
     return with_runtime("openmp", lambda: max(loop(2) - loop(1), 0.0))()
 
 
-def _limiting(name: str, parts: Sequence[Part], machine: Machine) -> str:
+def limiting(name: str, parts: Sequence[Part], machine: Machine) -> str:
     """Return a table of the operations that lose most on several threads."""
     threads = max(GOALS)
     table = Table(

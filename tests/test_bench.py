@@ -206,6 +206,32 @@ def test_waking_more_helpers_takes_longer():
     assert scaling.simulate(part, 2, machine) == (4.5, (0, 1, 0, 0))
 
 
+def test_what_limits_is_named_first():
+    """On 16 threads: 15 wait for one second of Python, 14 while two tasks run."""
+    parts = [
+        scaling.Part("before x", 0.0, []),
+        scaling.Part("x 2x3", 0.0, [np.ones(2)]),
+        scaling.Part("before y", 1.0, []),
+    ]
+    text = scaling.limiting("a network", parts, scaling.Machine(0.0))
+    rows = [row.split("|")[1:-1] for row in text.splitlines() if row.startswith("| ")]
+    cells = [[cell.strip() for cell in row] for row in rows[2:]]
+    assert cells[0] == [
+        "before y",
+        "1",
+        "",
+        "1000.0",
+        "51.7",
+        "0.0",
+        "0.0",
+        "0.0",
+        "51.7",
+    ]
+    assert cells[1][:4] == ["x 2x3", "1", "2 to 2", "2000.0"]
+    assert cells[1][4:] == ["0.0", "0.0", "48.3", "0.0", "48.3"]
+    assert cells[2][0] == "before x"
+
+
 def test_the_cache_holds_what_was_used_last():
     a, b, c = (np.zeros(4, np.float32) for _ in range(3))
     cache = scaling.Cache(2 * a.nbytes)
