@@ -28,8 +28,8 @@ from fastdl.kernels.engine.table cimport Product
 from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 
 cdef enum:
-    SUM_BYTES = 320 << 10  # of one part, at most: beside the tiles in the L2 cache
-    CHUNK_BYTES = 256 << 10  # of transformed tiles, beside the sums
+    SUM_BYTES = 640 << 10  # of one part, at most: about the L2 cache
+    CHUNK_BYTES = 600 << 10  # of transformed tiles
     MIN_TILES = 8  # of a chunk, or the sums are fetched too often
     MAX_TILES = 64
     SPAN = 1024  # weights of a task that transforms back

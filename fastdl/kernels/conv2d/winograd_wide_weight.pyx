@@ -1,13 +1,15 @@
 """The gradient of many 3 x 3 weights by Winograd: csrc/winograd.c has the equations.
 
 The transformed sums, four times as large as the weights, are too large for a copy in
-each cache. So there is one of them, and stretches of tiles, whose transforms are about
-as large as the sums, alternate between
+each cache. So there is one of them, in blocks of some channels by a panel, and
+stretches of tiles, whose transforms are about as large as all sums, alternate between
 
     transform x and dy of each chunk of tiles;
-    for each of the 36 places: sums += (tiles of x)^T (tiles of dy)
+    for each block, for each of the 36 places: sums += (tiles of x)^T (tiles of dy)
 
-Within each line all threads share the work; the sums grow in one fixed order.
+Within each line all threads share the work; the sums grow in one fixed order. After
+the last stretch a block is transformed back while it is in the cache; where there is
+only one, the sums never leave it.
 """
 
 from libc.string cimport memset
@@ -30,7 +32,7 @@ from fastdl.kernels.engine.workspace cimport Workspace, take
 cdef enum:
     CHUNK_TILES = 32
     MIN_STRETCH_BYTES = 2 << 20
-    SPAN = 4096  # weights of a task that transforms back
+    BLOCK = 1024  # sums of a block at one place: 36 places take 150 KB
 
 cdef double WIDE_COST = 1.1  # of moving stretches of transforms through memory
 
@@ -39,11 +41,13 @@ cdef struct Plan:
     Images x  # windows of 6 x 6, 4 apart
     Chunks chunks
     Py_ssize_t stretch  # chunks of a stretch
-    # Transformed tiles of a stretch, and the sums: bytes between tiles and places.
+    # Transformed tiles of a stretch: bytes between tiles and places.
     char *v
     char *m
-    char *sums
-    Py_ssize_t v_tile, v_place, m_tile, m_place, sum_place
+    Py_ssize_t v_tile, v_place, m_tile, m_place
+    Py_ssize_t panels, width  # bytes of a row of a panel
+    Py_ssize_t channels, blocks, sum_place  # of a block; bytes between its places
+    char *sums  # of all blocks, or of one for each thread
     char *bias_parts  # one for each chunk
 
 cdef struct Stretch:
@@ -67,9 +71,14 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     plan.chunks = cut(&plan.x, CHUNK_TILES)
     plan.v_tile = odd_vectors(p.kernels, p.c)
     plan.m_tile = odd_vectors(p.kernels, round_up(p.oc, p.kernels.tile_cols))
-    plan.sum_place = odd_vectors(p.kernels, p.c * p.oc)
+    plan.width = p.kernels.tile_cols * p.size
+    plan.panels = ceil_div(p.oc, p.kernels.tile_cols)
+    plan.channels = BLOCK // p.kernels.tile_cols
+    plan.blocks = plan.panels * ceil_div(p.c, plan.channels)
+    plan.sum_place = odd_vectors(p.kernels, BLOCK)
     tiles = chunk_windows(&plan.x, &plan.chunks)
-    plan.stretch = max(<Py_ssize_t> MIN_STRETCH_BYTES, PLACES * plan.sum_place)
+    plan.stretch = max(
+        <Py_ssize_t> MIN_STRETCH_BYTES, plan.blocks * PLACES * plan.sum_place)
     plan.stretch //= PLACES * tiles * (plan.v_tile + plan.m_tile)
     plan.stretch = max(<Py_ssize_t> 1, min(plan.stretch, plan.chunks.count))
     tiles *= plan.stretch
@@ -77,7 +86,8 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     plan.m_place = odd_vectors(p.kernels, tiles * (plan.m_tile // p.size))
     plan.v = take(memory, PLACES * plan.v_place)
     plan.m = take(memory, PLACES * plan.m_place)
-    plan.sums = take(memory, PLACES * plan.sum_place)
+    plan.sums = take(memory, PLACES * plan.sum_place * (
+        p.threads if plan.stretch >= plan.chunks.count else plan.blocks))
     plan.bias_parts = take(memory, plan.chunks.count * p.oc * p.size)
 
 
@@ -105,40 +115,47 @@ cdef void transform_task(
         plan.m + tile * plan.m_tile, plan.m_tile, plan.m_place, dbias)
 
 
-cdef void sum_task(
-    const void *arguments, Py_ssize_t place, char *scratch,
+cdef void block_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
 ) noexcept nogil:
-    """Add the product of all tiles of the stretch at one place."""
+    """Add the products of all tiles of the stretch for one block."""
     cdef const Stretch *stretch = <const Stretch *> arguments
     cdef const Plan *plan = stretch.plan
     cdef const Problem *p = plan.problem
-    cdef Py_ssize_t width = p.kernels.tile_cols
-    cdef Py_ssize_t panel
+    cdef Py_ssize_t col = index % plan.panels * p.kernels.tile_cols
+    cdef Py_ssize_t channel = index // plan.panels * plan.channels
+    cdef Py_ssize_t place
+    cdef char *sums = scratch
     cdef Product product
-    product.rows, product.a_row, product.c_row = p.c, p.size, p.oc * p.size
-    product.a = plan.v + place * plan.v_place
+    if plan.stretch < plan.chunks.count:
+        sums = plan.sums + index * PLACES * plan.sum_place
+    product.rows = min(plan.channels, p.c - channel)
+    product.cols = round_up(min(p.kernels.tile_cols, p.oc - col), p.kernels.lanes)
+    product.a_row, product.c_row = p.size, plan.width
     product.bias, product.accumulate = NULL, stretch.first > 0
     product.k = one_run(
         first_tile(plan, stretch.first + stretch.count)
         - first_tile(plan, stretch.first), plan.v_tile, plan.m_tile)
-    for panel in range(ceil_div(p.oc, width)):
-        product.cols = min(width, p.oc - panel * width)
-        product.b = plan.m + place * plan.m_place + panel * width * p.size
-        product.c = plan.sums + place * plan.sum_place + panel * width * p.size
+    for place in range(PLACES):
+        product.a = plan.v + place * plan.v_place + channel * p.size
+        product.b = plan.m + place * plan.m_place + col * p.size
+        product.c = sums + place * plan.sum_place
         p.kernels.product(&product)
+    if stretch.first + stretch.count == plan.chunks.count:
+        transform_back(plan, sums, channel, product.rows, col)
 
 
-cdef void gradient_task(
-    const void *arguments, Py_ssize_t index, char *scratch,
+cdef void transform_back(
+    const Plan *plan, const char *sums, Py_ssize_t channel, Py_ssize_t channels,
+    Py_ssize_t col,
 ) noexcept nogil:
-    """Transform the sums of a span of weights back."""
-    cdef const Plan *plan = <const Plan *> arguments
     cdef const Problem *p = plan.problem
-    cdef Py_ssize_t taps = p.c * p.oc  # reals between taps
-    cdef Py_ssize_t first = index * SPAN
-    p.kernels.winograd_filter_gradient(
-        min(<Py_ssize_t> SPAN, taps - first), plan.sums + first * p.size,
-        plan.sum_place, p.weight + first * p.size, taps * p.size)
+    cdef Py_ssize_t c
+    for c in range(channels):
+        p.kernels.winograd_filter_gradient(
+            min(p.kernels.tile_cols, p.oc - col), sums + c * plan.width,
+            plan.sum_place, p.weight + ((channel + c) * p.oc + col) * p.size,
+            p.c * p.oc * p.size)
 
 
 cdef void run(const void *arguments) noexcept nogil:
@@ -154,9 +171,10 @@ cdef void run(const void *arguments) noexcept nogil:
     while stretch.first < plan.chunks.count:
         stretch.count = min(plan.stretch, plan.chunks.count - stretch.first)
         run_tasks(transform_task, &stretch, stretch.count, p.threads, NULL, 0)
-        run_tasks(sum_task, &stretch, PLACES, p.threads, NULL, 0)
+        run_tasks(
+            block_task, &stretch, plan.blocks, p.threads, plan.sums,
+            PLACES * plan.sum_place if plan.stretch >= plan.chunks.count else 0)
         stretch.first += stretch.count
-    run_tasks(gradient_task, plan, ceil_div(p.c * p.oc, SPAN), p.threads, NULL, 0)
     for chunk in range(plan.chunks.count):
         p.kernels.add_span(p.oc, plan.bias_parts + chunk * p.oc * p.size, p.bias)
 
