@@ -22,6 +22,10 @@ SIZES = [
     (25, 5, 64),
     (97, 130, 65),
     (200, 1100, 7),  # several blocks of the reduction, packed panels
+    (5, 257, 3),  # the last block is lower than what a vector reads beyond
+    (33, 1300, 20),  # several parts of a long reduction
+    (290, 1000, 34),  # a transposed a is packed
+    (30, 300, 256),  # rows of b a power of two apart
 ]
 
 
@@ -66,9 +70,16 @@ def test_random_shapes(size, transpose_a, transpose_b, real):
     )
 
 
+def test_stretches_of_b_are_added_up(isa):
+    """b in float64 takes more than the memory of a stretch."""
+    a, b, bias = operands(130, 2100, 300, False, False, np.float64)
+    np.testing.assert_allclose(kernels.matmul(a, b, bias), a @ b + bias, atol=1e-11)
+
+
+@pytest.mark.parametrize("size", [(13, 20, 37), (9, 700, 5)], ids=["one part", "parts"])
 @pytest.mark.parametrize("kind", shapes.ACTIVATIONS)
-def test_fused_activation_is_the_activation_of_the_product(kind, isa, dtype):
-    a, b, bias = operands(13, 20, 37, False, False, dtype)
+def test_fused_activation_is_the_activation_of_the_product(kind, size, isa, dtype):
+    a, b, bias = operands(*size, False, False, dtype)
     fused = kernels.matmul(a, b, bias, activation=kind)
     apart = kernels.activation_forward(kernels.matmul(a, b, bias), kind)
     assert fused.tobytes() == apart.tobytes()
