@@ -36,7 +36,10 @@ cdef enum:
     # which they drive each other out: they are packed sooner.
     ALIASED = 1024
     ALIASED_ROWS = 24
-    PACK_BYTES = 512 << 10  # a transposed a of more than these is packed, too
+    # A transposed a that meets several panels is packed where its rows lie so far apart
+    # that they all fall into one set of the L1 cache, or where it takes more bytes.
+    PAGE = 4096
+    PACK_BYTES = 512 << 10
     SPAN = 4096  # reals of a task that adds up the parts
 
 cdef struct Matmul:
@@ -52,6 +55,7 @@ cdef struct Matmul:
     int activation, threads
     Py_ssize_t panels, panel_bytes  # of a block
     Py_ssize_t chunk_rows, row_chunks, panel_groups, panels_per_group
+    Py_ssize_t block_bytes  # of the rows of a tile, packed
     Py_ssize_t blocks, parts
     Py_ssize_t stretch, first, count  # blocks: of any stretch, of the current one
     bint pack_a, pack_b
@@ -68,12 +72,12 @@ cdef struct Scratch:  # of one thread
 
 cdef Scratch scratch_of(const Matmul *p, Workspace *memory) noexcept nogil:
     cdef Scratch scratch
-    cdef Py_ssize_t rows = round_up(p.chunk_rows, p.kernels.tile_rows)
     scratch.a = scratch.b = NULL
     if not p.pack_b:
         scratch.b = take(memory, p.panel_bytes)
-    if p.pack_a:  # in whole vectors
-        scratch.a = take(memory, (rows * BLOCK_K + p.kernels.lanes) * p.size)
+    if p.pack_a:
+        scratch.a = take(
+            memory, ceil_div(p.chunk_rows, p.kernels.tile_rows) * p.block_bytes)
     return scratch
 
 
@@ -94,8 +98,10 @@ cdef void plan(Matmul *p, Workspace *memory) noexcept nogil:
     p.parts = min(ceil_div(MIN_TASKS, p.row_chunks * p.panel_groups), p.blocks // 2)
     p.parts = max(p.parts, <Py_ssize_t> 1)
 
-    p.pack_a = (
-        p.a_row == p.size and p.k > BLOCK_K and p.m * p.k * p.size > PACK_BYTES)
+    p.pack_a = p.a_row == p.size and p.panels_per_group > 1 and (
+        p.a_step % PAGE == 0 or (p.k > BLOCK_K and p.m * p.k * p.size > PACK_BYTES))
+    p.block_bytes = p.size * (  # packing stores whole vectors
+        min(<Py_ssize_t> BLOCK_K, p.k) * p.kernels.tile_rows + p.kernels.lanes)
     p.pack_b = p.b_col != p.size or p.m >= PACK_ROWS or (
         p.b_row % ALIASED == 0 and p.m >= ALIASED_ROWS)
     p.stretch = p.blocks
@@ -150,7 +156,10 @@ cdef void matmul_task(
         product.accumulate = p.first > 0 or block > p.count * part // p.parts
         product.c_row = y_row
         if p.pack_a:
-            pack_rows(p, row0, rows, p.first + block, scratch.a)
+            p.kernels.pack_blocks(
+                product.k.length, rows,
+                p.a + row0 * p.a_row + (p.first + block) * BLOCK_K * p.a_step, p.a_step,
+                scratch.a, p.block_bytes)
         for panel in range(panel0, panel1):
             col = panel * p.kernels.tile_cols
             product.cols = min(p.kernels.tile_cols, p.n - col)
@@ -197,41 +206,19 @@ cdef void find_panel(
         product.k.b_stride = p.b_row
 
 
-cdef Py_ssize_t tile_height(const Matmul *p, Py_ssize_t rows) noexcept nogil:
-    """Return the rows of a packed tile, so that the last one is not much lower."""
-    return ceil_div(rows, ceil_div(rows, p.kernels.tile_rows))
-
-
-cdef void pack_rows(
-    const Matmul *p, Py_ssize_t row0, Py_ssize_t rows, Py_ssize_t block, char *to,
-) noexcept nogil:
-    """Pack rows of a for a block of the reduction, those of a tile side by side."""
-    cdef Py_ssize_t width = tile_height(p, rows)
-    cdef Py_ssize_t height = block_height(p, block)
-    cdef Py_ssize_t row = 0
-    while row < rows:
-        p.kernels.pack_panel(
-            height, min(width, rows - row),
-            p.a + (row0 + row) * p.a_row + block * BLOCK_K * p.a_step, p.a_step,
-            p.a_row, width, to)
-        to += height * width * p.size
-        row += width
-
-
 cdef void multiply_packed(
     const Matmul *p, Py_ssize_t rows, const char *a, Product *product,
 ) noexcept nogil:
-    """Multiply what `pack_rows` packed by a panel of b."""
-    cdef Py_ssize_t width = tile_height(p, rows)
-    cdef Py_ssize_t row = 0
+    """Multiply packed rows of a by a panel of b."""
+    cdef Py_ssize_t height = p.kernels.tile_rows
+    cdef Py_ssize_t tile
     cdef char *c = <char *> product.c
-    product.a_row, product.k.step = p.size, width * p.size
-    while row < rows:
-        product.rows = min(width, rows - row)
-        product.a, product.c = a, c + row * product.c_row
+    product.a_row, product.k.step = p.size, height * p.size
+    for tile in range(ceil_div(rows, height)):
+        product.rows = min(height, rows - tile * height)
+        product.a = a + tile * p.block_bytes
+        product.c = c + tile * height * product.c_row
         p.kernels.product(product)
-        a += product.k.length * width * p.size
-        row += width
 
 
 cdef void reduce_task(
