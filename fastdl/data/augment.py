@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from numbers import Real
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from fastdl.data.dataset import Batch
 from fastdl.data.seeds import uniform
 from fastdl.errors import ArgumentError, DataError
 from fastdl.shapes import check_images, check_real, fill_index, integer
+from fastdl.shapes.numbers import is_number
 
 _DRAWN = (
     *("flip", "flip_vertical", "crop_y", "crop_x", "translate_y", "translate_x"),
@@ -222,9 +222,8 @@ def _either_way(draws: np.ndarray) -> np.ndarray:
 
 
 def _check(name: str, value: float, maximum: float, expected: str) -> None:
-    # True is refused: it would be a probability of 1, and 0.5 was probably meant.
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not 0 <= value <= maximum or value == math.inf:
+    # True is not a number here: it would mean 1, and 0.5 was probably intended.
+    if not is_number(value) or not 0 <= value <= maximum or value == math.inf:
         raise ArgumentError(f"Augment: {name} must be {expected}, got {value!r}")
 
 

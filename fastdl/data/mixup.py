@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 
 import numpy as np
 
 from fastdl import shapes
 from fastdl.data.dataset import Batch
 from fastdl.errors import ArgumentError, DataError
+from fastdl.shapes.numbers import is_number
 
 
 class Mixup:
@@ -45,8 +45,7 @@ class Mixup:
     """
 
     def __init__(self, alpha: float, classes: int) -> None:
-        number = isinstance(alpha, Real) and not isinstance(alpha, bool)
-        if not number or not 0 < alpha < math.inf:
+        if not is_number(alpha) or not 0 < alpha < math.inf:
             raise ArgumentError(f"Mixup: alpha must be positive, got {alpha!r}")
         self.alpha = alpha
         self.classes = shapes.integer(classes, "Mixup: classes")

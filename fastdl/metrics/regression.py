@@ -18,7 +18,7 @@ from fastdl.metrics.by_class import check_average
 from fastdl.metrics.labels import weights_of
 from fastdl.metrics.metric import Metric, after_all, check_examples
 from fastdl.shapes import array
-from fastdl.typing import ArrayLike
+from fastdl.typing import ArrayLike, Shape
 
 
 class _Regression(Metric):
@@ -87,12 +87,12 @@ class _Regression(Metric):
 
     def reset(self) -> None:
         """Forget everything."""
-        self._shape: tuple[int, ...] | None = None  # of one target
+        self._shape: Shape | None = None  # of one target
         self._count = 0
         self._weight = 0.0
         self._parts: tuple[np.ndarray, ...] = ()
 
-    def _see(self, shape: tuple[int, ...]) -> None:
+    def _see(self, shape: Shape) -> None:
         if self._shape not in (None, shape):
             raise ShapeError(
                 f"{self.name}: there were targets of shape {self._shape} for each "

@@ -31,7 +31,7 @@ from fastdl.reference._sums import sum_over, wide
 from fastdl.reference._windows import crop, pad, tap
 from fastdl.reference.activation import bias_activation, put
 from fastdl.shapes import Conv2dShape
-from fastdl.typing import PaddingLike, PairLike
+from fastdl.typing import PaddingLike, PairLike, Shape
 
 
 def _taps(s: Conv2dShape) -> Iterator[tuple[int, int, int, int]]:
@@ -48,7 +48,7 @@ def _by_group(pixels: np.ndarray, groups: int) -> np.ndarray:
     return pixels.reshape(rows, groups, channels // groups).transpose(1, 0, 2)
 
 
-def _from_groups(matrices: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _from_groups(matrices: np.ndarray, shape: Shape) -> np.ndarray:
     """Undo `_by_group`."""
     return matrices.transpose(1, 0, 2).reshape(shape)
 

@@ -21,6 +21,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fastdl.typing import Shape
+
 _MULTIPLIERS = np.array([0xD2511F53, 0xCD9E8D57], np.uint64)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
@@ -58,9 +60,7 @@ def philox4x32(counter: np.ndarray, key: Sequence[int | np.ndarray]) -> np.ndarr
     return np.stack([c0, c1, c2, c3], axis=-1)
 
 
-def _kept(
-    shape: tuple[int, ...], keep_prob: float, seed: int, offset: int
-) -> np.ndarray:
+def _kept(shape: Shape, keep_prob: float, seed: int, offset: int) -> np.ndarray:
     """Return the mask of the elements offset, offset + 1, ..."""
     size = math.prod(shape)
     first, last = offset // 4, -(-(offset + size) // 4)
