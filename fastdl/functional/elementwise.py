@@ -7,6 +7,7 @@ gradients of its copies.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -67,19 +68,27 @@ def operands(
     return a, b, shapes, a_shape if same else broadcast(a_shape, b_shape, operation)
 
 
+def _ones(count: int, dtype: np.dtype) -> np.ndarray:
+    """Return a row of ones; that of few is kept."""
+    return _few_ones(count, dtype) if count <= _LONG else np.ones((1, count), dtype)
+
+
+@lru_cache(maxsize=64)
+def _few_ones(count: int, dtype: np.dtype) -> np.ndarray:
+    ones = np.ones((1, count), dtype)
+    ones.flags.writeable = False
+    return ones
+
+
 def sum_to(dy: np.ndarray, shape: Shape) -> np.ndarray:
     """Return the gradient of an operand of `shape` that was stretched to dy's shape."""
     if dy.shape == shape:
         return dy
     lead = dy.ndim - len(shape)
-    if dy.shape[lead:] == shape:  # a bias: the quick ways
-        rows = dy if lead == 1 else dy.reshape(math.prod(dy.shape[:lead]), *shape)
-        if len(rows) <= _CHAIN:
-            return np.add.reduce(rows, 0, out=backend.empty(shape, dy.dtype))
-        size = math.prod(shape)
-        if size > 1:  # a product keeps the digits of long sums
-            ones = np.ones((1, len(rows)), dy.dtype)
-            return backend.matmul(ones, rows.reshape(-1, size)).reshape(shape)
+    size = math.prod(shape)
+    if dy.shape[lead:] == shape and size > 1:  # a bias: a product is quick
+        rows = dy if dy.ndim == 2 else dy.reshape(math.prod(dy.shape[:lead]), size)
+        return backend.matmul(_ones(len(rows), dy.dtype), rows).reshape(shape)
     dx = backend.empty(shape, dy.dtype)
     kept = (1,) * lead + shape
     axes = tuple(i for i, n in enumerate(dy.shape) if kept[i] != n)

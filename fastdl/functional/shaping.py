@@ -56,7 +56,7 @@ def reshape(x: Any, *shape: Any) -> Tensor:
         y = x.data.reshape(_listed(shape))
     except (ValueError, TypeError) as error:
         raise ShapeError(f"reshape: {error}") from None
-    if np.may_share_memory(x.data, y):
+    if x.data.flags.c_contiguous or np.may_share_memory(x.data, y):
         return _record_view(x, y, _reshape_backward, (x.data.shape,))
     return record(y, _reshape_backward, (x._node,), (), (x.data.shape,))  # a copy
 
