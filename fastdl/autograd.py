@@ -42,6 +42,7 @@ import numpy as np
 from fastdl import backend
 from fastdl.errors import DtypeError, GraphError
 from fastdl.shapes import check_shape
+from fastdl.typing import ArrayLike, DtypeLike, TensorLike
 
 Backward = Callable[["Node", np.ndarray], tuple["np.ndarray | None", ...]]
 
@@ -267,7 +268,7 @@ def mark_changed(tensors: Iterable[Tensor]) -> None:
         tensor._changed[0] = tick
 
 
-def as_array(data: Any, dtype: Any = None) -> np.ndarray:
+def as_array(data: ArrayLike, dtype: DtypeLike | None = None) -> np.ndarray:
     """Return numbers as a float32 or float64 array; see `Tensor`."""
     if dtype is None and type(data) is np.ndarray and data.dtype in _NATIVE:
         return data
@@ -283,7 +284,7 @@ def as_array(data: Any, dtype: Any = None) -> np.ndarray:
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def as_tensor(x: Any) -> Tensor:
+def as_tensor(x: TensorLike) -> Tensor:
     """Return `x` itself when it is a tensor, else ``Tensor(x)``."""
     return x if isinstance(x, Tensor) else Tensor(x)
 
@@ -331,11 +332,17 @@ class Tensor:
 
     __array_ufunc__ = None  # array + tensor is ours; np.exp(tensor) would lose the tape
 
-    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None):
+    def __init__(
+        self,
+        data: ArrayLike,
+        requires_grad: bool = False,
+        dtype: DtypeLike | None = None,
+    ) -> None:
         self.data = as_array(data, dtype)
         self.grad = self._grad_view = None
-        shared = isinstance(data, Tensor) and data.data is self.data
-        self._changed = data._changed if shared else [0]
+        self._changed = [0]
+        if isinstance(data, Tensor) and data.data is self.data:
+            self._changed = data._changed
         self._node = Leaf(self) if requires_grad else None
 
     @property
@@ -389,7 +396,9 @@ class Tensor:
         """Tell the tape that the values were changed in place."""
         mark_changed((self,))
 
-    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+    def backward(
+        self, gradient: ArrayLike | None = None, retain_graph: bool = False
+    ) -> None:
         """Add the gradients of this tensor to the ``grad`` of every leaf behind it.
 
         Parameters
@@ -427,7 +436,9 @@ class Tensor:
         else:
             _run_backward(self._node, gradient, retain_graph)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(
+        self, dtype: DtypeLike | None = None, copy: bool | None = None
+    ) -> np.ndarray:
         if copy is None:  # as NumPy 2 asks; NumPy 1 does not know it
             return np.asarray(self.data, dtype)
         return np.array(self.data, dtype=dtype, copy=copy)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastdl import backend
@@ -13,6 +11,7 @@ from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
 from fastdl.functional.elementwise import empty_like, sum_to
 from fastdl.shapes import check_real, check_shape
+from fastdl.typing import TensorLike
 
 
 def _batch_norm_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -72,16 +71,16 @@ def _check(
 
 
 def batch_norm(
-    x: Any,
+    x: TensorLike,
     running_mean: np.ndarray,
     running_var: np.ndarray,
-    weight: Any = None,
-    bias: Any = None,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
     activation: str | None = None,
-    residual: Any = None,
+    residual: TensorLike | None = None,
 ) -> Tensor:
     """Normalise each channel, then scale it by `weight` and shift it by `bias`.
 

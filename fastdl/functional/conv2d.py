@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
 from fastdl import backend
@@ -13,7 +10,7 @@ from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
 from fastdl.functional.elementwise import sum_to
 from fastdl.shapes import check_real
-from fastdl.shapes.arguments import PaddingLike
+from fastdl.typing import PaddingLike, PairLike, TensorLike
 
 _GEOMETRY = ("stride", "padding", "dilation", "groups", "algorithm")
 
@@ -39,12 +36,12 @@ def _conv2d_backward(node: Node, dy: np.ndarray) -> tuple:
 
 
 def conv2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: int | Sequence[int] = 1,
+    x: TensorLike,
+    weight: TensorLike,
+    bias: TensorLike | None = None,
+    stride: PairLike = 1,
     padding: PaddingLike = 0,
-    dilation: int | Sequence[int] = 1,
+    dilation: PairLike = 1,
     groups: int = 1,
     activation: str | None = None,
     algorithm: str | None = None,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastdl import backend, random
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import empty_like
+from fastdl.typing import TensorLike
 
 
 def _check(p: float, operation: str) -> None:
@@ -23,7 +22,7 @@ def _dropout_backward(node: Node, dy: np.ndarray) -> tuple:
 
 
 def dropout(
-    x: Any,
+    x: TensorLike,
     p: float = 0.5,
     training: bool = True,
     seed: int | None = None,
@@ -71,7 +70,7 @@ def _dropout2d_backward(node: Node, dy: np.ndarray) -> tuple:
 
 
 def dropout2d(
-    x: Any,
+    x: TensorLike,
     p: float = 0.5,
     training: bool = True,
     seed: int | None = None,

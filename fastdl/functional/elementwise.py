@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.shapes import broadcast, check_real
-
-Shape = tuple[int, ...]
+from fastdl.typing import ArrayLike, DtypeLike, Shape, TensorLike
 
 _CHAIN = 256  # terms that are added up in float32
 _LONG = 4096  # terms that are added up in float32, in pairs
@@ -30,7 +28,7 @@ def empty_like(x: np.ndarray) -> np.ndarray:
 # Operands ----------------------------------------------------------------------------
 
 
-def as_operand(value: Any, like: Tensor) -> Tensor:
+def as_operand(value: TensorLike, like: Tensor) -> Tensor:
     """Return `value` as a tensor that can meet `like`.
 
     Numbers, lists and integer arrays take the type of `like`. Arrays of floats keep
@@ -44,7 +42,7 @@ def as_operand(value: Any, like: Tensor) -> Tensor:
 
 
 def operands(
-    a: Any, b: Any, operation: str
+    a: TensorLike, b: TensorLike, operation: str
 ) -> tuple[Tensor, Tensor, tuple[Shape, Shape], Shape]:
     """Return both operands as tensors of one type, their shapes, and the result's.
 
@@ -133,7 +131,7 @@ def _add_backward(node: Node, dy: np.ndarray) -> tuple:
     return sum_to(dy, a_shape) if a else None, sum_to(dy, b_shape) if b else None
 
 
-def add(a: Any, b: Any) -> Tensor:
+def add(a: TensorLike, b: TensorLike) -> Tensor:
     """Return a + b.
 
     Parameters
@@ -163,7 +161,7 @@ def _subtract_backward(node: Node, dy: np.ndarray) -> tuple:
     )
 
 
-def subtract(a: Any, b: Any) -> Tensor:
+def subtract(a: TensorLike, b: TensorLike) -> Tensor:
     """Return a - b. See `add`."""
     a, b, shapes, shape = operands(a, b, "subtract")
     x, y = a.data, b.data
@@ -180,7 +178,7 @@ def _multiply_backward(node: Node, dy: np.ndarray) -> tuple:
     )
 
 
-def multiply(a: Any, b: Any) -> Tensor:
+def multiply(a: TensorLike, b: TensorLike) -> Tensor:
     """Return a * b. See `add`."""
     a, b, shapes, shape = operands(a, b, "multiply")
     x, y = a.data, b.data
@@ -201,7 +199,7 @@ def _divide_backward(node: Node, dy: np.ndarray) -> tuple:
     return sum_to(dx, a_shape) if a else None, sum_to(db, b_shape)
 
 
-def divide(a: Any, b: Any) -> Tensor:
+def divide(a: TensorLike, b: TensorLike) -> Tensor:
     """Return a / b. See `add`."""
     a, b, shapes, shape = operands(a, b, "divide")
     x, y = a.data, b.data
@@ -227,7 +225,7 @@ def _power_backward(node: Node, dy: np.ndarray) -> tuple:
     return dx, dexponent
 
 
-def power(a: Any, b: Any) -> Tensor:
+def power(a: TensorLike, b: TensorLike) -> Tensor:
     """Return a ** b; NaN for a negative a unless b is an integer. See `add`."""
     a, b, shapes, shape = operands(a, b, "power")
     x, exponent = a.data, b.data
@@ -251,7 +249,7 @@ def _maximum_backward(node: Node, dy: np.ndarray) -> tuple:
     return _share(node, dy, (x > y) + 0.5 * (x == y))
 
 
-def maximum(a: Any, b: Any) -> Tensor:
+def maximum(a: TensorLike, b: TensorLike) -> Tensor:
     """Return the larger of a and b; equal ones share the gradient. See `add`."""
     a, b, shapes, shape = operands(a, b, "maximum")
     x, y = a.data, b.data
@@ -265,7 +263,7 @@ def _minimum_backward(node: Node, dy: np.ndarray) -> tuple:
     return _share(node, dy, (x < y) + 0.5 * (x == y))
 
 
-def minimum(a: Any, b: Any) -> Tensor:
+def minimum(a: TensorLike, b: TensorLike) -> Tensor:
     """Return the smaller of a and b; equal ones share the gradient. See `add`."""
     a, b, shapes, shape = operands(a, b, "minimum")
     x, y = a.data, b.data
@@ -282,7 +280,7 @@ def _where_backward(node: Node, dy: np.ndarray) -> tuple:
     )
 
 
-def where(condition: Any, a: Any, b: Any) -> Tensor:
+def where(condition: ArrayLike, a: TensorLike, b: TensorLike) -> Tensor:
     """Return a where `condition` holds, else b. See `add`.
 
     Parameters
@@ -306,7 +304,7 @@ def _negative_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.negative(dy, empty_like(dy)),)
 
 
-def negative(x: Any) -> Tensor:
+def negative(x: TensorLike) -> Tensor:
     """Return -x."""
     x = as_tensor(x)
     y = np.negative(x.data, empty_like(x.data))
@@ -317,7 +315,7 @@ def _exp_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.multiply(dy, node.result, empty_like(dy)),)
 
 
-def exp(x: Any) -> Tensor:
+def exp(x: TensorLike) -> Tensor:
     """Return e ** x."""
     x = as_tensor(x)
     y = np.exp(x.data, empty_like(x.data))
@@ -329,7 +327,7 @@ def _log_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.divide(dy, x, empty_like(dy)),)
 
 
-def log(x: Any) -> Tensor:
+def log(x: TensorLike) -> Tensor:
     """Return the natural logarithm of x."""
     x = as_tensor(x)
     y = np.log(x.data, empty_like(x.data))
@@ -342,7 +340,7 @@ def _sqrt_backward(node: Node, dy: np.ndarray) -> tuple:
     return (dx,)
 
 
-def sqrt(x: Any) -> Tensor:
+def sqrt(x: TensorLike) -> Tensor:
     """Return the square root of x; its gradient at 0 is infinite."""
     x = as_tensor(x)
     y = np.sqrt(x.data, empty_like(x.data))
@@ -356,7 +354,7 @@ def _abs_backward(node: Node, dy: np.ndarray) -> tuple:
     return (dx,)
 
 
-def abs(x: Any) -> Tensor:
+def abs(x: TensorLike) -> Tensor:
     """Return the absolute value of x; its gradient at 0 is 0."""
     x = as_tensor(x)
     y = np.absolute(x.data, empty_like(x.data))
@@ -368,7 +366,7 @@ def _astype_backward(node: Node, dy: np.ndarray) -> tuple:
     return (dy.astype(dtype),)
 
 
-def astype(x: Any, dtype: Any) -> Tensor:
+def astype(x: TensorLike, dtype: DtypeLike) -> Tensor:
     """Convert to float32 or float64; the gradient comes back in the type of `x`."""
     x = as_tensor(x)
     y = Tensor(x.data, dtype=dtype)

@@ -18,7 +18,6 @@ normalization".
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -26,8 +25,7 @@ from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ShapeError
 from fastdl.functional.elementwise import empty_like, mean_over, sum_to
 from fastdl.shapes import check_real, check_shape, integer
-
-Shape = tuple[int, ...]
+from fastdl.typing import Shape, TensorLike
 
 
 def _normalise_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -54,8 +52,8 @@ def _normalise_backward(node: Node, dy: np.ndarray) -> tuple:
 
 def _normalise(
     x: Tensor,
-    weight: Any,
-    bias: Any,
+    weight: TensorLike | None,
+    bias: TensorLike | None,
     affine_shape: Shape,
     view: Shape,
     axes: Shape,
@@ -86,10 +84,10 @@ def _normalise(
 
 
 def layer_norm(
-    x: Any,
+    x: TensorLike,
     normalized_shape: Shape,
-    weight: Any = None,
-    bias: Any = None,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
     """Normalise the last axes of each example, then scale and shift each element.
@@ -131,10 +129,10 @@ def layer_norm(
 
 
 def group_norm(
-    x: Any,
+    x: TensorLike,
     num_groups: int,
-    weight: Any = None,
-    bias: Any = None,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
     """Normalise groups of channels of each example, then scale and shift each channel.

@@ -7,7 +7,6 @@ dX = dZ W^T, dW = X^T dZ, and db is the sum of dZ over the examples.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
 from fastdl.functional.elementwise import sum_to
 from fastdl.shapes import check_real
+from fastdl.typing import TensorLike
 
 
 def _matmul_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -28,7 +28,7 @@ def _matmul_backward(node: Node, dy: np.ndarray) -> tuple:
     )
 
 
-def matmul(a: Any, b: Any) -> Tensor:
+def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     """Return the product of two matrices, ``a @ b``.
 
     Parameters
@@ -82,7 +82,10 @@ def _linear_backward(node: Node, dy: np.ndarray) -> tuple:
 
 
 def linear(
-    x: Any, weight: Any, bias: Any = None, activation: str | None = None
+    x: TensorLike,
+    weight: TensorLike,
+    bias: TensorLike | None = None,
+    activation: str | None = None,
 ) -> Tensor:
     """Apply a dense layer: ``activation(x @ weight + bias)``.
 
