@@ -66,16 +66,23 @@ def operands(
     return a, b, shapes, a_shape if same else broadcast(a_shape, b_shape, operation)
 
 
-def _ones(count: int, dtype: np.dtype) -> np.ndarray:
-    """Return a row of ones; that of few is kept."""
-    return _few_ones(count, dtype) if count <= _LONG else np.ones((1, count), dtype)
-
-
 @lru_cache(maxsize=64)
-def _few_ones(count: int, dtype: np.dtype) -> np.ndarray:
+def _ones(count: int, dtype: np.dtype) -> np.ndarray:
+    """Return a row of ones."""
     ones = np.ones((1, count), dtype)
     ones.flags.writeable = False
     return ones
+
+
+def sum_rows(x: np.ndarray) -> np.ndarray:
+    """Return the sum of the rows of a matrix: the gradient of a bias."""
+    count, size = x.shape
+    if size == 1:
+        return sum_to(x, (1,))
+    # A product is quick, and keeps the digits of long sums.
+    short = count <= _LONG  # so many ones are worth keeping
+    ones = _ones(count, x.dtype) if short else np.ones((1, count), x.dtype)
+    return backend.matmul(ones, x).reshape(size)
 
 
 def sum_to(dy: np.ndarray, shape: Shape) -> np.ndarray:
@@ -84,9 +91,9 @@ def sum_to(dy: np.ndarray, shape: Shape) -> np.ndarray:
         return dy
     lead = dy.ndim - len(shape)
     size = math.prod(shape)
-    if dy.shape[lead:] == shape and size > 1:  # a bias: a product is quick
-        rows = dy if dy.ndim == 2 else dy.reshape(math.prod(dy.shape[:lead]), size)
-        return backend.matmul(_ones(len(rows), dy.dtype), rows).reshape(shape)
+    if dy.shape[lead:] == shape and size > 1:
+        rows = dy.reshape(math.prod(dy.shape[:lead]), size)
+        return sum_rows(rows).reshape(shape)
     dx = backend.empty(shape, dy.dtype)
     kept = (1,) * lead + shape
     axes = tuple(i for i, n in enumerate(dy.shape) if kept[i] != n)

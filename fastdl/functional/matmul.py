@@ -15,7 +15,7 @@ from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ShapeError
 from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
-from fastdl.functional.elementwise import sum_to
+from fastdl.functional.elementwise import sum_rows
 from fastdl.shapes import check_real
 from fastdl.typing import TensorLike
 
@@ -77,7 +77,7 @@ def _linear_backward(node: Node, dy: np.ndarray) -> tuple:
         rows = x if is_matrix else _rows(x)
         dweight = backend.matmul(rows, dz, transpose_a=True)
     if bias_node:
-        dbias = sum_to(dz, dz.shape[1:])
+        dbias = sum_rows(dz)
     return dx, dweight, dbias
 
 

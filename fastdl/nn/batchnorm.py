@@ -98,7 +98,8 @@ class _BatchNorm(Module):
             residual=residual,
         )
         if training:
-            self.num_batches_tracked += 1
+            count = self.num_batches_tracked
+            count += 1  # in place; the attribute stays
         return y
 
 
