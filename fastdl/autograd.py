@@ -41,6 +41,7 @@ import numpy as np
 
 from fastdl import backend
 from fastdl.errors import DtypeError, GraphError
+from fastdl.shapes import array as numbers
 from fastdl.shapes import check_shape
 from fastdl.typing import ArrayLike, DtypeLike, TensorLike
 
@@ -272,16 +273,19 @@ def as_array(data: ArrayLike, dtype: DtypeLike | None = None) -> np.ndarray:
     """Return numbers as a float32 or float64 array; see `Tensor`."""
     if dtype is None and type(data) is np.ndarray and data.dtype in _NATIVE:
         return data
-    array = np.asarray(data)
+    array = numbers(data, "tensor: data")
     if array.dtype.kind not in "biuf":
         raise DtypeError(f"tensor: expected numbers, got type {array.dtype}")
     if dtype is None:
         keeps_type = isinstance(data, (np.ndarray, np.floating, Tensor))
         dtype = array.dtype if keeps_type and array.dtype.char in "fd" else np.float32
-    dtype = np.dtype(dtype)
-    if dtype.char not in "fd":
-        raise DtypeError(f"tensor: expected dtype float32 or float64, got {dtype}")
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    try:
+        real = np.dtype(dtype)
+    except TypeError:
+        raise DtypeError(f"tensor: dtype {dtype!r} is no type of numbers") from None
+    if real.char not in "fd":
+        raise DtypeError(f"tensor: expected dtype float32 or float64, got {real}")
+    return array.astype(real.newbyteorder("="), copy=False)
 
 
 def as_tensor(x: TensorLike) -> Tensor:

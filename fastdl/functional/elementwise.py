@@ -13,7 +13,7 @@ import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.shapes import broadcast, check_real
+from fastdl.shapes import array, broadcast, check_real
 from fastdl.typing import ArrayLike, DtypeLike, Shape, TensorLike
 
 _CHAIN = 256  # terms that are added up in float32
@@ -298,7 +298,7 @@ def where(condition: ArrayLike, a: TensorLike, b: TensorLike) -> Tensor:
         What is chosen from.
     """
     a, b, shapes, shape = operands(a, b, "where")
-    condition = np.asarray(condition, bool)
+    condition = array(condition, "where: condition").astype(bool)
     shape = broadcast(shape, condition.shape, "where")
     out = np.where(condition, a.data, b.data)
     return record(out, _where_backward, (a._node, b._node), (), (condition, shapes))

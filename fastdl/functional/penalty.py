@@ -20,13 +20,18 @@ from fastdl.autograd import Backward, Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError
 from fastdl.functional.elementwise import empty_like
 from fastdl.shapes import check_real
+from fastdl.shapes.arguments import is_number
 from fastdl.typing import TensorLike
 
 
-def _weights(weights: Sequence[TensorLike], operation: str) -> list[Tensor]:
+def _weights(
+    weights: Sequence[TensorLike], strength: float, operation: str
+) -> list[Tensor]:
     tensors = [as_tensor(weight) for weight in weights]
     if not tensors:
         raise ArgumentError(f"{operation}: there are no weights")
+    if not is_number(strength):
+        raise ArgumentError(f"{operation}: strength must be a number, got {strength!r}")
     check_real(
         operation, **{f"weights[{i}]": tensor.data for i, tensor in enumerate(tensors)}
     )
@@ -76,7 +81,7 @@ def l2_penalty(weights: Sequence[TensorLike], strength: float) -> Tensor:
     DtypeError
         Some are float32, others float64.
     """
-    tensors = _weights(weights, "l2_penalty")
+    tensors = _weights(weights, strength, "l2_penalty")
     total = sum(
         float(np.add.reduce(np.square(tensor.data, empty_like(tensor.data)), None))
         for tensor in tensors
@@ -95,7 +100,7 @@ def l1_penalty(weights: Sequence[TensorLike], strength: float) -> Tensor:
 
     See `l2_penalty`.
     """
-    tensors = _weights(weights, "l1_penalty")
+    tensors = _weights(weights, strength, "l1_penalty")
     total = sum(
         float(np.add.reduce(np.absolute(tensor.data, empty_like(tensor.data)), None))
         for tensor in tensors

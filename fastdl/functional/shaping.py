@@ -14,9 +14,10 @@ import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Backward, Node, Tensor, as_tensor, record
-from fastdl.errors import ShapeError
+from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import sum_to
 from fastdl.shapes import check_real, pair
+from fastdl.shapes.arguments import is_number
 from fastdl.typing import ArrayLike, Shape, TensorLike
 
 _Key: TypeAlias = "SupportsIndex | slice | EllipsisType | ArrayLike | None"
@@ -114,10 +115,10 @@ def broadcast_to(x: TensorLike, shape: Sequence[int]) -> Tensor:
     """
     x = as_tensor(x)
     try:
-        y = np.broadcast_to(x.data, tuple(shape))
-    except ValueError:
+        y = np.broadcast_to(x.data, shape)
+    except (ValueError, TypeError):
         raise ShapeError(
-            f"broadcast_to: shape {x.data.shape} cannot be stretched to {tuple(shape)}"
+            f"broadcast_to: shape {x.data.shape} cannot be stretched to {shape!r}"
         ) from None
     return _record_view(x, y, _broadcast_to_backward, (x.data.shape,))
 
@@ -191,7 +192,7 @@ def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
         shape = list(arrays[0].shape)
         shape[axis] = sum(sizes)
         y = np.concatenate(arrays, axis, backend.empty(shape, arrays[0].dtype))
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, TypeError) as error:
         given = ", ".join(str(x.shape) for x in arrays) or "nothing"
         raise ShapeError(
             f"concatenate: cannot join {given} along axis {axis} ({error})"
@@ -206,7 +207,10 @@ def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
     shapes = {part.data.shape for part in parts}
     if len(shapes) != 1:
         raise ShapeError(f"stack: expected tensors of equal shape, got {list(shapes)}")
-    shape = np.expand_dims(parts[0].data, axis).shape
+    try:
+        shape = np.expand_dims(parts[0].data, axis).shape
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"stack: cannot join along axis {axis!r} ({error})") from None
     return concatenate([reshape(part, shape) for part in parts], axis)
 
 
@@ -232,6 +236,8 @@ def pad(x: TensorLike, widths: Sequence[Sequence[int]], value: float = 0.0) -> T
         `widths` has no pair of integers >= 0 for each axis.
     """
     x = as_tensor(x)
+    if not is_number(value):
+        raise ArgumentError(f"pad: value must be a number, got {value!r}")
     pairs = [pair(width, "pad: a width", 0) for width in widths]
     if len(pairs) != x.data.ndim:
         raise ShapeError(

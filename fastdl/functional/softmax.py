@@ -10,7 +10,7 @@ import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.errors import ShapeError
+from fastdl.errors import DtypeError, ShapeError
 from fastdl.functional.elementwise import empty_like
 from fastdl.functional.reduction import (
     check_targets,
@@ -233,7 +233,12 @@ def binary_cross_entropy_with_logits(
     operation = "binary_cross_entropy_with_logits"
     logits = as_tensor(logits)
     x = logits.data
-    targets = plain(targets, operation).astype(x.dtype, copy=False)
+    targets = plain(targets, operation)
+    if targets.dtype.kind not in "biuf":
+        raise DtypeError(
+            f"{operation}: expected targets in [0, 1], got {targets.dtype}"
+        )
+    targets = targets.astype(x.dtype, copy=False)
     check_targets(operation, targets.shape, x.shape)
     check_probabilities(targets, operation, missing=True)
     check_smoothing(label_smoothing, operation)

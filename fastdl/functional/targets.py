@@ -21,7 +21,7 @@ def plain(targets: ArrayLike, operation: str) -> np.ndarray:
     Those of a tensor are copied, so that a loss need not watch it for changes.
     """
     if not isinstance(targets, Tensor):
-        return np.asarray(targets)
+        return shapes.array(targets, f"{operation}: targets")
     if targets.requires_grad:
         raise GraphError(
             f"{operation}: no gradient is computed for the labels; use labels.detach()"
@@ -31,10 +31,10 @@ def plain(targets: ArrayLike, operation: str) -> np.ndarray:
 
 def check_smoothing(label_smoothing: float, operation: str) -> None:
     """Raise ArgumentError unless label_smoothing lies in [0, 1]."""
-    if not 0 <= label_smoothing <= 1:
+    if not shapes.is_share(label_smoothing):
         raise ArgumentError(
             f"{operation}: label_smoothing is the part of the target that is spread "
-            f"over all classes, in [0, 1]; got {label_smoothing}"
+            f"over all classes, in [0, 1]; got {label_smoothing!r}"
         )
 
 
@@ -42,7 +42,10 @@ def check_weights(
     values: ArrayLike, dtype: DtypeLike, name: str, operation: str
 ) -> np.ndarray:
     """Return weights as an array; ArgumentError unless all are finite and >= 0."""
-    array = np.array(values, dtype)  # a copy: no loss watches for changes
+    try:
+        array = np.array(values, dtype)  # a copy: no loss watches for changes
+    except (TypeError, ValueError):
+        array = np.array(np.nan)
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise ArgumentError(f"{operation}: each {name} must be a finite number >= 0")
     return array

@@ -59,6 +59,26 @@ def integer(value: object, name: str, minimum: int = 1) -> int:
     return result
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value is a real number; NaN and infinity are."""
+    return isinstance(value, (int, float, np.integer, np.floating))
+
+
+def is_positive(value: object) -> bool:
+    """Return whether a value is a finite number above 0."""
+    return is_number(value) and bool(0 < value < math.inf)
+
+
+def is_in(value: object, end: float) -> bool:
+    """Return whether a value is a number in [0, end)."""
+    return is_number(value) and bool(0 <= value < end)
+
+
+def is_share(value: object) -> bool:
+    """Return whether a value is a number in [0, 1]."""
+    return is_number(value) and bool(0 <= value <= 1)
+
+
 def array(values: ArrayLike, name: str) -> np.ndarray:
     """Return `values` as an array; ShapeError for rows that differ in length."""
     try:
