@@ -32,7 +32,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ContextDecorator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -41,16 +41,21 @@ import numpy as np
 
 from fastdl import backend
 from fastdl.errors import DtypeError, GraphError
+from fastdl.shapes import array as numbers
 from fastdl.shapes import check_shape
+from fastdl.typing import ArrayLike, DtypeLike, TensorLike
 
 Backward = Callable[["Node", np.ndarray], tuple["np.ndarray | None", ...]]
 
 _tick = itertools.count(1).__next__
+_last_change = 0  # the tick of the last change in place, of any tensor
+_by_tick = attrgetter("tick")
 _new = object.__new__
+_NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 class _ThreadState(threading.local):
-    recording = True
+    pauses = 0  # how many `no_grad` this thread is inside of
 
 
 _state = _ThreadState()
@@ -58,18 +63,17 @@ _state = _ThreadState()
 
 def is_recording() -> bool:
     """Whether operations are recorded, in this thread: False inside `no_grad`."""
-    return _state.recording
+    return not _state.pauses
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+class no_grad(ContextDecorator):  # named like a function
     """Record nothing, in this thread: ``with no_grad():`` or ``@no_grad()``."""
-    before = _state.recording
-    _state.recording = False
-    try:
-        yield
-    finally:
-        _state.recording = before
+
+    def __enter__(self) -> None:
+        _state.pauses += 1
+
+    def __exit__(self, *error: object) -> None:
+        _state.pauses -= 1
 
 
 class Node:
@@ -129,6 +133,8 @@ class Node:
                 "backward: this graph was freed by an earlier backward(); compute it "
                 "again, or use backward(retain_graph=True) the first time"
             )
+        if self.tick > _last_change:  # as usual; no need to look at each array
+            return
         stale = self.result is not None and self.changed[0] > self.tick
         items = iter(self.saved)
         for array, changed in zip(items, items, strict=True):
@@ -154,8 +160,11 @@ class Leaf:
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = ref(tensor)  # weak: the tensor holds the leaf
 
-    def accumulate(self, gradient: np.ndarray, is_new: bool) -> None:
-        """Add to the tensor's ``grad``, which never shares memory with others."""
+    def accumulate(self, gradient: np.ndarray, dy: np.ndarray) -> None:
+        """Add to the tensor's ``grad``, which never shares memory with others.
+
+        The gradient was computed from `dy` by an operation; it may be a view of it.
+        """
         tensor = self.tensor()
         if tensor is None:  # nobody can read it any more
             return
@@ -166,7 +175,11 @@ class Leaf:
         elif tensor._grad_view is not None:
             tensor._grad_view[...] = gradient
             tensor.grad = tensor._grad_view
-        elif is_new and gradient.flags.c_contiguous:
+        elif (
+            gradient is not dy
+            and not isinstance(gradient.base, np.ndarray)
+            and gradient.flags.c_contiguous
+        ):
             tensor.grad = gradient
         else:
             tensor.grad = gradient.copy()
@@ -198,7 +211,7 @@ def record(
     result.data = data
     result.grad = result._grad_view = None
     result._changed = changed = [0]
-    if any(inputs) and _state.recording:
+    if any(inputs) and not _state.pauses:
         result._node = node = _new(Node)
         node.backward = backward
         node.inputs = inputs
@@ -221,47 +234,61 @@ def _run_backward(root: Node, gradient: np.ndarray, retain_graph: bool) -> None:
             if isinstance(source, Node) and source not in seen:
                 seen.add(source)
                 nodes.append(source)
-    nodes.sort(key=attrgetter("tick"), reverse=True)
+    nodes.sort(key=_by_tick, reverse=True)
 
     gradients = {root: gradient}
     for node in nodes:
         dy = gradients.pop(node)
-        dxs = node.backward(node, dy)  # type: ignore[misc]  # not None: checked
-        for source, dx in zip(node.inputs, dxs, strict=True):
+        dxs: tuple[Any, ...] = node.backward(node, dy)  # type: ignore[misc]  # checked
+        for place, source in enumerate(node.inputs):
+            if source is None:
+                continue
+            dx = dxs[place]
             if isinstance(source, Leaf):
-                is_new = dx is not dy and not isinstance(dx.base, np.ndarray)
-                source.accumulate(dx, is_new)
+                source.accumulate(dx, dy)
             elif source in gradients:
                 total = backend.empty(dx.shape, dx.dtype)
                 gradients[source] = np.add(gradients[source], dx, total)
-            elif source is not None:
+            else:
                 gradients[source] = dx
         if not retain_graph:
             node.free()
 
 
+def tick_of_change() -> int:
+    """Return what to put into the ``_changed`` of tensors that are changed in place."""
+    global _last_change
+    _last_change = _tick()
+    return _last_change
+
+
 def mark_changed(tensors: Iterable[Tensor]) -> None:
     """Tell the tape that the values of all these tensors were changed in place."""
-    tick = _tick()
+    tick = tick_of_change()
     for tensor in tensors:
         tensor._changed[0] = tick
 
 
-def as_array(data: Any, dtype: Any = None) -> np.ndarray:
+def as_array(data: ArrayLike, dtype: DtypeLike | None = None) -> np.ndarray:
     """Return numbers as a float32 or float64 array; see `Tensor`."""
-    array = np.asarray(data)
+    if dtype is None and type(data) is np.ndarray and data.dtype in _NATIVE:
+        return data
+    array = numbers(data, "tensor: data")
     if array.dtype.kind not in "biuf":
         raise DtypeError(f"tensor: expected numbers, got type {array.dtype}")
     if dtype is None:
         keeps_type = isinstance(data, (np.ndarray, np.floating, Tensor))
         dtype = array.dtype if keeps_type and array.dtype.char in "fd" else np.float32
-    dtype = np.dtype(dtype)
-    if dtype.char not in "fd":
-        raise DtypeError(f"tensor: expected dtype float32 or float64, got {dtype}")
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    try:
+        real = np.dtype(dtype)
+    except TypeError:
+        raise DtypeError(f"tensor: dtype {dtype!r} is no type of numbers") from None
+    if real.char not in "fd":
+        raise DtypeError(f"tensor: expected dtype float32 or float64, got {real}")
+    return array.astype(real.newbyteorder("="), copy=False)
 
 
-def as_tensor(x: Any) -> Tensor:
+def as_tensor(x: TensorLike) -> Tensor:
     """Return `x` itself when it is a tensor, else ``Tensor(x)``."""
     return x if isinstance(x, Tensor) else Tensor(x)
 
@@ -309,11 +336,17 @@ class Tensor:
 
     __array_ufunc__ = None  # array + tensor is ours; np.exp(tensor) would lose the tape
 
-    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None):
+    def __init__(
+        self,
+        data: ArrayLike,
+        requires_grad: bool = False,
+        dtype: DtypeLike | None = None,
+    ) -> None:
         self.data = as_array(data, dtype)
         self.grad = self._grad_view = None
-        shared = isinstance(data, Tensor) and data.data is self.data
-        self._changed = data._changed if shared else [0]
+        self._changed = [0]
+        if isinstance(data, Tensor) and data.data is self.data:
+            self._changed = data._changed
         self._node = Leaf(self) if requires_grad else None
 
     @property
@@ -367,7 +400,9 @@ class Tensor:
         """Tell the tape that the values were changed in place."""
         mark_changed((self,))
 
-    def backward(self, gradient: Any = None, retain_graph: bool = False) -> None:
+    def backward(
+        self, gradient: ArrayLike | None = None, retain_graph: bool = False
+    ) -> None:
         """Add the gradients of this tensor to the ``grad`` of every leaf behind it.
 
         Parameters
@@ -401,11 +436,13 @@ class Tensor:
                 "reduce it with .mean() or .sum(), or pass gradient="
             )
         if isinstance(self._node, Leaf):
-            self._node.accumulate(gradient, is_new=False)
+            self._node.accumulate(gradient, gradient)
         else:
             _run_backward(self._node, gradient, retain_graph)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(
+        self, dtype: DtypeLike | None = None, copy: bool | None = None
+    ) -> np.ndarray:
         if copy is None:  # as NumPy 2 asks; NumPy 1 does not know it
             return np.asarray(self.data, dtype)
         return np.array(self.data, dtype=dtype, copy=copy)

@@ -137,6 +137,22 @@ def test_conv2d_refuses_stride_and_dilation(name, value):
     )
 
 
+@pytest.mark.parametrize("shape", [(2.0, 8, 8, 3), (2, 8, 8, np.float64(3))])
+def test_sizes_of_arrays_are_integers_also_after_equal_ones(shape):
+    shapes.conv2d((2, 8, 8, 3), (3, 3, 3, 4))
+    with pytest.raises(ShapeError, match="conv2d: the shape of x must hold integers"):
+        shapes.conv2d(shape, (3, 3, 3, 4))
+    shapes.pool2d((2, 8, 8, 3), 2)
+    with pytest.raises(ShapeError, match="the shape of x must hold integers"):
+        shapes.pool2d(shape, 2)
+
+
+def test_sizes_are_computed_once_for_plain_arguments():
+    first = shapes.conv2d(X, WEIGHT, padding=((0, 1), (1, 0)))
+    assert shapes.conv2d(X, WEIGHT, padding=((0, 1), (1, 0))) is first
+    assert shapes.conv2d(list(X), WEIGHT, padding=[[0, 1], [1, 0]]) == first
+
+
 @pytest.mark.parametrize("value", [0, -2, 1.0, True, None, (1, 1)])
 def test_conv2d_refuses_groups(value):
     shapes.conv2d(X, WEIGHT, groups=1)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, is_recording, record
-from fastdl.errors import ShapeError
+from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
 from fastdl.functional.elementwise import empty_like, sum_to
-from fastdl.shapes import check_real, check_shape
+from fastdl.shapes import check_real, check_shape, is_positive, is_share
+from fastdl.typing import TensorLike
 
 
 def _batch_norm_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -55,8 +54,9 @@ def _check(
     mean: np.ndarray,
     var: np.ndarray,
     residual: np.ndarray | None,
+    eps: float,
 ) -> None:
-    """Raise ShapeError or DtypeError unless the arrays fit together."""
+    """Raise an error unless the arrays fit together, and eps is usable."""
     shape = x.shape
     if len(shape) < 2:
         raise ShapeError(f"batch_norm: expected x of shape (..., c), got {shape}")
@@ -65,6 +65,8 @@ def _check(
         check_shape("batch_norm", "running_var", var.shape, shape[-1:])
     if not x.dtype is gamma.dtype is mean.dtype is var.dtype:
         check_real("batch_norm", x=x, weight=gamma, mean=mean, var=var)
+    if not is_positive(eps):
+        raise ArgumentError(f"batch_norm: eps must be a positive number, got {eps!r}")
     if residual is not None:
         check_shape("batch_norm", "residual", residual.shape, shape)
         if residual.dtype is not x.dtype:
@@ -72,16 +74,16 @@ def _check(
 
 
 def batch_norm(
-    x: Any,
+    x: TensorLike,
     running_mean: np.ndarray,
     running_var: np.ndarray,
-    weight: Any = None,
-    bias: Any = None,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
     activation: str | None = None,
-    residual: Any = None,
+    residual: TensorLike | None = None,
 ) -> Tensor:
     """Normalise each channel, then scale it by `weight` and shift it by `bias`.
 
@@ -124,7 +126,8 @@ def batch_norm(
     DtypeError
         The types differ.
     ArgumentError
-        For an unknown activation; for running statistics that cannot be changed.
+        For an unknown activation; for `eps` or `momentum` out of range; for running
+        statistics that cannot be changed.
     """
     fused, after = split(activation, "batch_norm")
     x = as_tensor(x)
@@ -135,8 +138,12 @@ def batch_norm(
         residual = as_tensor(residual)
         added, residual_node = residual.data, residual._node
     gamma, beta = weight.data, bias.data
-    _check(x.data, gamma, running_mean, running_var, added)
+    _check(x.data, gamma, running_mean, running_var, added, eps)
     if training:
+        if not is_share(momentum):
+            raise ArgumentError(
+                f"batch_norm: momentum must be a number in [0, 1], got {momentum!r}"
+            )
         y, mean, rstd = backend.batchnorm_forward(
             x.data,
             gamma,

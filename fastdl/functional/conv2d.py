@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
 from fastdl import backend
@@ -13,7 +10,7 @@ from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
 from fastdl.functional.elementwise import sum_to
 from fastdl.shapes import check_real
-from fastdl.shapes.arguments import PaddingLike
+from fastdl.typing import PaddingLike, PairLike, TensorLike
 
 _GEOMETRY = ("stride", "padding", "dilation", "groups", "algorithm")
 
@@ -21,7 +18,7 @@ _GEOMETRY = ("stride", "padding", "dilation", "groups", "algorithm")
 def _conv2d_backward(node: Node, dy: np.ndarray) -> tuple:
     x_node, weight_node, bias_node = node.inputs
     x, _, weight, _ = node.saved
-    activation, x_shape, kernel_size, values = node.arguments
+    activation, x_shape, weight_shape, values = node.arguments
     geometry = dict(zip(_GEOMETRY, values, strict=True))
     dz = dy
     if activation is not None:
@@ -30,19 +27,21 @@ def _conv2d_backward(node: Node, dy: np.ndarray) -> tuple:
     if x_node:
         dx = backend.conv2d_backward_input(dz, weight, x_shape, **geometry)
     if weight_node:
-        dweight, dbias = backend.conv2d_backward_weight(dz, x, kernel_size, **geometry)
+        dweight, dbias = backend.conv2d_backward_weight(
+            dz, x, weight_shape[:2], **geometry
+        )
     elif bias_node:
         dbias = sum_to(dz, dz.shape[-1:])
     return dx, dweight, dbias
 
 
 def conv2d(
-    x: Any,
-    weight: Any,
-    bias: Any = None,
-    stride: int | Sequence[int] = 1,
+    x: TensorLike,
+    weight: TensorLike,
+    bias: TensorLike | None = None,
+    stride: PairLike = 1,
     padding: PaddingLike = 0,
-    dilation: int | Sequence[int] = 1,
+    dilation: PairLike = 1,
     groups: int = 1,
     activation: str | None = None,
     algorithm: str | None = None,
@@ -87,16 +86,17 @@ def conv2d(
         For an unknown activation.
     """
     x, weight = as_tensor(x), as_tensor(weight)
+    images, filters = x.data, weight.data
     b = bias_node = None
     if bias is not None:
         bias = as_tensor(bias)
         b, bias_node = bias.data, bias._node
     fused, after = split(activation, "conv2d")
-    if x.data.dtype is not weight.data.dtype:
-        check_real("conv2d", x=x.data, weight=weight.data)
+    if images.dtype is not filters.dtype:
+        check_real("conv2d", x=images, weight=filters)
     y = backend.conv2d_forward(
-        x.data,
-        weight.data,
+        images,
+        filters,
         b,
         stride=stride,
         padding=padding,
@@ -110,15 +110,15 @@ def conv2d(
         _conv2d_backward,
         (x._node, weight._node, bias_node),
         (
-            x.data if weight._node else None,
+            images if weight._node else None,
             x._changed,
-            weight.data if x._node else None,
+            filters if x._node else None,
             weight._changed,
         ),
         (
             fused,
-            x.data.shape,
-            weight.data.shape[:2],
+            images.shape,
+            filters.shape,
             (stride, padding, dilation, groups, algorithm),
         ),
         saves_result=fused is not None,

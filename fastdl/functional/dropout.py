@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastdl import backend, random
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import empty_like
+from fastdl.shapes import is_in
+from fastdl.typing import TensorLike
 
 
 def _check(p: float, operation: str) -> None:
-    if not 0 <= p < 1:
-        raise ArgumentError(f"{operation}: expected p in [0, 1), got {p}")
+    if not is_in(p, 1):
+        raise ArgumentError(f"{operation}: expected p in [0, 1), got {p!r}")
 
 
 def _dropout_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -23,7 +23,7 @@ def _dropout_backward(node: Node, dy: np.ndarray) -> tuple:
 
 
 def dropout(
-    x: Any,
+    x: TensorLike,
     p: float = 0.5,
     training: bool = True,
     seed: int | None = None,
@@ -71,7 +71,7 @@ def _dropout2d_backward(node: Node, dy: np.ndarray) -> tuple:
 
 
 def dropout2d(
-    x: Any,
+    x: TensorLike,
     p: float = 0.5,
     training: bool = True,
     seed: int | None = None,

@@ -7,15 +7,14 @@ gradients of its copies.
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.shapes import broadcast, check_real
-
-Shape = tuple[int, ...]
+from fastdl.shapes import array, broadcast, check_real
+from fastdl.typing import ArrayLike, DtypeLike, Shape, TensorLike
 
 _CHAIN = 256  # terms that are added up in float32
 _LONG = 4096  # terms that are added up in float32, in pairs
@@ -29,7 +28,7 @@ def empty_like(x: np.ndarray) -> np.ndarray:
 # Operands ----------------------------------------------------------------------------
 
 
-def as_operand(value: Any, like: Tensor) -> Tensor:
+def as_operand(value: TensorLike, like: Tensor) -> Tensor:
     """Return `value` as a tensor that can meet `like`.
 
     Numbers, lists and integer arrays take the type of `like`. Arrays of floats keep
@@ -43,7 +42,7 @@ def as_operand(value: Any, like: Tensor) -> Tensor:
 
 
 def operands(
-    a: Any, b: Any, operation: str
+    a: TensorLike, b: TensorLike, operation: str
 ) -> tuple[Tensor, Tensor, tuple[Shape, Shape], Shape]:
     """Return both operands as tensors of one type, their shapes, and the result's.
 
@@ -67,19 +66,34 @@ def operands(
     return a, b, shapes, a_shape if same else broadcast(a_shape, b_shape, operation)
 
 
+@lru_cache(maxsize=64)
+def _ones(count: int, dtype: np.dtype) -> np.ndarray:
+    """Return a row of ones."""
+    ones = np.ones((1, count), dtype)
+    ones.flags.writeable = False
+    return ones
+
+
+def sum_rows(x: np.ndarray) -> np.ndarray:
+    """Return the sum of the rows of a matrix: the gradient of a bias."""
+    count, size = x.shape
+    if size == 1:
+        return sum_to(x, (1,))
+    # A product is quick, and keeps the digits of long sums.
+    short = count <= _LONG  # so many ones are worth keeping
+    ones = _ones(count, x.dtype) if short else np.ones((1, count), x.dtype)
+    return backend.matmul(ones, x).reshape(size)
+
+
 def sum_to(dy: np.ndarray, shape: Shape) -> np.ndarray:
     """Return the gradient of an operand of `shape` that was stretched to dy's shape."""
     if dy.shape == shape:
         return dy
     lead = dy.ndim - len(shape)
-    if dy.shape[lead:] == shape:  # a bias: the quick ways
-        rows = dy if lead == 1 else dy.reshape(math.prod(dy.shape[:lead]), *shape)
-        if len(rows) <= _CHAIN:
-            return np.add.reduce(rows, 0, out=backend.empty(shape, dy.dtype))
-        size = math.prod(shape)
-        if size > 1:  # a product keeps the digits of long sums
-            ones = np.ones((1, len(rows)), dy.dtype)
-            return backend.matmul(ones, rows.reshape(-1, size)).reshape(shape)
+    size = math.prod(shape)
+    if dy.shape[lead:] == shape and size > 1:
+        rows = dy.reshape(math.prod(dy.shape[:lead]), size)
+        return sum_rows(rows).reshape(shape)
     dx = backend.empty(shape, dy.dtype)
     kept = (1,) * lead + shape
     axes = tuple(i for i, n in enumerate(dy.shape) if kept[i] != n)
@@ -124,7 +138,7 @@ def _add_backward(node: Node, dy: np.ndarray) -> tuple:
     return sum_to(dy, a_shape) if a else None, sum_to(dy, b_shape) if b else None
 
 
-def add(a: Any, b: Any) -> Tensor:
+def add(a: TensorLike, b: TensorLike) -> Tensor:
     """Return a + b.
 
     Parameters
@@ -154,7 +168,7 @@ def _subtract_backward(node: Node, dy: np.ndarray) -> tuple:
     )
 
 
-def subtract(a: Any, b: Any) -> Tensor:
+def subtract(a: TensorLike, b: TensorLike) -> Tensor:
     """Return a - b. See `add`."""
     a, b, shapes, shape = operands(a, b, "subtract")
     x, y = a.data, b.data
@@ -171,7 +185,7 @@ def _multiply_backward(node: Node, dy: np.ndarray) -> tuple:
     )
 
 
-def multiply(a: Any, b: Any) -> Tensor:
+def multiply(a: TensorLike, b: TensorLike) -> Tensor:
     """Return a * b. See `add`."""
     a, b, shapes, shape = operands(a, b, "multiply")
     x, y = a.data, b.data
@@ -192,7 +206,7 @@ def _divide_backward(node: Node, dy: np.ndarray) -> tuple:
     return sum_to(dx, a_shape) if a else None, sum_to(db, b_shape)
 
 
-def divide(a: Any, b: Any) -> Tensor:
+def divide(a: TensorLike, b: TensorLike) -> Tensor:
     """Return a / b. See `add`."""
     a, b, shapes, shape = operands(a, b, "divide")
     x, y = a.data, b.data
@@ -218,7 +232,7 @@ def _power_backward(node: Node, dy: np.ndarray) -> tuple:
     return dx, dexponent
 
 
-def power(a: Any, b: Any) -> Tensor:
+def power(a: TensorLike, b: TensorLike) -> Tensor:
     """Return a ** b; NaN for a negative a unless b is an integer. See `add`."""
     a, b, shapes, shape = operands(a, b, "power")
     x, exponent = a.data, b.data
@@ -242,7 +256,7 @@ def _maximum_backward(node: Node, dy: np.ndarray) -> tuple:
     return _share(node, dy, (x > y) + 0.5 * (x == y))
 
 
-def maximum(a: Any, b: Any) -> Tensor:
+def maximum(a: TensorLike, b: TensorLike) -> Tensor:
     """Return the larger of a and b; equal ones share the gradient. See `add`."""
     a, b, shapes, shape = operands(a, b, "maximum")
     x, y = a.data, b.data
@@ -256,7 +270,7 @@ def _minimum_backward(node: Node, dy: np.ndarray) -> tuple:
     return _share(node, dy, (x < y) + 0.5 * (x == y))
 
 
-def minimum(a: Any, b: Any) -> Tensor:
+def minimum(a: TensorLike, b: TensorLike) -> Tensor:
     """Return the smaller of a and b; equal ones share the gradient. See `add`."""
     a, b, shapes, shape = operands(a, b, "minimum")
     x, y = a.data, b.data
@@ -273,7 +287,7 @@ def _where_backward(node: Node, dy: np.ndarray) -> tuple:
     )
 
 
-def where(condition: Any, a: Any, b: Any) -> Tensor:
+def where(condition: ArrayLike, a: TensorLike, b: TensorLike) -> Tensor:
     """Return a where `condition` holds, else b. See `add`.
 
     Parameters
@@ -284,7 +298,7 @@ def where(condition: Any, a: Any, b: Any) -> Tensor:
         What is chosen from.
     """
     a, b, shapes, shape = operands(a, b, "where")
-    condition = np.asarray(condition, bool)
+    condition = array(condition, "where: condition").astype(bool)
     shape = broadcast(shape, condition.shape, "where")
     out = np.where(condition, a.data, b.data)
     return record(out, _where_backward, (a._node, b._node), (), (condition, shapes))
@@ -297,7 +311,7 @@ def _negative_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.negative(dy, empty_like(dy)),)
 
 
-def negative(x: Any) -> Tensor:
+def negative(x: TensorLike) -> Tensor:
     """Return -x."""
     x = as_tensor(x)
     y = np.negative(x.data, empty_like(x.data))
@@ -308,7 +322,7 @@ def _exp_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.multiply(dy, node.result, empty_like(dy)),)
 
 
-def exp(x: Any) -> Tensor:
+def exp(x: TensorLike) -> Tensor:
     """Return e ** x."""
     x = as_tensor(x)
     y = np.exp(x.data, empty_like(x.data))
@@ -320,7 +334,7 @@ def _log_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.divide(dy, x, empty_like(dy)),)
 
 
-def log(x: Any) -> Tensor:
+def log(x: TensorLike) -> Tensor:
     """Return the natural logarithm of x."""
     x = as_tensor(x)
     y = np.log(x.data, empty_like(x.data))
@@ -333,7 +347,7 @@ def _sqrt_backward(node: Node, dy: np.ndarray) -> tuple:
     return (dx,)
 
 
-def sqrt(x: Any) -> Tensor:
+def sqrt(x: TensorLike) -> Tensor:
     """Return the square root of x; its gradient at 0 is infinite."""
     x = as_tensor(x)
     y = np.sqrt(x.data, empty_like(x.data))
@@ -347,7 +361,7 @@ def _abs_backward(node: Node, dy: np.ndarray) -> tuple:
     return (dx,)
 
 
-def abs(x: Any) -> Tensor:
+def abs(x: TensorLike) -> Tensor:
     """Return the absolute value of x; its gradient at 0 is 0."""
     x = as_tensor(x)
     y = np.absolute(x.data, empty_like(x.data))
@@ -359,7 +373,7 @@ def _astype_backward(node: Node, dy: np.ndarray) -> tuple:
     return (dy.astype(dtype),)
 
 
-def astype(x: Any, dtype: Any) -> Tensor:
+def astype(x: TensorLike, dtype: DtypeLike) -> Tensor:
     """Convert to float32 or float64; the gradient comes back in the type of `x`."""
     x = as_tensor(x)
     y = Tensor(x.data, dtype=dtype)

@@ -18,16 +18,15 @@ normalization".
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.errors import ShapeError
+from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import empty_like, mean_over, sum_to
-from fastdl.shapes import check_real, check_shape, integer
-
-Shape = tuple[int, ...]
+from fastdl.shapes import check_real, check_shape, integer, is_positive
+from fastdl.shapes.arguments import sizes
+from fastdl.typing import Shape, TensorLike
 
 
 def _normalise_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -54,8 +53,8 @@ def _normalise_backward(node: Node, dy: np.ndarray) -> tuple:
 
 def _normalise(
     x: Tensor,
-    weight: Any,
-    bias: Any,
+    weight: TensorLike | None,
+    bias: TensorLike | None,
     affine_shape: Shape,
     view: Shape,
     axes: Shape,
@@ -68,6 +67,8 @@ def _normalise(
     bias = as_tensor(np.zeros(affine_shape, dtype) if bias is None else bias)
     gamma, beta = weight.data, bias.data
     check_real(operation, x=x.data, weight=gamma, bias=beta)
+    if not is_positive(eps):
+        raise ArgumentError(f"{operation}: eps must be a positive number, got {eps!r}")
     check_shape(operation, "weight", gamma.shape, affine_shape)
     check_shape(operation, "bias", beta.shape, affine_shape)
     y = empty_like(x.data)
@@ -86,10 +87,10 @@ def _normalise(
 
 
 def layer_norm(
-    x: Any,
+    x: TensorLike,
     normalized_shape: Shape,
-    weight: Any = None,
-    bias: Any = None,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
     """Normalise the last axes of each example, then scale and shift each element.
@@ -117,9 +118,12 @@ def layer_norm(
         `x` does not end in `normalized_shape`, or has nothing to average.
     DtypeError
         The types differ.
+    ArgumentError
+        `eps` is no positive number.
     """
     x = as_tensor(x)
-    shape, inner = x.data.shape, tuple(normalized_shape)
+    shape = x.data.shape
+    inner = sizes("layer_norm", "weight", normalized_shape)
     if not inner or shape[-len(inner) :] != inner or 0 in inner:
         raise ShapeError(
             f"layer_norm: expected x of shape (..., {', '.join(map(str, inner))}), "
@@ -131,10 +135,10 @@ def layer_norm(
 
 
 def group_norm(
-    x: Any,
+    x: TensorLike,
     num_groups: int,
-    weight: Any = None,
-    bias: Any = None,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
     """Normalise groups of channels of each example, then scale and shift each channel.
@@ -162,6 +166,8 @@ def group_norm(
         The groups do not divide the channels, or other sizes do not fit.
     DtypeError
         The types differ.
+    ArgumentError
+        `eps` is no positive number.
     """
     x = as_tensor(x)
     shape = x.data.shape

@@ -7,7 +7,6 @@ dX = dZ W^T, dW = X^T dZ, and db is the sum of dZ over the examples.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -16,8 +15,9 @@ from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ShapeError
 from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
-from fastdl.functional.elementwise import sum_to
+from fastdl.functional.elementwise import sum_rows
 from fastdl.shapes import check_real
+from fastdl.typing import TensorLike
 
 
 def _matmul_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -28,7 +28,7 @@ def _matmul_backward(node: Node, dy: np.ndarray) -> tuple:
     )
 
 
-def matmul(a: Any, b: Any) -> Tensor:
+def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     """Return the product of two matrices, ``a @ b``.
 
     Parameters
@@ -67,20 +67,25 @@ def _linear_backward(node: Node, dy: np.ndarray) -> tuple:
     (x, _, weight, _), (activation, x_shape) = node.saved, node.arguments
     if activation is not None:
         dy = backend.activation_backward(dy, None, node.result, activation)
-    dz = dy if len(x_shape) == 2 else _rows(dy)
+    is_matrix = len(x_shape) == 2
+    dz = dy if is_matrix else _rows(dy)
     dx = dweight = dbias = None
     if x_node:
-        dx = backend.matmul(dz, weight, transpose_b=True).reshape(x_shape)
+        dx = backend.matmul(dz, weight, transpose_b=True)
+        dx = dx if is_matrix else dx.reshape(x_shape)
     if weight_node:
-        rows = x if len(x_shape) == 2 else _rows(x)
+        rows = x if is_matrix else _rows(x)
         dweight = backend.matmul(rows, dz, transpose_a=True)
     if bias_node:
-        dbias = sum_to(dz, dz.shape[1:])
+        dbias = sum_rows(dz)
     return dx, dweight, dbias
 
 
 def linear(
-    x: Any, weight: Any, bias: Any = None, activation: str | None = None
+    x: TensorLike,
+    weight: TensorLike,
+    bias: TensorLike | None = None,
+    activation: str | None = None,
 ) -> Tensor:
     """Apply a dense layer: ``activation(x @ weight + bias)``.
 
@@ -111,32 +116,33 @@ def linear(
         For an unknown activation.
     """
     x, weight = as_tensor(x), as_tensor(weight)
+    data, w = x.data, weight.data
     b = bias_node = None
     if bias is not None:
         bias = as_tensor(bias)
         b, bias_node = bias.data, bias._node
     fused, after = split(activation, "linear")
-    if x.data.dtype is not weight.data.dtype:
-        check_real("linear", x=x.data, weight=weight.data)
+    if data.dtype is not w.dtype:
+        check_real("linear", x=data, weight=w)
 
-    shape = x.data.shape
-    if len(shape) != 2 and shape[-1:] != weight.data.shape[:1]:
+    shape = data.shape
+    is_matrix = len(shape) == 2
+    if not is_matrix and shape[-1:] != w.shape[:1]:
         raise ShapeError(
             f"linear: x of shape {shape} does not end in the inputs of weight of "
-            f"shape {weight.data.shape}; use x.reshape(len(x), -1) (Flatten) for "
+            f"shape {w.shape}; use x.reshape(len(x), -1) (Flatten) for "
             "images, x.reshape(-1, 1) for single numbers"
         )
-    rows = x.data if len(shape) == 2 else _rows(x.data)
-    y = backend.matmul(rows, weight.data, b, activation=fused)
+    y = backend.matmul(data if is_matrix else _rows(data), w, b, activation=fused)
 
     result = record(
-        y if len(shape) == 2 else y.reshape(*shape[:-1], y.shape[1]),
+        y if is_matrix else y.reshape(*shape[:-1], y.shape[1]),
         _linear_backward,
         (x._node, weight._node, bias_node),
         (
-            x.data if weight._node else None,
+            data if weight._node else None,
             x._changed,
-            weight.data if x._node else None,
+            w if x._node else None,
             weight._changed,
         ),
         (fused, shape),

@@ -13,20 +13,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
-from fastdl.autograd import Node, Tensor, as_tensor, record
+from fastdl.autograd import Backward, Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError
 from fastdl.functional.elementwise import empty_like
 from fastdl.shapes import check_real
+from fastdl.shapes.arguments import is_number
+from fastdl.typing import TensorLike
 
 
-def _weights(weights: Sequence[Any], operation: str) -> list[Tensor]:
+def _weights(
+    weights: Sequence[TensorLike], strength: float, operation: str
+) -> list[Tensor]:
     tensors = [as_tensor(weight) for weight in weights]
     if not tensors:
         raise ArgumentError(f"{operation}: there are no weights")
+    if not is_number(strength):
+        raise ArgumentError(f"{operation}: strength must be a number, got {strength!r}")
     check_real(
         operation, **{f"weights[{i}]": tensor.data for i, tensor in enumerate(tensors)}
     )
@@ -34,7 +39,7 @@ def _weights(weights: Sequence[Any], operation: str) -> list[Tensor]:
 
 
 def _record(
-    tensors: list[Tensor], total: float, strength: float, backward: Any
+    tensors: list[Tensor], total: float, strength: float, backward: Backward
 ) -> Tensor:
     pairs = ((w.data if w._node else None, w._changed) for w in tensors)
     return record(
@@ -54,7 +59,7 @@ def _l2_penalty_backward(node: Node, dy: np.ndarray) -> tuple:
     )
 
 
-def l2_penalty(weights: Sequence[Any], strength: float) -> Tensor:
+def l2_penalty(weights: Sequence[TensorLike], strength: float) -> Tensor:
     """Return strength / 2 times the sum of all squares.
 
     Parameters
@@ -76,7 +81,7 @@ def l2_penalty(weights: Sequence[Any], strength: float) -> Tensor:
     DtypeError
         Some are float32, others float64.
     """
-    tensors = _weights(weights, "l2_penalty")
+    tensors = _weights(weights, strength, "l2_penalty")
     total = sum(
         float(np.add.reduce(np.square(tensor.data, empty_like(tensor.data)), None))
         for tensor in tensors
@@ -90,12 +95,12 @@ def _l1_penalty_backward(node: Node, dy: np.ndarray) -> tuple:
     return tuple(s if s is None else np.multiply(s, strength * dy, s) for s in signs)
 
 
-def l1_penalty(weights: Sequence[Any], strength: float) -> Tensor:
+def l1_penalty(weights: Sequence[TensorLike], strength: float) -> Tensor:
     """Return strength times the sum of all magnitudes; the gradient at 0 is 0.
 
     See `l2_penalty`.
     """
-    tensors = _weights(weights, "l1_penalty")
+    tensors = _weights(weights, strength, "l1_penalty")
     total = sum(
         float(np.add.reduce(np.absolute(tensor.data, empty_like(tensor.data)), None))
         for tensor in tensors

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.shapes.arguments import PaddingLike
+from fastdl.typing import PaddingLike, PairLike, TensorLike
 
 
 def _max_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -22,9 +19,9 @@ def _max_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
 
 
 def max_pool2d(
-    x: Any,
-    kernel_size: int | Sequence[int],
-    stride: int | Sequence[int] | None = None,
+    x: TensorLike,
+    kernel_size: PairLike,
+    stride: PairLike | None = None,
     padding: PaddingLike = 0,
 ) -> Tensor:
     """Return the maximum of each window; the first of equal ones gets the gradient.
@@ -68,9 +65,9 @@ def _avg_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
 
 
 def avg_pool2d(
-    x: Any,
-    kernel_size: int | Sequence[int],
-    stride: int | Sequence[int] | None = None,
+    x: TensorLike,
+    kernel_size: PairLike,
+    stride: PairLike | None = None,
     padding: PaddingLike = 0,
 ) -> Tensor:
     """Return the mean of each window. See `max_pool2d`; padding counts as zeros."""
@@ -85,7 +82,7 @@ def _global_avg_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
     return (backend.global_avg_pool2d_backward(dy, shape),)
 
 
-def global_avg_pool2d(x: Any) -> Tensor:
+def global_avg_pool2d(x: TensorLike) -> Tensor:
     """Return the mean of each channel over the whole image.
 
     Parameters

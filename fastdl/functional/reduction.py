@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -20,22 +18,23 @@ from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
 from fastdl.functional.elementwise import add_up, empty_like
 from fastdl.functional.targets import example_weights
 from fastdl.shapes import check_real, holds_pictures
+from fastdl.shapes.remember import remember
+from fastdl.typing import ArrayLike, Axis, Shape, TensorLike
 
-Shape = tuple[int, ...]
-Axis = int | Sequence[int] | None
 
-
-@lru_cache(maxsize=1024)
-def _shapes(shape: Shape, axis: Any, operation: str) -> tuple[Shape, Shape, Shape, int]:
-    """Return the axes, the shape with them kept as 1, without, the elements of a sum.
-
-    `axis` is None, an integer or a tuple of integers.
-    """
+@remember
+def _shapes(
+    shape: Shape, axis: Axis, operation: str
+) -> tuple[Shape, Shape, Shape, int]:
+    """Return the axes, the shape with them as 1 and without, the terms of a sum."""
     ndim = len(shape)
-    listed = axis if isinstance(axis, tuple) else (axis,)
-    if axis is None:
-        listed = tuple(range(ndim))
-    axes = {i + ndim if i < 0 else i for i in map(operator.index, listed)}
+    listed: Sequence[int] = range(ndim)
+    if axis is not None:
+        listed = axis if isinstance(axis, (tuple, list)) else (axis,)
+    try:
+        axes = {i + ndim if i < 0 else i for i in map(operator.index, listed)}
+    except TypeError:
+        axes = set()
     if len(axes) != len(listed) or not axes.issubset(range(ndim)):
         raise ShapeError(
             f"{operation}: expected axes from {-ndim} to {ndim - 1}, each once, for an "
@@ -50,8 +49,6 @@ def _reduce(
     ufunc: np.ufunc, x: np.ndarray, axis: Axis, keepdims: bool, operation: str
 ) -> tuple[np.ndarray, Shape, int]:
     """Return the result, its shape with axes kept as 1, and the elements of a sum."""
-    if isinstance(axis, list):
-        axis = tuple(axis)
     axes, kept, dropped, count = _shapes(x.shape, axis, operation)
     if count == 0 and ufunc.identity is None:
         raise ShapeError(f"{operation}: no elements along axis={axis} of {x.shape}")
@@ -69,7 +66,7 @@ def _sum_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.multiply(dy.reshape(kept), factor, dx),)
 
 
-def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def sum(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Add the elements along axes.
 
     Parameters
@@ -96,7 +93,7 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return record(y, _sum_backward, (x._node,), (), (kept, x.data.shape, 1.0))
 
 
-def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def mean(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Average the elements along axes. See `sum`; the mean of no element is NaN."""
     x = as_tensor(x)
     y, kept, count = _reduce(np.add, x.data, axis, keepdims, "mean")
@@ -113,7 +110,7 @@ def _extreme_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.multiply(chosen, dy.reshape(kept) / shares, empty_like(x)),)
 
 
-def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the largest element along axes; NaN wins. See `sum`.
 
     Equal largest elements share the gradient. There must be an element to choose.
@@ -124,7 +121,7 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return record(y, _extreme_backward, (x._node,), saved, (kept,), True)
 
 
-def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the smallest element along axes; NaN wins. See `max`."""
     x = as_tensor(x)
     y, kept, _ = _reduce(np.minimum, x.data, axis, keepdims, "min")
@@ -215,11 +212,11 @@ def _mse_loss_backward(node: Node, dy: np.ndarray) -> tuple:
 
 
 def mse_loss(
-    prediction: Any,
-    target: Any,
+    prediction: TensorLike,
+    target: TensorLike,
     reduction: str = "mean",
     *,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike | None = None,
 ) -> Tensor:
     """Return the squared error w (prediction - target)^2.
 

@@ -7,19 +7,26 @@ Their gradients move dy back; an element that was taken several times receives t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from types import EllipsisType
+from typing import SupportsIndex, TypeAlias, cast
 
 import numpy as np
 
 from fastdl import backend
-from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.errors import ShapeError
+from fastdl.autograd import Backward, Node, Tensor, as_tensor, record
+from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import sum_to
 from fastdl.shapes import check_real, pair
+from fastdl.shapes.arguments import is_number
+from fastdl.typing import ArrayLike, Shape, TensorLike
+
+_Key: TypeAlias = "SupportsIndex | slice | EllipsisType | ArrayLike | None"
+Key: TypeAlias = "_Key | tuple[_Key, ...]"
+"""What NumPy takes between brackets."""
 
 
 def _record_view(
-    x: Tensor, data: np.ndarray, backward: Any, arguments: tuple
+    x: Tensor, data: np.ndarray, backward: Backward, arguments: tuple
 ) -> Tensor:
     """Record a result that shares the memory of `x`, so also its changes."""
     y = record(data, backward, (x._node,), (), arguments)
@@ -27,9 +34,11 @@ def _record_view(
     return y
 
 
-def _listed(sizes: tuple) -> tuple:
+def _listed(sizes: tuple[int | Sequence[int], ...]) -> Shape:
     """Unpack the argument of ``reshape((2, 3))``, which may also be ``(2, 3)``."""
-    return tuple(sizes[0]) if sizes and isinstance(sizes[0], (tuple, list)) else sizes
+    if sizes and isinstance(sizes[0], (tuple, list)):
+        return tuple(sizes[0])
+    return cast(Shape, sizes)
 
 
 def _reshape_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -37,7 +46,7 @@ def _reshape_backward(node: Node, dy: np.ndarray) -> tuple:
     return (dy.reshape(shape),)
 
 
-def reshape(x: Any, *shape: Any) -> Tensor:
+def reshape(x: TensorLike, *shape: int | Sequence[int]) -> Tensor:
     """Arrange the elements in another shape, the last axis fastest.
 
     Parameters
@@ -56,7 +65,7 @@ def reshape(x: Any, *shape: Any) -> Tensor:
         y = x.data.reshape(_listed(shape))
     except (ValueError, TypeError) as error:
         raise ShapeError(f"reshape: {error}") from None
-    if np.may_share_memory(x.data, y):
+    if x.data.flags.c_contiguous or np.may_share_memory(x.data, y):
         return _record_view(x, y, _reshape_backward, (x.data.shape,))
     return record(y, _reshape_backward, (x._node,), (), (x.data.shape,))  # a copy
 
@@ -66,7 +75,7 @@ def _transpose_backward(node: Node, dy: np.ndarray) -> tuple:
     return (dy.transpose(inverse or None),)
 
 
-def transpose(x: Any, *axes: Any) -> Tensor:
+def transpose(x: TensorLike, *axes: int | Sequence[int]) -> Tensor:
     """Permute the axes.
 
     Parameters
@@ -81,12 +90,12 @@ def transpose(x: Any, *axes: Any) -> Tensor:
         The axes are no permutation of those of `x`.
     """
     x = as_tensor(x)
-    axes = _listed(axes)
+    order = _listed(axes)
     try:
-        y = x.data.transpose(axes or None)
+        y = x.data.transpose(order or None)
     except (ValueError, TypeError) as error:
         raise ShapeError(f"transpose: {error}") from None
-    positive = [axis % x.data.ndim for axis in axes]
+    positive = [axis % x.data.ndim for axis in order]
     inverse = [positive.index(axis) for axis in range(len(positive))]
     return _record_view(x, y, _transpose_backward, (inverse,))
 
@@ -96,7 +105,7 @@ def _broadcast_to_backward(node: Node, dy: np.ndarray) -> tuple:
     return (sum_to(dy, shape),)
 
 
-def broadcast_to(x: Any, shape: Sequence[int]) -> Tensor:
+def broadcast_to(x: TensorLike, shape: Sequence[int]) -> Tensor:
     """Repeat `x` along new axes and axes of size 1, without copying.
 
     Raises
@@ -106,15 +115,15 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Tensor:
     """
     x = as_tensor(x)
     try:
-        y = np.broadcast_to(x.data, tuple(shape))
-    except ValueError:
+        y = np.broadcast_to(x.data, shape)
+    except (ValueError, TypeError):
         raise ShapeError(
-            f"broadcast_to: shape {x.data.shape} cannot be stretched to {tuple(shape)}"
+            f"broadcast_to: shape {x.data.shape} cannot be stretched to {shape!r}"
         ) from None
     return _record_view(x, y, _broadcast_to_backward, (x.data.shape,))
 
 
-def _is_basic(key: Any) -> bool:
+def _is_basic(key: object) -> bool:
     """Whether NumPy answers this index by a view: no element is taken twice."""
     parts = key if isinstance(key, tuple) else (key,)
     return all(
@@ -136,10 +145,10 @@ def _index_backward(node: Node, dy: np.ndarray) -> tuple:
     return (dx,)
 
 
-def index(x: Any, key: Any) -> Tensor:
+def index(x: TensorLike, key: Key) -> Tensor:
     """Return ``x[key]``; `key` is all that NumPy takes: slices, integers, arrays."""
     x = as_tensor(x)
-    y = x.data[key]
+    y = x.data[key]  # type: ignore[index]  # NumPy's types leave out lists
     arguments = (key, x.data.shape)
     if not _is_basic(key):
         return record(np.asarray(y), _index_backward, (x._node,), (), arguments)
@@ -148,7 +157,7 @@ def index(x: Any, key: Any) -> Tensor:
     return _record_view(x, y, _index_backward, arguments)
 
 
-def _of_one_type(operation: str, tensors: Sequence[Any]) -> list[Tensor]:
+def _of_one_type(operation: str, tensors: Sequence[TensorLike]) -> list[Tensor]:
     parts = [as_tensor(tensor) for tensor in tensors]
     arrays = {f"tensors[{i}]": part.data for i, part in enumerate(parts)}
     check_real(operation, **arrays)
@@ -160,7 +169,7 @@ def _concatenate_backward(node: Node, dy: np.ndarray) -> tuple:
     return tuple(np.split(dy, np.cumsum(sizes)[:-1], axis))
 
 
-def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
+def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """Join tensors along an axis that they have.
 
     Parameters
@@ -183,7 +192,7 @@ def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
         shape = list(arrays[0].shape)
         shape[axis] = sum(sizes)
         y = np.concatenate(arrays, axis, backend.empty(shape, arrays[0].dtype))
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, TypeError) as error:
         given = ", ".join(str(x.shape) for x in arrays) or "nothing"
         raise ShapeError(
             f"concatenate: cannot join {given} along axis {axis} ({error})"
@@ -192,13 +201,16 @@ def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
     return record(y, _concatenate_backward, inputs, (), (axis, sizes))
 
 
-def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
+def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """Join tensors of equal shape along a new axis. See `concatenate`."""
     parts = _of_one_type("stack", tensors)
     shapes = {part.data.shape for part in parts}
     if len(shapes) != 1:
         raise ShapeError(f"stack: expected tensors of equal shape, got {list(shapes)}")
-    shape = np.expand_dims(parts[0].data, axis).shape
+    try:
+        shape = np.expand_dims(parts[0].data, axis).shape
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"stack: cannot join along axis {axis!r} ({error})") from None
     return concatenate([reshape(part, shape) for part in parts], axis)
 
 
@@ -207,7 +219,7 @@ def _pad_backward(node: Node, dy: np.ndarray) -> tuple:
     return (dy[inside],)
 
 
-def pad(x: Any, widths: Sequence[Sequence[int]], value: float = 0.0) -> Tensor:
+def pad(x: TensorLike, widths: Sequence[Sequence[int]], value: float = 0.0) -> Tensor:
     """Put a border around `x`.
 
     Parameters
@@ -224,6 +236,8 @@ def pad(x: Any, widths: Sequence[Sequence[int]], value: float = 0.0) -> Tensor:
         `widths` has no pair of integers >= 0 for each axis.
     """
     x = as_tensor(x)
+    if not is_number(value):
+        raise ArgumentError(f"pad: value must be a number, got {value!r}")
     pairs = [pair(width, "pad: a width", 0) for width in widths]
     if len(pairs) != x.data.ndim:
         raise ShapeError(

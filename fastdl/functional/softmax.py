@@ -6,13 +6,11 @@ exact for logits of any finite size, and their gradient is simply (yhat - y) / m
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.errors import ShapeError
+from fastdl.errors import DtypeError, ShapeError
 from fastdl.functional.elementwise import empty_like
 from fastdl.functional.reduction import (
     check_targets,
@@ -28,9 +26,10 @@ from fastdl.functional.targets import (
     weigh_positive,
 )
 from fastdl.shapes import check_probabilities
+from fastdl.typing import ArrayLike, TensorLike
 
 
-def _rows(x: Any, operation: str) -> Tensor:
+def _rows(x: TensorLike, operation: str) -> Tensor:
     x = as_tensor(x)
     if x.data.ndim == 0 or x.data.shape[-1] == 0:
         raise ShapeError(
@@ -47,7 +46,7 @@ def _softmax_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.subtract(dx, p * total, dx),)
 
 
-def softmax(x: Any) -> Tensor:
+def softmax(x: TensorLike) -> Tensor:
     """Return the softmax over the last axis: positive, with sum 1.
 
     Parameters
@@ -77,14 +76,14 @@ def _log_softmax_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.subtract(dy, dx, dx),)
 
 
-def log_softmax(x: Any) -> Tensor:
+def log_softmax(x: TensorLike) -> Tensor:
     """Return the logarithm of the softmax over the last axis. See `softmax`."""
     x = _rows(x, "log_softmax")
     log_p = backend.log_softmax_forward(x.data)
     return record(log_p, _log_softmax_backward, (x._node,), saves_result=True)
 
 
-def hardmax(x: Any) -> Tensor:
+def hardmax(x: TensorLike) -> Tensor:
     """Return 1 for the largest (first) element along the last axis and 0 for others.
 
     It has no useful gradient, so none flows back. See `softmax`.
@@ -106,12 +105,12 @@ def _cross_entropy_backward(node: Node, dy: np.ndarray) -> tuple:
 
 
 def cross_entropy(
-    logits: Any,
-    labels: Any,
+    logits: TensorLike,
+    labels: ArrayLike,
     reduction: str = "mean",
     *,
-    class_weight: Any = None,
-    sample_weight: Any = None,
+    class_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     label_smoothing: float = 0.0,
 ) -> Tensor:
     r"""Return the softmax cross-entropy, :math:`-\sum_k y_k \log p_k`, from logits.
@@ -186,12 +185,12 @@ def _binary_cross_entropy_with_logits_backward(node: Node, dy: np.ndarray) -> tu
 
 
 def binary_cross_entropy_with_logits(
-    logits: Any,
-    targets: Any,
+    logits: TensorLike,
+    targets: ArrayLike,
     reduction: str = "mean",
     *,
-    pos_weight: Any = None,
-    sample_weight: Any = None,
+    pos_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
     label_smoothing: float = 0.0,
 ) -> Tensor:
     r"""Return the cross-entropy of yes-or-no questions, from logits.
@@ -234,7 +233,12 @@ def binary_cross_entropy_with_logits(
     operation = "binary_cross_entropy_with_logits"
     logits = as_tensor(logits)
     x = logits.data
-    targets = plain(targets, operation).astype(x.dtype, copy=False)
+    targets = plain(targets, operation)
+    if targets.dtype.kind not in "biuf":
+        raise DtypeError(
+            f"{operation}: expected targets in [0, 1], got {targets.dtype}"
+        )
+    targets = targets.astype(x.dtype, copy=False)
     check_targets(operation, targets.shape, x.shape)
     check_probabilities(targets, operation, missing=True)
     check_smoothing(label_smoothing, operation)

@@ -7,24 +7,21 @@ yes-or-no questions the weight of an example multiplies its loss.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from fastdl import shapes
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, GraphError, ShapeError
+from fastdl.typing import ArrayLike, DtypeLike, Shape
 
-Shape = tuple[int, ...]
 
-
-def plain(targets: Any, operation: str) -> np.ndarray:
+def plain(targets: ArrayLike, operation: str) -> np.ndarray:
     """Return targets as an array; they are data and receive no gradient.
 
     Those of a tensor are copied, so that a loss need not watch it for changes.
     """
     if not isinstance(targets, Tensor):
-        return np.asarray(targets)
+        return shapes.array(targets, f"{operation}: targets")
     if targets.requires_grad:
         raise GraphError(
             f"{operation}: no gradient is computed for the labels; use labels.detach()"
@@ -34,16 +31,21 @@ def plain(targets: Any, operation: str) -> np.ndarray:
 
 def check_smoothing(label_smoothing: float, operation: str) -> None:
     """Raise ArgumentError unless label_smoothing lies in [0, 1]."""
-    if not 0 <= label_smoothing <= 1:
+    if not shapes.is_share(label_smoothing):
         raise ArgumentError(
             f"{operation}: label_smoothing is the part of the target that is spread "
-            f"over all classes, in [0, 1]; got {label_smoothing}"
+            f"over all classes, in [0, 1]; got {label_smoothing!r}"
         )
 
 
-def check_weights(values: Any, dtype: Any, name: str, operation: str) -> np.ndarray:
+def check_weights(
+    values: ArrayLike, dtype: DtypeLike, name: str, operation: str
+) -> np.ndarray:
     """Return weights as an array; ArgumentError unless all are finite and >= 0."""
-    array = np.array(values, dtype)  # a copy: no loss watches for changes
+    try:
+        array = np.array(values, dtype)  # a copy: no loss watches for changes
+    except (TypeError, ValueError):
+        array = np.array(np.nan)
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise ArgumentError(f"{operation}: each {name} must be a finite number >= 0")
     return array
@@ -52,8 +54,8 @@ def check_weights(values: Any, dtype: Any, name: str, operation: str) -> np.ndar
 def weigh_classes(
     labels: np.ndarray,
     logits: np.ndarray,
-    class_weight: Any,
-    sample_weight: Any,
+    class_weight: ArrayLike | None,
+    sample_weight: ArrayLike | None,
     label_smoothing: float,
 ) -> tuple[np.ndarray, float]:
     r"""Return what a weighted softmax cross-entropy is computed with.
@@ -107,7 +109,7 @@ def weigh_classes(
 
 
 def example_weights(
-    sample_weight: Any, shape: Shape, dtype: np.dtype, operation: str
+    sample_weight: ArrayLike, shape: Shape, dtype: np.dtype, operation: str
 ) -> np.ndarray:
     """Return one weight for each loss: an array that fits `shape`.
 
@@ -138,7 +140,7 @@ def example_weights(
 
 
 def weigh_positive(
-    targets: np.ndarray, pos_weight: Any, operation: str
+    targets: np.ndarray, pos_weight: ArrayLike, operation: str
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Fold the weight p of "yes" into targets t and weights of the binary losses.
 

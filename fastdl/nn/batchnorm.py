@@ -14,7 +14,7 @@ from fastdl.nn import init
 from fastdl.nn.module import Module
 from fastdl.nn.parameter import Parameter
 from fastdl.nn.registry import register
-from fastdl.shapes import integer
+from fastdl.shapes import integer, is_positive, is_share
 from fastdl.typing import Shape, TensorLike
 
 
@@ -33,12 +33,12 @@ class _BatchNorm(Module):
         self, num_features: int | None, eps: float = 1e-5, momentum: float = 0.1
     ) -> None:
         name = type(self).__name__
-        if not eps > 0:
-            raise ArgumentError(f"{name}: eps must be positive, got {eps}")
-        if not 0 <= momentum <= 1:
+        if not is_positive(eps):
+            raise ArgumentError(f"{name}: eps must be positive, got {eps!r}")
+        if not is_share(momentum):
             raise ArgumentError(
                 f"{name}: momentum is the weight of the new value, in [0, 1]; "
-                f"got {momentum}"
+                f"got {momentum!r}"
             )
         self.num_features = num_features
         self.eps = eps
@@ -98,7 +98,8 @@ class _BatchNorm(Module):
             residual=residual,
         )
         if training:
-            self.num_batches_tracked += 1
+            count = self.num_batches_tracked
+            count += 1  # in place; the attribute stays
         return y
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from fastdl.nn.activation import LAYERS, Activation, ReLU
@@ -18,12 +18,15 @@ from fastdl.typing import TensorLike
 
 # The layers that apply an activation, with the operation that does it. Exact classes:
 # a subclass may compute something else.
-_OPERATIONS: dict[type[Module], str] = {
+_OPERATIONS: dict[type[Module] | None, str] = {
     Linear: "linear",
     Conv2d: "conv2d",
     BatchNorm1d: "batch_norm",
     BatchNorm2d: "batch_norm",
 }
+_KINDS: dict[type[Module] | None, str] = {layer: kind for kind, layer in LAYERS.items()}
+# ReLU can wait for the maximum: fewer elements, the same result.
+_COMMUTE = (ReLU, MaxPool2d)
 
 
 @register
@@ -52,7 +55,9 @@ class Sequential(List[Module]):
 
     def forward(self, x: TensorLike) -> TensorLike:
         """Run x through all layers."""
-        for layer, kind in _steps(self._items):
+        classes = [type(m) if _may_move(m) else None for m in self._items]
+        for place, kind in _arranged(tuple(classes)):
+            layer = self._items[place]
             x = layer(x) if kind is None else layer(x, activation=kind)
         return x
 
@@ -64,47 +69,48 @@ class Sequential(List[Module]):
         return Sequential(*items)  # a subclass may be constructed otherwise
 
 
-def _steps(layers: list[Module]) -> Iterator[tuple[Module, str | None]]:
-    """Yield the layers as they are computed, with the activation each applies.
+def _may_move(layer: Module) -> bool:
+    """Whether a layer may be computed elsewhere, or by another: its class says all.
 
-    A hook on a layer must see its own input and output, so it prevents changes.
+    A hook must see its layer's own input and output.
     """
-    i = 0
-    while i < len(layers):
-        layer = layers[i]
-        following = layers[i + 1] if i + 1 < len(layers) else None
-        third = layers[i + 2] if i + 2 < len(layers) else None
-        if following is not None and _commute(layer, following):
-            yield following, None
-            yield layer, None
-            i += 2
-        elif not _commute(following, third) and (kind := _fused_kind(layer, following)):
-            yield layer, kind
-            i += 2
-        else:
-            yield layer, None
-            i += 1
-
-
-def _commute(layer: Module | None, following: Module | None) -> bool:
-    """Whether ReLU can wait for the maximum: fewer elements, the same result."""
-    return (
-        type(layer) is ReLU
-        and type(following) is MaxPool2d
-        and not (layer._forward_hooks or following._forward_hooks)
+    if layer._forward_hooks:
+        return False
+    kind = _KINDS.get(type(layer))
+    parameter = None if kind is None else ACTIVATIONS[kind].parameter
+    return parameter is None or (
+        isinstance(layer, Activation) and layer.parameter == parameter.usual
     )
 
 
-def _fused_kind(layer: Module, following: Module | None) -> str | None:
-    """Return the activation that `layer` can apply for `following`, or None."""
-    if following is None or following._forward_hooks or layer._forward_hooks:
-        return None
-    if not isinstance(following, Activation):
-        return None
-    kind, parameter = following.kind, following.parameter
-    if LAYERS.get(kind) is not type(following):
-        return None
-    row = ACTIVATIONS[kind]
-    usual = None if row.parameter is None else row.parameter.usual
-    fuses = _OPERATIONS.get(type(layer)) in row.fusable and parameter == usual
+@lru_cache(maxsize=256)
+def _arranged(
+    classes: tuple[type[Module] | None, ...],
+) -> list[tuple[int, str | None]]:
+    """Return the places of layers as they are computed, and what each applies.
+
+    None stands for a layer that must stay where it is, and alone.
+    """
+    steps: list[tuple[int, str | None]] = []
+    place = 0
+    while place < len(classes):
+        first, second, third = (*classes[place : place + 3], None, None)[:3]
+        if (first, second) == _COMMUTE:
+            steps += (place + 1, None), (place, None)
+            place += 2
+        elif (second, third) != _COMMUTE and (kind := _fused_kind(first, second)):
+            steps.append((place, kind))
+            place += 2
+        else:
+            steps.append((place, None))
+            place += 1
+    return steps
+
+
+def _fused_kind(
+    layer: type[Module] | None, following: type[Module] | None
+) -> str | None:
+    """Return the activation that one layer can apply for the next, or None."""
+    kind = _KINDS.get(following)
+    fuses = kind is not None and _OPERATIONS.get(layer) in ACTIVATIONS[kind].fusable
     return kind if fuses else None

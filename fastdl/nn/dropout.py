@@ -14,6 +14,7 @@ from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
+from fastdl.shapes import is_in, is_positive
 from fastdl.typing import Shape
 
 
@@ -32,17 +33,17 @@ class _Dropout(Module):
         name = type(self).__name__
         if keep_prob is None:
             p = 0.5 if p is None else p
-            if not 0 <= p < 1:
+            if not is_in(p, 1):
                 raise ArgumentError(
-                    f"{name}: p is the probability to drop, 0 <= p < 1; got {p}"
+                    f"{name}: p is the probability to drop, 0 <= p < 1; got {p!r}"
                 )
             return p
         if p is not None:
             raise ArgumentError(f"{name}: give p or keep_prob = 1 - p, not both")
-        if not 0 < keep_prob <= 1:
+        if not (is_positive(keep_prob) and keep_prob <= 1):
             raise ArgumentError(
                 f"{name}: keep_prob is the probability to keep, 0 < keep_prob <= 1; "
-                f"got {keep_prob}"
+                f"got {keep_prob!r}"
             )
         return round(1 - keep_prob, 12)  # 0.2, not 0.19999999999999996
 

@@ -11,7 +11,7 @@ from fastdl.nn import init
 from fastdl.nn.module import Module
 from fastdl.nn.parameter import Parameter
 from fastdl.nn.registry import register
-from fastdl.shapes import integer
+from fastdl.shapes import integer, is_positive
 from fastdl.typing import Shape, TensorLike
 
 
@@ -23,7 +23,7 @@ class _ExampleNorm(Module):
     _parameter_names = ("weight", "bias")
 
     def __init__(self, eps: float) -> None:
-        if not eps > 0:
+        if not is_positive(eps):
             raise ArgumentError(f"{type(self).__name__}: eps must be positive")
         self.eps = eps
         self._pending = True

@@ -80,7 +80,7 @@ class Module(Tree):
         The message of an error is extended by the name of the layer that raised it.
         """
         first = inputs[0] if inputs else next(iter(options.values()), None)
-        if isinstance(first, np.ndarray) and holds_pictures(first):
+        if not isinstance(first, Tensor) and holds_pictures(first):
             inputs = tuple(map(as_float, inputs))
             options = {name: as_float(value) for name, value in options.items()}
         try:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from fastdl import functional as F
-from fastdl.autograd import Tensor
+from fastdl.autograd import Tensor, as_tensor
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 
@@ -21,6 +21,8 @@ class Flatten(Module):
 
     def forward(self, x: Tensor | np.ndarray) -> Tensor:
         """Map x (n, ...) to (n, features); the last axis varies fastest."""
+        if x.ndim == 2:
+            return as_tensor(x)
         # Not -1, which is undefined for an empty batch.
         return F.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
 

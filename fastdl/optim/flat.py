@@ -8,7 +8,7 @@ from itertools import compress, groupby
 import numpy as np
 
 from fastdl import backend
-from fastdl.autograd import Tensor, mark_changed
+from fastdl.autograd import Tensor, mark_changed, tick_of_change
 from fastdl.errors import GraphError
 
 ALIGNMENT = 64  # bytes: each parameter starts at a multiple of the widest vector
@@ -120,14 +120,13 @@ class Flat:
         A stretch is neighbours that have a gradient and the same number of updates:
         all parameters, unless some are frozen or unused.
         """
-        if self._in_place():
-            updated: Iterable[Tensor] = self.tensors
+        if self._mark_all():
             if self._whole is None:
                 self._whole = self._cut(self.missed)
             runs = self._whole
         else:
             ready = [self._prepare(index) for index in range(len(self.tensors))]
-            updated = compress(self.tensors, ready)
+            mark_changed(compress(self.tensors, ready))
             if not all(ready):
                 self._whole = None
                 self.missed = [
@@ -138,7 +137,6 @@ class Flat:
                 count if is_ready else None
                 for count, is_ready in zip(self.missed, ready, strict=True)
             )
-        mark_changed(updated)
         self.updates += 1
         return runs
 
@@ -153,8 +151,12 @@ class Flat:
             first = last
         return runs
 
-    def _in_place(self) -> bool:
-        """Whether every parameter and gradient lies here: the usual, fast case."""
+    def _mark_all(self) -> bool:
+        """Mark all as changed: the usual, fast case; False when one is not ready.
+
+        Those marked before it are ready, so they will change too.
+        """
+        tick = tick_of_change()
         for tensor, data, grad in self._members:
             if (
                 tensor.grad is not grad
@@ -162,6 +164,7 @@ class Flat:
                 or tensor._node is None
             ):
                 return False
+            tensor._changed[0] = tick
         return True
 
     def _prepare(self, index: int) -> bool:

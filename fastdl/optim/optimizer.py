@@ -11,6 +11,7 @@ import numpy as np
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, FastdlError, ShapeError, suggest
 from fastdl.optim.flat import Flat, Run
+from fastdl.shapes import is_in, is_positive
 
 ParamsLike: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]]
 """What an optimiser trains: parameters, or groups with options of their own."""
@@ -201,16 +202,3 @@ def _flat_state(flat: Flat, saved: dict[str, np.ndarray]) -> dict[str, np.ndarra
                 )
             view[...] = value
     return state
-
-
-NUMBERS = (int, float, np.integer, np.floating)
-
-
-def is_positive(value: object) -> bool:
-    """Return whether a value is a finite number above 0."""
-    return isinstance(value, NUMBERS) and bool(0 < value < math.inf)
-
-
-def is_in(value: object, end: float) -> bool:
-    """Return whether a value is a number in [0, end)."""
-    return isinstance(value, NUMBERS) and bool(0 <= value < end)

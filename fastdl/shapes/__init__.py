@@ -23,6 +23,9 @@ from fastdl.shapes.arguments import conv_algorithm_index as conv_algorithm_index
 from fastdl.shapes.arguments import has_relu as has_relu
 from fastdl.shapes.arguments import holds_pictures as holds_pictures
 from fastdl.shapes.arguments import integer as integer
+from fastdl.shapes.arguments import is_in as is_in
+from fastdl.shapes.arguments import is_positive as is_positive
+from fastdl.shapes.arguments import is_share as is_share
 from fastdl.shapes.arguments import labels as labels
 from fastdl.shapes.arguments import padding2d as padding2d
 from fastdl.shapes.arguments import pair as pair

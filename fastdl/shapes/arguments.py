@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 
 from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
 from fastdl.shapes.activations import ACTIVATIONS, Activation
+from fastdl.typing import ArrayLike, PaddingLike, PairLike
 
 Pair = tuple[int, int]
-# What a user may write, and what `padding2d` makes of it.
-PaddingLike = int | Sequence[Any] | str
-Padding = tuple[Pair, Pair] | str
+Padding = tuple[Pair, Pair] | str  # what `padding2d` makes of a `PaddingLike`
 
 # How a 3 x 3 convolution may be computed.
 CONV_ALGORITHMS = ("auto", "direct", "winograd")
@@ -31,13 +30,13 @@ _REALS = (np.dtype(np.float32), np.dtype(np.float64))
 _ROUNDING = 1e-6  # by which a probability computed in float32 may exceed 1
 
 
-def _index(value: Any) -> int:
+def _index(value: object) -> int:
     """Return `value` as int; bools and floats raise TypeError, they are mistakes."""
     if type(value) is int:  # the usual case, quickly
         return value
     if isinstance(value, (bool, np.bool_)):
         raise TypeError
-    return operator.index(value)
+    return operator.index(value)  # type: ignore[arg-type]  # raises TypeError
 
 
 def _check_bits(value: int, name: str) -> None:
@@ -48,7 +47,7 @@ def _check_bits(value: int, name: str) -> None:
         )
 
 
-def integer(value: Any, name: str, minimum: int = 1) -> int:
+def integer(value: object, name: str, minimum: int = 1) -> int:
     """Return `value` as int; ShapeError unless it is an integer >= `minimum`."""
     try:
         result = _index(value)
@@ -60,7 +59,27 @@ def integer(value: Any, name: str, minimum: int = 1) -> int:
     return result
 
 
-def array(values: Any, name: str) -> np.ndarray:
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value is a real number; NaN and infinity are."""
+    return isinstance(value, (int, float, np.integer, np.floating))
+
+
+def is_positive(value: object) -> bool:
+    """Return whether a value is a finite number above 0."""
+    return is_number(value) and bool(0 < value < math.inf)
+
+
+def is_in(value: object, end: float) -> bool:
+    """Return whether a value is a number in [0, end)."""
+    return is_number(value) and bool(0 <= value < end)
+
+
+def is_share(value: object) -> bool:
+    """Return whether a value is a number in [0, 1]."""
+    return is_number(value) and bool(0 <= value <= 1)
+
+
+def array(values: ArrayLike, name: str) -> np.ndarray:
     """Return `values` as an array; ShapeError for rows that differ in length."""
     try:
         return np.asarray(values)
@@ -70,7 +89,7 @@ def array(values: Any, name: str) -> np.ndarray:
         ) from None
 
 
-def pair(value: Any, name: str, minimum: int = 1) -> Pair:
+def pair(value: PairLike, name: str, minimum: int = 1) -> Pair:
     """Return an integer or a pair of integers as a pair (vertical, horizontal).
 
     Parameters
@@ -127,7 +146,7 @@ def padding2d(padding: PaddingLike, operation: str) -> Padding:
             name = f"{operation}: padding"
             return pair(padding[0], name, 0), pair(padding[1], name, 0)
     else:
-        both = pair(padding, f"{operation}: padding", 0)
+        both = pair(padding, f"{operation}: padding", 0)  # type: ignore[arg-type]
         return both, both
     raise ShapeError(
         f"{operation}: padding must be an integer, a pair (vertical, horizontal), "
@@ -231,7 +250,7 @@ def check_shape(
         )
 
 
-def holds_pictures(array: Any) -> bool:
+def holds_pictures(array: object) -> TypeGuard[np.ndarray]:
     """Whether an array is of bytes with two axes or more for each example.
 
     See `fastdl.data.pictures` for what follows from that.
@@ -291,7 +310,7 @@ def check_real(operation: str, **arrays: np.ndarray | None) -> None:
             )
 
 
-def labels(labels: Any, n: int, classes: int, operation: str) -> np.ndarray:
+def labels(labels: ArrayLike, n: int, classes: int, operation: str) -> np.ndarray:
     """Check the labels of `n` examples and return them as an array.
 
     Parameters
@@ -371,7 +390,7 @@ def check_probabilities(values: np.ndarray, operation: str, missing: bool) -> No
         )
 
 
-def rows(indices: Any, m: int, operation: str) -> np.ndarray:
+def rows(indices: ArrayLike, m: int, operation: str) -> np.ndarray:
     """Check the indices of some of `m` rows and return a copy of them as int64.
 
     A copy, as in `labels`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from fastdl.shapes.arguments import (
     pair,
     sizes,
 )
+from fastdl.shapes.remember import remember
 
 Shape = tuple[int, ...]
 
@@ -65,6 +65,7 @@ class Pool2dShape(NamedTuple):
     right: int
 
 
+@remember
 def conv2d(
     x_shape: Sequence[int],
     weight_shape: Sequence[int],
@@ -104,28 +105,12 @@ def conv2d(
     ShapeError
         When anything does not fit, or an array would be larger than any memory.
     """
-    # Arguments are normalised before the cache, to which True, 1 and 1.0 are equal.
-    return _conv2d(
-        sizes(operation, "x", x_shape),
-        sizes(operation, "weight", weight_shape),
-        pair(stride, f"{operation}: stride"),
-        padding2d(padding, operation),
-        pair(dilation, f"{operation}: dilation"),
-        integer(groups, f"{operation}: groups"),
-        operation,
-    )
-
-
-@lru_cache(maxsize=1024)
-def _conv2d(
-    x_shape: Shape,
-    weight_shape: Shape,
-    stride: Pair,
-    padding: Padding,
-    dilation: Pair,
-    groups: int,
-    operation: str,
-) -> Conv2dShape:
+    x_shape = sizes(operation, "x", x_shape)
+    weight_shape = sizes(operation, "weight", weight_shape)
+    stride = pair(stride, f"{operation}: stride")
+    padding = padding2d(padding, operation)
+    dilation = pair(dilation, f"{operation}: dilation")
+    groups = integer(groups, f"{operation}: groups")
     n, h, w, c = check_images(operation, x_shape)
     if len(weight_shape) != 4:
         raise ShapeError(
@@ -166,6 +151,7 @@ def _conv2d(
     )
 
 
+@remember
 def pool2d(
     x_shape: Sequence[int],
     kernel_size: int | Sequence[int],
@@ -196,22 +182,10 @@ def pool2d(
     ShapeError
         When anything does not fit, or an array would be larger than any memory.
     """
-    kernel = pair(kernel_size, f"{operation}: kernel_size")
-    return _pool2d(
-        sizes(operation, "x", x_shape),
-        kernel,
-        kernel if stride is None else pair(stride, f"{operation}: stride"),
-        padding2d(padding, operation),
-        operation,
-    )
-
-
-@lru_cache(maxsize=1024)
-def _pool2d(
-    x_shape: Shape, kernel: Pair, stride: Pair, padding: Padding, operation: str
-) -> Pool2dShape:
-    n, h, w, c = check_images(operation, x_shape)
-    kh, kw = kernel
+    n, h, w, c = check_images(operation, sizes(operation, "x", x_shape))
+    kh, kw = pair(kernel_size, f"{operation}: kernel_size")
+    stride = (kh, kw) if stride is None else pair(stride, f"{operation}: stride")
+    padding = padding2d(padding, operation)
     oh, top, bottom, stride_h, _ = _axis(
         operation, "height", h, kh, 1, stride[0], _side(padding, 0)
     )

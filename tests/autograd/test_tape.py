@@ -172,6 +172,26 @@ def test_no_grad_decorates_and_nests():
     assert (x * x).requires_grad
 
 
+def test_one_no_grad_can_be_used_again_and_inside_itself():
+    pause = no_grad()
+    for _ in range(2):
+        with pause, pause:
+            assert not is_recording()
+        assert is_recording()
+
+
+def test_no_grad_decorates_a_recursive_function():
+    @no_grad()
+    def recurse(depth):
+        assert not is_recording()
+        if depth:
+            recurse(depth - 1)
+            assert not is_recording()
+
+    recurse(2)
+    assert is_recording()
+
+
 def test_no_grad_ends_when_an_error_leaves_it():
     with pytest.raises(ZeroDivisionError), no_grad():
         raise ZeroDivisionError

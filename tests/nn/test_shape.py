@@ -19,3 +19,8 @@ def test_flatten_an_empty_batch():
 def test_identity():
     x = Tensor([1, 2])
     assert nn.Identity()(x) is x
+
+
+def test_flatten_leaves_rows_alone():
+    x = Tensor(np.ones((2, 3), np.float32), requires_grad=True)
+    assert nn.Flatten()(x) is x

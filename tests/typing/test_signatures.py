@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "fastdl"
 # Rooms whose signatures have real types.
 TYPED = [
+    "autograd",
     "backend",
     "cli",
     "data",
@@ -24,6 +25,7 @@ TYPED = [
     "random",
     "reference",
     "report",
+    "shapes",
     "strategy",
     "threads",
     "train",
