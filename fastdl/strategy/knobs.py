@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from fastdl import models
 from fastdl.strategy.optimisation import RATE_TOO_LOW, STILL_FALLING
 from fastdl.train import OPTIMIZERS, RECIPES
+from fastdl.typing import Json
 
 BIAS = "avoidable bias"
 VARIANCE = "variance"
@@ -31,7 +32,7 @@ OPTIMISATION = "optimisation"
 Settings = Mapping[str, Any]
 # From the settings of a run, see `fastdl.train.Job`, and the symptoms of its loss, the
 # settings to change; None if the knob has been turned already.
-Change = Callable[[Settings, Collection[str]], dict[str, Any] | None]
+Change = Callable[[Settings, Collection[str]], dict[str, Json] | None]
 
 # For each network the next larger one.
 _LARGER = {
@@ -69,7 +70,7 @@ class Remedy(NamedTuple):
     gap: str
     name: str
     argument: str
-    changes: dict[str, Any]
+    changes: dict[str, Json]
     command: str
 
 
@@ -94,24 +95,24 @@ class Knob(NamedTuple):
     urged_by: str = ""
 
 
-def _bigger(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
+def _bigger(settings: Settings, symptoms: Collection[str]) -> dict[str, Json] | None:
     model = settings.get("model")
     usual = RECIPES.get(str(settings.get("dataset")), RECIPES["pictures"]).model
     larger = _LARGER.get(str(model), usual)
     return None if larger == model else {"model": larger}
 
 
-def _longer(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
+def _longer(settings: Settings, symptoms: Collection[str]) -> dict[str, Json]:
     return {"epochs": 3 * int(settings.get("epochs", 10))}
 
 
-def _adam(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
+def _adam(settings: Settings, symptoms: Collection[str]) -> dict[str, Json] | None:
     if settings.get("optimizer") in ("adam", "adamw"):
         return None
     return {"optimizer": "adam", "lr": OPTIMIZERS["adam"][1]}
 
 
-def _more(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
+def _more(settings: Settings, symptoms: Collection[str]) -> dict[str, Json]:
     examples = settings.get("examples")  # None: all of them
     if not examples:
         return {}
@@ -119,19 +120,19 @@ def _more(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
     return {"examples": more} if more > examples else {}
 
 
-def _augment(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
+def _augment(settings: Settings, symptoms: Collection[str]) -> dict[str, Json] | None:
     if settings.get("augment"):
         return None
     height = (*settings.get("input_shape", ()), 28)[0]
     return {"augment": {"translate": max(1, height // 14), "rotate": 10}}
 
 
-def _decay(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
+def _decay(settings: Settings, symptoms: Collection[str]) -> dict[str, Json]:
     usual = 0.05 if settings.get("optimizer") == "adamw" else 5e-4
     return {"weight_decay": 3 * (settings.get("weight_decay") or usual / 3)}
 
 
-def _dropout(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
+def _dropout(settings: Settings, symptoms: Collection[str]) -> dict[str, Json] | None:
     factory = getattr(models, str(settings.get("model")), None)
     if factory is None:
         return {"dropout": 0.5}
@@ -142,12 +143,12 @@ def _dropout(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | 
     return None if (option.default if now is None else now) >= 0.5 else {"dropout": 0.5}
 
 
-def _rate(settings: Settings, symptoms: Collection[str]) -> dict[str, Any]:
+def _rate(settings: Settings, symptoms: Collection[str]) -> dict[str, Json]:
     factor = 10 if RATE_TOO_LOW in symptoms else 0.1
     return {"lr": float(f"{settings.get('lr', 0.001) * factor:.6g}")}
 
 
-def _schedule(settings: Settings, symptoms: Collection[str]) -> dict[str, Any] | None:
+def _schedule(settings: Settings, symptoms: Collection[str]) -> dict[str, Json] | None:
     if settings.get("schedule") == "one_cycle" or _steps(settings) == 1:
         return None
     return {"schedule": "one_cycle"}  # needs two steps, up and down
@@ -252,7 +253,7 @@ def remedies(
     return tuple(found)
 
 
-def _command(changes: dict[str, Any], settings: Settings | None, run: str) -> str:
+def _command(changes: dict[str, Json], settings: Settings | None, run: str) -> str:
     options = [
         part
         for name, value in changes.items()
@@ -266,7 +267,7 @@ def _command(changes: dict[str, Any], settings: Settings | None, run: str) -> st
     return shlex.join(["fastdl", "train", *words])
 
 
-def _option(value: Any) -> str:
+def _option(value: Json) -> str:
     if isinstance(value, dict):
         return ",".join(f"{name}={each:g}" for name, each in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)

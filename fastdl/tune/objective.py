@@ -14,6 +14,7 @@ from fastdl.train.job import recipe_fields
 from fastdl.tune.scale import Choice
 from fastdl.tune.space import Space
 from fastdl.tune.trial import Trial
+from fastdl.typing import Json
 
 Objective = Callable[[Trial], float]
 
@@ -89,7 +90,7 @@ class Training:
         return self._loaded[1]
 
 
-def describe(objective: Objective | Training) -> dict[str, Any]:
+def describe(objective: Objective | Training) -> dict[str, Json]:
     """Return an objective as data for JSON; a function by its module and name."""
     if isinstance(objective, Training):
         job = json.loads(json.dumps(objective.job.to_dict()))

@@ -17,6 +17,7 @@ import numpy as np
 from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
 from fastdl.shapes import integer
 from fastdl.tune.space import Space
+from fastdl.typing import Json
 
 METHODS = ("random", "grid", "coarse_to_fine", "tpe")
 PRUNERS = ("median", "halving")
@@ -75,7 +76,7 @@ class Plan:
                 raise ArgumentError(f"search: unknown {name} {value!r}{hint}")
         _ = self.size  # a grid may be too large
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """Return what `from_json` takes."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return fields | {"space": self.space.to_json()}
