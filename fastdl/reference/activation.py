@@ -71,6 +71,11 @@ def _gelu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     return dy * (_normal_distribution(x) + x * _normal_density(x))
 
 
+def _softplus(x: np.ndarray, beta: np.floating) -> np.ndarray:
+    z = beta * x
+    return (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta
+
+
 # For each kind y = g(x) and dx = dy g'(x), in x or y as shapes.ACTIVATIONS says; where
 # there is a parameter, it comes last.
 _FUNCTIONS: dict[str, tuple[Callable, Callable]] = {
@@ -93,10 +98,7 @@ _FUNCTIONS: dict[str, tuple[Callable, Callable]] = {
         lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
         lambda dy, y, alpha: np.where(y > 0, dy, dy * (y + alpha)),
     ),
-    "softplus": (
-        lambda x, beta: np.logaddexp(0, beta * x) / beta,
-        lambda dy, y, beta: -dy * np.expm1(-beta * y),
-    ),
+    "softplus": (_softplus, lambda dy, y, beta: -dy * np.expm1(-beta * y)),
 }
 
 
