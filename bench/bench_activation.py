@@ -11,7 +11,7 @@ from bench.harness import SIZES, Case, Function, Work, memory_goals, normal
 from fastdl import shapes
 
 PASSES = ("forward", "backward")
-WITH_PEER = ("relu", "sigmoid", "tanh", "gelu")
+WITH_PEER = ("relu", "sigmoid", "tanh", "silu", "gelu")
 
 
 def work(direction: str, kind: str, size: int) -> Work:

@@ -38,6 +38,16 @@ BACKWARD(silu, x) {
   return dy * s * (1 + x * (1 - s));
 }
 
+FORWARD(elu, x) { return choose(x > 0, x, p * vec_expm1(x)); }
+BACKWARD(elu, y) { return choose(y > 0, dy, dy * (y + p)); }
+
+/* log(1 + e^(p x)) / p, and 1 - e^(-p y) */
+FORWARD(softplus, x) {
+  const vec z = p * x;
+  return (at_least(z, 0) + vec_log1p(vec_exp(-vec_abs(z)))) / p;
+}
+BACKWARD(softplus, y) { return -dy * vec_expm1(-p * y); }
+
 FORWARD(relu6, x) { return at_most(at_least(x, 0), 6); }
 BACKWARD(relu6, y) { return choose((y > 0) & (y < 6), dy, splat(0)); }
 
@@ -47,28 +57,38 @@ BACKWARD(hard_swish, x) {
   return choose(x > -3, dy * inside, splat(0));
 }
 
+/* x Phi(x): x <= 0 meets the tail itself, x > 0 what it leaves of 1. */
 FORWARD(gelu, x) {
-  vec bell;
-  return x * vec_normal(x, &bell);
+  vec far, bell, ratio;
+  vec_normal_tail(x, &far, &bell, &ratio);
+  return at_least(x, 0) - far * ratio * bell;
 }
-BACKWARD(gelu, x) { /* the density of the normal is bell / sqrt(2 pi) */
-  vec bell;
-  const vec normal = vec_normal(x, &bell);
-  return dy * (normal + x * (bell * (real)0.39894228040143267794));
+BACKWARD(gelu, x) { /* Phi(x) + x phi(x); the density phi is bell / sqrt(2 pi) */
+  vec far, bell, ratio;
+  vec_normal_tail(x, &far, &bell, &ratio);
+  const vec over = bell * (far * (real)0.39894228040143267794 - ratio);
+  return dy * choose(x > 0, 1 + over, -over);
 }
 
-ALWAYS_INLINE void forward_span(vec g(vec, vec), vec p, ptrdiff_t n, const real *x,
-                                real *y) {
-  const real *x_end = x + n, *y_end = y + n;
+ALWAYS_INLINE void forward_span(vec g(vec, vec), const Activation *a, ptrdiff_t first,
+                                ptrdiff_t end) {
+  const vec p = splat((real)a->parameter);
+  const int streams = a->streams;
+  const real *x = (const real *)a->source + first, *x_end = x + (end - first);
+  real *y = (real *)a->result + first, *y_end = y + (end - first);
   for (; x < x_end; x += LANES, y += LANES)
-    store_until(y, g(load_until(x, x_end), p), y_end);
+    put_until(y, g(load_until(x, x_end), p), y_end, streams);
 }
 
-ALWAYS_INLINE void backward_span(vec g(vec, vec, vec), vec p, ptrdiff_t n,
-                                 const real *dy, const real *s, real *dx) {
-  const real *dy_end = dy + n, *s_end = s + n, *dx_end = dx + n;
+ALWAYS_INLINE void backward_span(vec g(vec, vec, vec), const Activation *a,
+                                 ptrdiff_t first, ptrdiff_t end) {
+  const vec p = splat((real)a->parameter);
+  const int streams = a->streams;
+  const real *dy = (const real *)a->dy + first, *dy_end = dy + (end - first);
+  const real *s = (const real *)a->source + first, *s_end = s + (end - first);
+  real *dx = (real *)a->result + first, *dx_end = dx + (end - first);
   for (; dy < dy_end; dy += LANES, s += LANES, dx += LANES)
-    store_until(dx, g(load_until(dy, dy_end), load_until(s, s_end), p), dx_end);
+    put_until(dx, g(load_until(dy, dy_end), load_until(s, s_end), p), dx_end, streams);
 }
 
 /* The places of the rows. */
@@ -77,27 +97,26 @@ enum { ACTIVATIONS };
 #undef KIND
 
 /* A loop of its own for each, so that none asks for the kind. y may be x. */
-static void activation_forward(int kind, double parameter, ptrdiff_t n, const void *x,
-                               void *y) {
-  const vec p = splat((real)parameter);
-#define KIND(name, usual)                     \
-  case KIND_##name:                           \
-    forward_span(name##_forward, p, n, x, y); \
+static void activation_forward(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Activation *a = arguments;
+#define KIND(name, usual)                        \
+  case KIND_##name:                              \
+    forward_span(name##_forward, a, first, end); \
     break;
-  switch (kind) { ACTIVATIONS }
+  switch (a->kind) { ACTIVATIONS }
 #undef KIND
+  if (a->streams) stream_end();
 }
 
-/* s is x or y. */
-static void activation_backward(int kind, double parameter, ptrdiff_t n, const void *dy,
-                                const void *s, void *dx) {
-  const vec p = splat((real)parameter);
-#define KIND(name, usual)                            \
-  case KIND_##name:                                  \
-    backward_span(name##_backward, p, n, dy, s, dx); \
+static void activation_backward(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
+  const Activation *a = arguments;
+#define KIND(name, usual)                          \
+  case KIND_##name:                                \
+    backward_span(name##_backward, a, first, end); \
     break;
-  switch (kind) { ACTIVATIONS }
+  switch (a->kind) { ACTIVATIONS }
 #undef KIND
+  if (a->streams) stream_end();
 }
 
 /* The end of a product: y = g(y), with the usual parameter. */
@@ -105,5 +124,7 @@ static void activate(int kind, ptrdiff_t n, void *y) {
 #define KIND(name, usual) usual,
   static const double parameter[] = {ACTIVATIONS};
 #undef KIND
-  activation_forward(kind, parameter[kind], n, y, y);
+  const Activation a = {
+      .kind = kind, .parameter = parameter[kind], .source = y, .result = y};
+  activation_forward(&a, 0, n);
 }

@@ -6,6 +6,7 @@
 #include "batchnorm.c"
 #include "depthwise.c"
 #include "dropout.c"
+#include "elementwise.c"
 #include "gather.c"
 #include "matmul.c"
 #include "optimizer.c"

@@ -93,6 +93,24 @@ typedef struct {
   void *result;
 } Softmax;
 
+/* y = g(x) or dx = dy g'(x). The source is x or, in the backward pass, what g' is
+ * computed from; the kind is a place in shapes.ACTIVATIONS. */
+typedef struct {
+  int kind;
+  double parameter; /* of g */
+  int streams;      /* whether the result goes past the caches; it is aligned then */
+  const void *dy;
+  const void *source;
+  void *result;
+} Activation;
+
+/* y = a + b; whether y goes past the caches. */
+typedef struct {
+  const void *a, *b;
+  void *y;
+  int streams;
+} Sum;
+
 /* Dropout of x or dy; element 0 has the number `offset` in the stream of words, and
  * those below the threshold, which is at most 2^32, are kept. */
 typedef struct {

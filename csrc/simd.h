@@ -11,7 +11,7 @@
 
 #include "isa.h"
 
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -42,6 +42,28 @@ ALWAYS_INLINE real *behind(const real *p, ptrdiff_t bytes) {
 
 ALWAYS_INLINE vec load(const real *p) { return *(const vec_unaligned *)p; }
 ALWAYS_INLINE void store(real *p, vec v) { *(vec_unaligned *)p = v; }
+/* The same past the caches, without reading what lies there; p is aligned to a vector.
+ * Other threads see it after stream_end. */
+#if defined(__AVX512F__)
+ALWAYS_INLINE void stream(real *p, vec v) {
+  _mm512_stream_si512((__m512i *)p, (__m512i)v);
+}
+#elif defined(__AVX2__)
+ALWAYS_INLINE void stream(real *p, vec v) {
+  _mm256_stream_si256((__m256i *)p, (__m256i)v);
+}
+#elif defined(__SSE2__)
+ALWAYS_INLINE void stream(real *p, vec v) {
+  _mm_stream_si128((__m128i *)p, (__m128i)v);
+}
+#else
+ALWAYS_INLINE void stream(real *p, vec v) { store(p, v); }
+#endif
+#if defined(__SSE2__)
+ALWAYS_INLINE void stream_end(void) { _mm_sfence(); }
+#else
+ALWAYS_INLINE void stream_end(void) {}
+#endif
 /* s - 0 is s, bit for bit, so the subtraction is folded away (s + 0 would not be:
  * -0 + 0 is +0). */
 ALWAYS_INLINE vec splat(real s) { return s - (vec){0}; }

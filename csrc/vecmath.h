@@ -1,6 +1,6 @@
 /* exp, tanh, the logistic function, log and the normal distribution on vectors: within
- * a few units in the last place over the whole range, denormal results included; NaN
- * goes in, NaN comes out. */
+ * a few units in the last place over the whole range; what is too small to be a normal
+ * number is 0. NaN goes in, NaN comes out. */
 #ifndef FASTDL_VECMATH_H
 #define FASTDL_VECMATH_H
 
@@ -11,9 +11,11 @@
 #define MANTISSA_BITS 52
 #define EXPONENT_BIAS 1023
 #define EXP_TERMS 13
-#define EXP_MAX 710.0 /* e^x is infinite above, 0 below EXP_MIN */
-#define EXP_MIN -746.0
-#define TANH_ONE 20.0 /* tanh is 1 above */
+#define EXP_MAX 710.0 /* so that 2^n is infinite above, 0 below EXP_MIN */
+#define EXP_MIN -709.0
+#define EXPM1_MIN -40.0  /* e^x - 1 is -1 below */
+#define TANH_ONE 20.0    /* tanh is 1 above */
+#define NORMAL_MAX 37.66 /* e^(-x^2 / 2) is 0 there */
 #define LOG1P_TERMS 17
 #else
 #define SIGN_BIT INT32_MIN
@@ -21,8 +23,10 @@
 #define EXPONENT_BIAS 127
 #define EXP_TERMS 7
 #define EXP_MAX 89.0
-#define EXP_MIN -104.0
+#define EXP_MIN -88.0
+#define EXPM1_MIN -20.0
 #define TANH_ONE 10.0
+#define NORMAL_MAX 13.27
 #define LOG1P_TERMS 8
 #endif
 
@@ -49,7 +53,7 @@ ALWAYS_INLINE vec at_least(vec x, real bound) {
   return choose(x < bound, splat(bound), x);
 }
 
-/* 2^n, for n in the range of normal numbers */
+/* 2^n, for n of normal numbers; 0 and infinity for those next to them */
 ALWAYS_INLINE vec power_of_2(vec_int n) {
   return (vec)((n + EXPONENT_BIAS) << MANTISSA_BITS);
 }
@@ -82,14 +86,23 @@ ALWAYS_INLINE vec exp_fraction(vec x, vec_int *n) {
   return r * r * p + r;
 }
 
+/* e^x, infinite from 2^(n + 1/2) for the largest n of a finite number, 0 below the
+ * smallest normal one. */
 ALWAYS_INLINE vec vec_exp(vec x) {
   vec_int n;
   const vec q = exp_fraction(at_least(at_most(x, EXP_MAX), EXP_MIN), &n);
-  const vec_int half = n >> 1; /* 2^n itself may be denormal or infinite */
-  return (1 + q) * power_of_2(half) * power_of_2(n - half);
+  return (1 + q) * power_of_2(n);
 }
 
-/* tanh |x| = e / (e + 2) with e = exp(2 |x|) - 1, which is accurate near 0. */
+/* e^x - 1 for x <= 0, accurate near 0 */
+ALWAYS_INLINE vec vec_expm1(vec x) {
+  vec_int n;
+  const vec q = exp_fraction(at_least(x, EXPM1_MIN), &n);
+  const vec scale = power_of_2(n);
+  return scale * q + (scale - 1);
+}
+
+/* tanh |x| = e / (e + 2) with e = exp(2 |x|) - 1 */
 ALWAYS_INLINE vec vec_tanh(vec x) {
   vec_int n;
   const vec q = exp_fraction(2 * at_most(vec_abs(x), TANH_ONE), &n);
@@ -98,11 +111,8 @@ ALWAYS_INLINE vec vec_tanh(vec x) {
   return with_sign(e / (e + 2), x);
 }
 
-/* 1 / (1 + exp(-x)), without overflow */
-ALWAYS_INLINE vec vec_sigmoid(vec x) {
-  const vec decay = vec_exp(-vec_abs(x));
-  return choose(x < 0, decay, splat(1)) / (1 + decay);
-}
+/* 1 / (1 + exp(-x)); an infinite exp gives 0, as it should */
+ALWAYS_INLINE vec vec_sigmoid(vec x) { return 1 / (1 + vec_exp(-x)); }
 
 /* log(1 + u) for 0 <= u <= 1: 2 artanh(u / (2 + u)), by its Taylor series */
 ALWAYS_INLINE vec vec_log1p(vec u) {
@@ -122,55 +132,50 @@ ALWAYS_INLINE vec vec_log(vec x) {
   return choose(x < (real)__builtin_inf(), log, x); /* infinity and NaN */
 }
 
-/* The distribution function of the standard normal, Phi(x) = erfc(-x / sqrt 2) / 2, and
- * e^(-x^2 / 2), of which both its tails and its density are made. Rational functions of
- * the Cephes library (Moshier 1989), ndtr.c. Below Phi = 1e-29 fewer digits are right.
- */
-ALWAYS_INLINE vec vec_normal(vec x, vec *bell) {
-  static const double t[] = {9.60497373987051638749, 90.0260197203842689217,
-                             2232.00534594684319226, 7003.32514112805075473,
-                             55592.3013010394962768};
-  static const double u[] = {1,
-                             33.5617141647503099647,
-                             521.357949780152679795,
-                             4594.32382970980127987,
-                             22629.0000613890934246,
-                             49267.3942608635921086};
-  static const double p[] = {
-      2.46196981473530512524e-10, 0.564189564831068821977, 7.46321056442269912687,
-      48.6371970985681366614,     196.520832956077098242,  526.445194995477358631,
-      934.528527171957607540,     1027.55188689515710272,  557.535335369399327526};
-  static const double q[] = {1,
-                             13.2281951154744992508,
-                             86.7072140885989742329,
-                             354.937778887819891062,
-                             975.708501743205489753,
-                             1823.90916687909736289,
-                             2246.33760818710981792,
-                             1656.66309194161350182,
-                             557.535340817727675546};
-  const vec z = x * (real)0.70710678118654752440;
-  const vec far = at_most(vec_abs(z), 28); /* where the tail is 0 in any type */
-  const vec square = far * far;
-  *bell = vec_exp(-square);
-
-  vec top = splat((real)p[0]), bottom = splat((real)q[0]);
-#pragma GCC unroll 8
-  for (int k = 1; k < 9; k++) {
-    top = top * far + (real)p[k];
-    bottom = bottom * far + (real)q[k];
+/* The tail of the standard normal, Phi(-|x|), is bell * ratio, with bell = e^(-x^2 / 2)
+ * and a ratio (Mills' over sqrt(2 pi)) that falls slowly from 1/2 and never changes its
+ * sign: one rational function of |x|, with the least relative error that its degree
+ * allows, is right everywhere. Its terms are positive, so nothing cancels. *far is |x|
+ * as far as to where the bell is 0. */
+ALWAYS_INLINE void vec_normal_tail(vec x, vec *far, vec *bell, vec *ratio) {
+#if REAL_BITS == 64 /* error 5e-17 */
+  static const double p[] = {1.36975913561262447e-6,  0.0000368957786447458071,
+                             0.000486468073665694781, 0.00406198397910575924,
+                             0.0234936682439519129,   0.0972776499293427404,
+                             0.288392549324088698,    0.592729373889635941,
+                             0.773964436441954434,    0.499999999999999976};
+  static const double q[] = {3.43347697877249555e-6,
+                             0.0000924840019630549853,
+                             0.00122282810535394741,
+                             0.0102743678829542727,
+                             0.0601024212247274672,
+                             0.253835811291329146,
+                             0.779378612721367332,
+                             1.71014806815972246,
+                             2.55714706904219872,
+                             2.34581343368676483,
+                             1.0};
+#else /* error 5e-9 */
+  static const double p[] = {0.0040116448607910634, 0.0399262555329538145,
+                             0.181134291678388828, 0.435452302831633383,
+                             0.500000002440098975};
+  static const double q[] = {0.0100555569677677252, 0.100087750095366604,
+                             0.463925153048783943,  1.19376589633727867,
+                             1.66878951923605213,   1.0};
+#endif
+  enum { TERMS = sizeof p / sizeof *p };
+  vec_int n;
+  const vec a = at_most(vec_abs(x), NORMAL_MAX);
+  const vec fraction = exp_fraction(a * (a * (real)-0.5), &n);
+  vec top = splat((real)p[0]), bottom = a * (real)q[0] + (real)q[1];
+#pragma GCC unroll 16
+  for (int k = 1; k < TERMS; k++) {
+    top = top * a + (real)p[k];
+    bottom = bottom * a + (real)q[k + 1];
   }
-  const vec tail = *bell * top / (2 * bottom); /* Phi(-|x|) */
-
-  vec erf = splat((real)t[0]), divisor = splat((real)u[0]);
-#pragma GCC unroll 8
-  for (int k = 1; k < 5; k++) erf = erf * square + (real)t[k];
-#pragma GCC unroll 8
-  for (int k = 1; k < 6; k++) divisor = divisor * square + (real)u[k];
-  erf = with_sign(far, z) * erf / divisor;
-
-  const vec outside = choose(z < 0, tail, 1 - tail);
-  return choose(far < 1, (real)0.5 + (real)0.5 * erf, outside);
+  *far = a;
+  *bell = (1 + fraction) * power_of_2(n);
+  *ratio = top / bottom;
 }
 
 #endif

@@ -148,6 +148,7 @@ CASES = {
         (2e-5, 2e-5),
         lambda f, a: f(a(1, 256, 256, 2), np.array(TURN, a(1).dtype), fill="reflect"),
     ),
+    "add": ((2e-7, 2e-7), lambda f, a: f(a(10_000), a(10_000))),
     "gather": ((0.0, 0.0), lambda f, a: f(a(100, 7), np.arange(100)[::-1])),
     "sgd_step": (
         (2e-7, 2e-7),

@@ -24,6 +24,7 @@ OPERATIONS = [
     "optimizer",
     "augment",
     "gather",
+    "elementwise",
 ]
 ROOMS = [
     "csrc/{}.c",
@@ -47,6 +48,7 @@ ELSEWHERE = {
     "fastdl/nn/augment.py": "fastdl/data/augment.py",
     "fastdl/functional/gather.py": None,
     "fastdl/nn/gather.py": "fastdl/data/loader.py",
+    "fastdl/nn/elementwise.py": None,  # tensors have operators
 }
 
 

@@ -403,6 +403,11 @@ def test_activation_parameter():
         ArgumentError, match="f: slope of leaky_relu must be a finite number, got nan"
     ):
         shapes.activation_parameter("leaky_relu", math.nan, "f")
+    for value in (0.0, -1.0, math.inf):
+        with pytest.raises(
+            ArgumentError, match="alpha of elu must be a finite positive number"
+        ):
+            shapes.activation_parameter("elu", value, "f")
 
 
 def test_errors_are_the_builtin_ones_too():

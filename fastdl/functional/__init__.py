@@ -8,6 +8,7 @@ Each takes tensors (or what `fastdl.Tensor` takes), computes by the kernels of
 from fastdl import exports
 from fastdl.functional import operators
 from fastdl.functional.activation import activation as activation
+from fastdl.functional.activation import elu as elu
 from fastdl.functional.activation import gelu as gelu
 from fastdl.functional.activation import hard_swish as hard_swish
 from fastdl.functional.activation import leaky_relu as leaky_relu
@@ -15,6 +16,7 @@ from fastdl.functional.activation import relu as relu
 from fastdl.functional.activation import relu6 as relu6
 from fastdl.functional.activation import sigmoid as sigmoid
 from fastdl.functional.activation import silu as silu
+from fastdl.functional.activation import softplus as softplus
 from fastdl.functional.activation import tanh as tanh
 from fastdl.functional.batchnorm import batch_norm as batch_norm
 from fastdl.functional.conv2d import conv2d as conv2d

@@ -97,3 +97,19 @@ def gelu(x: TensorLike) -> Tensor:
     Exact, by erf (Hendrycks and Gimpel 2016).
     """
     return activation(x, "gelu")
+
+
+def elu(x: TensorLike, alpha: float = 1.0) -> Tensor:
+    """Return x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2016).
+
+    `alpha` is positive.
+    """
+    return activation(x, "elu", alpha)
+
+
+def softplus(x: TensorLike, beta: float = 1.0) -> Tensor:
+    """Return log(1 + exp(beta * x)) / beta, a smooth ReLU (Dugas et al. 2000).
+
+    `beta` is positive.
+    """
+    return activation(x, "softplus", beta)

@@ -20,6 +20,7 @@ from fastdl.kernels.conv2d.passes import (
 from fastdl.kernels.conv2d.passes import conv2d_forward as conv2d_forward
 from fastdl.kernels.dropout import dropout_backward as dropout_backward
 from fastdl.kernels.dropout import dropout_forward as dropout_forward
+from fastdl.kernels.elementwise import add as add
 from fastdl.kernels.engine.memory import empty as empty
 from fastdl.kernels.engine.memory import empty_cache as empty_cache
 from fastdl.kernels.engine.memory import memory_stats as memory_stats

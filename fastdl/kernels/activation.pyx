@@ -4,57 +4,36 @@ cimport numpy as cnp
 
 from fastdl import shapes
 from fastdl.errors import ArgumentError
-from fastdl.kernels.engine.arrays cimport as_real
-from fastdl.kernels.engine.memory cimport new_array
-from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
-from fastdl.kernels.engine.spans cimport SPAN, span_count, span_length
-from fastdl.kernels.engine.table cimport MicroKernels
+from fastdl.kernels.engine.arrays cimport as_real, kernels_of
+from fastdl.kernels.engine.memory cimport new_like
+from fastdl.kernels.engine.runtime cimport SpanKernel, microkernels, run_spans
+from fastdl.kernels.engine.sizes cimport STREAMED
+from fastdl.kernels.engine.spans cimport SPAN
+from fastdl.kernels.engine.table cimport Activation
 
 cnp.import_array()
 
 if microkernels(4).activations.decode().split() != list(shapes.ACTIVATIONS):
     raise ImportError("they were built for another table of activations")
 
-cdef struct ActivationArgs:
-    const MicroKernels *kernels
-    Py_ssize_t size  # bytes of a real
-    Py_ssize_t n
-    int kind
-    double parameter
-    const char *dy  # NULL in the forward pass
-    const char *source  # x, or what the derivative is computed from
-    char *result
-
-
-cdef void activation_task(
-    const void *arguments, Py_ssize_t index, char *scratch,
-) noexcept nogil:
-    cdef const ActivationArgs *p = <const ActivationArgs *> arguments
-    cdef Py_ssize_t n = span_length(p.n, index)
-    cdef Py_ssize_t at = index * SPAN * p.size
-    if p.dy == NULL:
-        p.kernels.activation_forward(
-            p.kind, p.parameter, n, p.source + at, p.result + at)
-    else:
-        p.kernels.activation_backward(
-            p.kind, p.parameter, n, p.dy + at, p.source + at, p.result + at)
-
 
 cdef cnp.ndarray run(object kind, object parameter, cnp.ndarray dy, cnp.ndarray source):
-    cdef ActivationArgs p
-    cdef cnp.ndarray result = new_array(
-        cnp.PyArray_NDIM(source), cnp.PyArray_DIMS(source), cnp.PyArray_TYPE(source))
-    p.size = cnp.PyArray_ITEMSIZE(source)
-    p.kernels = microkernels(<int> p.size)
-    p.n = cnp.PyArray_SIZE(source)
+    cdef Activation p
+    cdef SpanKernel kernel = kernels_of(source).activation_forward
+    cdef cnp.ndarray result = new_like(source)
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(source)
+    cdef double work = shapes.ACTIVATIONS[kind].cost * <double> n
     p.kind = shapes.activation_index(kind)
     p.parameter = 0 if parameter is None else parameter
-    p.dy = NULL if dy is None else cnp.PyArray_BYTES(dy)
-    p.source = cnp.PyArray_BYTES(source)
-    p.result = cnp.PyArray_BYTES(result)
-    cdef double work = shapes.ACTIVATIONS[kind].cost * <double> p.n
+    p.streams = cnp.PyArray_NBYTES(result) >= STREAMED
+    p.dy = NULL
+    p.source = cnp.PyArray_DATA(source)
+    p.result = cnp.PyArray_DATA(result)
+    if dy is not None:
+        kernel = kernels_of(source).activation_backward
+        p.dy = cnp.PyArray_DATA(dy)
     with nogil:
-        run_tasks(activation_task, &p, span_count(p.n), threads_for(work), NULL, 0)
+        run_spans(kernel, &p, n, SPAN, work)
     return result
 
 

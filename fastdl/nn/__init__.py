@@ -7,6 +7,7 @@ first call.
 
 from fastdl import exports
 from fastdl.nn import init as init
+from fastdl.nn.activation import ELU as ELU
 from fastdl.nn.activation import GELU as GELU
 from fastdl.nn.activation import HardSwish as HardSwish
 from fastdl.nn.activation import LeakyReLU as LeakyReLU
@@ -15,6 +16,7 @@ from fastdl.nn.activation import ReLU6 as ReLU6
 from fastdl.nn.activation import Sigmoid as Sigmoid
 from fastdl.nn.activation import SiLU as SiLU
 from fastdl.nn.activation import Softmax as Softmax
+from fastdl.nn.activation import Softplus as Softplus
 from fastdl.nn.activation import Tanh as Tanh
 from fastdl.nn.batchnorm import BatchNorm1d as BatchNorm1d
 from fastdl.nn.batchnorm import BatchNorm2d as BatchNorm2d

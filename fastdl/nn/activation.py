@@ -97,6 +97,48 @@ class GELU(Activation):
     kind = "gelu"
 
 
+@register
+class ELU(Activation):
+    """``x`` where x > 0, else ``alpha * (exp(x) - 1)`` (Clevert et al. 2016).
+
+    Parameters
+    ----------
+    alpha : float
+        Positive; the output is above -alpha.
+    """
+
+    kind = "elu"
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    @property
+    def parameter(self) -> float:
+        """`alpha`."""
+        return self.alpha
+
+
+@register
+class Softplus(Activation):
+    """``log(1 + exp(beta * x)) / beta``, a smooth ReLU (Dugas et al. 2000).
+
+    Parameters
+    ----------
+    beta : float
+        Positive; the larger, the nearer to ReLU.
+    """
+
+    kind = "softplus"
+
+    def __init__(self, beta: float = 1.0) -> None:
+        self.beta = beta
+
+    @property
+    def parameter(self) -> float:
+        """`beta`."""
+        return self.beta
+
+
 LAYERS: dict[str, type[Activation]] = {
     layer.kind: layer for layer in Activation.__subclasses__()
 }

@@ -18,6 +18,7 @@ from fastdl.reference.conv2d import conv2d_backward_weight as conv2d_backward_we
 from fastdl.reference.conv2d import conv2d_forward as conv2d_forward
 from fastdl.reference.dropout import dropout_backward as dropout_backward
 from fastdl.reference.dropout import dropout_forward as dropout_forward
+from fastdl.reference.elementwise import add as add
 from fastdl.reference.gather import gather as gather
 from fastdl.reference.matmul import matmul as matmul
 from fastdl.reference.optimizer import adagrad_step as adagrad_step

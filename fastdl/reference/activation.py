@@ -13,6 +13,9 @@ relu6           min(max(x, 0), 6)                  1 where 0 < x < 6, else 0
 hard_swish      x relu6(x + 3) / 6                 0, x / 3 + 1/2 or 1, left of -3,
                                                    between, right of 3
 gelu            x Phi(x)                           Phi(x) + x phi(x)
+elu             x where x > 0, else                1 where x > 0, else y + alpha
+                alpha (exp(x) - 1)
+softplus        log(1 + exp(beta x)) / beta        1 - exp(-beta y)
 ==============  =================================  ====================================
 
 Phi and phi are the distribution function and the density of the standard normal:
@@ -20,7 +23,7 @@ Phi(x) = erfc(-x / sqrt 2) / 2, phi(x) = exp(-x^2 / 2) / sqrt(2 pi).
 
 Sources: Goodfellow et al., "Deep Learning" (2016), section 6.3; Ramachandran et al.
 2017 (SiLU, also called swish); Howard et al. 2019 (hard-swish); Hendrycks and Gimpel
-2016 (GELU).
+2016 (GELU); Clevert et al. 2016 (ELU); Dugas et al. 2000 (softplus).
 """
 
 from __future__ import annotations
@@ -68,6 +71,11 @@ def _gelu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     return dy * (_normal_distribution(x) + x * _normal_density(x))
 
 
+def _softplus(x: np.ndarray, beta: np.floating) -> np.ndarray:
+    z = beta * x
+    return (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta
+
+
 # For each kind y = g(x) and dx = dy g'(x), in x or y as shapes.ACTIVATIONS says; where
 # there is a parameter, it comes last.
 _FUNCTIONS: dict[str, tuple[Callable, Callable]] = {
@@ -86,6 +94,11 @@ _FUNCTIONS: dict[str, tuple[Callable, Callable]] = {
     "relu6": (_relu6, lambda dy, y: np.where((y > 0) & (y < 6), dy, 0)),
     "hard_swish": (lambda x: x * (_relu6(x + 3) / 6), _hard_swish_backward),
     "gelu": (lambda x: x * _normal_distribution(x), _gelu_backward),
+    "elu": (
+        lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+        lambda dy, y, alpha: np.where(y > 0, dy, dy * (y + alpha)),
+    ),
+    "softplus": (_softplus, lambda dy, y, beta: -dy * np.expm1(-beta * y)),
 }
 
 

@@ -63,4 +63,13 @@ ACTIVATIONS = {
     "relu6": Activation("y", _SIMPLE, _HALF, _PRODUCTS),
     "hard_swish": Activation("x", _SIMPLE, _HALF),
     "gelu": Activation("x", _EXPONENTIAL, _HALF),
+    "elu": Activation(
+        "y", _EXPONENTIAL, _HALF, _PRODUCTS, Parameter("alpha", 1.0, positive=True)
+    ),
+    "softplus": Activation(  # its mean square, unlike ReLU's, is nearly that of x
+        "y",
+        2 * _EXPONENTIAL,
+        fusable=_PRODUCTS,
+        parameter=Parameter("beta", 1.0, positive=True),
+    ),
 }

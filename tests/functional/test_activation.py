@@ -27,6 +27,14 @@ def test_slope_of_leaky_relu(slope, check_gradients):
     check_gradients(lambda x: F.leaky_relu(x, slope), X)
 
 
+@pytest.mark.parametrize("function", [F.elu, F.softplus])
+@pytest.mark.parametrize("parameter", [0.2, 3.0])
+def test_parameters(function, parameter, check_gradients):
+    check_gradients(lambda x: function(x, parameter), X)
+    with pytest.raises(ArgumentError, match="must be a finite positive number"):
+        function(X, -parameter)
+
+
 @pytest.mark.parametrize("kind", ["identity", None])
 def test_no_activation_is_no_operation(kind):
     x = Tensor(X, requires_grad=True)

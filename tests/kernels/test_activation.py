@@ -86,12 +86,58 @@ def test_accurate_over_the_whole_range(kind, isa, dtype):
 
 
 def test_gelu_is_accurate(isa, dtype):
-    """As good as libm's erfc: on the left the rounding of x / sqrt 2 is amplified."""
+    """As good as libm's erfc: on the left the rounding of x^2 is amplified."""
     x = np.linspace(-6, 8, 2001, dtype=dtype)
     exact = np.array([v * math.erfc(-v / math.sqrt(2)) / 2 for v in x.tolist()])
     errors = errors_in_ulp(kernels.activation_forward(x, "gelu"), exact)
     assert errors[x > -1].max() < 8
     assert errors.max() < 128
+
+
+def test_the_tail_of_gelu(isa, dtype):
+    """Right, but for the rounding of x^2, as long as it is a normal number; then 0."""
+    last = 12.9 if dtype == np.float32 else 37.4
+    x = -np.linspace(6, last, 300, dtype=dtype)
+    exact = np.array([v * math.erfc(-v / math.sqrt(2)) / 2 for v in x.tolist()])
+    y = kernels.activation_forward(x, "gelu")
+    np.testing.assert_allclose(y, exact, last**2 * np.finfo(dtype).eps)
+    far = -np.array([1.2 * last, 1e30, np.inf], dtype)
+    assert not kernels.activation_forward(far, "gelu").any()
+    dy = np.ones(3, dtype)
+    assert not kernels.activation_backward(dy, far, None, "gelu").any()
+    np.testing.assert_array_equal(kernels.activation_forward(-far, "gelu"), -far)
+    np.testing.assert_array_equal(
+        kernels.activation_backward(dy, -far, None, "gelu"), dy
+    )
+
+
+@pytest.mark.parametrize("kind", ["elu", "softplus"])
+def test_small_results_keep_their_digits(kind, isa, dtype):
+    """Near 0 and far on the left, where exp(x) - 1 and log(1 + exp(x)) lose them."""
+    x = -np.geomspace(1e-30, 80, 500, dtype=dtype)
+    wide = x.astype(np.longdouble)
+    exact = np.expm1(wide) if kind == "elu" else np.log1p(np.exp(wide))
+    y = kernels.activation_forward(x, kind)
+    assert errors_in_ulp(y, exact).max() < 4
+    if kind == "softplus":  # from y, its derivative does too
+        slope = kernels.activation_backward(np.ones_like(x), None, y, kind)
+        assert errors_in_ulp(slope, 1 / (1 + np.exp(-wide))).max() < 8
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 3])
+@pytest.mark.parametrize("kind", ["relu", "silu"])
+def test_results_past_the_cache(kind, extra, isa, dtype):
+    """Large results are written another way, with the same bits."""
+    block, _ = operands(9973, dtype)
+    n = 2**24 // np.dtype(dtype).itemsize + extra
+    x = np.resize(block, n)
+    expected = np.resize(kernels.activation_forward(block, kind), n)
+    np.testing.assert_array_equal(kernels.activation_forward(x, kind), expected)
+    source = (x, None) if kind == "silu" else (None, x)
+    dx = kernels.activation_backward(x, *source, kind)
+    short = [None if each is None else block for each in source]
+    block = kernels.activation_backward(block, *short, kind)
+    np.testing.assert_array_equal(dx, np.resize(block, n))
 
 
 @pytest.mark.parametrize("kind", shapes.ACTIVATIONS)

@@ -86,6 +86,8 @@ def test_orthogonal_keeps_the_length_through_50_linear_layers():
     [
         ("relu", "he_normal", math.sqrt(2)),
         ("gelu", "he_normal", math.sqrt(2)),
+        ("elu", "he_normal", math.sqrt(2)),
+        ("softplus", "glorot_normal", 1),
         ("leaky_relu", "he_normal", math.sqrt(2 / 1.0001)),
         ("tanh", "xavier_normal", 1),
         ("sigmoid", "glorot_normal", 1),

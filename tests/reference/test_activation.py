@@ -18,6 +18,8 @@ VALUES = {
     "relu6": [0, 0, 0, 2, 6],
     "hard_swish": [0, -1 / 3, 0, 5 / 3, 8],
     "gelu": [x * (1 + math.erf(x / math.sqrt(2))) / 2 for x in (-4, -1, 0, 2, 8)],
+    "elu": [math.expm1(-4), math.expm1(-1), 0, 2, 8],
+    "softplus": [math.log1p(math.exp(x)) for x in (-4, -1, 0, 2, 8)],
 }
 
 

@@ -40,6 +40,7 @@ CALLS = {
     "affine_warp": lambda f, a: [
         f(a(*IMAGES), a(2, 2, 3), a(2, 2, 4, 4), fill=fill) for fill in FILLS
     ],
+    "add": lambda f, a: f(a(*ROWS), a(*ROWS)),
     "gather": lambda f, a: f(a(*ROWS), np.array([2, 0, 2])),
     "dropout_forward": lambda f, a: f(a(*ROWS), 0.7, seed=1, offset=0),
     "dropout_backward": lambda f, a: f(a(*ROWS), 0.7, seed=1, offset=0),

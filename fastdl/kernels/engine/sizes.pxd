@@ -3,6 +3,7 @@
 cdef enum:
     CACHE_LINE = 64  # bytes; the widest vector has as many
     MIN_TASKS = 8  # enough that dynamic scheduling evens out the threads
+    STREAMED = 16 << 20  # bytes of a result that is too large for the caches
     MULTIPLY_ADDS = 16  # that count as one elementary operation (threads_for)
 
 
