@@ -25,6 +25,10 @@ CASES = {
     "empty batch": ((0, 6, 6, 3), 2, None, 0),
     "whole image": ((3, 5, 4, 9), (5, 4), 1, 0),
     "large window": ((1, 20, 20, 3), 17, 1, 0),  # argmax is int32
+    "many channels of a large window": ((2, 6, 7, 530), (5, 6), 1, 1),
+    # Tasks end within windows, in which few channels are scattered.
+    "several tasks": ((2, 70, 67, 9), 3, 2, 1),
+    "several tasks of large windows": ((1, 40, 300, 3), 17, 5, 8),
 }
 
 
