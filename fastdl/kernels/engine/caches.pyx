@@ -70,7 +70,7 @@ def _listed(folder):
 
 
 def _system_sizes(folder="/sys/devices/system/cpu/cpu0/cache"):
-    """Return the bytes of the caches of each level; 0 where the system does not tell."""
+    """Return the bytes of the caches of each level, 0 where the system tells none."""
     listed = _listed(folder)
     return {
         level: listed.get(level) or max(fastdl_cache_bytes(level), 0)
