@@ -50,14 +50,16 @@ def get_conv_algorithm() -> str:
 
 
 def info() -> dict[str, str]:
-    """Return versions, backend, instruction set, threads and compiler, as text."""
+    """Return versions, backend, instruction set, caches, threads, compiler, as text."""
     lines = {"fastdl": __version__, "backend": backend.name}
     if backend.name == "compiled":
+        import fastdl.kernels.engine.caches as caches
         import fastdl.kernels.engine.runtime as runtime
 
         lines |= {
             "instruction set": runtime.get_isa(),
             "available": ", ".join(runtime.available_isas()),
+            "caches": caches.describe(),
             "threads": str(get_num_threads()),
             "runtime": str(get_runtime()),
             "compiler": runtime.compiler(),

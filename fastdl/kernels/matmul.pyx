@@ -15,6 +15,7 @@ cimport numpy as cnp
 
 from fastdl import shapes
 from fastdl.kernels.engine.arrays cimport as_output, as_real, check_apart
+from fastdl.kernels.engine.caches cimport l2_cache
 from fastdl.kernels.engine.memory cimport Block, new_block
 from fastdl.kernels.engine.operands cimport one_run, pack_row
 from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
@@ -37,9 +38,8 @@ cdef enum:
     ALIASED = 1024
     ALIASED_ROWS = 24
     # A transposed a that meets several panels is packed where its rows lie so far apart
-    # that they all fall into one set of the L1 cache, or where it takes more bytes.
+    # that they all fall into one set of the L1 cache, or where it fills half of L2.
     PAGE = 4096
-    PACK_BYTES = 512 << 10
     SPAN = 4096  # reals of a task that adds up the parts
 
 cdef struct Matmul:
@@ -99,7 +99,8 @@ cdef void plan(Matmul *p, Workspace *memory) noexcept nogil:
     p.parts = max(p.parts, <Py_ssize_t> 1)
 
     p.pack_a = p.a_row == p.size and p.panels_per_group > 1 and (
-        p.a_step % PAGE == 0 or (p.k > BLOCK_K and p.m * p.k * p.size > PACK_BYTES))
+        p.a_step % PAGE == 0
+        or (p.k > BLOCK_K and p.m * p.k * p.size > l2_cache // 2))
     p.block_bytes = p.size * (  # packing stores whole vectors
         min(<Py_ssize_t> BLOCK_K, p.k) * p.kernels.tile_rows + p.kernels.lanes)
     p.pack_b = p.b_col != p.size or p.m >= PACK_ROWS or (

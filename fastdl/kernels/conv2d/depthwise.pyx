@@ -21,14 +21,14 @@ from fastdl.kernels.conv2d.algorithm cimport Algorithm
 from fastdl.kernels.conv2d.problem cimport (
     INPUT_GRADIENT, WEIGHT_GRADIENT, Problem,
 )
+from fastdl.kernels.engine.caches cimport l2_cache
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport MIN_TASKS, ceil_div
 from fastdl.kernels.engine.table cimport Depthwise
 from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 
 cdef enum:
-    CHUNK_BYTES = 256 << 10  # of rows that a task reads or writes
-    FETCH_BYTES = 512 << 10  # more than these are not in L2 before they are used
+    SUMMED_BYTES = 256 << 10  # of rows whose products are added up in a chunk
     # A long chain of additions loses digits, so there are about so many windows in a
     # chunk whose products are added up, but rows enough for the blocks of the kernel.
     CHAIN_WINDOWS = 4096
@@ -166,14 +166,15 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     plan.col_phases = min(p.stride_w, p.w) if turned else 1
 
     row_bytes = max(plan.y_row * plan.row_phases, plan.x_row * p.stride_h)
-    plan.chunk_rows = max(<Py_ssize_t> 1, CHUNK_BYTES // row_bytes)
+    plan.chunk_rows = max(
+        <Py_ssize_t> 1, (SUMMED_BYTES if summed else l2_cache // 4) // row_bytes)
     if summed:
         plan.chunk_rows = min(
             plan.chunk_rows, max(<Py_ssize_t> MIN_CHAIN_ROWS, CHAIN_WINDOWS // y_w))
     plan.per_image = ceil_div(plan.y_h, plan.row_phases * plan.chunk_rows)
     plan.chunks = p.n * plan.per_image
-    plan.fetch = (
-        p.n * (plan.h * plan.x_row + plan.y_h * plan.y_row) > FETCH_BYTES)
+    plan.fetch = (  # where half of L2 does not hold all
+        p.n * (plan.h * plan.x_row + plan.y_h * plan.y_row) > l2_cache // 2)
     plan.sum_bytes = (p.kh * p.kw + 1) * plan.pixel if summed else 0
     plan.parts = min(<Py_ssize_t> MIN_TASKS, plan.chunks)
 

@@ -22,7 +22,7 @@ from fastdl.kernels.engine.table cimport Product
 from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 
 cdef enum:
-    CHUNK_BYTES = 1 << 17  # of products, so that they are still cached when added
+    CHUNK_BYTES = 1 << 17  # of products, still cached when added; orders the sums
     MAX_CHANNELS = 6  # more fill the vectors of the other ways
 
 cdef struct Plan:

@@ -16,6 +16,7 @@ from fastdl.kernels.conv2d.tiles cimport (
     BIAS_PLACE, PLACES, WEIGHT_COST, has_tiles, inside, odd_vectors, tiles_cost,
     tiles_of, transform_tile, transform_weights,
 )
+from fastdl.kernels.engine.caches cimport l2_cache
 from fastdl.kernels.engine.operands cimport one_run, pack_row
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport ceil_div, round_up
@@ -23,7 +24,6 @@ from fastdl.kernels.engine.table cimport Pixels, Product
 from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 
 cdef enum:
-    CHUNK_BYTES = 600_000  # of transformed tiles, in the L2 cache
     MIN_TILES = 16  # of a chunk, or the weights are fetched too often
     MAX_TILES = 32
     PACK_CHANNELS = 32  # channels read whose weights are transformed at a time
@@ -75,7 +75,8 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     plan.problem, plan.s, plan.x = p, s, tiles_of(&s.x)
     plan.v_tile = round_up(s.group_in, p.kernels.lanes) * p.size
     plan.m_tile = round_up(s.group_out, p.kernels.lanes) * p.size
-    tiles = CHUNK_BYTES // (PLACES * (plan.v_tile + plan.m_tile))
+    # Transformed, they take about half of L2, beside weights and pixels.
+    tiles = l2_cache * 9 // 16 // (PLACES * (plan.v_tile + plan.m_tile))
     tiles = min(max(tiles, <Py_ssize_t> MIN_TILES), <Py_ssize_t> MAX_TILES)
     plan.chunks = cut(&plan.x, tiles)
     tiles = chunk_windows(&plan.x, &plan.chunks)
