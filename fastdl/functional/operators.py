@@ -23,20 +23,24 @@ from fastdl.errors import GraphError
 from fastdl.functional import elementwise, reduction, shaping
 from fastdl.functional.elementwise import as_operand, operands
 from fastdl.functional.matmul import matmul
+from fastdl.functional.shaping import Key
 from fastdl.shapes import check_shape
+from fastdl.typing import TensorLike
 
 
-def _reflected(function: Callable[[Any, Any], Tensor]) -> Callable[..., Tensor]:
+def _reflected(
+    function: Callable[[TensorLike, TensorLike], Tensor],
+) -> Callable[..., Tensor]:
     """Return the method for ``other <operator> tensor``."""
 
-    def method(self: Tensor, other: Any) -> Tensor:
+    def method(self: Tensor, other: TensorLike) -> Tensor:
         return function(other, self)
 
     return method
 
 
 def _compared(compare: Callable[[Any, Any], Any]) -> Callable[..., np.ndarray]:
-    def method(self: Tensor, other: Any) -> np.ndarray:
+    def method(self: Tensor, other: TensorLike) -> np.ndarray:
         a, b, *_ = operands(self, other, compare.__name__)
         return compare(a.data, b.data)
 
@@ -53,7 +57,7 @@ def _refuse(change: str) -> NoReturn:
 def _in_place(function: Callable[..., Tensor], sign: str) -> Callable[..., Tensor]:
     """Return the method for ``tensor <operator>= other``."""
 
-    def method(self: Tensor, other: Any) -> Tensor:
+    def method(self: Tensor, other: TensorLike) -> Tensor:
         if is_recording() and isinstance(self._node, Leaf):
             _refuse(sign)
         result = function(self, other)
@@ -67,11 +71,11 @@ def _in_place(function: Callable[..., Tensor], sign: str) -> Callable[..., Tenso
     return method
 
 
-def _set_item(self: Tensor, key: Any, value: Any) -> None:
+def _set_item(self: Tensor, key: Key, value: TensorLike) -> None:
     value = as_operand(value, self) if not isinstance(value, Tensor) else value
     if is_recording() and (self._node or value._node):
         _refuse("tensor[key] = value")
-    self.data[key] = value.data
+    self.data[key] = value.data  # type: ignore[index]  # as in `shaping.index`
     self.mark_changed()
 
 

@@ -26,6 +26,7 @@ CONV_ALGORITHMS = ("auto", "direct", "winograd")
 MAX_ELEMENTS = 2**42
 _BITS = 128  # of a seed; a longer integer is a mistake, and too long to be printed
 
+_NUMBERS = (float, int, np.floating, np.integer)
 _REALS = (np.dtype(np.float32), np.dtype(np.float64))
 _ROUNDING = 1e-6  # by which a probability computed in float32 may exceed 1
 
@@ -61,22 +62,22 @@ def integer(value: object, name: str, minimum: int = 1) -> int:
 
 def is_number(value: object) -> TypeGuard[float]:
     """Return whether a value is a real number; NaN and infinity are."""
-    return isinstance(value, (int, float, np.integer, np.floating))
+    return isinstance(value, _NUMBERS)
 
 
 def is_positive(value: object) -> bool:
     """Return whether a value is a finite number above 0."""
-    return is_number(value) and bool(0 < value < math.inf)
+    return isinstance(value, _NUMBERS) and bool(0 < value < math.inf)
 
 
 def is_in(value: object, end: float) -> bool:
     """Return whether a value is a number in [0, end)."""
-    return is_number(value) and bool(0 <= value < end)
+    return isinstance(value, _NUMBERS) and bool(0 <= value < end)
 
 
 def is_share(value: object) -> bool:
     """Return whether a value is a number in [0, 1]."""
-    return is_number(value) and bool(0 <= value <= 1)
+    return isinstance(value, _NUMBERS) and bool(0 <= value <= 1)
 
 
 def array(values: ArrayLike, name: str) -> np.ndarray:

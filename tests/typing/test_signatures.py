@@ -18,6 +18,7 @@ TYPED = [
     "engine",
     "errors",
     "files",
+    "functional",
     "metrics",
     "models",
     "nn",
