@@ -247,8 +247,7 @@ def _run_backward(root: Node, gradient: np.ndarray, retain_graph: bool) -> None:
             if isinstance(source, Leaf):
                 source.accumulate(dx, dy)
             elif source in gradients:
-                total = backend.empty(dx.shape, dx.dtype)
-                gradients[source] = np.add(gradients[source], dx, total)
+                gradients[source] = backend.add(gradients[source], dx)
             else:
                 gradients[source] = dx
         if not retain_graph:

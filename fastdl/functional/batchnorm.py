@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fastdl import backend
@@ -10,7 +12,7 @@ from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
 from fastdl.functional.elementwise import empty_like, sum_to
-from fastdl.shapes import check_real, check_shape, is_positive, is_share
+from fastdl.shapes import check_real, check_shape, is_in, is_share
 from fastdl.typing import TensorLike
 
 
@@ -65,8 +67,8 @@ def _check(
         check_shape("batch_norm", "running_var", var.shape, shape[-1:])
     if not x.dtype is gamma.dtype is mean.dtype is var.dtype:
         check_real("batch_norm", x=x, weight=gamma, mean=mean, var=var)
-    if not is_positive(eps):
-        raise ArgumentError(f"batch_norm: eps must be a positive number, got {eps!r}")
+    if not is_in(eps, math.inf):  # 0 where no variance can be 0, as in Standardize
+        raise ArgumentError(f"batch_norm: eps must be a number >= 0, got {eps!r}")
     if residual is not None:
         check_shape("batch_norm", "residual", residual.shape, shape)
         if residual.dtype is not x.dtype:
