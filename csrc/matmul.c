@@ -44,8 +44,8 @@ ALWAYS_INLINE ptrdiff_t keep_apart(ptrdiff_t n) {
 
 /* One specialised body for each number of rows, so that the accumulators of a short
  * last tile stay in registers too. Only one vector wide is a tile of TALL_ROWS. */
-ALWAYS_INLINE void tile(const int rows, const int packed, const Product *p,
-                        const real *a, real *c) {
+ALWAYS_INLINE void product_tile(const int rows, const int packed, const Product *p,
+                                const real *a, real *c) {
   if (HALVES && p->cols <= LANES / 2)
     tile_half(rows, 1, packed, p, a, c);
   else if (rows > TILE_ROWS || p->cols <= LANES)
@@ -58,16 +58,16 @@ ALWAYS_INLINE void tile(const int rows, const int packed, const Product *p,
 
 /* Tiles of nearly equal height, since one of a row or two would leave the multipliers
  * waiting. */
-ALWAYS_INLINE void tiles(const int packed, const Product *p) {
+ALWAYS_INLINE void product_tiles(const int packed, const Product *p) {
   const real *a = p->a;
   real *c = p->c;
   ptrdiff_t rows = p->rows;
   const ptrdiff_t most = p->cols <= LANES ? TALL_ROWS : TILE_ROWS;
   for (ptrdiff_t left = (rows + most - 1) / most; left > 0; left--) {
     const ptrdiff_t height = (rows + left - 1) / left;
-#define ROWS(n)               \
-  case n:                     \
-    tile(n, packed, p, a, c); \
+#define ROWS(n)                       \
+  case n:                             \
+    product_tile(n, packed, p, a, c); \
     break;
     switch (height) {
       ROWS(1)
@@ -96,9 +96,9 @@ static void product(const Product *p) {
   assert(p->rows >= 0 && 1 <= p->cols && p->cols <= TILE_COLS);
   assert(p->k.runs >= 0 && p->k.length >= 0);
   if (p->a_row == (ptrdiff_t)sizeof(real))
-    tiles(1, p);
+    product_tiles(1, p);
   else
-    tiles(0, p);
+    product_tiles(0, p);
 }
 
 /* Copies b (rows x cols) into a panel, whose rows are `width` >= cols reals: the last

@@ -93,3 +93,31 @@ def test_every_micro_kernel_is_called():
         name for name in micro_kernels if not re.search(rf"\.{name}\b", loop_nests)
     ]
     assert not unused
+
+
+def test_functions_of_micro_kernels_have_telling_names():
+    """All of them are compiled as one file, in which a single word means anything.
+
+    Only micro-kernels and what every file is written in (simd.h) may take one.
+    """
+    csrc = ROOT / "csrc"
+    files = re.findall(
+        r'^#include "(\w+\.c)"', (csrc / "microkernels.c").read_text(), re.M
+    )
+    micro_kernels = (csrc / "microkernels.def").read_text()
+    assert files
+    names = {
+        (name, file)
+        for file in [*files, "vecmath.h", "rows.h"]
+        for name in re.findall(
+            r"^(?:static|ALWAYS_INLINE) [\w *]*?(\w+)\(",
+            (csrc / file).read_text(),
+            re.M,
+        )
+    }
+    assert ("row_max", "softmax.c") in names
+    assert not [
+        (name, file)
+        for name, file in sorted(names)
+        if "_" not in name and f"MICROKERNEL({name}," not in micro_kernels
+    ]
