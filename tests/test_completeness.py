@@ -19,6 +19,7 @@ OPERATIONS = [
     "pool2d",
     "batchnorm",
     "activation",
+    "layernorm",
     "softmax",
     "dropout",
     "optimizer",
