@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -24,9 +25,8 @@ PASSES = {"forward": 2, "backward": 3}
 def work(direction: str, shape: tuple[int, ...], groups: int, size: int) -> Work:
     """Make the arrays of a layer, and return one of its passes."""
     c = shape[-1]
-    x, gamma, beta = normal(size, c, c)
-    x = x.reshape(-1, *shape)
-    (dy,) = normal(x.shape)
+    whole = (size // math.prod(shape), *shape)
+    x, dy, gamma, beta = normal(whole, whole, c, c)
     _, mean, rstd = kernels.layernorm_forward(x, gamma, beta, groups=groups)
 
     def ours(k: ModuleType) -> Any:

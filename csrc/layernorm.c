@@ -11,11 +11,11 @@
 #include "rows.h"
 #include "simd.h"
 
-#define CHAINS 4            /* vectors side by side: the chains of additions */
+#define ROW_CHAINS 4        /* vectors side by side: the chains of additions */
+#define TOGETHER 1024       /* reals of short groups, which stay in the cache */
 #define PART (1024 * LANES) /* reals of a part of a long sum; parts meet in float64 */
 
-/* One pixel ---------------------------------------------------------------------------
- */
+/* Examples of one pixel --------------------------------------------------------- */
 
 /* Of `vectors` vectors, or of the first n lanes of one: deviations, and their squares.
  */
@@ -35,9 +35,9 @@ ALWAYS_INLINE void deviations(ptrdiff_t n, const real *x, real centre, double *s
   *sum = *square = 0;
   for (ptrdiff_t k = 0, end; k < n; k = end) {
     end = n - k < PART ? n : k + PART;
-    vec s[CHAINS] = {{0}}, q[CHAINS] = {{0}};
-    for (; k + CHAINS * LANES <= end; k += CHAINS * LANES)
-      deviations_block(CHAINS, LANES, x + k, centre, s, q);
+    vec s[ROW_CHAINS] = {{0}}, q[ROW_CHAINS] = {{0}};
+    for (; k + ROW_CHAINS * LANES <= end; k += ROW_CHAINS * LANES)
+      deviations_block(ROW_CHAINS, LANES, x + k, centre, s, q);
     for (; k + LANES <= end; k += LANES)
       deviations_block(1, LANES, x + k, centre, s, q);
     if (k < end) deviations_block(1, end - k, x + k, centre, s, q);
@@ -46,36 +46,46 @@ ALWAYS_INLINE void deviations(ptrdiff_t n, const real *x, real centre, double *s
   }
 }
 
-/* Groups `first` to `end` - 1 of all examples. The second sum corrects the rounding of
- * the mean (Chan, Golub, LeVeque 1983). */
+/* y of a row. */
+ALWAYS_INLINE void normalize_row(ptrdiff_t n, const real *x, real mean, real rstd,
+                                 const real *gamma, const real *beta, real *y) {
+  ptrdiff_t k = 0;
+  for (; k + LANES <= n; k += LANES)
+    store(y + k, load(gamma + k) * ((load(x + k) - mean) * rstd) + load(beta + k));
+  if (k < n) {
+    const vec x_hat = (load_first(x + k, n - k, 0) - mean) * rstd;
+    const vec scaled = load_first(gamma + k, n - k, 0) * x_hat;
+    store_first(y + k, scaled + load_first(beta + k, n - k, 0), n - k);
+  }
+}
+
+/* Groups `first` to `end` - 1 of all examples. Short ones go together step by step,
+ * which hides the latency of the steps. The second sum corrects the rounding of the
+ * mean (Chan, Golub, LeVeque 1983). */
 static void layernorm(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
   const Layernorm *g = arguments;
-  const ptrdiff_t n = g->size;
-  real *to_mean = g->mean, *to_rstd = g->rstd;
-  for (ptrdiff_t row = first; row < end; row++) {
-    const ptrdiff_t channel = row % g->groups * n;
-    const real *x = (const real *)g->x + row * n;
-    const real *gamma = (const real *)g->gamma + channel;
-    const real *beta = (const real *)g->beta + channel;
-    real *y = (real *)g->result + row * n;
+  const ptrdiff_t n = g->size, together = n < TOGETHER ? TOGETHER / n : 1;
+  const double share = 1 / (double)n;
+  real *mean = g->mean, *rstd = g->rstd;
+  for (ptrdiff_t from = first, to; from < end; from = to) {
+    to = end - from < together ? end : from + together;
     double sum, square;
-    deviations(n, x, 0, &sum, &square);
-    const real centre = (real)(sum / (double)n);
-    deviations(n, x, centre, &sum, &square);
-    const double rounding = sum / (double)n;
-    const double variance = (square - rounding * sum) / (double)n;
-    const real mean = (real)(centre + rounding);
-    const real rstd = (real)(1 / __builtin_sqrt(variance + g->eps));
-    ptrdiff_t k = 0;
-    for (; k + LANES <= n; k += LANES)
-      store(y + k, load(gamma + k) * ((load(x + k) - mean) * rstd) + load(beta + k));
-    if (k < n) {
-      const vec x_hat = (load_first(x + k, n - k, 0) - mean) * rstd;
-      const vec scaled = load_first(gamma + k, n - k, 0) * x_hat;
-      store_first(y + k, scaled + load_first(beta + k, n - k, 0), n - k);
+    for (ptrdiff_t row = from; row < to; row++) {
+      deviations(n, (const real *)g->x + row * n, 0, &sum, &square);
+      mean[row] = (real)(sum * share);
     }
-    to_mean[row] = mean;
-    to_rstd[row] = rstd;
+    for (ptrdiff_t row = from; row < to; row++) {
+      deviations(n, (const real *)g->x + row * n, mean[row], &sum, &square);
+      const double rounding = sum * share, variance = (square - rounding * sum) * share;
+      mean[row] = (real)(mean[row] + rounding);
+      rstd[row] = (real)(1 / __builtin_sqrt(variance + g->eps));
+    }
+    for (ptrdiff_t row = from; row < to; row++) {
+      const ptrdiff_t channel = row % g->groups * n;
+      normalize_row(n, (const real *)g->x + row * n, mean[row], rstd[row],
+                    (const real *)g->gamma + channel, (const real *)g->beta + channel,
+                    (real *)g->result + row * n);
+    }
   }
 }
 
@@ -113,9 +123,9 @@ static void layernorm_backward(const Layernorm *g, ptrdiff_t first, ptrdiff_t en
     double sum = 0, product = 0;
     for (ptrdiff_t k = 0, stop; k < n; k = stop) {
       stop = n - k < PART ? n : k + PART;
-      vec s[CHAINS] = {{0}}, p[CHAINS] = {{0}};
-      for (; k + CHAINS * LANES <= stop; k += CHAINS * LANES)
-        products_of_row(CHAINS, LANES, dy + k, x + k, gamma + k, mean, rstd, s, p,
+      vec s[ROW_CHAINS] = {{0}}, p[ROW_CHAINS] = {{0}};
+      for (; k + ROW_CHAINS * LANES <= stop; k += ROW_CHAINS * LANES)
+        products_of_row(ROW_CHAINS, LANES, dy + k, x + k, gamma + k, mean, rstd, s, p,
                         dgamma + k, dbeta + k);
       for (; k + LANES <= stop; k += LANES)
         products_of_row(1, LANES, dy + k, x + k, gamma + k, mean, rstd, s, p,
@@ -136,8 +146,7 @@ static void layernorm_backward(const Layernorm *g, ptrdiff_t first, ptrdiff_t en
   }
 }
 
-/* More pixels -------------------------------------------------------------------------
- */
+/* Examples of more pixels ------------------------------------------------------- */
 
 /* The values of the groups of an example, one for each channel, and a vector of 0. */
 ALWAYS_INLINE void spread(const Layernorm *g, ptrdiff_t example, const void *values,
