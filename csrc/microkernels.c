@@ -8,6 +8,7 @@
 #include "dropout.c"
 #include "elementwise.c"
 #include "gather.c"
+#include "layernorm.c"
 #include "matmul.c"
 #include "optimizer.c"
 #include "peak.c"

@@ -80,6 +80,18 @@ typedef struct {
   const double *counts;
 } Batchnorm;
 
+/* Layer normalisation of n examples of (pixels, groups, size) reals. With more than one
+ * pixel, an example is cut into parts of `part_pixels`, the last of them shorter. */
+typedef struct {
+  ptrdiff_t n, pixels, groups, size, parts, part_pixels;
+  double eps;
+  const void *x, *gamma, *beta;
+  const void *dy; /* NULL in the forward pass */
+  void *mean, *rstd, *result;
+  void *firsts, *seconds; /* of each part a row of channels, as in Batchnorm */
+  void *shift, *slope;    /* of each group, in the backward pass */
+} Layernorm;
+
 /* Rows of a softmax, or elements of the sigmoid cross-entropy. x are the logits or, in
  * softmax_cross_entropy_backward, the probabilities; the result of
  * softmax_cross_entropy are the probabilities. */

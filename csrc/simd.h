@@ -82,6 +82,15 @@ ALWAYS_INLINE vec choose(vec_int mask, vec yes, vec no) {
   return (vec)(((vec_int)yes & mask) | ((vec_int)no & ~mask));
 }
 
+ALWAYS_INLINE real sum_of_lanes(vec v) {
+  real lane[LANES];
+  store(lane, v);
+#pragma GCC unroll 4
+  for (int half = (int)LANES / 2; half > 0; half /= 2)
+    for (int l = 0; l < half; l++) lane[l] += lane[l + half];
+  return lane[0];
+}
+
 /* load_first: the first n < LANES elements; the other lanes hold `fill`.
  * store_first: the same the other way. Nothing is read or written beyond n. A call to
  * memcpy would cost as much as a small tile, so masks are used where there are any. */

@@ -26,15 +26,6 @@ ALWAYS_INLINE real largest_lane(vec v) {
   return lane[0];
 }
 
-ALWAYS_INLINE real sum_of_lanes(vec v) {
-  real lane[LANES];
-  store(lane, v);
-#pragma GCC unroll 4
-  for (int half = (int)LANES / 2; half > 0; half /= 2)
-    for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-  return lane[0];
-}
-
 /* A sum over the classes is made of the sums of parts, since a long chain of additions
  * loses digits. Called when the vector at class k has been added to a part. */
 ALWAYS_INLINE void end_chain(ptrdiff_t k, vec *part, vec *sum) {

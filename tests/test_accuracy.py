@@ -107,6 +107,22 @@ CASES = {
         (2e-6, None),
         lambda f, a: f(a(ROWS, 2), a(ROWS, 2), a(2), a(2), 20 * a(2)),
     ),
+    "layernorm_forward": (
+        (2e-6, 2e-6),
+        lambda f, a: f(a(200_000, 8), a(8), a(8)),
+        lambda f, a: f(a(2, PLACES), a(PLACES), a(PLACES)),
+        lambda f, a: f(a(1, 512, 512, 6), a(6), a(6), groups=3),
+    ),
+    "layernorm_backward": (
+        (4e-6, None),
+        lambda f, a: f(a(ROWS, 2), a(ROWS, 2), a(2), a(ROWS, 1), 20 * a(ROWS, 1)),
+        lambda f, a: f(
+            a(2, PLACES), a(2, PLACES), a(PLACES), a(2, 1) * 0 + 1.5, 3 * a(2, 1)
+        ),
+        lambda f, a: f(
+            a(1, 512, 512, 6), a(1, 512, 512, 6), a(6), a(1, 3), 20 * a(1, 3)
+        ),
+    ),
     "activation_forward": (
         (4e-7, None),
         *(lambda f, a, kind=kind: f(a(10_000) - 1.5, kind) for kind in ACTIVATIONS),

@@ -18,7 +18,7 @@ ROOT = Path(fastdl.__file__).parent
 PACKAGES = [
     ".".join(["fastdl", *path.parent.relative_to(ROOT).parts])
     for path in sorted(ROOT.glob("*/**/__init__.py"))
-    if path.parent.name != "kernels" or backend.name == "compiled"
+    if "kernels" not in path.parts or backend.name == "compiled"
 ]
 # Slow to import; only what needs them may load them.
 SLOW = ("matplotlib", "PIL", "tqdm", "safetensors", "urllib.request", "ssl", "email")

@@ -121,15 +121,6 @@ def add_up(x: np.ndarray, axes: Shape, out: np.ndarray, keepdims: bool) -> None:
         np.add.reduce(x, axes, dtype, out=out, keepdims=keepdims)
 
 
-def mean_over(x: np.ndarray, axes: Shape) -> np.ndarray:
-    """Return the means over axes, which stay with size 1."""
-    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    y = backend.empty(shape, x.dtype)
-    add_up(x, axes, y, keepdims=True)
-    y /= max(x.size // max(y.size, 1), 1)
-    return y
-
-
 # Of two operands ---------------------------------------------------------------------
 
 

@@ -1,18 +1,7 @@
-r"""Layer and group normalisation: each example is normalised by itself.
+"""Layer and group normalisation: each example is normalised by itself.
 
-With the mean and the (biased) variance of one example, or of a group of its channels:
-
-.. math::
-    \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad
-    y = \gamma \hat x + \beta, \qquad
-    dx = \frac{g - \overline g - \hat x \, \overline{g \hat x}}
-              {\sqrt{\sigma^2 + \epsilon}}, \quad g = \gamma \, dy
-
-where a bar is the mean over the elements that share a mean. Nothing depends on the
-other examples, so training and evaluation are the same.
-
-Sources: Ba, Kiros, Hinton 2016, "Layer normalization"; Wu, He 2018, "Group
-normalization".
+See `fastdl.reference.layernorm` for the equations. Nothing depends on the other
+examples, so training and evaluation are the same.
 """
 
 from __future__ import annotations
@@ -21,34 +10,36 @@ import math
 
 import numpy as np
 
+from fastdl import backend, shapes
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError
-from fastdl.functional.elementwise import empty_like, mean_over, sum_to
-from fastdl.shapes import check_real, check_shape, integer, is_positive
+from fastdl.functional.elementwise import sum_to
+from fastdl.shapes import check_real, check_shape, is_positive
 from fastdl.shapes.arguments import sizes
 from fastdl.typing import Shape, TensorLike
 
 
+def _shaped(array: np.ndarray, shape: Shape) -> np.ndarray:
+    """Return `array` itself where it has the shape, as a view would hide its owner."""
+    return array if array.shape == shape else array.reshape(shape)
+
+
 def _normalise_backward(node: Node, dy: np.ndarray) -> tuple:
-    x_node, weight_node, bias_node = node.inputs
-    (gamma, _), (normalised, rstd, affine_shape, view, axes) = (
-        node.saved,
-        node.arguments,
+    x, _, gamma, _ = node.saved
+    rows, affine_shape, mean, rstd = node.arguments
+    if x is None:  # only the bias learns
+        return None, None, sum_to(dy, affine_shape)
+    if gamma is None:  # it scales dx alone, which nobody wants
+        gamma = np.ones(affine_shape, dy.dtype)
+    dx, dgamma, dbeta = backend.layernorm_backward(
+        dy.reshape(rows), x.reshape(rows), gamma.reshape(-1), mean, rstd
     )
-    dx = dweight = dbias = None
-    if weight_node:
-        product = np.multiply(dy, normalised, empty_like(dy))
-        dweight = sum_to(product, affine_shape)
-    if bias_node:
-        dbias = sum_to(dy, affine_shape)
-    if x_node:
-        dx = np.multiply(dy, gamma, empty_like(dy))
-        g, xhat = dx.reshape(view), normalised.reshape(view)
-        projection = mean_over(g * xhat, axes)
-        g -= mean_over(g, axes)
-        g -= xhat * projection
-        g *= rstd
-    return dx, dweight, dbias
+    shape = dy.shape
+    return (
+        _shaped(dx, shape),
+        _shaped(dgamma, affine_shape),
+        _shaped(dbeta, affine_shape),
+    )
 
 
 def _normalise(
@@ -56,12 +47,12 @@ def _normalise(
     weight: TensorLike | None,
     bias: TensorLike | None,
     affine_shape: Shape,
-    view: Shape,
-    axes: Shape,
+    rows: Shape,
+    groups: int,
     eps: float,
     operation: str,
 ) -> Tensor:
-    """Normalise over `axes` of `x` seen as `view`, then scale and shift `x` itself."""
+    """Normalise `x` seen as `rows`, whose last axis has the elements of gamma."""
     dtype = x.data.dtype
     weight = as_tensor(np.ones(affine_shape, dtype) if weight is None else weight)
     bias = as_tensor(np.zeros(affine_shape, dtype) if bias is None else bias)
@@ -71,19 +62,25 @@ def _normalise(
         raise ArgumentError(f"{operation}: eps must be a positive number, got {eps!r}")
     check_shape(operation, "weight", gamma.shape, affine_shape)
     check_shape(operation, "bias", beta.shape, affine_shape)
-    y = empty_like(x.data)
-    normalised = empty_like(x.data)
-    grouped, centred = x.data.reshape(view), normalised.reshape(view)
-    np.subtract(grouped, mean_over(grouped, axes), centred)
-    square = np.square(centred, y.reshape(view))  # y is free until the end
-    rstd = 1 / np.sqrt(mean_over(square, axes) + eps)
-    centred *= rstd
-    np.multiply(normalised, gamma, y)
-    y += beta
-    inputs = (x._node, weight._node, bias._node)
-    saved = (gamma if x._node else None, weight._changed)
-    arguments = (normalised, rstd, affine_shape, view, axes)
-    return record(y, _normalise_backward, inputs, saved, arguments)
+    y, mean, rstd = backend.layernorm_forward(
+        x.data.reshape(rows),
+        gamma.reshape(-1),
+        beta.reshape(-1),
+        groups=groups,
+        eps=eps,
+    )
+    return record(
+        _shaped(y, x.data.shape),
+        _normalise_backward,
+        (x._node, weight._node, bias._node),
+        (
+            x.data if x._node or weight._node else None,
+            x._changed,
+            gamma if x._node else None,
+            weight._changed,
+        ),
+        (rows, affine_shape, mean, rstd),
+    )
 
 
 def layer_norm(
@@ -129,9 +126,8 @@ def layer_norm(
             f"layer_norm: expected x of shape (..., {', '.join(map(str, inner))}), "
             f"got {shape}"
         )
-    view = (*shape[: -len(inner)], math.prod(inner))
-    last = (len(view) - 1,)
-    return _normalise(x, weight, bias, inner, view, last, eps, "layer_norm")
+    rows = (math.prod(shape[: -len(inner)]), math.prod(inner))
+    return _normalise(x, weight, bias, inner, rows, 1, eps, "layer_norm")
 
 
 def group_norm(
@@ -171,12 +167,5 @@ def group_norm(
     """
     x = as_tensor(x)
     shape = x.data.shape
-    groups = integer(num_groups, "group_norm: num_groups")
-    if len(shape) < 2 or 0 in shape[1:] or shape[-1] % groups:
-        raise ShapeError(
-            f"group_norm: expected x of shape (n, ..., c) with c divisible by the "
-            f"{groups} groups, got {shape}"
-        )
-    n, *pixels, c = shape
-    view = (n, math.prod(pixels), groups, c // groups)
-    return _normalise(x, weight, bias, (c,), view, (1, 3), eps, "group_norm")
+    *_, groups, _ = shapes.layernorm(shape, num_groups, "group_norm")
+    return _normalise(x, weight, bias, shape[-1:], shape, groups, eps, "group_norm")

@@ -26,6 +26,8 @@ from fastdl.kernels.engine.memory import empty_cache as empty_cache
 from fastdl.kernels.engine.memory import memory_stats as memory_stats
 from fastdl.kernels.engine.memory import zeros as zeros
 from fastdl.kernels.gather import gather as gather
+from fastdl.kernels.layernorm import layernorm_backward as layernorm_backward
+from fastdl.kernels.layernorm import layernorm_forward as layernorm_forward
 from fastdl.kernels.matmul import matmul as matmul
 from fastdl.kernels.optimizer import adagrad_step as adagrad_step
 from fastdl.kernels.optimizer import adam_step as adam_step

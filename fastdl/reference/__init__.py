@@ -20,6 +20,8 @@ from fastdl.reference.dropout import dropout_backward as dropout_backward
 from fastdl.reference.dropout import dropout_forward as dropout_forward
 from fastdl.reference.elementwise import add as add
 from fastdl.reference.gather import gather as gather
+from fastdl.reference.layernorm import layernorm_backward as layernorm_backward
+from fastdl.reference.layernorm import layernorm_forward as layernorm_forward
 from fastdl.reference.matmul import matmul as matmul
 from fastdl.reference.optimizer import adagrad_step as adagrad_step
 from fastdl.reference.optimizer import adam_step as adam_step

@@ -1,12 +1,13 @@
-"""Sizes of the operations on whole arrays: products and broadcasting."""
+"""Sizes of the operations on whole arrays: products, broadcasting, normalisation."""
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from itertools import zip_longest
 
 from fastdl.errors import ShapeError
-from fastdl.shapes.arguments import check_elements
+from fastdl.shapes.arguments import check_elements, integer
 
 Shape = tuple[int, ...]
 
@@ -95,3 +96,21 @@ def broadcast(shape_a: Shape, shape_b: Shape, operation: str) -> Shape:
             f"{result}; reshape one of them, or use broadcast_to when you mean it"
         )
     return result
+
+
+def layernorm(x_shape: Shape, groups: int, operation: str) -> tuple[int, int, int, int]:
+    """Return (n, pixels, groups, channels of a group) of x (n, ..., c).
+
+    Raises
+    ------
+    ShapeError
+        When the groups do not divide the channels, or have nothing to average.
+    """
+    groups = integer(groups, f"{operation}: num_groups")
+    if len(x_shape) < 2 or 0 in x_shape[1:] or x_shape[-1] % groups:
+        raise ShapeError(
+            f"{operation}: expected x of shape (n, ..., c) with c divisible by the "
+            f"{groups} groups, got {x_shape}"
+        )
+    n, *pixels, c = x_shape
+    return n, math.prod(pixels), groups, c // groups

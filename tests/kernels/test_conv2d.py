@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from fastdl import kernels, reference, shapes
 from fastdl.errors import ArgumentError, DtypeError, ShapeError
+from fastdl.kernels.conv2d import choose
 
 # n, (h, w), c, oc, (kh, kw), then what differs from stride 1, no padding
 CASES = {
@@ -140,6 +143,69 @@ def test_equals_reference(case, isa, dtype, assert_close, same_bits_for_threads)
     same_bits_for_threads(lambda: all_passes(kernels, x, weight, bias, dy, options))
 
 
+FOLDER = Path(__file__).parents[2] / "fastdl/kernels/conv2d"
+TABLE = re.findall(
+    r"^    (\w+)\.algorithm,$",
+    (FOLDER / "choose.pyx").read_text(encoding="utf-8"),
+    re.M,
+)
+
+
+def test_every_algorithm_is_in_the_table():
+    files = {
+        path.stem
+        for path in FOLDER.glob("*.pyx")
+        if re.search(r"^cdef Algorithm algorithm\b", path.read_text("utf-8"), re.M)
+    }
+    assert files == set(TABLE)
+    assert len(files) == len(TABLE)
+
+
+@pytest.fixture
+def use_row():
+    """`choose.use_row`, undone at the end."""
+    yield choose.use_row
+    choose.use_row(-1)
+
+
+def passes_where_it_fits(x, weight, bias, dy, options):
+    """Yield (name, compiled results, reference results) of each pass that fits."""
+    calls = {
+        "conv2d_forward": (x, weight, bias),
+        "conv2d_backward_input": (dy, weight, x.shape),
+        "conv2d_backward_weight": (dy, x, weight.shape[:2]),
+    }
+    for name, arguments in calls.items():
+        try:
+            actual = getattr(kernels, name)(*arguments, **options)
+        except ArgumentError:
+            continue
+        expected = getattr(reference, name)(*arguments, **options)
+        pair = (actual, expected)
+        yield name, *(r if isinstance(r, tuple) else (r,) for r in pair)
+
+
+@pytest.mark.parametrize("row", range(len(TABLE)), ids=TABLE)
+def test_an_algorithm_is_right_wherever_it_fits(
+    row, isa, dtype, use_row, assert_close, same_bits_for_threads
+):
+    """Also where another is cheaper, so that no choice is ever wrong."""
+    use_row(row)
+    used = 0
+    for *sizes, options in CASES.values():
+        arrays = tensors(*sizes, options, dtype)
+        terms = max(arrays[1].size, arrays[3][..., 0].size)
+        for _, actual, expected in passes_where_it_fits(*arrays, options):
+            assert_close(actual, expected, WINOGRAD_ERROR**2 * terms)
+            used += 1
+        same_bits_for_threads(
+            lambda arrays=arrays, options=options: sum(
+                (actual for _, actual, _ in passes_where_it_fits(*arrays, options)), ()
+            )
+        )
+    assert used
+
+
 @st.composite
 def geometries(draw):
     """Any convolution that has an output."""
@@ -183,6 +249,25 @@ def test_random_shapes(geometry, real, algorithm):
     tolerance = 1000 * np.finfo(real).eps
     for result, wanted in zip(actual, expected, strict=True):
         np.testing.assert_allclose(result, wanted, rtol=tolerance, atol=10 * tolerance)
+
+
+@settings(max_examples=100, deadline=None)
+@given(geometry=geometries(), real=st.sampled_from(["float32", "float64"]))
+def test_random_shapes_of_each_algorithm(geometry, real):
+    *sizes, options = geometry
+    arrays = tensors(*sizes, options, real)
+    tolerance = 1000 * np.finfo(real).eps
+    try:
+        for row in range(len(TABLE)):
+            choose.use_row(row)
+            for name, *pair in passes_where_it_fits(*arrays, options):
+                for result, wanted in zip(*pair, strict=True):
+                    np.testing.assert_allclose(
+                        *(result, wanted, tolerance, 10 * tolerance),
+                        err_msg=f"{name} by {TABLE[row]}",
+                    )
+    finally:
+        choose.use_row(-1)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +333,7 @@ def test_views_give_the_result_of_their_copies(dtype):
         assert view.tobytes() == copy.tobytes()
 
 
-def test_nothing_is_read_beyond_the_end(isa, dtype):
+def test_nothing_is_read_beyond_the_end(isa, dtype, use_row):
     """NaN around the arrays in memory must not reach the result."""
 
     def surrounded(array):
@@ -264,14 +349,18 @@ def test_nothing_is_read_beyond_the_end(isa, dtype):
         "one channel",
         "depthwise, few channels",
     )
-    for case, algorithm in itertools.product(cases, ("direct", "winograd")):
+    for case, row in itertools.product(cases, range(len(TABLE))):
         *sizes, options = CASES[case]
-        options = {**options, "algorithm": algorithm}
+        use_row(row)
         arrays = tensors(*sizes, options, dtype)
-        expected = all_passes(kernels, *arrays, options)
-        actual = all_passes(kernels, *map(surrounded, arrays), options)
-        for result, wanted in zip(actual, expected, strict=True):
-            assert result.tobytes() == wanted.tobytes()
+        around = map(surrounded, arrays)
+        for (_, expected, _), (_, actual, _) in zip(
+            passes_where_it_fits(*arrays, options),
+            passes_where_it_fits(*around, options),
+            strict=True,
+        ):
+            for result, wanted in zip(actual, expected, strict=True):
+                assert result.tobytes() == wanted.tobytes()
 
 
 def test_wrong_arguments():

@@ -27,6 +27,10 @@ CALLS = {
     "batchnorm_backward": lambda f, a: f(
         a(*ROWS), a(*ROWS), a(3), a(3), a(3), y=a(*ROWS)
     ),
+    "layernorm_forward": lambda f, a: f(a(*IMAGES), a(2), a(2), groups=2),
+    "layernorm_backward": lambda f, a: f(
+        a(*IMAGES), a(*IMAGES), a(2), a(2, 2), a(2, 2)
+    ),
     "activation_forward": lambda f, a: [f(a(*ROWS), kind) for kind in ACTIVATIONS],
     "activation_backward": lambda f, a: [
         f(a(*ROWS), a(*ROWS), a(*ROWS), kind) for kind in ACTIVATIONS

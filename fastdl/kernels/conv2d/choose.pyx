@@ -6,6 +6,7 @@ from fastdl.kernels.conv2d cimport (
 )
 from fastdl.kernels.conv2d.algorithm cimport PLAN_WORDS, Algorithm
 from fastdl.kernels.conv2d.problem cimport Problem
+from fastdl.errors import ArgumentError
 from fastdl.shapes import CONV_ALGORITHMS, conv_algorithm_index
 
 cdef enum:  # the order of CONV_ALGORITHMS
@@ -34,6 +35,7 @@ for number in range(ALL):
         raise ImportError("conv2d: PLAN_WORDS is too small for a plan")
 
 cdef int chosen = AUTO
+cdef int row_alone = -1  # or one row of the table, for tests
 
 
 cdef const Algorithm *cheapest(
@@ -53,6 +55,11 @@ cdef const Algorithm *choose(const Problem *p, object name) except NULL:
     """Return the algorithm for a problem; `name` is one of CONV_ALGORITHMS or None."""
     cdef int choice = chosen if name is None else conv_algorithm_index(name)
     cdef const Algorithm *best = NULL
+    if row_alone >= 0:
+        best = cheapest(p, row_alone, row_alone + 1)
+        if best == NULL:
+            raise ArgumentError(f"conv2d: algorithm {row_alone} does not fit")
+        return best
     if choice == AUTO:
         return cheapest(p, 0, ALL)
     if choice == WINOGRAD:
@@ -75,3 +82,14 @@ def set_conv_algorithm(algorithm):
 def get_conv_algorithm():
     """Return the algorithm set for all convolutions."""
     return CONV_ALGORITHMS[chosen]
+
+
+def use_row(int row):
+    """Let one row of the table compute everything; ArgumentError where it does not fit.
+
+    Tests so reach each algorithm wherever it fits. A row of -1 chooses again.
+    """
+    global row_alone
+    if not -1 <= row < ALL:
+        raise ArgumentError(f"conv2d: the table has rows 0 to {ALL - 1}, got {row}")
+    row_alone = row
