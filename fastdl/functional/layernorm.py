@@ -13,8 +13,13 @@ import numpy as np
 from fastdl import backend, shapes
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError
+<<<<<<< HEAD
 from fastdl.functional.elementwise import sum_to
 from fastdl.shapes import check_real, check_shape, is_positive
+=======
+from fastdl.functional.elementwise import empty_like, mean_over, sum_to
+from fastdl.shapes import check_real, check_shape, integer, is_in
+>>>>>>> overhead
 from fastdl.shapes.arguments import sizes
 from fastdl.typing import Shape, TensorLike
 
@@ -58,8 +63,8 @@ def _normalise(
     bias = as_tensor(np.zeros(affine_shape, dtype) if bias is None else bias)
     gamma, beta = weight.data, bias.data
     check_real(operation, x=x.data, weight=gamma, bias=beta)
-    if not is_positive(eps):
-        raise ArgumentError(f"{operation}: eps must be a positive number, got {eps!r}")
+    if not is_in(eps, math.inf):
+        raise ArgumentError(f"{operation}: eps must be a number >= 0, got {eps!r}")
     check_shape(operation, "weight", gamma.shape, affine_shape)
     check_shape(operation, "bias", beta.shape, affine_shape)
     y, mean, rstd = backend.layernorm_forward(
@@ -116,7 +121,7 @@ def layer_norm(
     DtypeError
         The types differ.
     ArgumentError
-        `eps` is no positive number.
+        `eps` is no number >= 0.
     """
     x = as_tensor(x)
     shape = x.data.shape
@@ -163,7 +168,7 @@ def group_norm(
     DtypeError
         The types differ.
     ArgumentError
-        `eps` is no positive number.
+        `eps` is no number >= 0.
     """
     x = as_tensor(x)
     shape = x.data.shape

@@ -39,7 +39,7 @@ CASES = {
     "layer_norm: eps": (
         ArgumentError,
         [lambda eps: F.layer_norm(X, (3,), eps=eps)],
-        [None, "a", 0],
+        [None, "a", -1],
     ),
     "layer_norm: the shape": (ShapeError, [lambda s: F.layer_norm(X, s)], [3, "a"]),
     "LayerNorm": (ArgumentError, [lambda eps: nn.LayerNorm(3, eps=eps)], [None, "a"]),
