@@ -13,13 +13,8 @@ import numpy as np
 from fastdl import backend, shapes
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError
-<<<<<<< HEAD
 from fastdl.functional.elementwise import sum_to
-from fastdl.shapes import check_real, check_shape, is_positive
-=======
-from fastdl.functional.elementwise import empty_like, mean_over, sum_to
 from fastdl.shapes import check_real, check_shape, integer, is_in
->>>>>>> overhead
 from fastdl.shapes.arguments import sizes
 from fastdl.typing import Shape, TensorLike
 
