@@ -30,8 +30,8 @@ ALWAYS_INLINE void deviations_block(const int vectors, ptrdiff_t n, const real *
 }
 
 /* sum (x - centre) and sum (x - centre)^2 of n reals */
-ALWAYS_INLINE void square_deviations(ptrdiff_t n, const real *x, real centre,
-                                     double *sum, double *square) {
+ALWAYS_INLINE void row_deviations(ptrdiff_t n, const real *x, real centre, double *sum,
+                                  double *square) {
   *sum = *square = 0;
   for (ptrdiff_t k = 0, end; k < n; k = end) {
     end = n - k < PART ? n : k + PART;
@@ -71,11 +71,11 @@ static void layernorm(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
     to = end - from < together ? end : from + together;
     double sum, square;
     for (ptrdiff_t row = from; row < to; row++) {
-      square_deviations(n, (const real *)g->x + row * n, 0, &sum, &square);
+      row_deviations(n, (const real *)g->x + row * n, 0, &sum, &square);
       mean[row] = (real)(sum * share);
     }
     for (ptrdiff_t row = from; row < to; row++) {
-      square_deviations(n, (const real *)g->x + row * n, mean[row], &sum, &square);
+      row_deviations(n, (const real *)g->x + row * n, mean[row], &sum, &square);
       const double rounding = sum * share, variance = (square - rounding * sum) * share;
       mean[row] = (real)(mean[row] + rounding);
       rstd[row] = (real)(1 / __builtin_sqrt(variance + g->eps));
@@ -149,8 +149,8 @@ static void layernorm_backward(const Layernorm *g, ptrdiff_t first, ptrdiff_t en
 /* Examples of more pixels ------------------------------------------------------- */
 
 /* The values of the groups of an example, one for each channel, and a vector of 0. */
-ALWAYS_INLINE void spread_of_rows(const Layernorm *g, ptrdiff_t example,
-                                  const void *values, real *row) {
+ALWAYS_INLINE void spread_groups(const Layernorm *g, ptrdiff_t example,
+                                 const void *values, real *row) {
   const real *value = (const real *)values + example * g->groups;
   for (ptrdiff_t group = 0; group < g->groups; group++)
     for (ptrdiff_t i = 0; i < g->size; i++) *row++ = value[group];
@@ -176,7 +176,7 @@ static void layernorm_reduce(const Layernorm *g, ptrdiff_t index, void *scratch)
                          .firsts = g->firsts,
                          .seconds = g->seconds};
   if (g->dy) {
-    spread_of_rows(g, example, g->mean, scratch);
+    spread_groups(g, example, g->mean, scratch);
     batchnorm_products(&all, row, rows, 0, c, index);
   } else {
     batchnorm_moments(&all, row, rows, 0, c, index);
@@ -255,8 +255,8 @@ static void layernorm_write(const Layernorm *g, ptrdiff_t index, void *scratch) 
   const real *gamma = g->gamma, *x = g->x, *x_end = x + stop;
   real *result = g->result, *result_end = result + stop;
   real *mean = scratch, *scale = mean + c + LANES;
-  spread_of_rows(g, example, g->mean, mean);
-  spread_of_rows(g, example, g->rstd, scale);
+  spread_groups(g, example, g->mean, mean);
+  spread_groups(g, example, g->rstd, scale);
   for (ptrdiff_t j = 0; j < c; j++) scale[j] *= gamma[j];
   if (!g->dy) {
     const real *beta = g->beta, *beta_end = beta + c;
@@ -270,8 +270,8 @@ static void layernorm_write(const Layernorm *g, ptrdiff_t index, void *scratch) 
   }
   const real *dy = g->dy, *dy_end = dy + stop;
   real *shift = scale + c + LANES, *slope = shift + c + LANES;
-  spread_of_rows(g, example, g->shift, shift);
-  spread_of_rows(g, example, g->slope, slope);
+  spread_groups(g, example, g->shift, shift);
+  spread_groups(g, example, g->slope, slope);
   for (ptrdiff_t row = first; row < stop; row += c)
     for (ptrdiff_t j = 0, at = row; j < c; j += LANES, at += LANES) {
       const vec d = load_until(x + at, x_end) - load(mean + j);

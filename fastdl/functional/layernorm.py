@@ -14,7 +14,7 @@ from fastdl import backend, shapes
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import sum_to
-from fastdl.shapes import check_real, check_shape, integer, is_in
+from fastdl.shapes import check_real, check_shape, is_in
 from fastdl.shapes.arguments import sizes
 from fastdl.typing import Shape, TensorLike
 

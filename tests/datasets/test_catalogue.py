@@ -1,6 +1,7 @@
 """Data sets by name: where files are looked for, and the real contents."""
 
 import gzip
+import re
 import shutil
 
 import numpy as np
@@ -14,6 +15,11 @@ from fastdl.errors import ArgumentError, DataError
 
 def test_names():
     assert datasets.names() == ["cifar10", "digits", "fashion_mnist", "mnist", "signs"]
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_a_data_set_stands_in_the_table_of_load(name):
+    assert re.search(rf"^ +{name} +[0-9]", datasets.load.__doc__, re.M)
 
 
 @pytest.mark.parametrize(

@@ -154,8 +154,8 @@ TABLE = re.findall(
 def test_every_algorithm_is_in_the_table():
     files = {
         path.stem
-        for path in FOLDER.glob("*.pxd")
-        if re.search(r"^cdef Algorithm algorithm\b", path.read_text("utf-8"), re.M)
+        for path in FOLDER.glob("*.pyx")
+        if re.search(r"^algorithm = Algorithm\(", path.read_text("utf-8"), re.M)
     }
     assert files == set(TABLE)
     assert len(files) == len(TABLE)
