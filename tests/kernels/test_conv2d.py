@@ -201,11 +201,12 @@ def test_an_algorithm_is_right_wherever_it_fits(
         for name, results in actual.items():
             assert_close(results, expected[name], WINOGRAD_ERROR**2 * terms)
             used += 1
-        same_bits_for_threads(
-            lambda arrays=arrays, options=options: sum(
-                passes_where_it_fits(kernels, *arrays, options).values(), ()
+        if dtype == np.float32:
+            same_bits_for_threads(
+                lambda arrays=arrays, options=options: sum(
+                    passes_where_it_fits(kernels, *arrays, options).values(), ()
+                )
             )
-        )
     assert used
 
 
