@@ -96,6 +96,19 @@ cdef inline void transform_tile(
         place)
 
 
+cdef inline void transform_inputs(
+    const MicroKernels *kernels, const Images *tiles, const Chunk *chunk,
+    Py_ssize_t channels, char *v, Py_ssize_t v_tile, Py_ssize_t place,
+) noexcept nogil:
+    """Transform the pixels under the tiles of a chunk, one behind the other."""
+    cdef Py_ssize_t image, row, col
+    for image in range(chunk.image0, chunk.image0 + chunk.images):
+        for row in range(chunk.row0, chunk.row0 + chunk.rows):
+            for col in range(tiles.cols):
+                transform_tile(kernels, tiles, image, row, col, channels, v, place)
+                v += v_tile
+
+
 cdef inline Pixels inside(
     Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t row, Py_ssize_t col, Py_ssize_t pixel,
 ) noexcept nogil:

@@ -14,7 +14,7 @@ from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.kernels.conv2d.sweep cimport Sweep, is_sweep, sweep_of
 from fastdl.kernels.conv2d.tiles cimport (
     BIAS_PLACE, PLACES, WEIGHT_COST, has_tiles, inside, odd_vectors, tiles_cost,
-    tiles_of, transform_tile, transform_weights,
+    tiles_of, transform_inputs, transform_weights,
 )
 from fastdl.kernels.engine.caches cimport l2_cache
 from fastdl.kernels.engine.operands cimport one_run, pack_row
@@ -120,15 +120,9 @@ cdef void tiles_task(
     cdef Workspace lines = workspace(memory)
     cdef Scratch scratch = scratch_of(plan, &lines)
     cdef Chunk chunk = chunk_at(&plan.x, &plan.chunks, index)
-    cdef Py_ssize_t image, row, col
-    cdef char *tile = scratch.v
-    for image in range(chunk.image0, chunk.image0 + chunk.images):
-        for row in range(chunk.row0, chunk.row0 + chunk.rows):
-            for col in range(plan.x.cols):
-                transform_tile(
-                    p.kernels, &plan.x, image, row, col, plan.s.group_in, tile,
-                    plan.v_place)
-                tile += plan.v_tile
+    transform_inputs(
+        p.kernels, &plan.x, &chunk, plan.s.group_in, scratch.v, plan.v_tile,
+        plan.v_place)
     multiply_places(plan, chunk.images * chunk.rows * plan.x.cols, &scratch)
     transform_back(plan, &chunk, scratch.m)
 

@@ -15,7 +15,7 @@ from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.kernels.conv2d.sweep cimport Sweep, is_sweep, sweep_of
 from fastdl.kernels.conv2d.tiles cimport (
     BIAS_PLACE, PLACES, has_tiles, inside, odd_vectors, tiles_cost, tiles_of,
-    transform_tile, transform_weights,
+    transform_inputs, transform_weights,
 )
 from fastdl.kernels.engine.operands cimport one_run, pack_row
 from fastdl.kernels.engine.runtime cimport run_tasks
@@ -98,16 +98,11 @@ cdef void input_task(
     """Transform the inputs of a chunk of tiles."""
     cdef const Plan *plan = <const Plan *> arguments
     cdef Chunk chunk = chunk_at(&plan.x, &plan.chunks, index)
-    cdef Py_ssize_t image, row, col
-    cdef char *v = plan.v + plan.v_tile * (
-        (chunk.image0 * plan.x.rows + chunk.row0) * plan.x.cols)
-    for image in range(chunk.image0, chunk.image0 + chunk.images):
-        for row in range(chunk.row0, chunk.row0 + chunk.rows):
-            for col in range(plan.x.cols):
-                transform_tile(
-                    plan.problem.kernels, &plan.x, image, row, col, plan.s.group_in, v,
-                    plan.v_place)
-                v += plan.v_tile
+    cdef Py_ssize_t first = (
+        chunk.image0 * plan.x.rows + chunk.row0) * plan.x.cols
+    transform_inputs(
+        plan.problem.kernels, &plan.x, &chunk, plan.s.group_in,
+        plan.v + first * plan.v_tile, plan.v_tile, plan.v_place)
 
 
 cdef void panel_task(
