@@ -7,7 +7,9 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import fastdl
@@ -31,7 +33,7 @@ INTRODUCTION = """\
 Written by `make bench`; every figure was measured in that run. `python -m bench NAME`
 prints one table, `python -m bench.compare` finds what a change made slower. Tables that
 name an instruction set are measured with each that the processor has above generic; the
-peer uses its best in all of them. [limits.md](limits.md) says why goals are missed.
+peer and NumPy are held to it too. [limits.md](limits.md) says why goals are missed.
 
 {method}
 {install}
@@ -82,15 +84,14 @@ def main() -> None:
         if name not in names:
             parser.error(f"unknown table {name!r}; there are {', '.join(names)}")
 
-    fastdl.set_num_threads(options.threads)
-    peer.set_threads(options.threads)
+    _set_threads(options.threads)
     start = time.monotonic()
     machine = describe_machine() | {"peer": peer.describe(), "before": describe_load()}
     print(_lines(machine))
     measured: dict[str, Table] = {}
-    for name, make in tables(options.repeats, options.compiled).items():
+    for name in names:
         if name in (options.tables or page_tables):
-            for key, table in of_each_isa(name, make):
+            for key, table in of_each_isa(name, partial(_table, name, options)):
                 measured[key] = table
                 print(table, flush=True)
     machine["after"] = describe_load()
@@ -116,17 +117,29 @@ def main() -> None:
 
 def of_each_isa(name: str, make: Callable[[], Table]) -> Iterator[tuple[str, Table]]:
     """Measure a table, or one for each instruction set, named in its title."""
-    usual = runtime.get_isa()
     isas = [isa for isa in runtime.available_isas()[:0:-1] if name in OF_EACH_ISA]
     if "FASTDL_ISA" in os.environ or len(isas) < 2:
         yield name, make()
         return
     for isa in isas:
-        runtime.set_isa(isa)
-        table = make()
+        os.environ["FASTDL_ISA"] = isa  # read once, when fastdl and peers are imported
+        try:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+                table = process.submit(make).result()
+        finally:
+            del os.environ["FASTDL_ISA"]
         table.title += f", {isa.upper()}"
         yield f"{name} {isa}", table
-    runtime.set_isa(usual)
+
+
+def _table(name: str, options: argparse.Namespace) -> Table:
+    _set_threads(options.threads)
+    return tables(options.repeats, options.compiled)[name]()
+
+
+def _set_threads(count: int) -> None:
+    fastdl.set_num_threads(count)
+    peer.set_threads(count)
 
 
 def _lines(machine: dict[str, str]) -> str:
