@@ -3,6 +3,7 @@
 from libc.string cimport memcpy, memset
 
 from fastdl.kernels.conv2d.problem cimport Problem, window_h, window_w
+from fastdl.kernels.engine.prefetch cimport Ahead
 from fastdl.kernels.engine.sizes cimport ceil_div
 
 cdef struct Images:
@@ -94,6 +95,22 @@ cdef inline Py_ssize_t chunk_windows(
 ) noexcept nogil:
     """The windows of a chunk, at most."""
     return chunks.images * chunks.rows * x.cols
+
+
+cdef inline Ahead pixels_under(
+    const Images *x, const Chunks *chunks, Py_ssize_t index,
+) noexcept nogil:
+    """Return what a later chunk reads, from its first row to its last."""
+    cdef Chunk chunk = chunk_at(x, chunks, index)
+    cdef Py_ssize_t first = max(chunk.row0 * x.step_h - x.top, <Py_ssize_t> 0)
+    cdef Py_ssize_t last = min(
+        (chunk.row0 + chunk.rows - 1) * x.step_h + x.span_h - x.top, x.h)
+    cdef Ahead ahead
+    ahead.data = x.data + chunk.image0 * x.image + first * x.row
+    ahead.bytes = 0
+    if index < chunks.count:
+        ahead.bytes = (chunk.images - 1) * x.image + (last - first) * x.row
+    return ahead
 
 
 cdef inline View view_of(const Images *x, Py_ssize_t pixel) noexcept nogil:

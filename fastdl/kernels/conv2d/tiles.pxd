@@ -1,8 +1,9 @@
 # What Winograd's two algorithms share: tiles of 4 x 4 windows, and their cost.
 
-from fastdl.kernels.conv2d.images cimport Chunk, Images
+from fastdl.kernels.conv2d.images cimport Chunk, Chunks, Images, chunk_at
 from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.kernels.conv2d.sweep cimport Sweep
+from fastdl.kernels.engine.prefetch cimport Ahead
 from fastdl.kernels.engine.sizes cimport ceil_div, round_up
 from fastdl.kernels.engine.table cimport MicroKernels, Pixels
 
@@ -107,6 +108,22 @@ cdef inline void transform_inputs(
             for col in range(tiles.cols):
                 transform_tile(kernels, tiles, image, row, col, channels, v, place)
                 v += v_tile
+
+
+cdef inline Ahead results_under(
+    const Images *tiles, const Chunks *chunks, Py_ssize_t index, const char *y,
+    Py_ssize_t rows, Py_ssize_t row,
+) noexcept nogil:
+    """Return the results of a later chunk, of images of so many rows of `row` bytes."""
+    cdef Chunk chunk = chunk_at(tiles, chunks, index)
+    cdef Py_ssize_t first = chunk.image0 * rows + 4 * chunk.row0
+    cdef Ahead ahead
+    ahead.data = y + first * row
+    ahead.bytes = 0
+    if index < chunks.count:
+        ahead.bytes = row * (
+            (chunk.images - 1) * rows + min(4 * chunk.rows, rows - 4 * chunk.row0))
+    return ahead
 
 
 cdef inline Pixels inside(

@@ -8,16 +8,17 @@ transforms stay in the cache:
 
 from fastdl.kernels.conv2d.algorithm cimport Algorithm
 from fastdl.kernels.conv2d.images cimport (
-    Chunk, Chunks, Images, chunk_at, chunk_windows, cut,
+    Chunk, Chunks, Images, chunk_at, chunk_windows, cut, pixels_under,
 )
 from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.kernels.conv2d.sweep cimport Sweep, is_sweep, sweep_of
 from fastdl.kernels.conv2d.tiles cimport (
-    BIAS_PLACE, PLACES, WEIGHT_COST, has_tiles, inside, odd_vectors, tiles_cost,
-    tiles_of, transform_inputs, transform_weights,
+    BIAS_PLACE, PLACES, WEIGHT_COST, has_tiles, inside, odd_vectors, results_under,
+    tiles_cost, tiles_of, transform_inputs, transform_weights,
 )
 from fastdl.kernels.engine.caches cimport l2_cache
 from fastdl.kernels.engine.operands cimport one_run, pack_row
+from fastdl.kernels.engine.prefetch cimport Ahead, prefetch_share
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport ceil_div, round_up
 from fastdl.kernels.engine.table cimport Pixels, Product
@@ -123,20 +124,27 @@ cdef void tiles_task(
     transform_inputs(
         p.kernels, &plan.x, &chunk, plan.s.group_in, scratch.v, plan.v_tile,
         plan.v_place)
-    multiply_places(plan, chunk.images * chunk.rows * plan.x.cols, &scratch)
+    multiply_places(
+        plan, chunk.images * chunk.rows * plan.x.cols, index + p.threads, &scratch)
     transform_back(plan, &chunk, scratch.m)
 
 
 cdef void multiply_places(
-    const Plan *plan, Py_ssize_t tiles, const Scratch *scratch,
+    const Plan *plan, Py_ssize_t tiles, Py_ssize_t later, const Scratch *scratch,
 ) noexcept nogil:
+    """Multiply the transforms of a chunk; ask for the memory of a later one."""
     cdef const Problem *p = plan.problem
+    cdef Ahead x = pixels_under(&plan.x, &plan.chunks, later)
+    cdef Ahead y = results_under(
+        &plan.x, &plan.chunks, later, plan.s.y, plan.s.x.rows, plan.s.y_row)
     cdef Py_ssize_t place, panel
     cdef Product product
     product.rows, product.a_row, product.c_row = tiles, plan.v_tile, plan.m_tile
     product.accumulate = False
     product.k = one_run(plan.s.group_in, p.size, plan.width)
     for place in range(PLACES):
+        prefetch_share(&x, place, PLACES)
+        prefetch_share(&y, place, PLACES)
         product.a = scratch.v + place * plan.v_place
         for panel in range(plan.panels):
             # Whole vectors: m has room for them, the weights are padded with zeros.

@@ -14,14 +14,15 @@ from libc.string cimport memset
 
 from fastdl.kernels.conv2d.algorithm cimport Algorithm
 from fastdl.kernels.conv2d.images cimport (
-    Chunk, Chunks, Images, chunk_at, chunk_windows, cut, images_of_x,
+    Chunk, Chunks, Images, chunk_at, chunk_windows, cut, images_of_x, pixels_under,
 )
 from fastdl.kernels.conv2d.problem cimport WEIGHT_GRADIENT, Problem
 from fastdl.kernels.conv2d.tiles cimport (
-    PLACES, WEIGHT_COST, has_tiles, odd_vectors, tiles_cost, tiles_of,
+    PLACES, WEIGHT_COST, has_tiles, odd_vectors, results_under, tiles_cost, tiles_of,
     transform_gradients,
 )
 from fastdl.kernels.engine.operands cimport one_run
+from fastdl.kernels.engine.prefetch cimport Ahead, prefetch_share
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport MIN_TASKS, ceil_div, round_up
 from fastdl.kernels.engine.table cimport Product
@@ -90,6 +91,10 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     plan.scratch = take(memory, p.threads * scratch.bytes)
 
 
+cdef Py_ssize_t first_chunk(const Plan *plan, Py_ssize_t part) noexcept nogil:
+    return plan.chunks.count * part // plan.parts
+
+
 cdef void sum_task(
     const void *arguments, Py_ssize_t part, char *memory,
 ) noexcept nogil:
@@ -99,23 +104,30 @@ cdef void sum_task(
     cdef Workspace lines = workspace(memory)
     cdef Scratch scratch = scratch_of(plan, &lines)
     cdef char *sums = plan.sums + part * plan.part_bytes
+    cdef Py_ssize_t last = first_chunk(plan, part + 1)
     cdef Py_ssize_t i
     cdef Chunk chunk
     memset(sums, 0, plan.part_bytes)
-    for i in range(
-            plan.chunks.count * part // plan.parts,
-            plan.chunks.count * (part + 1) // plan.parts):
+    for i in range(first_chunk(plan, part), last):
         chunk = chunk_at(&plan.x, &plan.chunks, i)
         transform_gradients(
             p, &plan.x, &chunk, scratch.v, plan.v_tile, plan.v_place, scratch.m,
             plan.m_tile, plan.m_place, sums + PLACES * plan.sum_place)
-        add_products(plan, chunk.images * chunk.rows * plan.x.cols, &scratch, sums)
+        add_products(
+            plan, chunk.images * chunk.rows * plan.x.cols,
+            i + 1 if i + 1 < last else first_chunk(plan, part + p.threads), &scratch,
+            sums)
 
 
 cdef void add_products(
-    const Plan *plan, Py_ssize_t tiles, const Scratch *scratch, char *sums,
+    const Plan *plan, Py_ssize_t tiles, Py_ssize_t later, const Scratch *scratch,
+    char *sums,
 ) noexcept nogil:
+    """Add the products of a chunk; ask for the memory of a later one."""
     cdef const Problem *p = plan.problem
+    cdef Ahead x = pixels_under(&plan.x, &plan.chunks, later)
+    cdef Ahead dy = results_under(
+        &plan.x, &plan.chunks, later, p.y, p.oh, p.ow * p.oc * p.size)
     cdef Py_ssize_t width = p.kernels.tile_cols
     cdef Py_ssize_t place, panel
     cdef Product product
@@ -123,6 +135,8 @@ cdef void add_products(
     product.bias, product.accumulate = NULL, True
     product.k = one_run(tiles, plan.v_tile, plan.m_tile)
     for place in range(PLACES):
+        prefetch_share(&x, place, PLACES)
+        prefetch_share(&dy, place, PLACES)
         product.a = scratch.v + place * plan.v_place
         for panel in range(ceil_div(p.oc, width)):
             product.cols = min(width, p.oc - panel * width)
