@@ -98,18 +98,19 @@ cdef inline Py_ssize_t chunk_windows(
 
 
 cdef inline Ahead pixels_under(
-    const Images *x, const Chunks *chunks, Py_ssize_t index,
+    const Images *x, const Chunks *chunks, Py_ssize_t first, Py_ssize_t count,
 ) noexcept nogil:
-    """Return what a later chunk reads, from its first row to its last."""
-    cdef Chunk chunk = chunk_at(x, chunks, index)
-    cdef Py_ssize_t first = max(chunk.row0 * x.step_h - x.top, <Py_ssize_t> 0)
-    cdef Py_ssize_t last = min(
-        (chunk.row0 + chunk.rows - 1) * x.step_h + x.span_h - x.top, x.h)
+    """Return what later chunks read, from the first row to the last."""
+    cdef Chunk chunk = chunk_at(x, chunks, first)
+    cdef Chunk last = chunk_at(x, chunks, min(first + count, chunks.count) - 1)
+    cdef Py_ssize_t row = chunk.row0 * x.step_h - x.top
+    cdef Py_ssize_t end = (last.row0 + last.rows - 1) * x.step_h + x.span_h - x.top
     cdef Ahead ahead
-    ahead.data = x.data + chunk.image0 * x.image + first * x.row
+    ahead.data = x.data + chunk.image0 * x.image + max(row, <Py_ssize_t> 0) * x.row
     ahead.bytes = 0
-    if index < chunks.count:
-        ahead.bytes = (chunk.images - 1) * x.image + (last - first) * x.row
+    if first < chunks.count:
+        ahead.bytes = x.data - ahead.data + min(end, x.h) * x.row + x.image * (
+            last.image0 + last.images - 1)
     return ahead
 
 

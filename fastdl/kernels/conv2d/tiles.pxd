@@ -1,6 +1,6 @@
 # What Winograd's two algorithms share: tiles of 4 x 4 windows, and their cost.
 
-from fastdl.kernels.conv2d.images cimport Chunk, Chunks, Images, chunk_at
+from fastdl.kernels.conv2d.images cimport Chunk, Chunks, Images, pixels_under
 from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.kernels.conv2d.sweep cimport Sweep
 from fastdl.kernels.engine.prefetch cimport Ahead
@@ -111,19 +111,14 @@ cdef inline void transform_inputs(
 
 
 cdef inline Ahead results_under(
-    const Images *tiles, const Chunks *chunks, Py_ssize_t index, const char *y,
-    Py_ssize_t rows, Py_ssize_t row,
+    const Images *tiles, const Chunks *chunks, Py_ssize_t first, Py_ssize_t count,
+    const char *y, Py_ssize_t rows, Py_ssize_t row,
 ) noexcept nogil:
-    """Return the results of a later chunk, of images of so many rows of `row` bytes."""
-    cdef Chunk chunk = chunk_at(tiles, chunks, index)
-    cdef Py_ssize_t first = chunk.image0 * rows + 4 * chunk.row0
-    cdef Ahead ahead
-    ahead.data = y + first * row
-    ahead.bytes = 0
-    if index < chunks.count:
-        ahead.bytes = row * (
-            (chunk.images - 1) * rows + min(4 * chunk.rows, rows - 4 * chunk.row0))
-    return ahead
+    """Return the results of later chunks, in images of so many rows of `row` bytes."""
+    cdef Images results = tiles[0]
+    results.data, results.row, results.image = y, row, rows * row
+    results.h, results.span_h, results.top = rows, 4, 0
+    return pixels_under(&results, chunks, first, count)
 
 
 cdef inline Pixels inside(

@@ -134,9 +134,9 @@ cdef void multiply_places(
 ) noexcept nogil:
     """Multiply the transforms of a chunk; ask for the memory of a later one."""
     cdef const Problem *p = plan.problem
-    cdef Ahead x = pixels_under(&plan.x, &plan.chunks, later)
+    cdef Ahead x = pixels_under(&plan.x, &plan.chunks, later, 1)
     cdef Ahead y = results_under(
-        &plan.x, &plan.chunks, later, plan.s.y, plan.s.x.rows, plan.s.y_row)
+        &plan.x, &plan.chunks, later, 1, plan.s.y, plan.s.x.rows, plan.s.y_row)
     cdef Py_ssize_t place, panel
     cdef Product product
     product.rows, product.a_row, product.c_row = tiles, plan.v_tile, plan.m_tile

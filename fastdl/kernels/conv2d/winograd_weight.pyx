@@ -125,9 +125,9 @@ cdef void add_products(
 ) noexcept nogil:
     """Add the products of a chunk; ask for the memory of a later one."""
     cdef const Problem *p = plan.problem
-    cdef Ahead x = pixels_under(&plan.x, &plan.chunks, later)
+    cdef Ahead x = pixels_under(&plan.x, &plan.chunks, later, 1)
     cdef Ahead dy = results_under(
-        &plan.x, &plan.chunks, later, p.y, p.oh, p.ow * p.oc * p.size)
+        &plan.x, &plan.chunks, later, 1, p.y, p.oh, p.ow * p.oc * p.size)
     cdef Py_ssize_t width = p.kernels.tile_cols
     cdef Py_ssize_t place, panel
     cdef Product product

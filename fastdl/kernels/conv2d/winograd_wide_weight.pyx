@@ -16,14 +16,15 @@ from libc.string cimport memset
 
 from fastdl.kernels.conv2d.algorithm cimport Algorithm
 from fastdl.kernels.conv2d.images cimport (
-    Chunk, Chunks, Images, chunk_at, chunk_windows, cut, images_of_x,
+    Chunk, Chunks, Images, chunk_at, chunk_windows, cut, images_of_x, pixels_under,
 )
 from fastdl.kernels.conv2d.problem cimport WEIGHT_GRADIENT, Problem
 from fastdl.kernels.conv2d.tiles cimport (
-    PLACES, WEIGHT_COST, has_tiles, odd_vectors, tiles_cost, tiles_of,
+    PLACES, WEIGHT_COST, has_tiles, odd_vectors, results_under, tiles_cost, tiles_of,
     transform_gradients,
 )
 from fastdl.kernels.engine.operands cimport one_run
+from fastdl.kernels.engine.prefetch cimport Ahead, prefetch_share
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport ceil_div, round_up
 from fastdl.kernels.engine.table cimport Product
@@ -77,10 +78,10 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     plan.blocks = plan.panels * ceil_div(p.c, plan.channels)
     plan.sum_place = odd_vectors(p.kernels, BLOCK)
     tiles = chunk_windows(&plan.x, &plan.chunks)
-    plan.stretch = max(
-        <Py_ssize_t> MIN_STRETCH_BYTES, plan.blocks * PLACES * plan.sum_place)
-    plan.stretch //= PLACES * tiles * (plan.v_tile + plan.m_tile)
-    plan.stretch = max(<Py_ssize_t> 1, min(plan.stretch, plan.chunks.count))
+    plan.stretch = ceil_div(
+        max(<Py_ssize_t> MIN_STRETCH_BYTES, plan.blocks * PLACES * plan.sum_place),
+        PLACES * tiles * (plan.v_tile + plan.m_tile))
+    plan.stretch = min(plan.stretch, plan.chunks.count)
     tiles *= plan.stretch
     plan.v_place = odd_vectors(p.kernels, tiles * (plan.v_tile // p.size))
     plan.m_place = odd_vectors(p.kernels, tiles * (plan.m_tile // p.size))
@@ -118,12 +119,17 @@ cdef void transform_task(
 cdef void block_task(
     const void *arguments, Py_ssize_t index, char *scratch,
 ) noexcept nogil:
-    """Add the products of all tiles of the stretch for one block."""
+    """Add the products of all tiles of the stretch for one block; ask for a share of
+    the memory of the next stretch."""
     cdef const Stretch *stretch = <const Stretch *> arguments
     cdef const Plan *plan = stretch.plan
     cdef const Problem *p = plan.problem
     cdef Py_ssize_t col = index % plan.panels * p.kernels.tile_cols
     cdef Py_ssize_t channel = index // plan.panels * plan.channels
+    cdef Py_ssize_t later = stretch.first + stretch.count
+    cdef Ahead x = pixels_under(&plan.x, &plan.chunks, later, plan.stretch)
+    cdef Ahead dy = results_under(
+        &plan.x, &plan.chunks, later, plan.stretch, p.y, p.oh, p.ow * p.oc * p.size)
     cdef Py_ssize_t place
     cdef char *sums = scratch
     cdef Product product
@@ -134,14 +140,16 @@ cdef void block_task(
     product.a_row, product.c_row = p.size, plan.width
     product.bias, product.accumulate = NULL, stretch.first > 0
     product.k = one_run(
-        first_tile(plan, stretch.first + stretch.count)
-        - first_tile(plan, stretch.first), plan.v_tile, plan.m_tile)
+        first_tile(plan, later) - first_tile(plan, stretch.first), plan.v_tile,
+        plan.m_tile)
     for place in range(PLACES):
+        prefetch_share(&x, index * PLACES + place, plan.blocks * PLACES)
+        prefetch_share(&dy, index * PLACES + place, plan.blocks * PLACES)
         product.a = plan.v + place * plan.v_place + channel * p.size
         product.b = plan.m + place * plan.m_place + col * p.size
         product.c = sums + place * plan.sum_place
         p.kernels.product(&product)
-    if stretch.first + stretch.count == plan.chunks.count:
+    if later == plan.chunks.count:
         transform_back(plan, sums, channel, product.rows, col)
 
 
