@@ -9,11 +9,13 @@ weights, packed into panels of its width.
 
 from fastdl.kernels.conv2d.algorithm cimport Algorithm
 from fastdl.kernels.conv2d.images cimport (
-    Chunk, Chunks, View, chunk_at, cut, look_at, view_bytes, view_of,
+    Chunk, Chunks, View, chunk_at, cut, look_at, pixels_under, results_under,
+    view_bytes, view_of,
 )
 from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.kernels.conv2d.sweep cimport Sweep, is_sweep, sweep_of
 from fastdl.kernels.engine.operands cimport pack_row
+from fastdl.kernels.engine.prefetch cimport Ahead, prefetch_share
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport (
     CACHE_LINE, MIN_TASKS, ceil_div, round_up,
@@ -139,7 +141,8 @@ cdef Py_ssize_t first_channel(const Plan *plan, Py_ssize_t panel) noexcept nogil
 cdef void windows_task(
     const void *arguments, Py_ssize_t index, char *scratch,
 ) noexcept nogil:
-    """Compute a chunk of windows for some of the panels."""
+    """Compute a chunk of windows for some of the panels; ask for the memory of a later
+    one."""
     cdef const Plan *plan = <const Plan *> arguments
     cdef const Sweep *s = &plan.s
     cdef Py_ssize_t panel0 = index % plan.panel_groups * plan.panels_per_group
@@ -150,7 +153,12 @@ cdef void windows_task(
     cdef Py_ssize_t row_bytes = s.x.step_h * v.row
     cdef Py_ssize_t images = chunk.images, rows = chunk.rows
     cdef char *y = s.y + chunk.image0 * s.y_image + chunk.row0 * s.y_row
-    cdef Py_ssize_t panel, run, image, row, channel
+    cdef Py_ssize_t later = (index + plan.threads) // plan.panel_groups
+    cdef Ahead later_x = pixels_under(&s.x, &plan.chunks, later, 1)
+    cdef Ahead later_y = results_under(
+        &s.x, &plan.chunks, later, 1, s.y, s.x.rows, s.y_row, 1)
+    cdef Py_ssize_t panel, run, image, row, channel, shares
+    cdef Py_ssize_t share = 0
     cdef const char *x
     cdef const char *weights
     cdef Product product
@@ -164,6 +172,7 @@ cdef void windows_task(
         if v.image == product.rows * product.a_row:
             product.rows *= images
             images = 1
+    shares = (panel1 - panel0) * ceil_div(plan.taps.runs, plan.chain) * images * rows
     for panel in range(panel0, panel1):
         channel = first_channel(plan, panel)
         product.cols = min(
@@ -182,6 +191,9 @@ cdef void windows_task(
             product.accumulate = run > 0
             for image in range(images):
                 for row in range(rows):
+                    prefetch_share(&later_x, share, shares)
+                    prefetch_share(&later_y, share, shares)
+                    share += 1
                     product.a = x + image * v.image + row * row_bytes
                     product.c = (
                         y + image * s.y_image + row * s.y_row + channel * plan.size)

@@ -114,6 +114,20 @@ cdef inline Ahead pixels_under(
     return ahead
 
 
+cdef inline Ahead results_under(
+    const Images *x, const Chunks *chunks, Py_ssize_t first, Py_ssize_t count,
+    const char *y, Py_ssize_t rows, Py_ssize_t row, Py_ssize_t tile,
+) noexcept nogil:
+    """Return the results of later chunks, in images of so many rows of `row` bytes.
+
+    A window gives tile x tile of them.
+    """
+    cdef Images results = x[0]
+    results.data, results.row, results.image = y, row, rows * row
+    results.h, results.step_h, results.span_h, results.top = rows, tile, tile, 0
+    return pixels_under(&results, chunks, first, count)
+
+
 cdef inline View view_of(const Images *x, Py_ssize_t pixel) noexcept nogil:
     """Return the strides of what `look_at` returns, for `pixel` bytes of channels."""
     cdef View v

@@ -1,9 +1,8 @@
 # What Winograd's two algorithms share: tiles of 4 x 4 windows, and their cost.
 
-from fastdl.kernels.conv2d.images cimport Chunk, Chunks, Images, pixels_under
+from fastdl.kernels.conv2d.images cimport Chunk, Images
 from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.kernels.conv2d.sweep cimport Sweep
-from fastdl.kernels.engine.prefetch cimport Ahead
 from fastdl.kernels.engine.sizes cimport ceil_div, round_up
 from fastdl.kernels.engine.table cimport MicroKernels, Pixels
 
@@ -108,17 +107,6 @@ cdef inline void transform_inputs(
             for col in range(tiles.cols):
                 transform_tile(kernels, tiles, image, row, col, channels, v, place)
                 v += v_tile
-
-
-cdef inline Ahead results_under(
-    const Images *tiles, const Chunks *chunks, Py_ssize_t first, Py_ssize_t count,
-    const char *y, Py_ssize_t rows, Py_ssize_t row,
-) noexcept nogil:
-    """Return the results of later chunks, in images of so many rows of `row` bytes."""
-    cdef Images results = tiles[0]
-    results.data, results.row, results.image = y, row, rows * row
-    results.h, results.span_h, results.top = rows, 4, 0
-    return pixels_under(&results, chunks, first, count)
 
 
 cdef inline Pixels inside(

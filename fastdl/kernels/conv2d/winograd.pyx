@@ -9,11 +9,12 @@ transforms stay in the cache:
 from fastdl.kernels.conv2d.algorithm cimport Algorithm
 from fastdl.kernels.conv2d.images cimport (
     Chunk, Chunks, Images, chunk_at, chunk_windows, cut, pixels_under,
+    results_under,
 )
 from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.kernels.conv2d.sweep cimport Sweep, is_sweep, sweep_of
 from fastdl.kernels.conv2d.tiles cimport (
-    BIAS_PLACE, PLACES, WEIGHT_COST, has_tiles, inside, odd_vectors, results_under,
+    BIAS_PLACE, PLACES, WEIGHT_COST, has_tiles, inside, odd_vectors,
     tiles_cost, tiles_of, transform_inputs, transform_weights,
 )
 from fastdl.kernels.engine.caches cimport l2_cache
@@ -136,7 +137,7 @@ cdef void multiply_places(
     cdef const Problem *p = plan.problem
     cdef Ahead x = pixels_under(&plan.x, &plan.chunks, later, 1)
     cdef Ahead y = results_under(
-        &plan.x, &plan.chunks, later, 1, plan.s.y, plan.s.x.rows, plan.s.y_row)
+        &plan.x, &plan.chunks, later, 1, plan.s.y, plan.s.x.rows, plan.s.y_row, 4)
     cdef Py_ssize_t place, panel
     cdef Product product
     product.rows, product.a_row, product.c_row = tiles, plan.v_tile, plan.m_tile

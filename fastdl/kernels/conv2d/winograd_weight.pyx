@@ -15,10 +15,11 @@ from libc.string cimport memset
 from fastdl.kernels.conv2d.algorithm cimport Algorithm
 from fastdl.kernels.conv2d.images cimport (
     Chunk, Chunks, Images, chunk_at, chunk_windows, cut, images_of_x, pixels_under,
+    results_under,
 )
 from fastdl.kernels.conv2d.problem cimport WEIGHT_GRADIENT, Problem
 from fastdl.kernels.conv2d.tiles cimport (
-    PLACES, WEIGHT_COST, has_tiles, odd_vectors, results_under, tiles_cost, tiles_of,
+    PLACES, WEIGHT_COST, has_tiles, odd_vectors, tiles_cost, tiles_of,
     transform_gradients,
 )
 from fastdl.kernels.engine.operands cimport one_run
@@ -127,7 +128,7 @@ cdef void add_products(
     cdef const Problem *p = plan.problem
     cdef Ahead x = pixels_under(&plan.x, &plan.chunks, later, 1)
     cdef Ahead dy = results_under(
-        &plan.x, &plan.chunks, later, 1, p.y, p.oh, p.ow * p.oc * p.size)
+        &plan.x, &plan.chunks, later, 1, p.y, p.oh, p.ow * p.oc * p.size, 4)
     cdef Py_ssize_t width = p.kernels.tile_cols
     cdef Py_ssize_t place, panel
     cdef Product product
