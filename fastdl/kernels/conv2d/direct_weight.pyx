@@ -91,8 +91,11 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     plan.problem, plan.x = p, images_of_x(p)
     plan.chunks = cut(&plan.x, CHUNK_WINDOWS)
     plan.sum_bytes = (p.kh * p.kw * p.group_in + 1) * p.oc * p.size
-    plan.parts = min(<Py_ssize_t> MIN_TASKS, PARTS_BYTES // plan.sum_bytes)
-    plan.parts = max(<Py_ssize_t> 1, min(plan.parts, plan.chunks.count))
+    plan.parts = MIN_TASKS  # or half of it: two threads would share 9 tasks badly
+    while plan.parts > 1 and (
+            plan.parts > plan.chunks.count
+            or plan.parts * plan.sum_bytes > PARTS_BYTES):
+        plan.parts //= 2
     plan.slices = 1
     if p.groups == 1:
         plan.slices = max(<Py_ssize_t> 1, min(
