@@ -29,15 +29,15 @@ enum {
 static struct {
   fastdl_task task;
   const void *arguments;
-  ptrdiff_t count, scratch_bytes;
+  ptrdiff_t scratch_bytes;
   char *scratch;
+  Shares shares;
 } loop;
 
 /* The door of the loop, in one word, so that a helper that comes late can't enter
  * another loop than it saw: the loop's number (upper half) and how many helpers may
  * still enter (lower half); none when it is closed. */
 static alignas(CACHE_LINE) _Atomic uint64_t door;
-static alignas(CACHE_LINE) _Atomic ptrdiff_t next_task;
 static alignas(CACHE_LINE) atomic_int helpers_left; /* of those that entered */
 
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
@@ -54,10 +54,8 @@ static void relax(void) {
 #endif
 }
 
-static void take_tasks(char *scratch) {
-  ptrdiff_t i;
-  while ((i = atomic_fetch_add(&next_task, 1)) < loop.count)
-    loop.task(loop.arguments, i, scratch);
+static void take_part(int thread, char *scratch) {
+  take_tasks(&loop.shares, thread, loop.task, loop.arguments, scratch);
 }
 
 /* Helpers ------------------------------------------------------------------------- */
@@ -90,15 +88,15 @@ static uint64_t wait_for_work(uint64_t last) {
   }
 }
 
-static void *help(void *unused) {
-  (void)unused;
+static void *help(void *number_of_thread) {
+  const int thread = (int)(intptr_t)number_of_thread;
   uint64_t last = 0;
   flush_denormals();
   for (;;) {
     uint64_t state = wait_for_work(last);
     if (!atomic_compare_exchange_strong(&door, &state, state - 1)) continue;
     last = number(state);
-    take_tasks(loop.scratch + places(state) * loop.scratch_bytes);
+    take_part(thread, loop.scratch + places(state) * loop.scratch_bytes);
     atomic_fetch_add(&helpers_left, 1);
     if (atomic_load(&owner_asleep)) {
       pthread_mutex_lock(&mutex);
@@ -129,8 +127,9 @@ static void start_helpers(int wanted) {
   sigfillset(&all); /* signals are for the program's own threads */
   pthread_sigmask(SIG_SETMASK, &all, &before);
   while (atomic_load(&helpers_started) < wanted) {
+    const intptr_t number_of_thread = atomic_load(&helpers_started) + 1;
     pthread_t thread;
-    if (pthread_create(&thread, NULL, help, NULL)) break;
+    if (pthread_create(&thread, NULL, help, (void *)number_of_thread)) break;
     pthread_detach(thread);
     atomic_fetch_add(&helpers_started, 1);
   }
@@ -141,7 +140,6 @@ static void start_helpers(int wanted) {
 
 static void open_loop(int helpers) {
   const uint64_t next = number(atomic_load(&door)) + 1;
-  atomic_store(&next_task, 0);
   atomic_store(&helpers_left, 0);
   atomic_store(&door, next << 32 | (uint64_t)helpers);
   if (atomic_load(&helpers_asleep)) {
@@ -175,12 +173,12 @@ void fastdl_run_in_pool(fastdl_task task, const void *arguments, ptrdiff_t count
   const int helpers = (int)(threads < count ? threads : count) - 1;
   loop.task = task;
   loop.arguments = arguments;
-  loop.count = count;
   loop.scratch = scratch;
   loop.scratch_bytes = scratch_bytes;
+  cut_shares(&loop.shares, count, helpers + 1);
   if (atomic_load(&helpers_started) < helpers) start_helpers(helpers);
   open_loop(helpers);
-  take_tasks(loop.scratch);
+  take_part(0, loop.scratch);
   close_loop(helpers);
 }
 

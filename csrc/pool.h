@@ -4,9 +4,7 @@
 
 #include <stddef.h>
 
-/* One piece of an operation: `arguments` is the operation's struct, `index` says
- * which piece, `scratch` is memory that no other thread uses meanwhile. */
-typedef void (*fastdl_task)(const void *arguments, ptrdiff_t index, char *scratch);
+#include "shares.h"
 
 /* Runs task 0 ... count - 1, each once, in any order, on up to `threads` > 1 threads;
  * each of them has `scratch_bytes` of its own in `scratch`. Returns when all are done.

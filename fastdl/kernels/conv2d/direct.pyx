@@ -153,7 +153,7 @@ cdef void windows_task(
     cdef Py_ssize_t row_bytes = s.x.step_h * v.row
     cdef Py_ssize_t images = chunk.images, rows = chunk.rows
     cdef char *y = s.y + chunk.image0 * s.y_image + chunk.row0 * s.y_row
-    cdef Py_ssize_t later = (index + plan.threads) // plan.panel_groups
+    cdef Py_ssize_t later = (index + 1) // plan.panel_groups
     cdef Ahead later_x = pixels_under(&s.x, &plan.chunks, later, 1)
     cdef Ahead later_y = results_under(
         &s.x, &plan.chunks, later, 1, s.y, s.x.rows, s.y_row, 1)

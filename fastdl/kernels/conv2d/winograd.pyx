@@ -126,7 +126,7 @@ cdef void tiles_task(
         p.kernels, &plan.x, &chunk, plan.s.group_in, scratch.v, plan.v_tile,
         plan.v_place)
     multiply_places(
-        plan, chunk.images * chunk.rows * plan.x.cols, index + p.threads, &scratch)
+        plan, chunk.images * chunk.rows * plan.x.cols, index + 1, &scratch)
     transform_back(plan, &chunk, scratch.m)
 
 

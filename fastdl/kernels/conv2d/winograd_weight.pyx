@@ -92,10 +92,6 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     plan.scratch = take(memory, p.threads * scratch.bytes)
 
 
-cdef Py_ssize_t first_chunk(const Plan *plan, Py_ssize_t part) noexcept nogil:
-    return plan.chunks.count * part // plan.parts
-
-
 cdef void sum_task(
     const void *arguments, Py_ssize_t part, char *memory,
 ) noexcept nogil:
@@ -105,19 +101,18 @@ cdef void sum_task(
     cdef Workspace lines = workspace(memory)
     cdef Scratch scratch = scratch_of(plan, &lines)
     cdef char *sums = plan.sums + part * plan.part_bytes
-    cdef Py_ssize_t last = first_chunk(plan, part + 1)
     cdef Py_ssize_t i
     cdef Chunk chunk
     memset(sums, 0, plan.part_bytes)
-    for i in range(first_chunk(plan, part), last):
+    for i in range(
+            plan.chunks.count * part // plan.parts,
+            plan.chunks.count * (part + 1) // plan.parts):
         chunk = chunk_at(&plan.x, &plan.chunks, i)
         transform_gradients(
             p, &plan.x, &chunk, scratch.v, plan.v_tile, plan.v_place, scratch.m,
             plan.m_tile, plan.m_place, sums + PLACES * plan.sum_place)
         add_products(
-            plan, chunk.images * chunk.rows * plan.x.cols,
-            i + 1 if i + 1 < last else first_chunk(plan, part + p.threads), &scratch,
-            sums)
+            plan, chunk.images * chunk.rows * plan.x.cols, i + 1, &scratch, sums)
 
 
 cdef void add_products(

@@ -18,6 +18,13 @@ from fastdl.kernels.engine.table cimport MicroKernels
 cdef extern from "microkernels.h" nogil:
     const MicroKernels *fastdl_microkernels(const char *isa, int real_bytes)
 
+cdef extern from "shares.h" nogil:
+    ctypedef struct Shares:
+        pass
+    void cut_shares(Shares *shares, Py_ssize_t tasks, int threads)
+    void take_tasks(
+        Shares *shares, int thread, Task task, const void *arguments, char *scratch)
+
 cdef extern from "pool.h" nogil:
     void fastdl_run_in_pool(
         Task task, const void *arguments, Py_ssize_t count, int threads,
@@ -122,12 +129,10 @@ cdef double waiting_share = 0.0  # what made "auto" leave OpenMP
 cdef struct Loop:
     Task task
     const void *arguments
-    Py_ssize_t count
-    int threads
     char *scratch
     Py_ssize_t scratch_bytes
-    # When the caller had its first task, and no more; 0 where that is not known.
-    int64_t began, done
+    Shares shares
+    int64_t began, done  # when the caller had its first task, and no more
 
 
 cdef bint openmp_runs() noexcept nogil:
@@ -215,23 +220,29 @@ cdef void run_in_openmp(
     char *scratch, Py_ssize_t scratch_bytes,
 ) noexcept nogil:
     # Always a team of all threads: to shrink and grow it would end and start threads.
-    cdef Loop loop = Loop(task, arguments, count, threads, scratch, scratch_bytes, 0, 0)
+    cdef Loop loop
     cdef Loop *shared = &loop
     cdef int64_t start = fastdl_nanoseconds()
-    cdef Py_ssize_t i
-    for i in prange(count, schedule="dynamic", num_threads=threads):
-        run_task(shared, i, threadid())
+    cdef int thread
+    loop.task, loop.arguments = task, arguments
+    loop.scratch, loop.scratch_bytes = scratch, scratch_bytes
+    loop.began = loop.done = start
+    cut_shares(&loop.shares, count, threads)
+    for thread in prange(threads, schedule="static", chunksize=1, num_threads=threads):
+        take_part(shared, threadid())
     judge_openmp(shared, start)
 
 
-cdef void run_task(Loop *loop, Py_ssize_t i, int thread) noexcept nogil:
+cdef void take_part(Loop *loop, int thread) noexcept nogil:
     cdef unsigned long denormals = flush_denormals()
-    if thread == 0 and loop.began == 0:
+    if thread == 0:
         loop.began = fastdl_nanoseconds()
-    loop.task(loop.arguments, i, loop.scratch + thread * loop.scratch_bytes)
-    restore_denormals(denormals)
-    if thread == 0 and i >= loop.count - loop.threads:
+    take_tasks(
+        &loop.shares, thread, loop.task, loop.arguments,
+        loop.scratch + thread * loop.scratch_bytes)
+    if thread == 0:
         loop.done = fastdl_nanoseconds()
+    restore_denormals(denormals)
 
 
 cdef void judge_openmp(const Loop *loop, int64_t start) noexcept nogil:
@@ -243,7 +254,7 @@ cdef void judge_openmp(const Loop *loop, int64_t start) noexcept nogil:
     """
     global last_end, worked, waited, bad_windows, waiting_share, uses_openmp
     last_end = fastdl_nanoseconds()
-    cdef int64_t work = (loop.done or last_end) - loop.began if loop.began else 0
+    cdef int64_t work = loop.done - loop.began
     worked += work
     waited += last_end - start - work
     if worked + waited < WINDOW:
