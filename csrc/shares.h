@@ -1,6 +1,6 @@
-/* The tasks of a loop, in one share for each thread. A thread takes its own share first,
- * in order, so that from loop to loop it meets the same examples of the batch, which it
- * left in its own caches; then it takes what others have not begun. */
+/* The tasks of a loop, in one share for each thread. A thread takes its own share
+ * first, in order, so that from loop to loop it meets the same examples of the batch,
+ * which it left in its own caches; then it takes what others have not begun. */
 #ifndef FASTDL_SHARES_H
 #define FASTDL_SHARES_H
 

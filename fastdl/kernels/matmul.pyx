@@ -141,10 +141,17 @@ cdef void matmul_task(
     cdef const Matmul *p = <const Matmul *> arguments
     cdef Workspace lines = workspace(memory)
     cdef Scratch scratch = scratch_of(p, &lines)
-    cdef Py_ssize_t part = index % p.parts
-    cdef Py_ssize_t panel0 = index // p.parts % p.panel_groups * p.panels_per_group
+    # A thread begins with a stretch of k of its own, else with its share of the larger
+    # operand: its columns of b or its rows of a.
+    cdef Py_ssize_t part = index // (p.row_chunks * p.panel_groups)
+    cdef Py_ssize_t place = index % (p.row_chunks * p.panel_groups)
+    cdef Py_ssize_t group = place % p.panel_groups
+    cdef Py_ssize_t chunk = place // p.panel_groups
+    if p.n > p.m:
+        group, chunk = place // p.row_chunks, place % p.row_chunks
+    cdef Py_ssize_t panel0 = group * p.panels_per_group
     cdef Py_ssize_t panel1 = min(panel0 + p.panels_per_group, p.panels)
-    cdef Py_ssize_t row0 = index // p.parts // p.panel_groups * p.chunk_rows
+    cdef Py_ssize_t row0 = chunk * p.chunk_rows
     cdef Py_ssize_t rows = min(p.chunk_rows, p.m - row0)
     cdef Py_ssize_t y_row = p.n * p.size
     cdef Py_ssize_t block, panel, col

@@ -145,18 +145,18 @@ cdef void windows_task(
     one."""
     cdef const Plan *plan = <const Plan *> arguments
     cdef const Sweep *s = &plan.s
-    cdef Py_ssize_t panel0 = index % plan.panel_groups * plan.panels_per_group
+    cdef Py_ssize_t number = index % plan.chunks.count  # a thread packed its own panels
+    cdef Py_ssize_t panel0 = index // plan.chunks.count * plan.panels_per_group
     cdef Py_ssize_t panel1 = min(
         panel0 + plan.panels_per_group, s.groups * plan.group_panels)
-    cdef Chunk chunk = chunk_at(&s.x, &plan.chunks, index // plan.panel_groups)
+    cdef Chunk chunk = chunk_at(&s.x, &plan.chunks, number)
     cdef View v = look_at(&s.x, &chunk, 0, plan.pixel, scratch)
     cdef Py_ssize_t row_bytes = s.x.step_h * v.row
     cdef Py_ssize_t images = chunk.images, rows = chunk.rows
     cdef char *y = s.y + chunk.image0 * s.y_image + chunk.row0 * s.y_row
-    cdef Py_ssize_t later = (index + 1) // plan.panel_groups
-    cdef Ahead later_x = pixels_under(&s.x, &plan.chunks, later, 1)
+    cdef Ahead later_x = pixels_under(&s.x, &plan.chunks, number + 1, 1)
     cdef Ahead later_y = results_under(
-        &s.x, &plan.chunks, later, 1, s.y, s.x.rows, s.y_row, 1)
+        &s.x, &plan.chunks, number + 1, 1, s.y, s.x.rows, s.y_row, 1)
     cdef Py_ssize_t panel, run, image, row, channel, shares
     cdef Py_ssize_t share = 0
     cdef const char *x

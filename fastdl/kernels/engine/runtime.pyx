@@ -8,7 +8,7 @@ for any number of threads.
 import os
 import time
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
 from fastdl.errors import FastdlError, suggest
@@ -229,7 +229,7 @@ cdef void run_in_openmp(
     loop.began = loop.done = start
     cut_shares(&loop.shares, count, threads)
     for thread in prange(threads, schedule="static", chunksize=1, num_threads=threads):
-        take_part(shared, threadid())
+        take_part(shared, thread)
     judge_openmp(shared, start)
 
 

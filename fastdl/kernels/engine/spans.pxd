@@ -2,7 +2,7 @@
 # many rows as make about a span.
 
 cdef enum:
-    SPAN = 16384  # elements: short enough for the cache, long enough for a task
+    SPAN = 4096  # elements: few enough that tasks even out, enough to pay for one
 
 
 cdef inline Py_ssize_t span_rows(Py_ssize_t elements) noexcept nogil:
