@@ -146,7 +146,7 @@ def test_equals_reference(case, isa, dtype, assert_close, same_bits_for_threads)
 
 FOLDER = Path(__file__).parents[2] / "fastdl/kernels/conv2d"
 TABLE = re.findall(
-    r"^    (\w+)\.algorithm,$",
+    r"^add\(&(\w+)\.algorithm\)$",
     (FOLDER / "choose.pyx").read_text(encoding="utf-8"),
     re.M,
 )
@@ -160,6 +160,11 @@ def test_every_algorithm_is_in_the_table():
     }
     assert files == set(TABLE)
     assert len(files) == len(TABLE)
+
+
+def test_the_folder_says_what_each_algorithm_is_for():
+    text = (FOLDER / "__init__.py").read_text(encoding="utf-8")
+    assert not [name for name in TABLE if f"`{name}`" not in text]
 
 
 @pytest.fixture
@@ -208,6 +213,22 @@ def test_an_algorithm_is_right_wherever_it_fits(
                 )
             )
     assert used
+
+
+@pytest.mark.parametrize("row", range(len(TABLE)), ids=TABLE)
+def test_an_algorithm_rounds_as_it_says(row, use_row):
+    """Sums of products of small integers are exact; Winograd's thirds are not."""
+    text = (FOLDER / f"{TABLE[row]}.pyx").read_text(encoding="utf-8")
+    use_row(row)
+    used, is_exact = 0, True
+    for *sizes, options in CASES.values():
+        arrays = [np.round(2 * array) for array in tensors(*sizes, options, np.float32)]
+        expected = passes_where_it_fits(reference, *arrays, options)
+        for name, results in passes_where_it_fits(kernels, *arrays, options).items():
+            used += 1
+            is_exact &= all(map(np.array_equal, results, expected[name]))
+    assert used
+    assert is_exact == ("Algorithm(DIRECT," in text)
 
 
 @st.composite

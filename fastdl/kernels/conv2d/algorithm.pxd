@@ -6,7 +6,13 @@ from fastdl.kernels.engine.workspace cimport Workspace
 cdef enum:
     PLAN_WORDS = 128  # room for the plan of any algorithm
 
+cdef enum Rounding:  # the order of shapes.CONV_ALGORITHMS
+    AUTO
+    DIRECT  # products are summed as the equation says
+    WINOGRAD  # there are fewer of them, which rounds more
+
 cdef struct Algorithm:
+    Rounding rounding  # DIRECT or WINOGRAD
     # Whether it computes this pass of this convolution.
     bint (*fits)(const Problem *p) noexcept nogil
     # For how long, in multiply-adds of the register tile.

@@ -4,67 +4,66 @@ from fastdl.kernels.conv2d cimport (
     depthwise, direct, direct_weight, planes, scatter, winograd, winograd_weight,
     winograd_wide, winograd_wide_weight,
 )
-from fastdl.kernels.conv2d.algorithm cimport PLAN_WORDS, Algorithm
+from fastdl.kernels.conv2d.algorithm cimport (
+    AUTO, DIRECT, PLAN_WORDS, Algorithm, Rounding,
+)
 from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.errors import ArgumentError
 from fastdl.shapes import CONV_ALGORITHMS, conv_algorithm_index
 
-cdef enum:  # the order of CONV_ALGORITHMS
-    AUTO
-    DIRECT
-    WINOGRAD
-
 cdef enum:
-    EXACT = 5  # so many algorithms sum products as the equation says,
-    ALL = 9  # the others are Winograd's
+    MAX_ROWS = 16
 
-cdef Algorithm[ALL] algorithms
-algorithms[:] = [
-    depthwise.algorithm,
-    direct.algorithm,
-    scatter.algorithm,
-    planes.algorithm,
-    direct_weight.algorithm,
-    winograd.algorithm,
-    winograd_wide.algorithm,
-    winograd_weight.algorithm,
-    winograd_wide_weight.algorithm,
-]
-for number in range(ALL):
-    if algorithms[number].plan_bytes > PLAN_WORDS * <Py_ssize_t> sizeof(Py_ssize_t):
+cdef const Algorithm *table[MAX_ROWS]
+cdef int rows = 0
+
+
+cdef add(const Algorithm *algorithm):
+    """Give an algorithm the next row of the table."""
+    global rows
+    if rows == MAX_ROWS:
+        raise ImportError("conv2d: MAX_ROWS is too small for the table")
+    if algorithm.plan_bytes > PLAN_WORDS * <Py_ssize_t> sizeof(Py_ssize_t):
         raise ImportError("conv2d: PLAN_WORDS is too small for a plan")
+    table[rows] = algorithm
+    rows += 1
 
-cdef int chosen = AUTO
+
+add(&depthwise.algorithm)
+add(&direct.algorithm)
+add(&scatter.algorithm)
+add(&planes.algorithm)
+add(&direct_weight.algorithm)
+add(&winograd.algorithm)
+add(&winograd_wide.algorithm)
+add(&winograd_weight.algorithm)
+add(&winograd_wide_weight.algorithm)
+
+cdef Rounding chosen = AUTO
 cdef int row_alone = -1  # or one row of the table, for tests
 
 
-cdef const Algorithm *cheapest(
-    const Problem *p, Py_ssize_t first, Py_ssize_t last,
-) noexcept nogil:
-    """Return the one of some algorithms that fits and costs least, or NULL."""
+cdef const Algorithm *cheapest(const Problem *p, Rounding rounding) noexcept nogil:
+    """Return the algorithm that fits and costs least, or NULL; AUTO means of all."""
     cdef const Algorithm *best = NULL
     cdef Py_ssize_t i
-    for i in range(first, last):
-        if algorithms[i].fits(p):
-            if best == NULL or algorithms[i].cost(p) < best.cost(p):
-                best = &algorithms[i]
+    for i in range(rows):
+        if rounding in (AUTO, table[i].rounding) and table[i].fits(p):
+            if best == NULL or table[i].cost(p) < best.cost(p):
+                best = table[i]
     return best
 
 
 cdef const Algorithm *choose(const Problem *p, object name) except NULL:
     """Return the algorithm for a problem; `name` is one of CONV_ALGORITHMS or None."""
-    cdef int choice = chosen if name is None else conv_algorithm_index(name)
-    cdef const Algorithm *best = NULL
+    cdef Rounding rounding = chosen if name is None else conv_algorithm_index(name)
+    cdef const Algorithm *best
     if row_alone >= 0:
-        best = cheapest(p, row_alone, row_alone + 1)
-        if best == NULL:
+        if not table[row_alone].fits(p):
             raise ArgumentError(f"conv2d: algorithm {row_alone} does not fit")
-        return best
-    if choice == AUTO:
-        return cheapest(p, 0, ALL)
-    if choice == WINOGRAD:
-        best = cheapest(p, EXACT, ALL)
-    return best if best != NULL else cheapest(p, 0, EXACT)
+        return table[row_alone]
+    best = cheapest(p, rounding)
+    return best if best != NULL else cheapest(p, DIRECT)
 
 
 def set_conv_algorithm(algorithm):
@@ -90,6 +89,6 @@ def use_row(int row):
     Tests so reach each algorithm wherever it fits. A row of -1 chooses again.
     """
     global row_alone
-    if not -1 <= row < ALL:
-        raise ArgumentError(f"conv2d: the table has rows 0 to {ALL - 1}, got {row}")
+    if not -1 <= row < rows:
+        raise ArgumentError(f"conv2d: the table has rows 0 to {rows - 1}, got {row}")
     row_alone = row

@@ -17,7 +17,7 @@ taps.
 
 from libc.string cimport memset
 
-from fastdl.kernels.conv2d.algorithm cimport Algorithm
+from fastdl.kernels.conv2d.algorithm cimport DIRECT, Algorithm
 from fastdl.kernels.conv2d.problem cimport (
     INPUT_GRADIENT, WEIGHT_GRADIENT, Problem,
 )
@@ -326,4 +326,4 @@ cdef void run(const void *arguments) noexcept nogil:
             plan.sum_bytes // p.size, plan.part_sums + part * plan.sum_bytes, p.weight)
 
 
-algorithm = Algorithm(fits, cost, plan, run, sizeof(Plan))
+algorithm = Algorithm(DIRECT, fits, cost, plan, run, sizeof(Plan))

@@ -7,13 +7,15 @@ built (no im2col), and the register tile of csrc/matmul.c multiplies these rows 
 weights, packed into panels of its width.
 """
 
-from fastdl.kernels.conv2d.algorithm cimport Algorithm
+from fastdl.kernels.conv2d.algorithm cimport DIRECT, Algorithm
 from fastdl.kernels.conv2d.images cimport (
     Chunk, Chunks, View, chunk_at, cut, look_at, pixels_under, results_under,
     view_bytes, view_of,
 )
 from fastdl.kernels.conv2d.problem cimport Problem
-from fastdl.kernels.conv2d.sweep cimport Sweep, is_sweep, sweep_of
+from fastdl.kernels.conv2d.sweep cimport (
+    Sweep, activate_channels, is_sweep, sweep_of,
+)
 from fastdl.kernels.engine.operands cimport pack_row
 from fastdl.kernels.engine.prefetch cimport Ahead, prefetch_share
 from fastdl.kernels.engine.runtime cimport run_tasks
@@ -202,19 +204,8 @@ cdef void windows_task(
     if plan.activation:
         channel = first_channel(plan, panel0)
         activate_channels(
-            plan, chunk.images * chunk.rows * s.x.cols,
+            plan.kernels, plan.activation, s, chunk.images * chunk.rows * s.x.cols,
             first_channel(plan, panel1) - channel, y + channel * plan.size)
-
-
-cdef void activate_channels(
-    const Plan *plan, Py_ssize_t pixels, Py_ssize_t channels, char *y,
-) noexcept nogil:
-    if channels * plan.size == plan.s.y_pixel:  # all in one go
-        channels *= pixels
-        pixels = 1
-    for _ in range(pixels):
-        plan.kernels.activate(plan.activation, channels, y)
-        y += plan.s.y_pixel
 
 
 cdef void run(const void *arguments) noexcept nogil:
@@ -234,4 +225,4 @@ cdef void run(const void *arguments) noexcept nogil:
         plan.views, plan.view_bytes)
 
 
-algorithm = Algorithm(fits, cost, plan, run, sizeof(Plan))
+algorithm = Algorithm(DIRECT, fits, cost, plan, run, sizeof(Plan))

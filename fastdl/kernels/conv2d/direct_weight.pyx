@@ -16,7 +16,7 @@ Where the weights are too large for many copies, the input channels are cut into
 
 from libc.string cimport memset
 
-from fastdl.kernels.conv2d.algorithm cimport Algorithm
+from fastdl.kernels.conv2d.algorithm cimport DIRECT, Algorithm
 from fastdl.kernels.conv2d.images cimport (
     Chunk, Chunks, Images, View, chunk_at, chunk_windows, cut, images_of_x, look_at,
     view_bytes,
@@ -316,4 +316,4 @@ cdef void run(const void *arguments) noexcept nogil:
             NULL, 0)
 
 
-algorithm = Algorithm(fits, cost, plan, run, sizeof(Plan))
+algorithm = Algorithm(DIRECT, fits, cost, plan, run, sizeof(Plan))

@@ -11,7 +11,7 @@ done its planes are interleaved. A task is an image.
 
 from libc.string cimport memcpy, memset
 
-from fastdl.kernels.conv2d.algorithm cimport Algorithm
+from fastdl.kernels.conv2d.algorithm cimport DIRECT, Algorithm
 from fastdl.kernels.conv2d.problem cimport (
     INPUT_GRADIENT, Problem, window_h, window_w,
 )
@@ -165,4 +165,4 @@ cdef void run(const void *arguments) noexcept nogil:
         plan.scratch_bytes)
 
 
-algorithm = Algorithm(fits, cost, plan, run, sizeof(Plan))
+algorithm = Algorithm(DIRECT, fits, cost, plan, run, sizeof(Plan))

@@ -11,7 +11,7 @@ wasted, and the patches, still in the cache, are added to the image. A task is a
 
 from libc.string cimport memcpy, memset
 
-from fastdl.kernels.conv2d.algorithm cimport Algorithm
+from fastdl.kernels.conv2d.algorithm cimport DIRECT, Algorithm
 from fastdl.kernels.conv2d.problem cimport (
     INPUT_GRADIENT, Problem, window_h, window_w,
 )
@@ -163,4 +163,4 @@ cdef void run(const void *arguments) noexcept nogil:
     run_tasks(image_task, plan, p.n, p.threads, plan.scratch, plan.scratch_bytes)
 
 
-algorithm = Algorithm(fits, cost, plan, run, sizeof(Plan))
+algorithm = Algorithm(DIRECT, fits, cost, plan, run, sizeof(Plan))

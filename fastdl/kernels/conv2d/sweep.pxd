@@ -5,6 +5,7 @@
 
 from fastdl.kernels.conv2d.images cimport Images, images_of_x
 from fastdl.kernels.conv2d.problem cimport FORWARD, INPUT_GRADIENT, Problem
+from fastdl.kernels.engine.table cimport MicroKernels
 
 cdef struct Sweep:
     Images x  # what is read
@@ -52,3 +53,16 @@ cdef inline Sweep sweep_of(const Problem *p) noexcept nogil:
     s.y_row = s.x.cols * s.y_pixel
     s.y_image = s.x.rows * s.y_row
     return s
+
+
+cdef inline void activate_channels(
+    const MicroKernels *kernels, int activation, const Sweep *s, Py_ssize_t pixels,
+    Py_ssize_t channels, char *y,
+) noexcept nogil:
+    """Apply the activation to some channels of pixels that follow one another."""
+    if channels * kernels.real_bytes == s.y_pixel:  # all in one go
+        channels *= pixels
+        pixels = 1
+    for _ in range(pixels):
+        kernels.activate(activation, channels, y)
+        y += s.y_pixel

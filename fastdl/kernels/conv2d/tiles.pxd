@@ -2,7 +2,7 @@
 
 from fastdl.kernels.conv2d.images cimport Chunk, Images
 from fastdl.kernels.conv2d.problem cimport Problem
-from fastdl.kernels.conv2d.sweep cimport Sweep
+from fastdl.kernels.conv2d.sweep cimport Sweep, activate_channels
 from fastdl.kernels.engine.sizes cimport ceil_div, round_up
 from fastdl.kernels.engine.table cimport MicroKernels, Pixels
 
@@ -119,6 +119,32 @@ cdef inline Pixels inside(
     pixels.bottom = min(<Py_ssize_t> 4, rows - 4 * row)
     pixels.right = min(<Py_ssize_t> 4, cols - 4 * col)
     return pixels
+
+
+cdef inline void transform_back(
+    const Problem *p, const Sweep *s, const Images *tiles, const Chunk *chunk,
+    Py_ssize_t channel, Py_ssize_t channels, const char *m, Py_ssize_t m_tile,
+    Py_ssize_t m_place,
+) noexcept nogil:
+    """Transform the sums of a chunk back to some channels of y; activate them."""
+    cdef Py_ssize_t first = 4 * chunk.row0
+    cdef Py_ssize_t last = min(first + 4 * chunk.rows, s.x.rows)
+    cdef Py_ssize_t image, row, col
+    cdef Pixels pixels
+    cdef char *y
+    for image in range(chunk.image0, chunk.image0 + chunk.images):
+        y = s.y + image * s.y_image + channel * p.size
+        for row in range(chunk.row0, chunk.row0 + chunk.rows):
+            for col in range(tiles.cols):
+                pixels = inside(s.x.rows, s.x.cols, row, col, s.y_pixel)
+                p.kernels.winograd_output(
+                    channels, m, m_place,
+                    y + 4 * (row * s.y_row + col * s.y_pixel), &pixels)
+                m += m_tile
+        if p.activation:
+            activate_channels(
+                p.kernels, p.activation, s, (last - first) * s.x.cols, channels,
+                y + first * s.y_row)
 
 
 cdef inline void transform_gradients(

@@ -6,7 +6,7 @@ transforms stay in the cache:
     for chunk: transform its inputs; 36 products; transform back
 """
 
-from fastdl.kernels.conv2d.algorithm cimport Algorithm
+from fastdl.kernels.conv2d.algorithm cimport WINOGRAD, Algorithm
 from fastdl.kernels.conv2d.images cimport (
     Chunk, Chunks, Images, chunk_at, chunk_windows, cut, pixels_under,
     results_under,
@@ -14,15 +14,15 @@ from fastdl.kernels.conv2d.images cimport (
 from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.kernels.conv2d.sweep cimport Sweep, is_sweep, sweep_of
 from fastdl.kernels.conv2d.tiles cimport (
-    BIAS_PLACE, PLACES, WEIGHT_COST, has_tiles, inside, odd_vectors,
-    tiles_cost, tiles_of, transform_inputs, transform_weights,
+    BIAS_PLACE, PLACES, WEIGHT_COST, has_tiles, odd_vectors, tiles_cost, tiles_of,
+    transform_back, transform_inputs, transform_weights,
 )
 from fastdl.kernels.engine.caches cimport l2_cache
 from fastdl.kernels.engine.operands cimport one_run, pack_row
 from fastdl.kernels.engine.prefetch cimport Ahead, prefetch_share
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport ceil_div, round_up
-from fastdl.kernels.engine.table cimport Pixels, Product
+from fastdl.kernels.engine.table cimport Product
 from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 
 cdef enum:
@@ -127,7 +127,9 @@ cdef void tiles_task(
         plan.v_place)
     multiply_places(
         plan, chunk.images * chunk.rows * plan.x.cols, index + 1, &scratch)
-    transform_back(plan, &chunk, scratch.m)
+    transform_back(
+        p, &plan.s, &plan.x, &chunk, 0, plan.s.group_out, scratch.m, plan.m_tile,
+        plan.m_place)
 
 
 cdef void multiply_places(
@@ -162,30 +164,6 @@ cdef void multiply_places(
             p.kernels.product(&product)
 
 
-cdef void transform_back(
-    const Plan *plan, const Chunk *chunk, const char *tile,
-) noexcept nogil:
-    cdef const Problem *p = plan.problem
-    cdef const Sweep *s = &plan.s
-    cdef Py_ssize_t image, row, col, first, last
-    cdef Pixels pixels
-    cdef char *y
-    for image in range(chunk.image0, chunk.image0 + chunk.images):
-        y = s.y + image * s.y_image
-        for row in range(chunk.row0, chunk.row0 + chunk.rows):
-            for col in range(plan.x.cols):
-                pixels = inside(s.x.rows, s.x.cols, row, col, s.y_pixel)
-                p.kernels.winograd_output(
-                    s.group_out, tile, plan.m_place,
-                    y + 4 * (row * s.y_row + col * s.y_pixel), &pixels)
-                tile += plan.m_tile
-        if p.activation:
-            first = 4 * chunk.row0
-            last = min(first + 4 * chunk.rows, s.x.rows)
-            y += first * s.y_row
-            p.kernels.activate(p.activation, (last - first) * (s.y_row // p.size), y)
-
-
 cdef void run(const void *arguments) noexcept nogil:
     """Transform the weights, then compute all chunks."""
     cdef const Plan *plan = <const Plan *> arguments
@@ -200,4 +178,4 @@ cdef void run(const void *arguments) noexcept nogil:
         plan.scratch_bytes)
 
 
-algorithm = Algorithm(fits, cost, plan, run, sizeof(Plan))
+algorithm = Algorithm(WINOGRAD, fits, cost, plan, run, sizeof(Plan))

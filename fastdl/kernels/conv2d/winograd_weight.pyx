@@ -12,7 +12,7 @@ alone.
 
 from libc.string cimport memset
 
-from fastdl.kernels.conv2d.algorithm cimport Algorithm
+from fastdl.kernels.conv2d.algorithm cimport WINOGRAD, Algorithm
 from fastdl.kernels.conv2d.images cimport (
     Chunk, Chunks, Images, chunk_at, chunk_windows, cut, images_of_x, pixels_under,
     results_under,
@@ -174,4 +174,4 @@ cdef void run(const void *arguments) noexcept nogil:
             p.oc, plan.sums + part * plan.part_bytes + PLACES * plan.sum_place, p.bias)
 
 
-algorithm = Algorithm(fits, cost, plan, run, sizeof(Plan))
+algorithm = Algorithm(WINOGRAD, fits, cost, plan, run, sizeof(Plan))

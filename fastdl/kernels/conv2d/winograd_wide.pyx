@@ -9,18 +9,18 @@ products. So they are transformed piece by piece, where they are used:
                transform back
 """
 
-from fastdl.kernels.conv2d.algorithm cimport Algorithm
+from fastdl.kernels.conv2d.algorithm cimport WINOGRAD, Algorithm
 from fastdl.kernels.conv2d.images cimport Chunk, Chunks, Images, chunk_at, cut
 from fastdl.kernels.conv2d.problem cimport Problem
 from fastdl.kernels.conv2d.sweep cimport Sweep, is_sweep, sweep_of
 from fastdl.kernels.conv2d.tiles cimport (
-    BIAS_PLACE, PLACES, has_tiles, inside, odd_vectors, tiles_cost, tiles_of,
+    BIAS_PLACE, PLACES, has_tiles, odd_vectors, tiles_cost, tiles_of, transform_back,
     transform_inputs, transform_weights,
 )
 from fastdl.kernels.engine.operands cimport one_run, pack_row
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport ceil_div, round_up
-from fastdl.kernels.engine.table cimport Pixels, Product
+from fastdl.kernels.engine.table cimport Product
 from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 
 cdef enum:
@@ -115,6 +115,7 @@ cdef void panel_task(
     cdef Scratch scratch = scratch_of(plan, &lines)
     cdef Py_ssize_t col = panel * p.kernels.tile_cols
     cdef Py_ssize_t cols = min(p.kernels.tile_cols, plan.s.group_out - col)
+    cdef Chunk all_tiles = Chunk(0, p.n, 0, plan.x.rows)
     cdef Py_ssize_t channel = 0
     cdef Py_ssize_t place
     cdef Product product
@@ -136,29 +137,8 @@ cdef void panel_task(
                 product.bias = plan.bias + panel * plan.width
             p.kernels.product(&product)
         channel += plan.channels
-    transform_back(plan, col, cols, scratch.m)
-
-
-cdef void transform_back(
-    const Plan *plan, Py_ssize_t channel, Py_ssize_t channels, const char *tile,
-) noexcept nogil:
-    cdef const Problem *p = plan.problem
-    cdef const Sweep *s = &plan.s
-    cdef Py_ssize_t image, row, col, i
-    cdef Pixels pixels
-    cdef char *y
-    for image in range(p.n):
-        y = s.y + image * s.y_image + channel * p.size
-        for row in range(plan.x.rows):
-            for col in range(plan.x.cols):
-                pixels = inside(s.x.rows, s.x.cols, row, col, s.y_pixel)
-                p.kernels.winograd_output(
-                    channels, tile, plan.m_place,
-                    y + 4 * (row * s.y_row + col * s.y_pixel), &pixels)
-                tile += plan.width
-        if p.activation:
-            for i in range(s.x.rows * s.x.cols):
-                p.kernels.activate(p.activation, channels, y + i * s.y_pixel)
+    transform_back(
+        p, &plan.s, &plan.x, &all_tiles, col, cols, scratch.m, plan.width, plan.m_place)
 
 
 cdef void run(const void *arguments) noexcept nogil:
@@ -171,4 +151,4 @@ cdef void run(const void *arguments) noexcept nogil:
         panel_task, plan, plan.panels, p.threads, plan.scratch, plan.scratch_bytes)
 
 
-algorithm = Algorithm(fits, cost, plan, run, sizeof(Plan))
+algorithm = Algorithm(WINOGRAD, fits, cost, plan, run, sizeof(Plan))

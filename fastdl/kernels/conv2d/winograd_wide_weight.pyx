@@ -14,7 +14,7 @@ only one, the sums never leave it.
 
 from libc.string cimport memset
 
-from fastdl.kernels.conv2d.algorithm cimport Algorithm
+from fastdl.kernels.conv2d.algorithm cimport WINOGRAD, Algorithm
 from fastdl.kernels.conv2d.images cimport (
     Chunk, Chunks, Images, chunk_at, chunk_windows, cut, images_of_x, pixels_under,
     results_under,
@@ -188,4 +188,4 @@ cdef void run(const void *arguments) noexcept nogil:
         p.kernels.add_span(p.oc, plan.bias_parts + chunk * p.oc * p.size, p.bias)
 
 
-algorithm = Algorithm(fits, cost, plan, run, sizeof(Plan))
+algorithm = Algorithm(WINOGRAD, fits, cost, plan, run, sizeof(Plan))
