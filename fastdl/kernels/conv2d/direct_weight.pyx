@@ -23,7 +23,7 @@ from fastdl.kernels.conv2d.images cimport (
 )
 from fastdl.kernels.conv2d.problem cimport WEIGHT_GRADIENT, Problem
 from fastdl.kernels.engine.runtime cimport run_tasks
-from fastdl.kernels.engine.sizes cimport MIN_TASKS, ceil_div, round_up
+from fastdl.kernels.engine.sizes cimport MAX_PARTS, MIN_TASKS, ceil_div, round_up
 from fastdl.kernels.engine.table cimport Product
 from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 
@@ -91,7 +91,7 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     plan.problem, plan.x = p, images_of_x(p)
     plan.chunks = cut(&plan.x, CHUNK_WINDOWS)
     plan.sum_bytes = (p.kh * p.kw * p.group_in + 1) * p.oc * p.size
-    plan.parts = MIN_TASKS  # or half of it: two threads would share 9 tasks badly
+    plan.parts = MAX_PARTS  # or half of it: two threads would share 9 tasks badly
     while plan.parts > 1 and (
             plan.parts > plan.chunks.count
             or plan.parts * plan.sum_bytes > PARTS_BYTES):

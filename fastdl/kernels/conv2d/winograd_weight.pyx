@@ -25,16 +25,17 @@ from fastdl.kernels.conv2d.tiles cimport (
 from fastdl.kernels.engine.operands cimport one_run
 from fastdl.kernels.engine.prefetch cimport Ahead, prefetch_share
 from fastdl.kernels.engine.runtime cimport run_tasks
-from fastdl.kernels.engine.sizes cimport MIN_TASKS, ceil_div, round_up
+from fastdl.kernels.engine.sizes cimport MAX_PARTS, MIN_TASKS, ceil_div, round_up
 from fastdl.kernels.engine.table cimport Product
 from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 
 cdef enum:
     SUM_BYTES = 640 << 10  # of one part, at most: about the L2 cache
     CHUNK_BYTES = 600 << 10  # of transformed tiles
+    PART_BYTES = 200 << 10  # of sums, of which more copies are made for more threads
     MIN_TILES = 8  # of a chunk, or the sums are fetched too often
     MAX_TILES = 64
-    SPAN = 1024  # weights of a task that transforms back
+    SPAN = 256  # weights of a task that transforms back
 
 cdef struct Plan:
     const Problem *problem
@@ -85,7 +86,8 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     plan.m_place = odd_vectors(p.kernels, tiles * (plan.m_tile // p.size))
     plan.sum_place = odd_vectors(p.kernels, p.c * p.oc)
     plan.part_bytes = PLACES * plan.sum_place + round_up(p.oc, p.kernels.lanes) * p.size
-    plan.parts = max(<Py_ssize_t> 1, min(<Py_ssize_t> MIN_TASKS, plan.chunks.count))
+    plan.parts = MIN_TASKS if plan.part_bytes > PART_BYTES else MAX_PARTS
+    plan.parts = max(<Py_ssize_t> 1, min(plan.parts, plan.chunks.count))
     plan.sums = take(memory, plan.parts * plan.part_bytes)
     scratch_of(plan, &scratch)
     plan.scratch_bytes = scratch.bytes

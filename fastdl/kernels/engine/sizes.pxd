@@ -2,7 +2,8 @@
 
 cdef enum:
     CACHE_LINE = 64  # bytes; the widest vector has as many
-    MIN_TASKS = 8  # enough that dynamic scheduling evens out the threads
+    MIN_TASKS = 8  # enough that threads which are done early find more
+    MAX_PARTS = 16  # of a long sum, each on its own: memory for many threads
     STREAMED = 16 << 20  # bytes of a result that is too large for the caches
     MULTIPLY_ADDS = 16  # that count as one elementary operation (threads_for)
 
