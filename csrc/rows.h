@@ -30,12 +30,4 @@ ALWAYS_INLINE void store_until(real *p, vec v, const real *end) {
     store_first(p, v, end - p);
 }
 
-/* The same, if `streams` past the caches: for what is too large for them. */
-ALWAYS_INLINE void put_until(real *p, vec v, const real *end, int streams) {
-  if (streams && end - p >= LANES)
-    stream(p, v);
-  else
-    store_until(p, v, end);
-}
-
 #endif
