@@ -68,6 +68,8 @@ static void batchnorm_moments(const Batchnorm *g, ptrdiff_t row, ptrdiff_t rows,
   ptrdiff_t j = 0;
   for (; j + BLOCK * LANES <= cols; j += BLOCK * LANES)
     moments_block(BLOCK, 1, rows, x + j, stride, end, mean + j, square + j, cols - j);
+  for (; j + 2 * LANES <= cols; j += 2 * LANES)
+    moments_block(2, 1, rows, x + j, stride, end, mean + j, square + j, cols - j);
   for (; j < cols; j += LANES)
     if (whole)
       moments_block(1, 1, rows, x + j, stride, end, mean + j, square + j, cols - j);
@@ -122,6 +124,9 @@ ALWAYS_INLINE void products_form(const int relu, const Batchnorm *g, const void 
   ptrdiff_t j = 0;
   for (; j + BLOCK * LANES <= cols; j += BLOCK * LANES)
     products_block(BLOCK, 1, relu, rows, dy + j, x + j, relu_y + j, stride, room - j,
+                   mean + j, sums + j, products + j, cols - j);
+  for (; j + 2 * LANES <= cols; j += 2 * LANES)
+    products_block(2, 1, relu, rows, dy + j, x + j, relu_y + j, stride, room - j,
                    mean + j, sums + j, products + j, cols - j);
   for (; j < cols; j += LANES)
     if (whole)
