@@ -50,13 +50,11 @@ static void scatter_part(const Pool2d *g, const WindowPixels *pixels, ptrdiff_t 
 }
 
 /* Rows y0 to y1 - 1 of an image dx. */
-static void scatter_rows(const Pool2d *geometry, ptrdiff_t image, ptrdiff_t y0,
-                         ptrdiff_t y1) {
+static void scatter_rows(const Pool2d *geometry, const WindowPixels *pixels,
+                         ptrdiff_t image, ptrdiff_t y0, ptrdiff_t y1) {
   const Pool2d g = *geometry; /* a copy that no store can change */
   const ptrdiff_t row = g.w * g.c, step = g.stride_w * g.c;
   real *dx = (real *)g.result + image * g.h * row;
-  WindowPixels pixels;
-  set_window_pixels(&g, &pixels);
   memset(dx + y0 * row, 0, (size_t)((y1 - y0) * row) * sizeof(real));
   /* Windows oy0 to oy1 - 1 hold pixels of the rows, counted from the padding's edge. */
   const ptrdiff_t upper = y0 + g.top, lower = y1 - 1 + g.top;
@@ -78,13 +76,13 @@ static void scatter_rows(const Pool2d *geometry, ptrdiff_t image, ptrdiff_t y0,
       real *to = dx + y * row + x * g.c;
       next = whole && ox0 <= ox && ox < ox1 ? ox1 : ox + 1;
       if (next == ox + 1)
-        scatter_part(&g, &pixels, y, x, y0, y1, dy, argmax, dx);
+        scatter_part(&g, pixels, y, x, y0, y1, dy, argmax, dx);
       else if (g.c == 1)
-        scatter_windows(1, next - ox, &pixels, step, dy, bytes, to);
+        scatter_windows(1, next - ox, pixels, step, dy, bytes, to);
       else if (g.c == 3)
-        scatter_windows(3, next - ox, &pixels, step, dy, bytes, to);
+        scatter_windows(3, next - ox, pixels, step, dy, bytes, to);
       else
-        scatter_windows(g.c, next - ox, &pixels, step, dy, bytes, to);
+        scatter_windows(g.c, next - ox, pixels, step, dy, bytes, to);
     }
   }
 }
@@ -257,9 +255,11 @@ static void max_pool2d_backward(const void *arguments, ptrdiff_t first, ptrdiff_
     gather_rows(g, first, end, g->argmax);
     return;
   }
+  WindowPixels pixels;
+  set_window_pixels(g, &pixels);
   for (ptrdiff_t row = first, next; row < end; row = next) {
     const ptrdiff_t image = row / g->h;
     next = (image + 1) * g->h < end ? (image + 1) * g->h : end;
-    scatter_rows(g, image, row - image * g->h, next - image * g->h);
+    scatter_rows(g, &pixels, image, row - image * g->h, next - image * g->h);
   }
 }
