@@ -12,8 +12,11 @@ from fastdl import kernels, shapes
 
 WINDOWS = {
     # h = w, c, kernel, stride, padding
+    "2/2, 1 channel": (28, 1, 2, 2, 0),
     "2/2, 3 channels": (64, 3, 2, 2, 0),
     "2/2, 6 channels": (32, 6, 2, 2, 0),
+    "8/8, 8 channels": (64, 8, 8, 8, 0),
+    "2/2, 16 channels": (10, 16, 2, 2, 0),
     "2/2, 32 channels": (32, 32, 2, 2, 0),
     "2/2, 64 channels": (32, 64, 2, 2, 0),
     "3/2, 64 channels": (32, 64, 3, 2, 1),

@@ -5,7 +5,6 @@
  * one. Each has two functions here, name_forward and name_backward; p is the parameter,
  * and the table says whether g' is computed from x or from y. */
 #include "microkernels.h"
-#include "rows.h"
 #include "simd.h"
 #include "vecmath.h"
 
@@ -70,25 +69,32 @@ BACKWARD(gelu, x) { /* Phi(x) + x phi(x); the density phi is bell / sqrt(2 pi) *
   return dy * choose(x > 0, 1 + over, -over);
 }
 
+/* Whole vectors first: to test each for the end would take longer than a cheap g. */
 ALWAYS_INLINE void forward_span(vec g(vec, vec), const Activation *a, ptrdiff_t first,
                                 ptrdiff_t end) {
   const vec p = splat((real)a->parameter);
   const int streams = a->streams;
-  const real *x = (const real *)a->source + first, *x_end = x + (end - first);
-  real *y = (real *)a->result + first, *y_end = y + (end - first);
-  for (; x < x_end; x += LANES, y += LANES)
-    put_until(y, g(load_until(x, x_end), p), y_end, streams);
+  const real *x = a->source;
+  real *y = a->result;
+  ptrdiff_t i = first;
+  for (; i + LANES <= end; i += LANES) put(y + i, g(load(x + i), p), streams);
+  if (i < end) store_first(y + i, g(load_first(x + i, end - i, 0), p), end - i);
 }
 
 ALWAYS_INLINE void backward_span(vec g(vec, vec, vec), const Activation *a,
                                  ptrdiff_t first, ptrdiff_t end) {
   const vec p = splat((real)a->parameter);
   const int streams = a->streams;
-  const real *dy = (const real *)a->dy + first, *dy_end = dy + (end - first);
-  const real *s = (const real *)a->source + first, *s_end = s + (end - first);
-  real *dx = (real *)a->result + first, *dx_end = dx + (end - first);
-  for (; dy < dy_end; dy += LANES, s += LANES, dx += LANES)
-    put_until(dx, g(load_until(dy, dy_end), load_until(s, s_end), p), dx_end, streams);
+  const real *dy = a->dy, *s = a->source;
+  real *dx = a->result;
+  ptrdiff_t i = first;
+  for (; i + LANES <= end; i += LANES)
+    put(dx + i, g(load(dy + i), load(s + i), p), streams);
+  if (i < end) {
+    const vec grad = load_first(dy + i, end - i, 0),
+              source = load_first(s + i, end - i, 0);
+    store_first(dx + i, g(grad, source, p), end - i);
+  }
 }
 
 /* The places of the rows. */

@@ -19,24 +19,32 @@
 #define BLOCK 4   /* vectors of columns side by side: the chains of additions */
 #define FOLDED 16 /* channels side by side when parts are put together */
 
+/* Whether whole vectors of these rows and columns stay within the array. */
+ALWAYS_INLINE int batchnorm_whole(const Batchnorm *g, ptrdiff_t row, ptrdiff_t rows,
+                                  ptrdiff_t col, ptrdiff_t cols) {
+  return (row + rows - 1) * g->cols + col + cols + LANES <= g->m * g->c ||
+         cols % LANES == 0;
+}
+
 /* mean = sum x / rows, square = sum (x - mean)^2. The second sum walks the tile again,
  * which is in the cache, and corrects the rounding of the mean (Chan, Golub, LeVeque
  * 1983): exact also when |mean| is far above the deviation. */
-ALWAYS_INLINE void moments_block(const int vectors, ptrdiff_t rows, const real *x,
-                                 ptrdiff_t stride, const real *x_end, real *mean,
-                                 real *square, ptrdiff_t cols) {
+ALWAYS_INLINE void moments_block(const int vectors, const int whole, ptrdiff_t rows,
+                                 const real *x, ptrdiff_t stride, const real *x_end,
+                                 real *mean, real *square, ptrdiff_t cols) {
   vec centre[BLOCK], sum[BLOCK], squares[BLOCK];
   for (int v = 0; v < vectors; v++) sum[v] = splat(0);
   for (ptrdiff_t r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++)
-      sum[v] += load_until(x + r * stride + v * LANES, x_end);
+      sum[v] += load_row(whole, x + r * stride + v * LANES, x_end);
   for (int v = 0; v < vectors; v++) {
     centre[v] = sum[v] / (real)rows;
     sum[v] = squares[v] = splat(0);
   }
   for (ptrdiff_t r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++) {
-      const vec d = load_until(x + r * stride + v * LANES, x_end) - centre[v];
+      const real *at = x + r * stride + v * LANES;
+      const vec d = load_row(whole, at, x_end) - centre[v];
       sum[v] += d;
       squares[v] += d * d;
     }
@@ -51,6 +59,7 @@ ALWAYS_INLINE void moments_block(const int vectors, ptrdiff_t rows, const real *
  * read up to the end of the array. */
 static void batchnorm_moments(const Batchnorm *g, ptrdiff_t row, ptrdiff_t rows,
                               ptrdiff_t col, ptrdiff_t cols, ptrdiff_t part) {
+  const int whole = batchnorm_whole(g, row, rows, col, cols);
   const real *x = (const real *)g->x + row * g->cols + col;
   const real *end = (const real *)g->x + g->m * g->c;
   real *mean = (real *)g->firsts + part * g->cols + col;
@@ -58,23 +67,30 @@ static void batchnorm_moments(const Batchnorm *g, ptrdiff_t row, ptrdiff_t rows,
   const ptrdiff_t stride = g->cols;
   ptrdiff_t j = 0;
   for (; j + BLOCK * LANES <= cols; j += BLOCK * LANES)
-    moments_block(BLOCK, rows, x + j, stride, end, mean + j, square + j, cols - j);
+    moments_block(BLOCK, 1, rows, x + j, stride, end, mean + j, square + j, cols - j);
+  for (; j + 2 * LANES <= cols; j += 2 * LANES)
+    moments_block(2, 1, rows, x + j, stride, end, mean + j, square + j, cols - j);
   for (; j < cols; j += LANES)
-    moments_block(1, rows, x + j, stride, end, mean + j, square + j, cols - j);
+    if (whole)
+      moments_block(1, 1, rows, x + j, stride, end, mean + j, square + j, cols - j);
+    else
+      moments_block(1, 0, rows, x + j, stride, end, mean + j, square + j, cols - j);
 }
 
 /* dy; with relu 0 where the result y of the forward pass is not positive. */
-ALWAYS_INLINE vec masked_gradient(const int relu, const real *dy, const real *dy_end,
-                                  const real *y, const real *y_end) {
-  const vec g = load_until(dy, dy_end);
-  return relu ? choose(load_until(y, y_end) > 0, g, splat(0)) : g;
+ALWAYS_INLINE vec masked_gradient(const int whole, const int relu, const real *dy,
+                                  const real *dy_end, const real *y,
+                                  const real *y_end) {
+  const vec g = load_row(whole, dy, dy_end);
+  return relu ? choose(load_row(whole, y, y_end) > 0, g, splat(0)) : g;
 }
 
 /* sum dy and sum dy (x - mean); `room` reals follow dy, x and y. */
-ALWAYS_INLINE void products_block(const int vectors, const int relu, ptrdiff_t rows,
-                                  const real *dy, const real *x, const real *y,
-                                  ptrdiff_t stride, ptrdiff_t room, const real *mean,
-                                  real *sums, real *products, ptrdiff_t cols) {
+ALWAYS_INLINE void products_block(const int vectors, const int whole, const int relu,
+                                  ptrdiff_t rows, const real *dy, const real *x,
+                                  const real *y, ptrdiff_t stride, ptrdiff_t room,
+                                  const real *mean, real *sums, real *products,
+                                  ptrdiff_t cols) {
   const real *dy_end = dy + room, *x_end = x + room, *y_end = y + room;
   vec centre[BLOCK], sum[BLOCK], product[BLOCK];
   for (int v = 0; v < vectors; v++) {
@@ -84,9 +100,9 @@ ALWAYS_INLINE void products_block(const int vectors, const int relu, ptrdiff_t r
   for (ptrdiff_t r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++) {
       const ptrdiff_t at = r * stride + v * LANES;
-      const vec g = masked_gradient(relu, dy + at, dy_end, y + at, y_end);
+      const vec g = masked_gradient(whole, relu, dy + at, dy_end, y + at, y_end);
       sum[v] += g;
-      product[v] += g * (load_until(x + at, x_end) - centre[v]);
+      product[v] += g * (load_row(whole, x + at, x_end) - centre[v]);
     }
   for (int v = 0; v < vectors; v++) {
     store_until(sums + v * LANES, sum[v], sums + cols);
@@ -100,17 +116,25 @@ ALWAYS_INLINE void products_form(const int relu, const Batchnorm *g, const void 
                                  ptrdiff_t row, ptrdiff_t rows, ptrdiff_t col,
                                  ptrdiff_t cols, ptrdiff_t part) {
   const ptrdiff_t stride = g->cols, at = row * stride + col, room = g->m * g->c - at;
+  const int whole = batchnorm_whole(g, row, rows, col, cols);
   const real *dy = (const real *)g->dy + at, *x = (const real *)g->x + at;
   const real *relu_y = (const real *)y + at, *mean = (const real *)g->mean + col;
   real *sums = (real *)g->firsts + part * stride + col;
   real *products = (real *)g->seconds + part * stride + col;
   ptrdiff_t j = 0;
   for (; j + BLOCK * LANES <= cols; j += BLOCK * LANES)
-    products_block(BLOCK, relu, rows, dy + j, x + j, relu_y + j, stride, room - j,
+    products_block(BLOCK, 1, relu, rows, dy + j, x + j, relu_y + j, stride, room - j,
+                   mean + j, sums + j, products + j, cols - j);
+  for (; j + 2 * LANES <= cols; j += 2 * LANES)
+    products_block(2, 1, relu, rows, dy + j, x + j, relu_y + j, stride, room - j,
                    mean + j, sums + j, products + j, cols - j);
   for (; j < cols; j += LANES)
-    products_block(1, relu, rows, dy + j, x + j, relu_y + j, stride, room - j, mean + j,
-                   sums + j, products + j, cols - j);
+    if (whole)
+      products_block(1, 1, relu, rows, dy + j, x + j, relu_y + j, stride, room - j,
+                     mean + j, sums + j, products + j, cols - j);
+    else
+      products_block(1, 0, relu, rows, dy + j, x + j, relu_y + j, stride, room - j,
+                     mean + j, sums + j, products + j, cols - j);
 }
 
 /* As batchnorm_moments. */
@@ -178,22 +202,33 @@ static void batchnorm_gradients(const Batchnorm *g, ptrdiff_t parts, const void 
   }
 }
 
-/* The last row may end early: reals `at` to min(at + cols, stop) - 1. */
+/* Reals `at` to min(at + cols, stop) - 1, a row. */
+ALWAYS_INLINE void normalize_columns(const int whole, const int add, const int relu,
+                                     const Batchnorm *g, ptrdiff_t at, ptrdiff_t stop,
+                                     const real *residual) {
+  const real *mean = g->mean, *rstd = g->rstd, *gamma = g->gamma, *beta = g->beta;
+  const real *x = g->x, *x_end = x + stop, *residual_end = residual + stop;
+  real *y = g->result, *y_end = y + stop;
+  const ptrdiff_t cols = g->cols < stop - at ? g->cols : stop - at;
+  for (ptrdiff_t j = 0; j < cols; j += LANES, at += LANES) {
+    const vec d = load_row(whole, x + at, x_end) - load(mean + j);
+    vec z = load(gamma + j) * (d * load(rstd + j)) + load(beta + j);
+    if (add) z += load_row(whole, residual + at, residual_end);
+    store_row(whole, y + at, relu ? at_least(z, 0) : z, y_end);
+  }
+}
+
+/* The last row may end early. */
 ALWAYS_INLINE void normalize_form(const int add, const int relu, const Batchnorm *g,
                                   ptrdiff_t first, ptrdiff_t end,
                                   const real *residual) {
   const ptrdiff_t cols = g->cols, n = g->m * g->c;
   const ptrdiff_t stop = end * cols < n ? end * cols : n;
-  const real *mean = g->mean, *rstd = g->rstd, *gamma = g->gamma, *beta = g->beta;
-  const real *x = g->x, *x_end = x + stop, *residual_end = residual + stop;
-  real *y = g->result, *y_end = y + stop;
-  for (ptrdiff_t row = first * cols; row < stop; row += cols)
-    for (ptrdiff_t j = 0, at = row; j < cols && at < stop; j += LANES, at += LANES) {
-      const vec x_hat = (load_until(x + at, x_end) - load(mean + j)) * load(rstd + j);
-      vec z = load(gamma + j) * x_hat + load(beta + j);
-      if (add) z += load_until(residual + at, residual_end);
-      store_until(y + at, relu ? at_least(z, 0) : z, y_end);
-    }
+  ptrdiff_t row = first * cols;
+  for (; row + cols + LANES <= stop; row += cols)
+    normalize_columns(1, add, relu, g, row, stop, residual);
+  for (; row < stop; row += cols)
+    normalize_columns(0, add, relu, g, row, stop, residual);
 }
 
 static void batchnorm_normalize(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
@@ -208,24 +243,32 @@ static void batchnorm_normalize(const void *arguments, ptrdiff_t first, ptrdiff_
     normalize_form(0, 0, g, first, end, g->x);
 }
 
-ALWAYS_INLINE void backward_form(const int relu, const Batchnorm *g, ptrdiff_t first,
-                                 ptrdiff_t end, const real *y) {
-  const ptrdiff_t cols = g->cols, n = g->m * g->c;
-  const ptrdiff_t stop = end * cols < n ? end * cols : n;
+ALWAYS_INLINE void backward_columns(const int whole, const int relu, const Batchnorm *g,
+                                    ptrdiff_t at, ptrdiff_t stop, const real *y) {
   const real *mean = g->mean, *rstd = g->rstd, *gamma = g->gamma;
   const real *dgamma = g->dgamma, *dbeta = g->dbeta;
   const real *x = g->x, *x_end = x + stop, *y_end = y + stop;
   const real *dy = g->dy, *dy_end = dy + stop;
   real *dx = g->result, *dx_end = dx + stop;
   const real share = (real)(1 / (double)g->m);
-  for (ptrdiff_t row = first * cols; row < stop; row += cols)
-    for (ptrdiff_t j = 0, at = row; j < cols && at < stop; j += LANES, at += LANES) {
-      const vec r = load(rstd + j);
-      const vec x_hat = (load_until(x + at, x_end) - load(mean + j)) * r;
-      const vec common = (load(dbeta + j) + x_hat * load(dgamma + j)) * share;
-      const vec dz = masked_gradient(relu, dy + at, dy_end, y + at, y_end);
-      store_until(dx + at, load(gamma + j) * r * (dz - common), dx_end);
-    }
+  const ptrdiff_t cols = g->cols < stop - at ? g->cols : stop - at;
+  for (ptrdiff_t j = 0; j < cols; j += LANES, at += LANES) {
+    const vec r = load(rstd + j);
+    const vec x_hat = (load_row(whole, x + at, x_end) - load(mean + j)) * r;
+    const vec common = (load(dbeta + j) + x_hat * load(dgamma + j)) * share;
+    const vec dz = masked_gradient(whole, relu, dy + at, dy_end, y + at, y_end);
+    store_row(whole, dx + at, load(gamma + j) * r * (dz - common), dx_end);
+  }
+}
+
+ALWAYS_INLINE void backward_form(const int relu, const Batchnorm *g, ptrdiff_t first,
+                                 ptrdiff_t end, const real *y) {
+  const ptrdiff_t cols = g->cols, n = g->m * g->c;
+  const ptrdiff_t stop = end * cols < n ? end * cols : n;
+  ptrdiff_t row = first * cols;
+  for (; row + cols + LANES <= stop; row += cols)
+    backward_columns(1, relu, g, row, stop, y);
+  for (; row < stop; row += cols) backward_columns(0, relu, g, row, stop, y);
 }
 
 static void batchnorm_backward(const void *arguments, ptrdiff_t first, ptrdiff_t end) {

@@ -1,15 +1,17 @@
 /* y = a + b, element by element; y may be a or b. */
 #include "microkernels.h"
-#include "rows.h"
 #include "simd.h"
 
 static void add_elements(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
   const Sum *sum = arguments;
   const int streams = sum->streams;
-  const real *a = (const real *)sum->a + first, *a_end = a + (end - first);
-  const real *b = (const real *)sum->b + first, *b_end = b + (end - first);
-  real *y = (real *)sum->y + first, *y_end = y + (end - first);
-  for (; a < a_end; a += LANES, b += LANES, y += LANES)
-    put_until(y, load_until(a, a_end) + load_until(b, b_end), y_end, streams);
+  const real *a = sum->a, *b = sum->b;
+  real *y = sum->y;
+  ptrdiff_t i = first;
+  for (; i + LANES <= end; i += LANES) put(y + i, load(a + i) + load(b + i), streams);
+  if (i < end) {
+    const ptrdiff_t n = end - i;
+    store_first(y + i, load_first(a + i, n, 0) + load_first(b + i, n, 0), n);
+  }
   if (streams) stream_end();
 }

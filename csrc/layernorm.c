@@ -246,39 +246,47 @@ static void layernorm_fold(const Layernorm *g, ptrdiff_t example) {
     fold_moments(g, example);
 }
 
+/* The pixel at `at` of y or dx; `row` has what the pixels of an example share, each as
+ * c reals and a vector of 0. */
+ALWAYS_INLINE void write_pixel(const int whole, const Layernorm *g, ptrdiff_t at,
+                               ptrdiff_t stop, const real *row) {
+  const ptrdiff_t c = g->groups * g->size, next = c + LANES;
+  const real *x = g->x, *x_end = x + stop;
+  real *result = g->result, *result_end = result + stop;
+  for (ptrdiff_t j = 0; j < c; j += LANES, at += LANES, row += LANES) {
+    const vec d = load_row(whole, x + at, x_end) - load(row), scale = load(row + next);
+    if (g->dy) {
+      const real *dy = g->dy, *dy_end = dy + stop;
+      const vec common = load(row + 2 * next) + d * load(row + 3 * next);
+      const vec dx = scale * load_row(whole, dy + at, dy_end) - common;
+      store_row(whole, result + at, dx, result_end);
+    } else {
+      store_row(whole, result + at, scale * d + load(row + 2 * next), result_end);
+    }
+  }
+}
+
 /* y or dx of part `index`; `scratch` has room for 4 rows and their vectors of 0. */
 static void layernorm_write(const Layernorm *g, ptrdiff_t index, void *scratch) {
   const ptrdiff_t example = index / g->parts, part = index % g->parts;
-  const ptrdiff_t c = g->groups * g->size;
-  const ptrdiff_t first = (example * g->pixels + part * g->part_pixels) * c;
-  const ptrdiff_t stop = first + pixels_of_part(g, part) * c;
-  const real *gamma = g->gamma, *x = g->x, *x_end = x + stop;
-  real *result = g->result, *result_end = result + stop;
-  real *mean = scratch, *scale = mean + c + LANES;
-  spread_groups(g, example, g->mean, mean);
-  spread_groups(g, example, g->rstd, scale);
-  for (ptrdiff_t j = 0; j < c; j++) scale[j] *= gamma[j];
-  if (!g->dy) {
-    const real *beta = g->beta, *beta_end = beta + c;
-    for (ptrdiff_t row = first; row < stop; row += c)
-      for (ptrdiff_t j = 0, at = row; j < c; j += LANES, at += LANES) {
-        const vec d = load_until(x + at, x_end) - load(mean + j);
-        const vec y = load(scale + j) * d + load_until(beta + j, beta_end);
-        store_until(result + at, y, result_end);
-      }
-    return;
+  const ptrdiff_t c = g->groups * g->size, next = c + LANES;
+  const ptrdiff_t stop =
+      (example * g->pixels + part * g->part_pixels + pixels_of_part(g, part)) * c;
+  const real *gamma = g->gamma;
+  real *row = scratch;
+  spread_groups(g, example, g->mean, row);
+  spread_groups(g, example, g->rstd, row + next);
+  for (ptrdiff_t j = 0; j < c; j++) row[next + j] *= gamma[j];
+  if (g->dy) {
+    spread_groups(g, example, g->shift, row + 2 * next);
+    spread_groups(g, example, g->slope, row + 3 * next);
+  } else {
+    memcpy(row + 2 * next, g->beta, (size_t)c * sizeof(real));
+    store(row + 2 * next + c, splat(0));
   }
-  const real *dy = g->dy, *dy_end = dy + stop;
-  real *shift = scale + c + LANES, *slope = shift + c + LANES;
-  spread_groups(g, example, g->shift, shift);
-  spread_groups(g, example, g->slope, slope);
-  for (ptrdiff_t row = first; row < stop; row += c)
-    for (ptrdiff_t j = 0, at = row; j < c; j += LANES, at += LANES) {
-      const vec d = load_until(x + at, x_end) - load(mean + j);
-      const vec common = load(shift + j) + d * load(slope + j);
-      const vec dx = load(scale + j) * load_until(dy + at, dy_end) - common;
-      store_until(result + at, dx, result_end);
-    }
+  ptrdiff_t at = (example * g->pixels + part * g->part_pixels) * c;
+  for (; at + next <= stop; at += c) write_pixel(1, g, at, stop, row);
+  for (; at < stop; at += c) write_pixel(0, g, at, stop, row);
 }
 
 /* sum_i x[i][j] in float64, rows being `stride` bytes apart: dgamma or dbeta from those

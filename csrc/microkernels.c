@@ -13,6 +13,7 @@
 #include "optimizer.c"
 #include "peak.c"
 #include "pool2d.c"
+#include "pool2d_backward.c"
 #include "softmax.c"
 #include "sums.c"
 #include "winograd.c"

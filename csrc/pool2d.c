@@ -1,15 +1,12 @@
 /* The maximum or the mean of each window of an image, channel by channel:
  *
  *   y[oy][ox][c]  = max or mean over (ky, kx) of x[iy][ix][c]
- *   dx[iy][ix][c] = sum over the windows (oy, ox) that hold the pixel of dy[oy][ox][c],
- *                   where it was the maximum, or / (kh kw)
  *   iy = oy stride_h - top + ky,  ix = ox stride_w - left + kx
  *
  * Rows can be made in any order and by any thread. Row r of a batch is row r % height
  * of image r / height. Where vectors of channels are read or written, that of a pixel
- * with few channels reaches into the pixels behind it (rows.h); the gradient of a
- * maximum is scattered real by real, which costs the same for any number of channels.
- */
+ * with few channels reaches into the pixels behind it (rows.h). The gradient stands in
+ * pool2d_backward.c. */
 #include "microkernels.h"
 #include "rows.h"
 #include "simd.h"
@@ -17,7 +14,6 @@
 #define CHAIN_PIXELS 64 /* that are added up in `real` */
 #define SMALL_WINDOW 16 /* pixels */
 #define WIDE 512        /* channels of a large window that are done together */
-#define FEW_CHANNELS 16 /* so few do not fill the vectors of a pixel */
 
 /* argmax: bytes, or int32 for large windows */
 typedef uint8_t vec_u8 __attribute__((vector_size(VECTOR_BYTES / sizeof(real))));
@@ -71,27 +67,52 @@ ALWAYS_INLINE void store_argmax(void *argmax, int bytes, vec_int index, ptrdiff_
 /* In the functions below `whole` says that whole vectors stay within the arrays, and
  * argmax is NULL for the mean. They are inlined, for constant arguments. */
 
-/* One pixel of y and argmax. x is the first pixel of rows x cols, which is number
- * `first` in the whole window. */
+/* n channels, or a whole vector, of pixels of y and argmax side by side. x is number
+ * `first` in the window of the first one, of which rows x cols pixels exist. */
+ALWAYS_INLINE void max_block(const int pixels, const ptrdiff_t rows,
+                             const ptrdiff_t cols, const Pool2d *g, const real *x,
+                             lane_int first, ptrdiff_t n, ptrdiff_t to) {
+  const ptrdiff_t step = g->stride_w * g->c;
+  vec best[4];
+  vec_int where[4];
+  for (int i = 0; i < pixels; i++) {
+    best[i] = load_some(x + i * step, n);
+    where[i] = (vec_int){0} + first;
+  }
+  for (ptrdiff_t p = 0; p < rows; p++)
+    for (ptrdiff_t q = 0; q < cols; q++) {
+      const vec_int number = (vec_int){0} + (first + (lane_int)(p * g->kw + q));
+      for (int i = 0; i < pixels; i++) {
+        const vec v = load_some(x + (p * g->w + q) * g->c + i * step, n);
+        /* above, or the first NaN */
+        const vec_int better = ~(v <= best[i]) & (best[i] == best[i]);
+        best[i] = choose(better, v, best[i]);
+        where[i] = (where[i] & ~better) | (number & better);
+      }
+    }
+  for (int i = 0; i < pixels; i++) {
+    store_some((real *)g->result + to + i * g->c, best[i], n);
+    store_argmax(g->argmax, g->argmax_bytes, where[i], to + i * g->c, n);
+  }
+}
+
+/* One pixel of y and argmax. */
 ALWAYS_INLINE void max_window(const int whole, const ptrdiff_t rows,
                               const ptrdiff_t cols, const Pool2d *g, const real *x,
-                              lane_int first, real *y, void *argmax) {
+                              lane_int first, ptrdiff_t to) {
   const ptrdiff_t channels = g->c;
-  for (ptrdiff_t c = 0; c < channels; c += LANES) {
-    vec best = load_some(x + c, LANES_AT(c));
-    vec_int where = (vec_int){0} + first;
-    for (ptrdiff_t p = 0; p < rows; p++)
-      for (ptrdiff_t q = 0; q < cols; q++) {
-        const vec v = load_some(x + (p * g->w + q) * channels + c, LANES_AT(c));
-        const vec_int number = (vec_int){0} + (first + (lane_int)(p * g->kw + q));
-        /* above, or the first NaN */
-        const vec_int better = ~(v <= best) & (best == best);
-        best = choose(better, v, best);
-        where = (where & ~better) | (number & better);
-      }
-    store_some(y + c, best, LANES_AT(c));
-    store_argmax(argmax, g->argmax_bytes, where, c, LANES_AT(c));
-  }
+  for (ptrdiff_t c = 0; c < channels; c += LANES)
+    max_block(1, rows, cols, g, x + c, first, LANES_AT(c), to + c);
+}
+
+/* Four of them side by side: as many chains of comparisons. Few channels are stored
+ * upwards, so that what reaches into the next pixel is overwritten; more of them must
+ * be whole vectors. */
+ALWAYS_INLINE void max_windows(const ptrdiff_t rows, const ptrdiff_t cols,
+                               const Pool2d *g, const real *x, lane_int first,
+                               ptrdiff_t to) {
+  for (ptrdiff_t c = 0; c < g->c; c += LANES)
+    max_block(4, rows, cols, g, x + c, first, LANES, to + c);
 }
 
 /* The sum of rows x cols pixels, for several vectors of channels side by side: as many
@@ -175,205 +196,61 @@ ALWAYS_INLINE void mean_window(const int whole, const ptrdiff_t rows,
   }
 }
 
-ALWAYS_INLINE void pool_window(const int whole, const ptrdiff_t rows,
+ALWAYS_INLINE void pool_window(const int mean, const int whole, const ptrdiff_t rows,
                                const ptrdiff_t cols, const Pool2d *g, const real *x,
-                               lane_int first, real *y, void *argmax) {
-  if (argmax)
-    max_window(whole, rows, cols, g, x, first, y, argmax);
+                               lane_int first, ptrdiff_t to) {
+  if (mean)
+    mean_window(whole, rows, cols, g, x, g->w * g->c, (real *)g->result + to);
   else
-    mean_window(whole, rows, cols, g, x, g->w * g->c, y);
+    max_window(whole, rows, cols, g, x, first, to);
 }
 
-/* Rows of y and, unless it is NULL, argmax. */
-ALWAYS_INLINE void pool_rows(const Pool2d *geometry, ptrdiff_t row0, ptrdiff_t row1,
-                             void *argmax) {
+/* Rows of y and, of a maximum, argmax. */
+ALWAYS_INLINE void pool_rows(const int mean, const Pool2d *geometry, ptrdiff_t row0,
+                             ptrdiff_t row1) {
   const Pool2d g = *geometry; /* a copy that no store can change */
   const real *x = g.source;
-  real *y = g.result;
   const ptrdiff_t vectors = (g.c + LANES - 1) / LANES * LANES;
   const ptrdiff_t n = g.n * g.h * g.w * g.c, end = row1 * g.ow * g.c;
+  const int fours = !mean && g.c < 4 * LANES && (g.c < LANES || g.c % LANES == 0);
+  const ptrdiff_t wide = 3 * g.stride_w + g.kw; /* what four windows see */
   ptrdiff_t to = row0 * g.ow * g.c;
   for (ptrdiff_t row = row0; row < row1; row++) {
     const ptrdiff_t top = row % g.oh * g.stride_h - g.top;
     const ptrdiff_t y0 = top > 0 ? top : 0, y1 = top + g.kh < g.h ? top + g.kh : g.h;
     const ptrdiff_t image_row = row / g.oh * g.h + y0, rows = y1 - y0;
-    ptrdiff_t left = -g.left;
-    for (ptrdiff_t ox = 0; ox < g.ow; ox++, left += g.stride_w, to += g.c) {
-      const ptrdiff_t x0 = left > 0 ? left : 0;
+    for (ptrdiff_t ox = 0, pixels; ox < g.ow; ox += pixels, to += pixels * g.c) {
+      const ptrdiff_t left = ox * g.stride_w - g.left, x0 = left > 0 ? left : 0;
+      const int four = fours && left >= 0 && ox + 4 <= g.ow && left + wide <= g.w;
       const ptrdiff_t cols = (left + g.kw < g.w ? left + g.kw : g.w) - x0;
       const ptrdiff_t from = (image_row * g.w + x0) * g.c;
-      const ptrdiff_t last = from + ((rows - 1) * g.w + cols - 1) * g.c;
+      const ptrdiff_t right = four ? wide : cols;
+      const ptrdiff_t last = from + ((rows - 1) * g.w + right - 1) * g.c;
       const lane_int first = (lane_int)((y0 - top) * g.kw + x0 - left);
-      void *index = argmax ? (char *)argmax + to * g.argmax_bytes : NULL;
-      if (to + vectors > end || last + vectors > n)
-        pool_window(0, rows, cols, &g, x + from, first, y + to, index);
+      pixels = four ? 4 : 1;
+      if (to + (pixels - 1) * g.c + vectors > end || last + vectors > n) {
+        pixels = 1;
+        pool_window(mean, 0, rows, cols, &g, x + from, first, to);
+      } else if (four && rows == 2 && cols == 2)
+        max_windows(2, 2, &g, x + from, first, to);
+      else if (four)
+        max_windows(rows, cols, &g, x + from, first, to);
       else if (rows == 2 && cols == 2)
-        pool_window(1, 2, 2, &g, x + from, first, y + to, index);
+        pool_window(mean, 1, 2, 2, &g, x + from, first, to);
       else if (rows == 3 && cols == 3)
-        pool_window(1, 3, 3, &g, x + from, first, y + to, index);
+        pool_window(mean, 1, 3, 3, &g, x + from, first, to);
       else
-        pool_window(1, rows, cols, &g, x + from, first, y + to, index);
+        pool_window(mean, 1, rows, cols, &g, x + from, first, to);
     }
   }
 }
 
 static void max_pool2d(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
   const Pool2d *g = arguments;
-  pool_rows(g, first, end, g->argmax);
+  pool_rows(0, g, first, end);
 }
 
 static void avg_pool2d(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
   const Pool2d *g = arguments;
-  pool_rows(g, first, end, NULL);
-}
-
-/* Where the maxima of one window were, its gradients are added to dx. `place` has the
- * pixels of a window; numbers that no forward pass makes stay inside it, too. */
-ALWAYS_INLINE void scatter_window(ptrdiff_t channels, const real *dy,
-                                  const uint8_t *argmax, const ptrdiff_t *place,
-                                  real *dx) {
-  for (ptrdiff_t c = 0; c < channels; c++) dx[place[argmax[c]] + c] += dy[c];
-}
-
-/* The same for the part of a window at (y, x) that lies in rows y0 to y1 - 1 of the
- * image dx, or whose numbers are int32. */
-static void scatter_part(const Pool2d *g, ptrdiff_t y, ptrdiff_t x, ptrdiff_t y0,
-                         ptrdiff_t y1, const real *dy, const void *argmax, real *dx) {
-  const int32_t width = (int32_t)g->kw;
-  for (ptrdiff_t c = 0; c < g->c; c++) {
-    const int32_t k = g->argmax_bytes == 1 ? ((const uint8_t *)argmax)[c]
-                                           : ((const int32_t *)argmax)[c];
-    const ptrdiff_t iy = y + k / width, ix = x + k % width;
-    if (y0 <= iy && iy < y1 && 0 <= ix && ix < g->w)
-      dx[(iy * g->w + ix) * g->c + c] += dy[c];
-  }
-}
-
-/* Rows y0 to y1 - 1 of an image dx. */
-static void scatter_rows(const Pool2d *geometry, ptrdiff_t image, ptrdiff_t y0,
-                         ptrdiff_t y1) {
-  const Pool2d g = *geometry; /* a copy that no store can change */
-  const ptrdiff_t row = g.w * g.c;
-  real *dx = (real *)g.result + image * g.h * row;
-  ptrdiff_t place[256] = {0};
-  for (ptrdiff_t k = 0; k < g.kh * g.kw && k < 256; k++)
-    place[k] = k / g.kw * row + k % g.kw * g.c;
-  /* Windows oy0 to oy1 - 1 hold pixels of the rows, counted from the padding's edge. */
-  const ptrdiff_t upper = y0 + g.top, lower = y1 - 1 + g.top;
-  const ptrdiff_t oy0 = upper < g.kh ? 0 : (upper - g.kh) / g.stride_h + 1;
-  const ptrdiff_t oy1 = lower / g.stride_h + 1 < g.oh ? lower / g.stride_h + 1 : g.oh;
-  ptrdiff_t zeroed = y0; /* rows, just before they are needed */
-  for (ptrdiff_t oy = oy0; oy <= oy1; oy++) {
-    const ptrdiff_t y = oy * g.stride_h - g.top;
-    const ptrdiff_t until = oy < oy1 && y + g.kh < y1 ? y + g.kh : y1;
-    if (until > zeroed) {
-      memset(dx + zeroed * row, 0, (size_t)((until - zeroed) * row) * sizeof(real));
-      zeroed = until;
-    }
-    if (oy == oy1) break;
-    const int whole = g.argmax_bytes == 1 && y0 <= y && y + g.kh <= y1;
-    ptrdiff_t at = (image * g.oh + oy) * g.ow * g.c, x = -g.left;
-    for (ptrdiff_t ox = 0; ox < g.ow; ox++, at += g.c, x += g.stride_w) {
-      const real *from = (const real *)g.source + at;
-      const char *argmax = (const char *)g.argmax + at * g.argmax_bytes;
-      if (whole && x >= 0 && x + g.kw <= g.w)
-        scatter_window(g.c, from, (const uint8_t *)argmax, place,
-                       dx + y * row + x * g.c);
-      else
-        scatter_part(&g, y, x, y0, y1, from, argmax, dx);
-    }
-  }
-}
-
-/* One pixel of dx, for several vectors of channels side by side, where the maxima of
- * rows x cols windows were: the first window sees the pixel as number k. */
-ALWAYS_INLINE void gather_block(const int vectors, const int whole,
-                                const ptrdiff_t rows, const ptrdiff_t cols,
-                                const Pool2d *g, const real *dy, const void *argmax,
-                                ptrdiff_t at, ptrdiff_t k, ptrdiff_t channels,
-                                real *dx) {
-  vec sum[4];
-  for (int v = 0; v < vectors; v++) sum[v] = splat(0);
-  for (ptrdiff_t p = 0; p < rows; p++)
-    for (ptrdiff_t q = 0; q < cols; q++) {
-      const lane_int number = (lane_int)(k - p * g->stride_h * g->kw - q * g->stride_w);
-      for (int v = 0; v < vectors; v++) {
-        const ptrdiff_t from = at + (p * g->ow + q) * g->c + v * LANES;
-        const vec_int where =
-            load_argmax(argmax, g->argmax_bytes, from, LANES_AT(v * LANES));
-        const vec value = load_some(dy + from, LANES_AT(v * LANES));
-        sum[v] += choose(where == number, value, splat(0));
-      }
-    }
-  for (int v = 0; v < vectors; v++)
-    store_some(dx + v * LANES, sum[v], LANES_AT(v * LANES));
-}
-
-/* One pixel of dx; of the mean, each window gives an equal share. */
-ALWAYS_INLINE void gather_pixel(const int whole, const ptrdiff_t rows,
-                                const ptrdiff_t cols, const Pool2d *g, const real *dy,
-                                const void *argmax, ptrdiff_t at, ptrdiff_t k,
-                                real *dx) {
-  if (!argmax) {
-    mean_window(whole, rows, cols, g, dy + at, g->ow * g->c, dx);
-    return;
-  }
-  ptrdiff_t c = 0;
-  for (; c + 4 * LANES <= g->c; c += 4 * LANES)
-    gather_block(4, 1, rows, cols, g, dy, argmax, at + c, k, 0, dx + c);
-  for (; c < g->c; c += LANES)
-    gather_block(1, whole, rows, cols, g, dy, argmax, at + c, k, g->c - c, dx + c);
-}
-
-/* Rows of dx. */
-ALWAYS_INLINE void gather_rows(const Pool2d *geometry, ptrdiff_t row0, ptrdiff_t row1,
-                               const void *argmax) {
-  const Pool2d g = *geometry;
-  const real *dy = g.source;
-  real *dx = g.result;
-  const ptrdiff_t vectors = (g.c + LANES - 1) / LANES * LANES;
-  const ptrdiff_t n = g.n * g.oh * g.ow * g.c, end = row1 * g.w * g.c;
-  ptrdiff_t to = row0 * g.w * g.c;
-  for (ptrdiff_t row = row0; row < row1; row++) {
-    /* Windows oy0 to oy1 - 1 hold the row, counted from the edge of the padding. */
-    const ptrdiff_t iy = row % g.h + g.top;
-    const ptrdiff_t oy1 = iy / g.stride_h + 1 < g.oh ? iy / g.stride_h + 1 : g.oh;
-    ptrdiff_t oy0 = iy < g.kh ? 0 : (iy - g.kh) / g.stride_h + 1;
-    if (oy0 > oy1) oy0 = oy1;
-    const ptrdiff_t rows = oy1 - oy0, first = (iy - oy0 * g.stride_h) * g.kw;
-    ptrdiff_t ox0 = 0, ox1 = 0;
-    for (ptrdiff_t ix = g.left; ix < g.left + g.w; ix++, to += g.c) {
-      while (ox1 < g.ow && ox1 * g.stride_w <= ix) ox1++;
-      while (ox0 < ox1 && ox0 * g.stride_w + g.kw <= ix) ox0++;
-      const ptrdiff_t cols = ox1 - ox0, k = first + ix - ox0 * g.stride_w;
-      const ptrdiff_t at = ((row / g.h * g.oh + oy0) * g.ow + ox0) * g.c;
-      const ptrdiff_t last = at + ((rows - 1) * g.ow + cols - 1) * g.c;
-      if (to + vectors > end || last + vectors > n)
-        gather_pixel(0, rows, cols, &g, dy, argmax, at, k, dx + to);
-      else if (rows == 1 && cols == 1)
-        gather_pixel(1, 1, 1, &g, dy, argmax, at, k, dx + to);
-      else if (rows == 3 && cols == 3)
-        gather_pixel(1, 3, 3, &g, dy, argmax, at, k, dx + to);
-      else
-        gather_pixel(1, rows, cols, &g, dy, argmax, at, k, dx + to);
-    }
-  }
-}
-
-static void avg_pool2d_backward(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
-  const Pool2d *g = arguments;
-  gather_rows(g, first, end, NULL);
-}
-
-static void max_pool2d_backward(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
-  const Pool2d *g = arguments;
-  if (g->c >= FEW_CHANNELS) {
-    gather_rows(g, first, end, g->argmax);
-    return;
-  }
-  for (ptrdiff_t row = first, next; row < end; row = next) {
-    const ptrdiff_t image = row / g->h;
-    next = (image + 1) * g->h < end ? (image + 1) * g->h : end;
-    scatter_rows(g, image, row - image * g->h, next - image * g->h);
-  }
+  pool_rows(1, g, first, end);
 }

@@ -30,10 +30,15 @@ ALWAYS_INLINE void store_until(real *p, vec v, const real *end) {
     store_first(p, v, end - p);
 }
 
-/* The same, if `streams` past the caches: for what is too large for them. */
-ALWAYS_INLINE void put_until(real *p, vec v, const real *end, int streams) {
-  if (streams && end - p >= LANES)
-    stream(p, v);
+/* The same where it is known that whole vectors stay before the end: to test each of
+ * them takes longer than to load it. */
+ALWAYS_INLINE vec load_row(const int whole, const real *p, const real *end) {
+  return whole ? load(p) : load_until(p, end);
+}
+
+ALWAYS_INLINE void store_row(const int whole, real *p, vec v, const real *end) {
+  if (whole)
+    store(p, v);
   else
     store_until(p, v, end);
 }

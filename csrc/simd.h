@@ -64,6 +64,13 @@ ALWAYS_INLINE void stream_end(void) { _mm_sfence(); }
 #else
 ALWAYS_INLINE void stream_end(void) {}
 #endif
+/* Past the caches or not: for what may be too large for them. */
+ALWAYS_INLINE void put(real *p, vec v, int streams) {
+  if (streams)
+    stream(p, v);
+  else
+    store(p, v);
+}
 /* s - 0 is s, bit for bit, so the subtraction is folded away (s + 0 would not be:
  * -0 + 0 is +0). */
 ALWAYS_INLINE vec splat(real s) { return s - (vec){0}; }

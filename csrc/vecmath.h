@@ -45,13 +45,44 @@ ALWAYS_INLINE vec with_sign(vec x, vec s) {
   return (vec)(((vec_int)x & ~SIGN_BIT) | ((vec_int)s & SIGN_BIT));
 }
 
-/* The comparisons are false for NaN, which therefore passes. */
+/* NaN passes. The instruction is what the portable form says, for NaN and -0 too, but
+ * compilers do not find it. */
+#if defined(__AVX512F__) && REAL_BITS == 32
+ALWAYS_INLINE vec at_most(vec x, real bound) {
+  return (vec)_mm512_min_ps((__m512)splat(bound), (__m512)x);
+}
+ALWAYS_INLINE vec at_least(vec x, real bound) {
+  return (vec)_mm512_max_ps((__m512)splat(bound), (__m512)x);
+}
+#elif defined(__AVX512F__)
+ALWAYS_INLINE vec at_most(vec x, real bound) {
+  return (vec)_mm512_min_pd((__m512d)splat(bound), (__m512d)x);
+}
+ALWAYS_INLINE vec at_least(vec x, real bound) {
+  return (vec)_mm512_max_pd((__m512d)splat(bound), (__m512d)x);
+}
+#elif defined(__AVX2__) && REAL_BITS == 32
+ALWAYS_INLINE vec at_most(vec x, real bound) {
+  return (vec)_mm256_min_ps((__m256)splat(bound), (__m256)x);
+}
+ALWAYS_INLINE vec at_least(vec x, real bound) {
+  return (vec)_mm256_max_ps((__m256)splat(bound), (__m256)x);
+}
+#elif defined(__AVX2__)
+ALWAYS_INLINE vec at_most(vec x, real bound) {
+  return (vec)_mm256_min_pd((__m256d)splat(bound), (__m256d)x);
+}
+ALWAYS_INLINE vec at_least(vec x, real bound) {
+  return (vec)_mm256_max_pd((__m256d)splat(bound), (__m256d)x);
+}
+#else
 ALWAYS_INLINE vec at_most(vec x, real bound) {
   return choose(x > bound, splat(bound), x);
 }
 ALWAYS_INLINE vec at_least(vec x, real bound) {
   return choose(x < bound, splat(bound), x);
 }
+#endif
 
 /* 2^n, for n of normal numbers; 0 and infinity for those next to them */
 ALWAYS_INLINE vec power_of_2(vec_int n) {
