@@ -101,9 +101,10 @@ static void dropout(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
   }
   const uint32_t last = (uint32_t)(d->threshold - 1);
   const real scale = (real)d->scale;
-  const uint64_t number = d->offset + (uint64_t)first; /* in the stream */
-  uint32_t words[WORDS + VECTOR_LANES];                /* whole vectors are read */
-  uint64_t block = number / 4;
+  uint32_t words[WORDS + VECTOR_LANES]; /* whole vectors are read */
+  /* The number of a word may pass 2^64, that of its block does not. */
+  const uint64_t number = d->offset % 4 + (uint64_t)first;
+  uint64_t block = d->offset / 4 + number / 4;
   ptrdiff_t skip = (ptrdiff_t)(number % 4);
   while (first < end) {
     philox_words(block, d->seed, words);

@@ -35,6 +35,7 @@ def _neighbours(
     if fill == "reflect" and last > 0:
         u = u % (2 * last)
         u = np.minimum(u, 2 * last - u)
+    u = np.where(np.isnan(u), -1, u)  # as if it lay before the image
     if fill != "constant":
         u = np.clip(u, 0, last)
     before = np.floor(u)

@@ -74,6 +74,7 @@ CASES = {
     "many small images": (70, (4, 4), 20, 36, (3, 3), {"padding": 1}),
     "several chunks of rows": (2, (40, 21), 5, 6, (3, 3), {"padding": 1, "stride": 1}),
     "slices of channels": (2, (5, 5), 96, 1200, (3, 3), {"padding": 1}),
+    "a last slice of few": (1, (3, 3), 113, 20, (3, 3), {"padding": 1}),
     "stretches of tiles": (2, (33, 31), 72, 66, (3, 3), {"padding": 1}),
     "1x1, stride": (2, (9, 8), 20, 33, (1, 1), {"stride": (2, 3)}),
     "1x1, stride and padding": (2, (6, 5), 18, 7, (1, 1), {"stride": 2, "padding": 1}),

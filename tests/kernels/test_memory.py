@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fastdl.kernels.engine import memory
 
+STATUS = Path("/proc/self/status")
 SIZES = [0, 1, 63, 64, 65, 1000, 4096, 4097, 100_000, 1 << 20, (1 << 20) + 1]
 
 
@@ -45,6 +49,29 @@ def test_statistics_follow_the_arrays():
     assert after["cached"] == used
     memory.empty_cache()
     assert memory.memory_stats()["cached"] == 0
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="the system does not tell")
+def test_what_is_not_used_goes_back_to_the_system():
+    """Also what lay between blocks in use, after many of all sizes came and went."""
+
+    def resident():
+        return int(re.search(r"VmRSS:\s*(\d+)", STATUS.read_text())[1]) << 10
+
+    memory.empty_cache()
+    before = resident()
+    rng = np.random.default_rng(0)
+    held = [None] * 8
+    for place in range(160):
+        held[place % 8] = None
+        held[place % 8] = memory.empty(int(rng.integers(1 << 20, 1 << 25)), np.uint8)
+        held[place % 8][:] = 1
+        if place % 7 == 0:
+            memory.empty_cache()
+    assert resident() > before + (64 << 20)
+    held.clear()
+    memory.empty_cache()
+    assert resident() < before + (32 << 20)
 
 
 def test_zeros_are_zero_in_used_memory():

@@ -277,7 +277,7 @@ cdef void add_panel(
     for ky in range(p.kh):
         for kx in range(p.kw // plan.taps):
             tap = x + ky * p.dilation_h * left.row + kx * p.dilation_w * left.pixel
-            for block in range(plan.blocks):
+            for block in range(ceil_div(plan.taps * channels, plan.block_rows)):
                 product.rows = min(
                     plan.block_rows,
                     plan.taps * channels - block * plan.block_rows)

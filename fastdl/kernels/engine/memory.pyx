@@ -30,8 +30,15 @@ cdef extern from *:
     #else
     #define fastdl_advise_huge_pages(data, bytes) 0
     #endif
+    #ifdef __GLIBC__  /* which keeps what is freed between blocks in use */
+    #include <malloc.h>
+    #define fastdl_return_pages() malloc_trim(0)
+    #else
+    #define fastdl_return_pages() 0
+    #endif
     """
     int advise_huge_pages "fastdl_advise_huge_pages" (void *data, size_t bytes) nogil
+    int return_pages "fastdl_return_pages" () nogil
 
 cdef enum:
     HUGE_PAGE = 2 << 20  # bytes
@@ -211,3 +218,4 @@ def empty_cache():
             free_blocks[size_class] = block.next
             free(block)
     bytes_cached = 0
+    return_pages()
