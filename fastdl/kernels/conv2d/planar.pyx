@@ -168,8 +168,8 @@ cdef void split_rows(
     cdef const char *end = x.data + x.n * x.image
     cdef const char *first = (
         x.data + chunk.image0 * x.image + row0 * x.row + lines.first * x.pixel)
-    cdef Py_ssize_t image, row
-    for row in range(row1 - row0):
+    cdef Py_ssize_t image
+    for _ in range(row1 - row0):
         memset(to, 0, lines.bytes)
         for image in range(chunk.images):
             plan.kernels.split_planes(
