@@ -28,6 +28,16 @@ typedef struct {
   Reduction k;
 } Product;
 
+/* Lines of planes: see planes.c. */
+typedef struct {
+  ptrdiff_t rows, n, k; /* at most TILE_ROWS lines of dx, of n reals; taps, channels */
+  const ptrdiff_t *offset;
+  const void *dy;
+  const void *weight; /* (k, rows) */
+  void *dx;
+  ptrdiff_t plane; /* from one line of dx to the next */
+} LineProducts;
+
 /* Pixels of an image, of which those from row `top` to before row `bottom`, and from
  * column `left` to before column `right`, exist. */
 typedef struct {

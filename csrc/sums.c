@@ -17,14 +17,17 @@ static void column_sum(ptrdiff_t rows, ptrdiff_t cols, const void *x, ptrdiff_t 
     for (; i < rows; i++) part[0] += load(behind(from, i * stride));
     store(to + j, load(to + j) + ((part[0] + part[1]) + (part[2] + part[3])));
   }
-  for (; j < cols; j++) {
-    real part[4] = {0};
+  if (j < cols) {
+    vec part[4] = {{0}};
     const real *from = (const real *)x + j;
+    const ptrdiff_t left = cols - j;
     ptrdiff_t i = 0;
     for (; i + 4 <= rows; i += 4)
-      for (int u = 0; u < 4; u++) part[u] += *behind(from, (i + u) * stride);
-    for (; i < rows; i++) part[0] += *behind(from, i * stride);
-    to[j] += (part[0] + part[1]) + (part[2] + part[3]);
+      for (int u = 0; u < 4; u++)
+        part[u] += load_first(behind(from, (i + u) * stride), left, 0);
+    for (; i < rows; i++) part[0] += load_first(behind(from, i * stride), left, 0);
+    const vec total = (part[0] + part[1]) + (part[2] + part[3]);
+    store_first(to + j, load_first(to + j, left, 0) + total, left);
   }
 }
 

@@ -24,6 +24,7 @@ from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 cdef enum:
     CHUNK_BYTES = 1 << 17  # of products, still cached when added; orders the sums
     MAX_CHANNELS = 6  # more fill the vectors of the other ways
+    ADD_COST = 16  # of a product that is added to a plane, in multiply-adds
 
 cdef struct Plan:
     const Problem *problem
@@ -47,7 +48,7 @@ cdef bint fits(const Problem *p) noexcept nogil:
 
 
 cdef double cost(const Problem *p) noexcept nogil:
-    return <double> p.n * p.oh * p.ow * p.kh * p.kw * p.c * p.oc
+    return <double> p.n * p.oh * p.ow * p.kh * p.kw * p.c * (p.oc + ADD_COST)
 
 
 cdef Scratch scratch_of(const Plan *plan, Workspace *memory) noexcept nogil:

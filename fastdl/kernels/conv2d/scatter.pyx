@@ -22,7 +22,7 @@ from fastdl.kernels.engine.table cimport Product
 from fastdl.kernels.engine.workspace cimport Workspace, take, workspace
 
 cdef enum:
-    ADD_COST = 2  # of a real of a patch, in multiply-adds
+    ADD_COST = 12  # of a real of a patch, in multiply-adds
 
 cdef struct Plan:
     const Problem *problem

@@ -1,0 +1,3 @@
+from fastdl.kernels.conv2d.algorithm cimport Algorithm
+
+cdef Algorithm algorithm
