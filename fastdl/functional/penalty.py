@@ -20,7 +20,7 @@ from fastdl.autograd import Backward, Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError
 from fastdl.functional.elementwise import empty_like
 from fastdl.shapes import check_real
-from fastdl.shapes.arguments import is_number
+from fastdl.shapes.numbers import is_number
 from fastdl.typing import TensorLike
 
 

@@ -17,7 +17,7 @@ from fastdl.autograd import Backward, Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import sum_to
 from fastdl.shapes import check_real, pair
-from fastdl.shapes.arguments import is_number
+from fastdl.shapes.numbers import is_number
 from fastdl.typing import ArrayLike, Shape, TensorLike
 
 _Key: TypeAlias = "SupportsIndex | slice | EllipsisType | ArrayLike | None"
