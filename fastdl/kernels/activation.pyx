@@ -58,7 +58,7 @@ def activation_forward(x, kind, *, parameter=None):
     ------
     ArgumentError, DtypeError
     """
-    cdef str operation = "activation_forward"
+    cdef str operation = "activation"
     shapes.activation_row(kind, operation)
     parameter = shapes.activation_parameter(kind, parameter, operation)
     return run(kind, parameter, None, as_real(x, operation, "x"))

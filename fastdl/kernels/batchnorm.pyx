@@ -189,7 +189,7 @@ def batchnorm_forward(
 ):
     """Compiled `fastdl.reference.batchnorm.batchnorm_forward`."""
     cdef BatchnormArgs p
-    cdef str operation = "batchnorm_forward"
+    cdef str operation = "batch_norm"
     cdef bint relu = shapes.has_relu(activation, operation)
     cdef cnp.ndarray x_ = as_channels(x, operation)
     cdef cnp.ndarray gamma_ = per_channel(gamma, operation, "gamma", x_)
@@ -246,7 +246,7 @@ def batchnorm_inference(
 ):
     """Compiled `fastdl.reference.batchnorm.batchnorm_inference`."""
     cdef BatchnormArgs p
-    cdef str operation = "batchnorm_inference"
+    cdef str operation = "batch_norm"
     cdef bint relu = shapes.has_relu(activation, operation)
     cdef cnp.ndarray x_ = as_channels(x, operation)
     cdef cnp.ndarray gamma_ = per_channel(gamma, operation, "gamma", x_)

@@ -56,7 +56,7 @@ cdef cnp.ndarray run(
 
 def dropout_forward(x, keep_prob, *, seed, offset):
     """Compiled `fastdl.reference.dropout.dropout_forward`."""
-    return run(x, keep_prob, seed, offset, "dropout_forward", "x")
+    return run(x, keep_prob, seed, offset, "dropout", "x")
 
 
 def dropout_backward(dy, keep_prob, *, seed, offset):

@@ -89,8 +89,8 @@ cdef cnp.ndarray set_labels(Softmax *p, cnp.ndarray x, object labels, str operat
 def softmax_forward(x):
     """Compiled `fastdl.reference.softmax.softmax_forward`."""
     cdef Softmax p
-    cdef cnp.ndarray x_ = as_real(x, "softmax_forward", "x")
-    cdef cnp.ndarray y = set_rows(&p, x_, "softmax_forward")
+    cdef cnp.ndarray x_ = as_real(x, "softmax", "x")
+    cdef cnp.ndarray y = set_rows(&p, x_, "softmax")
     run_rows(kernels_of(x_).softmax, &p, x_)
     return y
 
@@ -98,8 +98,8 @@ def softmax_forward(x):
 def log_softmax_forward(x):
     """Compiled `fastdl.reference.softmax.log_softmax_forward`."""
     cdef Softmax p
-    cdef cnp.ndarray x_ = as_real(x, "log_softmax_forward", "x")
-    cdef cnp.ndarray y = set_rows(&p, x_, "log_softmax_forward")
+    cdef cnp.ndarray x_ = as_real(x, "log_softmax", "x")
+    cdef cnp.ndarray y = set_rows(&p, x_, "log_softmax")
     run_rows(kernels_of(x_).log_softmax, &p, x_)
     return y
 
@@ -124,7 +124,7 @@ cdef void repeat(const real *value, Py_ssize_t n, real *result) noexcept nogil:
 def softmax_cross_entropy_forward(logits, labels, *, scale=None):
     """Compiled `fastdl.reference.softmax.softmax_cross_entropy_forward`."""
     cdef Softmax p
-    cdef str operation = "softmax_cross_entropy"
+    cdef str operation = "cross_entropy"
     cdef cnp.ndarray x = as_real(logits, operation, "logits")
     cdef cnp.ndarray y = set_rows(&p, x, operation)
     # The array behind p.labels or p.targets lives as long as this name.
@@ -149,7 +149,7 @@ def softmax_cross_entropy_forward(logits, labels, *, scale=None):
 def softmax_cross_entropy_backward(probabilities, labels, dloss):
     """Compiled `fastdl.reference.softmax.softmax_cross_entropy_backward`."""
     cdef Softmax p
-    cdef str operation = "softmax_cross_entropy"
+    cdef str operation = "softmax_cross_entropy_backward"
     cdef cnp.ndarray x = as_real(probabilities, operation, "probabilities")
     cdef cnp.ndarray y = set_rows(&p, x, operation)
     # The array behind p.labels or p.targets lives as long as this name.
@@ -173,9 +173,10 @@ def softmax_cross_entropy_backward(probabilities, labels, dloss):
     return y
 
 
-cdef cnp.ndarray run_sigmoid(object logits, object targets, object dloss):
+cdef cnp.ndarray run_sigmoid(
+    object logits, object targets, object dloss, str operation,
+):
     cdef Softmax p
-    cdef str operation = "sigmoid_cross_entropy"
     cdef cnp.ndarray x = as_real(logits, operation, "logits")
     cdef cnp.ndarray t = as_real(targets, operation, "targets", x)
     cdef cnp.ndarray dloss_ = None
@@ -198,11 +199,12 @@ cdef cnp.ndarray run_sigmoid(object logits, object targets, object dloss):
 
 def sigmoid_cross_entropy_forward(logits, targets):
     """Compiled `fastdl.reference.softmax.sigmoid_cross_entropy_forward`."""
-    return run_sigmoid(logits, targets, None)
+    return run_sigmoid(logits, targets, None, "binary_cross_entropy_with_logits")
 
 
 def sigmoid_cross_entropy_backward(logits, targets, dloss):
     """Compiled `fastdl.reference.softmax.sigmoid_cross_entropy_backward`."""
+    cdef str operation = "sigmoid_cross_entropy_backward"
     if dloss is None:
-        shapes.check_real("sigmoid_cross_entropy", dloss=np.asarray(dloss))
-    return run_sigmoid(logits, targets, dloss)
+        shapes.check_real(operation, dloss=np.asarray(dloss))
+    return run_sigmoid(logits, targets, dloss, operation)

@@ -34,9 +34,8 @@ def set_conv_algorithm(algorithm: str | None) -> None:
         For an unknown name.
     """
     global _algorithm
-    algorithm = "auto" if algorithm is None else algorithm
-    shapes.conv_algorithm_index(algorithm)
-    _algorithm = algorithm
+    index = shapes.conv_algorithm_index(algorithm, "set_conv_algorithm")
+    _algorithm = shapes.CONV_ALGORITHMS[index]
 
 
 def get_conv_algorithm() -> str:

@@ -135,7 +135,7 @@ def activation_forward(
     ArgumentError
         For an unknown kind; for a parameter out of range, or of a kind without one.
     """
-    parameters = _parameters(kind, parameter, "activation_forward", x.dtype)
+    parameters = _parameters(kind, parameter, "activation", x.dtype)
     forward, _ = _FUNCTIONS[kind]
     return np.asarray(forward(x, *parameters), x.dtype)  # NumPy 1 widens scalars
 
@@ -179,12 +179,13 @@ def activation_backward(
 
 
 def bias_activation(
-    y: np.ndarray, bias: np.ndarray | None, activation: str | None
+    y: np.ndarray, bias: np.ndarray | None, activation: str | None, operation: str
 ) -> np.ndarray:
     """Finish a product in place: add the bias of each channel, then activate."""
     if bias is not None:
         y += bias
     if activation is not None:
+        shapes.activation_index(activation, operation)
         y[...] = activation_forward(y, activation)
     return y
 
@@ -193,6 +194,6 @@ def put(y: np.ndarray, out: np.ndarray | None, operation: str) -> np.ndarray:
     """Return `y`, in `out` if that is given: last, as an operand may lie in it."""
     if out is None:
         return y
-    shapes.check_shape(operation, "out", out.shape, y.shape)
+    shapes.check_output(operation, out, y.shape, y.dtype)
     out[...] = y
     return out

@@ -81,9 +81,9 @@ def batchnorm_forward(
     ArgumentError
         For another activation, or running statistics that share memory.
     """
-    relu = has_relu(activation, "batchnorm_forward")
+    relu = has_relu(activation, "batch_norm")
     check_apart(
-        "batchnorm_forward",
+        "batch_norm",
         {"running_mean": running_mean, "running_var": running_var},
         {"x": x, "gamma": gamma, "beta": beta, "residual": residual},
     )
@@ -141,7 +141,7 @@ def batchnorm_inference(
     ArgumentError
         For another activation.
     """
-    relu = has_relu(activation, "batchnorm_inference")
+    relu = has_relu(activation, "batch_norm")
     y = gamma * ((x - mean) / np.sqrt(var + eps)) + beta
     return _finish(y, residual, relu)
 

@@ -95,6 +95,7 @@ def conv2d_forward(
     ShapeError
         When the sizes do not fit.
     """
+    shapes.conv_algorithm_index(algorithm, "conv2d")
     s = shapes.conv2d(x.shape, weight.shape, stride, padding, dilation, groups)
     padded = pad(x, s)
     y = np.zeros((groups, s.n * s.oh * s.ow, s.oc // groups), wide(x.dtype))
@@ -102,7 +103,7 @@ def conv2d_forward(
         seen = _by_group(tap(padded, s, row, column), groups)
         y += seen @ _by_group(weight[p, q], groups)
     y = _from_groups(y, (s.n, s.oh, s.ow, s.oc)).astype(x.dtype)
-    return put(bias_activation(y, bias, activation), out, "conv2d")
+    return put(bias_activation(y, bias, activation, "conv2d"), out, "conv2d")
 
 
 def conv2d_backward_input(
@@ -134,7 +135,11 @@ def conv2d_backward_input(
     numpy.ndarray
         dx (n, h, w, c).
     """
-    s = shapes.conv2d(input_shape, weight.shape, stride, padding, dilation, groups)
+    operation = "conv2d_backward_input"
+    shapes.conv_algorithm_index(algorithm, operation)
+    s = shapes.conv2d(
+        input_shape, weight.shape, stride, padding, dilation, groups, operation
+    )
     height, width = s.top + s.h + s.bottom, s.left + s.w + s.right
     padded = np.zeros((s.n, height, width, s.c), wide(dy.dtype))
     dz = _by_group(dy, groups)
@@ -175,9 +180,14 @@ def conv2d_backward_weight(
     dbias : numpy.ndarray
         (oc,).
     """
-    kernel = shapes.pair(kernel_size, "conv2d: kernel_size")
+    operation = "conv2d_backward_weight"
+    shapes.conv_algorithm_index(algorithm, operation)
+    kernel = shapes.pair(kernel_size, f"{operation}: kernel_size")
+    groups = shapes.integer(groups, f"{operation}: groups")
     weight_shape = (*kernel, x.shape[3] // groups, dy.shape[3])
-    s = shapes.conv2d(x.shape, weight_shape, stride, padding, dilation, groups)
+    s = shapes.conv2d(
+        x.shape, weight_shape, stride, padding, dilation, groups, operation
+    )
     padded = pad(x, s)
     dweight = np.zeros(weight_shape, x.dtype)
     dz = _by_group(dy, groups)

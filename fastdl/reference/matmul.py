@@ -59,4 +59,5 @@ def matmul(
     shapes.matmul(a.shape, b.shape, bias_shape, transpose_a, transpose_b)
     a = a.T if transpose_a else a
     b = b.T if transpose_b else b
-    return put(bias_activation(np.matmul(a, b), bias, activation), out, "matmul")
+    y = bias_activation(np.matmul(a, b), bias, activation, "matmul")
+    return put(y, out, "matmul")

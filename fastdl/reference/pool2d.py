@@ -114,8 +114,9 @@ def max_pool2d_backward(
     numpy.ndarray
         dx (n, h, w, c).
     """
-    s = shapes.pool2d(input_shape, kernel_size, stride, padding, "max_pool2d")
-    shapes.argmax_dtype(s, "max_pool2d")  # the window has a legal size
+    operation = "max_pool2d_backward"
+    s = shapes.pool2d(input_shape, kernel_size, stride, padding, operation)
+    shapes.argmax_dtype(s, operation)  # the window has a legal size
     padded = _padded_zeros(s, dy.dtype)
     for p, q in _taps(s):
         tap(padded, s, p, q)[...] += np.where(argmax == p * s.kw + q, dy, 0)
@@ -180,7 +181,8 @@ def avg_pool2d_backward(
     numpy.ndarray
         dx (n, h, w, c).
     """
-    s = shapes.pool2d(input_shape, kernel_size, stride, padding, "avg_pool2d")
+    operation = "avg_pool2d_backward"
+    s = shapes.pool2d(input_shape, kernel_size, stride, padding, operation)
     padded = _padded_zeros(s, dy.dtype)
     share = dy / (s.kh * s.kw)
     for p, q in _taps(s):
@@ -222,6 +224,6 @@ def global_avg_pool2d_backward(
     numpy.ndarray
         dx (n, h, w, c): each pixel has an equal share.
     """
-    _, h, w, _ = shapes.check_images("global_avg_pool2d", input_shape)
+    _, h, w, _ = shapes.check_images("global_avg_pool2d_backward", input_shape)
     share = dy[:, np.newaxis, np.newaxis, :] / (h * w)
     return np.broadcast_to(share, input_shape).copy()

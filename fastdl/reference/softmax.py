@@ -99,7 +99,7 @@ def softmax_cross_entropy_forward(
         For labels of a wrong shape or type, or out of range.
     """
     n, classes = logits.shape
-    labels = shapes.labels(labels, n, classes, "softmax_cross_entropy")
+    labels = shapes.labels(labels, n, classes, "cross_entropy")
     log_p = log_softmax_forward(logits)
     if labels.ndim == 1:
         loss = -log_p[np.arange(n), labels]
@@ -138,7 +138,7 @@ def softmax_cross_entropy_backward(
         As in the forward pass.
     """
     n, classes = probabilities.shape
-    labels = shapes.labels(labels, n, classes, "softmax_cross_entropy")
+    labels = shapes.labels(labels, n, classes, "softmax_cross_entropy_backward")
     if labels.ndim == 1:
         dlogits = probabilities.copy()
         dlogits[np.arange(len(labels)), labels] -= 1
@@ -170,7 +170,8 @@ def sigmoid_cross_entropy_forward(
     ShapeError
         When the shapes differ.
     """
-    shapes.check_shape("sigmoid_cross_entropy", "targets", targets.shape, logits.shape)
+    operation = "binary_cross_entropy_with_logits"
+    shapes.check_shape(operation, "targets", targets.shape, logits.shape)
     loss = np.maximum(logits, 0) - logits * targets + np.log1p(np.exp(-np.abs(logits)))
     return np.where(np.isnan(targets), 0, loss)
 

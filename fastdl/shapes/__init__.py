@@ -16,6 +16,7 @@ from fastdl.shapes.arguments import activation_row as activation_row
 from fastdl.shapes.arguments import array as array
 from fastdl.shapes.arguments import check_apart as check_apart
 from fastdl.shapes.arguments import check_elements as check_elements
+from fastdl.shapes.arguments import check_output as check_output
 from fastdl.shapes.arguments import check_probabilities as check_probabilities
 from fastdl.shapes.arguments import check_real as check_real
 from fastdl.shapes.arguments import check_shape as check_shape

@@ -60,11 +60,6 @@ def integer(value: object, name: str, minimum: int = 1) -> int:
     return result
 
 
-def is_number(value: object) -> TypeGuard[float]:
-    """Return whether a value is a real number; NaN and infinity are."""
-    return isinstance(value, _NUMBERS)
-
-
 def is_positive(value: object) -> bool:
     """Return whether a value is a finite number above 0."""
     return isinstance(value, _NUMBERS) and bool(0 < value < math.inf)
@@ -199,11 +194,19 @@ def activation_parameter(
     return parameter
 
 
-def conv_algorithm_index(algorithm: str) -> int:
-    """Return the place in `CONV_ALGORITHMS`; ArgumentError for other names."""
+def conv_algorithm_index(algorithm: str | None, operation: str) -> int:
+    """Return the place in `CONV_ALGORITHMS`, the first for None.
+
+    Raises
+    ------
+    ArgumentError
+        For other names.
+    """
+    if algorithm is None:
+        return 0
     if algorithm not in CONV_ALGORITHMS:
         hint = suggest(str(algorithm), CONV_ALGORITHMS)
-        raise ArgumentError(f"conv2d: unknown algorithm {algorithm!r}{hint}")
+        raise ArgumentError(f"{operation}: unknown algorithm {algorithm!r}{hint}")
     return CONV_ALGORITHMS.index(algorithm)
 
 
@@ -248,6 +251,24 @@ def check_shape(
         raise ShapeError(
             f"{operation}: expected {name} of shape {tuple(expected)}, "
             f"got {tuple(shape)}"
+        )
+
+
+def check_output(
+    operation: str, out: object, shape: Sequence[int], dtype: np.dtype
+) -> None:
+    """Raise ShapeError or DtypeError unless a result can be written to `out`."""
+    if not isinstance(out, np.ndarray) or out.shape != tuple(shape):
+        raise ShapeError(
+            f"{operation}: expected out of shape {tuple(shape)}, "
+            f"got {getattr(out, 'shape', type(out).__name__)}"
+        )
+    if out.dtype.num != dtype.num:
+        raise DtypeError(f"{operation}: out must be {dtype}, got {out.dtype}")
+    if not (out.flags.carray and out.dtype.isnative):
+        raise DtypeError(
+            f"{operation}: out must be writable, C-contiguous, aligned and in native "
+            "byte order; np.require(out, requirements='CAW') gives such an array"
         )
 
 

@@ -219,7 +219,7 @@ def test_wrong_arguments():
     x = np.ones(3, np.float32)
     with pytest.raises(ArgumentError, match="did you mean 'sigmoid'"):
         kernels.activation_forward(x, "sigmoyd")
-    with pytest.raises(DtypeError, match=r"activation_forward: x is int64"):
+    with pytest.raises(DtypeError, match=r"activation: x is int64"):
         kernels.activation_forward(np.arange(3), "relu")
     with pytest.raises(DtypeError, match="y is float64"):
         kernels.activation_backward(x, None, np.ones(3), "relu")

@@ -122,7 +122,7 @@ def test_integer_one_hot_rows(rng):
     ],
 )
 def test_labels_that_numpy_would_take(labels, error, message):
-    with pytest.raises(error, match=f"softmax_cross_entropy: .*{message}"):
+    with pytest.raises(error, match=f"cross_entropy: .*{message}"):
         softmax_cross_entropy_forward(np.zeros((2, 4)), labels)
 
 

@@ -54,13 +54,16 @@ cdef const Algorithm *cheapest(const Problem *p, Rounding rounding) noexcept nog
     return best
 
 
-cdef const Algorithm *choose(const Problem *p, object name) except NULL:
+cdef const Algorithm *choose(
+    const Problem *p, object name, str operation,
+) except NULL:
     """Return the algorithm for a problem; `name` is one of CONV_ALGORITHMS or None."""
-    cdef Rounding rounding = chosen if name is None else conv_algorithm_index(name)
+    cdef Rounding rounding = (
+        chosen if name is None else conv_algorithm_index(name, operation))
     cdef const Algorithm *best
     if row_alone >= 0:
         if not table[row_alone].fits(p):
-            raise ArgumentError(f"conv2d: algorithm {row_alone} does not fit")
+            raise ArgumentError(f"{operation}: algorithm {row_alone} does not fit")
         return table[row_alone]
     best = cheapest(p, rounding)
     return best if best != NULL else cheapest(p, DIRECT)
@@ -75,7 +78,7 @@ def set_conv_algorithm(algorithm):
     convolutions are always direct.
     """
     global chosen
-    chosen = conv_algorithm_index(algorithm if algorithm is not None else "auto")
+    chosen = conv_algorithm_index(algorithm, "set_conv_algorithm")
 
 
 def get_conv_algorithm():
@@ -90,5 +93,5 @@ def use_row(int row):
     """
     global row_alone
     if not -1 <= row < rows:
-        raise ArgumentError(f"conv2d: the table has rows 0 to {rows - 1}, got {row}")
+        raise ArgumentError(f"use_row: the table has rows 0 to {rows - 1}, got {row}")
     row_alone = row

@@ -34,9 +34,9 @@ cdef Problem problem_of(Pass wanted, object sizes, int size) except *:
     return p
 
 
-cdef compute(Problem *p, object name):
+cdef compute(Problem *p, object name, str operation):
     """Let the cheapest algorithm compute it, with memory for the time of the call."""
-    cdef const Algorithm *algorithm = choose(p, name)
+    cdef const Algorithm *algorithm = choose(p, name, operation)
     cdef Py_ssize_t plan[PLAN_WORDS]
     cdef Workspace memory = workspace(NULL)
     p.threads = threads_for(algorithm.cost(p) / MULTIPLY_ADDS)
@@ -78,7 +78,7 @@ def conv2d_forward(
     p.y = cnp.PyArray_BYTES(y)
     if bias_ is not None:
         p.bias = cnp.PyArray_BYTES(bias_)
-    compute(&p, algorithm)
+    compute(&p, algorithm, "conv2d")
     return y
 
 
@@ -101,7 +101,7 @@ def conv2d_backward_input(
     cdef cnp.ndarray dx = new_array(4, shape, cnp.PyArray_TYPE(dy_))
     p.x, p.weight = cnp.PyArray_BYTES(dx), cnp.PyArray_BYTES(weight_)
     p.y = cnp.PyArray_BYTES(dy_)
-    compute(&p, algorithm)
+    compute(&p, algorithm, operation)
     return dx
 
 
@@ -127,5 +127,5 @@ def conv2d_backward_weight(
     p.x, p.y = cnp.PyArray_BYTES(x_), cnp.PyArray_BYTES(dy_)
     p.weight = cnp.PyArray_BYTES(result)
     p.bias = p.weight + weights * p.size
-    compute(&p, algorithm)
+    compute(&p, algorithm, operation)
     return result[:weights].reshape(p.kh, p.kw, p.group_in, p.oc), result[weights:]

@@ -8,10 +8,10 @@ cimport numpy as cnp
 
 import numpy as np
 
-from fastdl.errors import ArgumentError, DtypeError, ShapeError
+from fastdl.errors import ArgumentError, DtypeError
 from fastdl.kernels.engine.memory cimport new_array
 from fastdl import shapes
-from fastdl.shapes import check_real, check_shape
+from fastdl.shapes import check_output, check_real, check_shape
 
 cnp.import_array()
 
@@ -44,28 +44,13 @@ cdef cnp.ndarray as_output(
     object out, int ndim, cnp.npy_intp *shape, int typenum, str operation,
 ):
     """Return `out` if it can take the result, or a new array when it is None."""
-    cdef cnp.ndarray array
     cdef int i
     if out is None:
         return new_array(ndim, shape, typenum)
-    expected = tuple(shape[i] for i in range(ndim))
-    if not isinstance(out, cnp.ndarray) or out.shape != expected:
-        raise ShapeError(
-            f"{operation}: expected out of shape {expected}, "
-            f"got {getattr(out, 'shape', type(out).__name__)}"
-        )
-    array = out
-    if cnp.PyArray_TYPE(array) != typenum:
-        raise DtypeError(
-            f"{operation}: out must be {cnp.PyArray_DescrFromType(typenum)}, "
-            f"got {array.dtype}"
-        )
-    if not cnp.PyArray_ISCARRAY(array):
-        raise DtypeError(
-            f"{operation}: out must be writable, C-contiguous, aligned and in native "
-            "byte order; np.require(out, requirements='CAW') gives such an array"
-        )
-    return array
+    check_output(
+        operation, out, tuple(shape[i] for i in range(ndim)),
+        cnp.PyArray_DescrFromType(typenum))
+    return out
 
 
 cdef char *in_place(
