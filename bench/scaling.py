@@ -29,7 +29,7 @@ from bench.harness import (
 )
 from bench.networks import NETWORKS, batch, built, training_step
 from fastdl import backend, reference
-from fastdl.kernels.engine import runtime
+from fastdl.kernels.engine import runtime, schedule
 
 NAMES = ("ResNet-20", "ResNet-18")
 THREADS = (2, 4, 8, 16, 32, 64)
@@ -145,13 +145,13 @@ def _arrays(values: Any) -> list[np.ndarray]:
 def record_once(step: Function, cache: Cache) -> list[Part]:
     """Return the parts of one step, in their order."""
     with _noted_calls(cache) as calls:
-        runtime.record_tasks()
+        schedule.record_tasks()
         try:
             start = time.monotonic_ns()
             step()
             end = time.monotonic_ns()
         finally:
-            record = runtime.take_record()
+            record = schedule.take_record()
     loops = [
         np.asarray(times)
         for threads, times in record
@@ -311,7 +311,7 @@ def _waking() -> float:
     """Return what an empty loop takes longer on two threads than on one."""
 
     def loop(threads: int) -> float:
-        measured = with_threads(threads, runtime.measure_loop)
+        measured = with_threads(threads, schedule.measure_loop)
         return statistics.median(measured() for _ in range(LOOPS))
 
     return with_runtime("openmp", lambda: max(loop(2) - loop(1), 0.0))()

@@ -15,7 +15,7 @@ import pytest
 
 from fastdl import kernels
 from fastdl.errors import FastdlError
-from fastdl.kernels.engine import runtime
+from fastdl.kernels.engine import runtime, schedule
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +44,7 @@ def test_unknown_isa_is_refused_with_a_near_match():
 
 def test_environment_forces_isa_and_threads():
     code = """
-from fastdl.kernels.engine import runtime
+from fastdl.kernels.engine import runtime, schedule
 print(runtime.get_isa(), runtime.get_num_threads())
 """
     result = run(code, FASTDL_ISA="generic", FASTDL_NUM_THREADS="3")
@@ -61,7 +61,7 @@ def test_peak_is_measured():
 
 
 def test_an_empty_loop_is_measured():
-    assert 0 < runtime.measure_loop() < 1
+    assert 0 < schedule.measure_loop() < 1
 
 
 # The record of tasks -----------------------------------------------------------------
@@ -70,9 +70,9 @@ def test_an_empty_loop_is_measured():
 @pytest.fixture
 def record():
     """Leave no record open."""
-    yield runtime.record_tasks
+    yield schedule.record_tasks
     with contextlib.suppress(FastdlError):
-        runtime.take_record()
+        schedule.take_record()
 
 
 def product() -> np.ndarray:
@@ -89,7 +89,7 @@ def test_a_record_has_the_tasks_of_each_loop(record, set_num_threads):
     y = product()
     small = kernels.activation_forward(np.ones(3, np.float32), "relu")
     after = time.monotonic_ns()
-    *loops, (threads, times) = runtime.take_record()
+    *loops, (threads, times) = schedule.take_record()
     assert y.tobytes() == expected.tobytes()
     assert small.all()
     assert (threads, len(times)) == (1, 1 + 1)
@@ -102,15 +102,15 @@ def test_a_record_has_the_tasks_of_each_loop(record, set_num_threads):
 def test_nothing_is_recorded_after_the_record_was_taken(record):
     record()
     product()
-    assert runtime.take_record()
+    assert schedule.take_record()
     product()
     record()
-    assert runtime.take_record() == []
+    assert schedule.take_record() == []
 
 
 def test_records_are_made_one_at_a_time(record):
     with pytest.raises(FastdlError, match="take_record: no record is being made"):
-        runtime.take_record()
+        schedule.take_record()
     record()
     with pytest.raises(FastdlError, match="record_tasks: a record is being made"):
         record()
@@ -120,7 +120,7 @@ def test_a_full_record_is_refused(record):
     record(megabytes=0)
     expected = product()
     with pytest.raises(FastdlError, match="give it more megabytes"):
-        runtime.take_record()
+        schedule.take_record()
     assert product().tobytes() == expected.tobytes()
 
 
@@ -132,6 +132,6 @@ def test_records_beside_other_threads(record):
         while not all(result.done() for result in results):
             record()
             product()
-            for _, times in runtime.take_record():
+            for _, times in schedule.take_record():
                 assert list(times) == sorted(times)
     assert all(result.result().tobytes() == expected for result in results)

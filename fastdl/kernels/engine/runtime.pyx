@@ -112,6 +112,7 @@ cdef enum:  # nanoseconds
     OPENMP_SPINS = 1_000_000  # for how long OpenMP's threads stay awake, at least
     WINDOW = 100_000_000  # of loops, after which OpenMP's waiting is judged
 
+cdef Runner runner = NULL  # what runs all loops in place of the threads
 cdef int thread_count = 1
 cdef int usual_limit = 0  # OpenMP's number of threads unless somebody changes it
 cdef object chosen_runtime = None
@@ -176,8 +177,8 @@ cdef void run_tasks(
     """
     cdef unsigned long denormals = flush_denormals()
     cdef Py_ssize_t i
-    if record_next != NULL and fastdl_take_team():
-        run_recorded(task, arguments, count, threads, scratch)
+    if runner != NULL and fastdl_take_team():
+        run_by_runner(task, arguments, count, threads, scratch)
         fastdl_leave_team()
     elif threads > 1 and count > 1 and fastdl_take_team():
         if openmp_runs():
@@ -189,6 +190,34 @@ cdef void run_tasks(
         for i in range(count):
             task(arguments, i, scratch)
     restore_denormals(denormals)
+
+
+cdef void run_by_runner(
+    Task task, const void *arguments, Py_ssize_t count, int threads, char *scratch,
+) noexcept nogil:
+    global last_end
+    cdef Py_ssize_t i
+    if runner != NULL:
+        runner(task, arguments, count, threads, scratch)
+    else:  # it was taken away before this thread had the helpers
+        for i in range(count):
+            task(arguments, i, scratch)
+    if threads > 1:  # as if the helpers had worked, and were awake
+        last_end = nanoseconds()
+
+
+cdef void run_loops_by(Runner function) noexcept nogil:
+    """Let a function run all loops in place of the threads; NULL: the threads again."""
+    global runner
+    while not fastdl_take_team():  # a loop of another thread may be running
+        pass
+    runner = function
+    fastdl_leave_team()
+
+
+cdef int64_t nanoseconds() noexcept nogil:
+    """Return the time of a clock that never goes back."""
+    return fastdl_nanoseconds()
 
 
 cdef struct Spans:
@@ -264,94 +293,6 @@ cdef void judge_openmp(const Loop *loop, int64_t start) noexcept nogil:
         waiting_share = <double> waited / max(worked, 1)
         uses_openmp = False
     worked = waited = 0
-
-
-# The record of a schedule -------------------------------------------------------------
-
-# A loop is its number of threads and of tasks, when it began, when each task ended.
-cdef bytearray record_memory = None
-cdef int64_t *record_next = NULL  # NULL unless a record is made
-cdef int64_t *record_end = NULL
-cdef bint record_is_full = False
-
-
-cdef void note(int64_t number) noexcept nogil:
-    global record_next, record_is_full
-    if record_next < record_end:
-        record_next[0] = number
-        record_next += 1
-    else:
-        record_is_full = True
-
-
-cdef void run_recorded(
-    Task task, const void *arguments, Py_ssize_t count, int threads, char *scratch,
-) noexcept nogil:
-    global last_end
-    cdef Py_ssize_t i
-    note(threads)
-    note(count)
-    note(fastdl_nanoseconds())
-    for i in range(count):
-        task(arguments, i, scratch)
-        note(fastdl_nanoseconds())
-    if threads > 1:  # as if the helpers had worked, and were awake
-        last_end = fastdl_nanoseconds()
-
-
-cdef int64_t *place_record(int64_t *first, int64_t *end) noexcept nogil:
-    """Write a record there from now on; return the end of the one before."""
-    global record_next, record_end
-    while not fastdl_take_team():  # a loop of another thread may be writing
-        pass
-    cdef int64_t *before = record_next
-    record_next, record_end = first, end
-    fastdl_leave_team()
-    return before
-
-
-def record_tasks(megabytes=64):
-    """Note when each task of each loop ends, until `take_record`.
-
-    Meanwhile one thread does all tasks of a loop, in their order, however many threads
-    are set: what each of them takes, and what lies between the loops, tells how more
-    threads would share them. A megabyte of the record has room for 131,000 tasks.
-    """
-    global record_memory, record_is_full
-    if record_memory is not None:
-        raise FastdlError("record_tasks: a record is being made; call take_record")
-    record_memory = bytearray(megabytes * 2**20)
-    record_is_full = False
-    cdef int64_t *first = <int64_t *> (<char *> record_memory)
-    cdef int64_t *end = first + len(record_memory) // 8
-    with nogil:
-        place_record(first, end)
-
-
-def take_record():
-    """End the record; return (threads, times) of each loop, in their order.
-
-    `threads` is how many could have shared the loop. `times` has count + 1 nanoseconds
-    of the clock behind `time.monotonic`: when it began and when each task ended.
-    """
-    global record_memory
-    if record_memory is None:
-        raise FastdlError("take_record: no record is being made; call record_tasks")
-    cdef int64_t *end
-    with nogil:
-        end = place_record(NULL, NULL)
-    cdef Py_ssize_t used = end - <int64_t *> (<char *> record_memory)
-    numbers = memoryview(record_memory).cast("q")
-    record_memory = None
-    if record_is_full:
-        raise FastdlError("take_record: the record was full; give it more megabytes")
-    loops = []
-    cdef Py_ssize_t i = 0
-    while i < used:
-        threads, count = numbers[i], numbers[i + 1]
-        loops.append((threads, numbers[i + 2 : i + 3 + count]))
-        i += 3 + count
-    return loops
 
 
 def has_openmp():
@@ -448,21 +389,6 @@ def measure_peak(dtype="float32"):
         run_tasks(peak_task, kernels, threads, threads, NULL, 0)
     seconds = time.perf_counter() - start
     return 2.0 * PEAK_CHAINS * kernels.lanes * PEAK_STEPS * threads / seconds
-
-
-cdef void no_task(
-    const void *arguments, Py_ssize_t index, char *scratch,
-) noexcept nogil:
-    pass
-
-
-def measure_loop():
-    """Return the seconds that waking and joining the helpers takes, one task each."""
-    cdef int threads = allowed_threads()
-    start = time.perf_counter()
-    with nogil:
-        run_tasks(no_task, NULL, threads, threads, NULL, 0)
-    return time.perf_counter() - start
 
 
 def compiler():
