@@ -214,23 +214,23 @@ ALWAYS_INLINE void product_line(const int rows, const LineProducts *p) {
 
 static void line_products(const LineProducts *p) {
   assert(1 <= p->rows && p->rows <= TILE_ROWS);
-#define ROWS(n)         \
+#define PRODUCT_LINE(n) \
   case n:               \
     product_line(n, p); \
     break;
   switch (p->rows) {
-    ROWS(1)
-    ROWS(2)
-    ROWS(3)
-    ROWS(4)
+    PRODUCT_LINE(1)
+    PRODUCT_LINE(2)
+    PRODUCT_LINE(3)
+    PRODUCT_LINE(4)
 #if TILE_ROWS > 4
-    ROWS(5)
-    ROWS(6)
+    PRODUCT_LINE(5)
+    PRODUCT_LINE(6)
 #endif
 #if TILE_ROWS > 6
-    ROWS(7)
-    ROWS(8)
+    PRODUCT_LINE(7)
+    PRODUCT_LINE(8)
 #endif
   }
-#undef ROWS
+#undef PRODUCT_LINE
 }

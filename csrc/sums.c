@@ -1,5 +1,4 @@
-/* What is done with rows besides products: they are added up, or planes of an image
- * interleaved. */
+/* Sums of rows. */
 #include "microkernels.h"
 #include "simd.h"
 
@@ -56,31 +55,4 @@ static void add_runs(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_str
                     load_first(to + i, n - i, 0) + load_first(from + i, n - i, 0),
                     n - i);
     }
-}
-
-/* The same for rows that do not overlap: the sums are stored in whole vectors, 0 being
- * added beyond n; sum_stride is at least n reals, rounded up to whole vectors. */
-static void add_rows(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_stride,
-                     void *sum, ptrdiff_t sum_stride) {
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    const real *from = behind(x, r * x_stride);
-    real *to = behind(sum, r * sum_stride);
-    ptrdiff_t i = 0;
-    for (; i + LANES <= n; i += LANES) store(to + i, load(to + i) + load(from + i));
-    if (i < n) store(to + i, load(to + i) + load_first(from + i, n - i, 0));
-  }
-}
-
-/* y[i][j] = x[j][i] for i < n, j < planes; `stride` lies between planes of x. */
-static void interleave(ptrdiff_t n, ptrdiff_t planes, const void *x, ptrdiff_t stride,
-                       void *y) {
-  /* Blocks of a cache line of each plane, so that neither side strides far. */
-  const ptrdiff_t block = 64 / (ptrdiff_t)sizeof(real);
-  for (ptrdiff_t first = 0; first < n; first += block) {
-    const ptrdiff_t end = first + block < n ? first + block : n;
-    for (ptrdiff_t j = 0; j < planes; j++) {
-      const real *from = behind(x, j * stride);
-      for (ptrdiff_t i = first; i < end; i++) ((real *)y)[i * planes + j] = from[i];
-    }
-  }
 }

@@ -5,8 +5,7 @@ algorithm of its list whether it fits and what it costs. An algorithm is a file 
 four functions, fits, cost, plan and run (`algorithm`), and a row of that list:
 
 - `direct`: windows times weights; `sweep` says why a gradient is one, too
-- `scatter`, `planes`: the input gradient with strides, and of few channels; `planar`:
-  that of few channels and stride 1
+- `scatter`, `planes`: the input gradient with strides, and of few channels
 - `direct_weight`: the gradient of the weights
 - `depthwise`: all three passes where each channel has its own filter
 - `winograd`, `winograd_weight`: 3 x 3 with a quarter of the products; `winograd_wide`,

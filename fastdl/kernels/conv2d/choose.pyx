@@ -1,8 +1,8 @@
 """Which algorithm computes a convolution: the only place that decides."""
 
 from fastdl.kernels.conv2d cimport (
-    depthwise, direct, direct_weight, planar, planes, scatter, winograd,
-    winograd_weight, winograd_wide, winograd_wide_weight,
+    depthwise, direct, direct_weight, planes, scatter, winograd, winograd_weight,
+    winograd_wide, winograd_wide_weight,
 )
 from fastdl.kernels.conv2d.algorithm cimport (
     AUTO, DIRECT, PLAN_WORDS, Algorithm, Rounding,
@@ -33,7 +33,6 @@ add(&depthwise.algorithm)
 add(&direct.algorithm)
 add(&scatter.algorithm)
 add(&planes.algorithm)
-add(&planar.algorithm)
 add(&direct_weight.algorithm)
 add(&winograd.algorithm)
 add(&winograd_wide.algorithm)

@@ -1,3 +1,0 @@
-from fastdl.kernels.conv2d.algorithm cimport Algorithm
-
-cdef Algorithm algorithm
