@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import fastdl
-from bench import bench_augment, bench_gather, kernels, peer, search, steps
-from bench.diagnosis import diagnosis
+from bench import peer
 from bench.harness import REPEATS, Table, describe_load, describe_machine
 from bench.harness import __doc__ as method
-from bench.instructions import instructions
-from bench.overhead import overhead
-from bench.scaling import scaling
-from fastdl.kernels.engine import runtime
+from bench.tables import make_table, of_each_isa, set_threads, tables
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 # Of strategy, not of speed; they take minutes, and stand in no page.
 ON_REQUEST = ("search", "caviar", "diagnosis")
-# Measured with each instruction set above generic, unless FASTDL_ISA says which.
-OF_EACH_ISA = ("steps", "latency", "conv2d", "dense", "memory", "scaling")
 INTRODUCTION = """\
 # Benchmarks
 
@@ -38,29 +28,6 @@ peer and NumPy are held to it too. [limits.md](limits.md) says why goals are mis
 {method}
 {install}
 """
-
-
-def tables(repeats: int, compiled: bool) -> dict[str, Callable[[], Table]]:
-    """Return the functions that measure, by the name that asks for them."""
-    return {
-        "steps": partial(steps.training, repeats, compiled),
-        "latency": partial(steps.latency, repeats),
-        "conv2d": partial(kernels.conv2d, repeats),
-        "isa": partial(kernels.instruction_sets, repeats),
-        "dense": partial(kernels.dense, repeats),
-        "memory": partial(kernels.memory, repeats),
-        "overhead": partial(overhead, repeats),
-        "scaling": partial(scaling, repeats),
-        "load": partial(steps.under_load, repeats),
-        "resident": steps.resident,
-        "augment": partial(bench_augment.augmentation, repeats),
-        "waiting": partial(bench_gather.waiting, repeats),
-        "reference": partial(kernels.against_reference, repeats),
-        "instructions": instructions,
-        "search": search.methods,
-        "caviar": search.caviar,
-        "diagnosis": diagnosis,
-    }
 
 
 def main() -> None:
@@ -84,14 +51,14 @@ def main() -> None:
         if name not in names:
             parser.error(f"unknown table {name!r}; there are {', '.join(names)}")
 
-    _set_threads(options.threads)
+    set_threads(options.threads)
     start = time.monotonic()
     machine = describe_machine() | {"peer": peer.describe(), "before": describe_load()}
     print(_lines(machine))
     measured: dict[str, Table] = {}
     for name in names:
         if name in (options.tables or page_tables):
-            for key, table in of_each_isa(name, partial(_table, name, options)):
+            for key, table in of_each_isa(name, partial(make_table, name, options)):
                 measured[key] = table
                 print(table, flush=True)
     machine["after"] = describe_load()
@@ -113,33 +80,6 @@ def main() -> None:
             encoding="utf-8",
         )
         print(f"written: {page}")
-
-
-def of_each_isa(name: str, make: Callable[[], Table]) -> Iterator[tuple[str, Table]]:
-    """Measure a table, or one for each instruction set, named in its title."""
-    isas = [isa for isa in runtime.available_isas()[:0:-1] if name in OF_EACH_ISA]
-    if "FASTDL_ISA" in os.environ or len(isas) < 2:
-        yield name, make()
-        return
-    for isa in isas:
-        os.environ["FASTDL_ISA"] = isa  # read once, when fastdl and peers are imported
-        try:
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-                table = process.submit(make).result()
-        finally:
-            del os.environ["FASTDL_ISA"]
-        table.title += f", {isa.upper()}"
-        yield f"{name} {isa}", table
-
-
-def _table(name: str, options: argparse.Namespace) -> Table:
-    _set_threads(options.threads)
-    return tables(options.repeats, options.compiled)[name]()
-
-
-def _set_threads(count: int) -> None:
-    fastdl.set_num_threads(count)
-    peer.set_threads(count)
 
 
 def _lines(machine: dict[str, str]) -> str:

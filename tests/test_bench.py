@@ -15,11 +15,11 @@ kernels = pytest.importorskip(
     "fastdl.kernels", reason="the compiled kernels are not built"
 )
 
-from bench import __main__ as command  # noqa: E402
 from bench import bench_conv2d, harness, networks, scaling  # noqa: E402
 from bench.compare import change  # noqa: E402
 from bench.harness import Timing  # noqa: E402
 from bench.kernels import CASES  # noqa: E402
+from bench.tables import of_each_isa  # noqa: E402
 from fastdl.kernels.engine import runtime  # noqa: E402
 
 LAYERS = bench_conv2d.LAYERS | bench_conv2d.DEPTHWISE
@@ -143,7 +143,7 @@ def made():
 def test_each_instruction_set_above_generic_has_its_table(monkeypatch):
     monkeypatch.delenv("FASTDL_ISA", raising=False)
     isas = runtime.available_isas()[:0:-1]
-    tables = dict(command.of_each_isa("steps", made))
+    tables = dict(of_each_isa("steps", made))
     if len(isas) < 2:
         assert list(tables) == ["steps"]
         return
@@ -156,13 +156,13 @@ def test_each_instruction_set_above_generic_has_its_table(monkeypatch):
 
 def test_a_chosen_instruction_set_is_the_only_one(monkeypatch):
     monkeypatch.setenv("FASTDL_ISA", runtime.get_isa())
-    ((key, table),) = command.of_each_isa("steps", made)
+    ((key, table),) = of_each_isa("steps", made)
     assert (key, table.title) == ("steps", "title")
 
 
 def test_tables_of_the_whole_machine_are_made_once(monkeypatch):
     monkeypatch.delenv("FASTDL_ISA", raising=False)
-    ((key, _),) = command.of_each_isa("load", made)
+    ((key, _),) = of_each_isa("load", made)
     assert key == "load"
 
 
