@@ -17,7 +17,7 @@ from fastdl.kernels.conv2d.sweep cimport (
     Sweep, activate_channels, is_sweep, sweep_of,
 )
 from fastdl.kernels.engine.operands cimport pack_row
-from fastdl.kernels.engine.prefetch cimport Ahead, prefetch_share
+from fastdl.kernels.engine.prefetch cimport Later, in_shares, prefetch_next
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport (
     CACHE_LINE, MIN_TASKS, ceil_div, round_up,
@@ -143,8 +143,8 @@ cdef Py_ssize_t first_channel(const Plan *plan, Py_ssize_t panel) noexcept nogil
 cdef void windows_task(
     const void *arguments, Py_ssize_t index, char *scratch,
 ) noexcept nogil:
-    """Compute a chunk of windows for some of the panels; ask for the memory of a later
-    one."""
+    """Compute a chunk of windows for some of the panels; ask for the memory of the
+    next one."""
     cdef const Plan *plan = <const Plan *> arguments
     cdef const Sweep *s = &plan.s
     cdef Py_ssize_t number = index % plan.chunks.count  # a thread packed its own panels
@@ -156,11 +156,8 @@ cdef void windows_task(
     cdef Py_ssize_t row_bytes = s.x.step_h * v.row
     cdef Py_ssize_t images = chunk.images, rows = chunk.rows
     cdef char *y = s.y + chunk.image0 * s.y_image + chunk.row0 * s.y_row
-    cdef Ahead later_x = pixels_under(&s.x, &plan.chunks, number + 1, 1)
-    cdef Ahead later_y = results_under(
-        &s.x, &plan.chunks, number + 1, 1, s.y, s.x.rows, s.y_row, 1)
-    cdef Py_ssize_t panel, run, image, row, channel, shares
-    cdef Py_ssize_t share = 0
+    cdef Py_ssize_t panel, run, image, row, channel
+    cdef Later later
     cdef const char *x
     cdef const char *weights
     cdef Product product
@@ -174,7 +171,10 @@ cdef void windows_task(
         if v.image == product.rows * product.a_row:
             product.rows *= images
             images = 1
-    shares = (panel1 - panel0) * ceil_div(plan.taps.runs, plan.chain) * images * rows
+    later = in_shares(
+        pixels_under(&s.x, &plan.chunks, number + 1, 1),
+        results_under(&s.x, &plan.chunks, number + 1, 1, s.y, s.x.rows, s.y_row, 1),
+        (panel1 - panel0) * ceil_div(plan.taps.runs, plan.chain) * images * rows)
     for panel in range(panel0, panel1):
         channel = first_channel(plan, panel)
         product.cols = min(
@@ -193,9 +193,7 @@ cdef void windows_task(
             product.accumulate = run > 0
             for image in range(images):
                 for row in range(rows):
-                    prefetch_share(&later_x, share, shares)
-                    prefetch_share(&later_y, share, shares)
-                    share += 1
+                    prefetch_next(&later)
                     product.a = x + image * v.image + row * row_bytes
                     product.c = (
                         y + image * s.y_image + row * s.y_row + channel * plan.size)

@@ -19,9 +19,10 @@ from libc.string cimport memset
 from fastdl.kernels.conv2d.algorithm cimport DIRECT, Algorithm
 from fastdl.kernels.conv2d.images cimport (
     Chunk, Chunks, Images, View, chunk_at, chunk_windows, cut, images_of_x, look_at,
-    view_bytes,
+    pixels_under, results_under, view_bytes,
 )
 from fastdl.kernels.conv2d.problem cimport WEIGHT_GRADIENT, Problem
+from fastdl.kernels.engine.prefetch cimport Later, in_shares, prefetch_next
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport MAX_PARTS, MIN_TASKS, ceil_div, round_up
 from fastdl.kernels.engine.table cimport Product
@@ -200,6 +201,8 @@ cdef void sum_task(
     cdef Py_ssize_t channel = index % plan.slices * plan.slice_in
     cdef Py_ssize_t channels = min(plan.slice_in, p.group_in - channel)
     cdef char *sums = sums_of(plan, part)
+    # Of few channels all would be asked for at once, of slices each time all channels.
+    cdef bint prefetches = plan.packed and plan.slices == 1
     cdef Py_ssize_t i, windows
     cdef const char *dy
     cdef Chunk chunk
@@ -214,23 +217,33 @@ cdef void sum_task(
             left = pack_blocks(plan, &chunk, channel, channels, scratch.x)
         else:
             left = look(plan, &chunk, scratch.x)
-        add_products(plan, &chunk, &left, dy, channel, channels, &scratch, sums)
+        add_products(
+            plan, &chunk, i + 1 if prefetches else plan.chunks.count, &left, dy,
+            channel, channels, &scratch, sums)
         if channel == 0:
             p.kernels.column_sum(
                 windows, p.oc, dy, p.oc * p.size, sums + plan.sum_bytes - p.oc * p.size)
 
 
 cdef void add_products(
-    const Plan *plan, const Chunk *chunk, const Left *left, const char *dy,
-    Py_ssize_t channel, Py_ssize_t channels, const Scratch *scratch, char *sums,
+    const Plan *plan, const Chunk *chunk, Py_ssize_t next, const Left *left,
+    const char *dy, Py_ssize_t channel, Py_ssize_t channels, const Scratch *scratch,
+    char *sums,
 ) noexcept nogil:
-    """Add the products of one chunk, panel by panel of dy."""
+    """Add the products of one chunk, panel by panel of dy; ask for the memory of the
+    next one."""
     cdef const Problem *p = plan.problem
     cdef Py_ssize_t width = p.kernels.tile_cols
     cdef Py_ssize_t windows = chunk.images * chunk.rows * p.ow
+    cdef Py_ssize_t blocks = ceil_div(plan.taps * channels, plan.block_rows)
     cdef Py_ssize_t group, panel, run
     cdef const char *x
     cdef Product product
+    cdef Later later = in_shares(
+        pixels_under(&plan.x, &plan.chunks, next, 1),
+        results_under(
+            &plan.x, &plan.chunks, next, 1, p.y, p.oh, p.ow * p.oc * p.size, 1),
+        p.groups * plan.group_panels * p.kh * (p.kw // plan.taps) * blocks)
     product.a_row, product.c_row = p.size, p.oc * p.size
     product.bias, product.accumulate = NULL, True
     product.k.offset, product.k.runs = scratch.offset, chunk.images * chunk.rows
@@ -252,9 +265,9 @@ cdef void add_products(
                     scratch.dy)
                 product.b, product.k.b_stride = scratch.dy, width * p.size
             add_panel(
-                plan, left, x, channels,
+                plan, left, x, channels, blocks,
                 sums + (channel * p.oc + group * p.group_out + panel * width) * p.size,
-                &product)
+                &product, &later)
 
 
 cdef bint reads_beyond(
@@ -267,8 +280,8 @@ cdef bint reads_beyond(
 
 
 cdef void add_panel(
-    const Plan *plan, const Left *left, const char *x, Py_ssize_t channels, char *sums,
-    Product *product,
+    const Plan *plan, const Left *left, const char *x, Py_ssize_t channels,
+    Py_ssize_t blocks, char *sums, Product *product, Later *later,
 ) noexcept nogil:
     """Add the products of a panel of dy with all taps and channels of a group."""
     cdef const Problem *p = plan.problem
@@ -277,12 +290,13 @@ cdef void add_panel(
     for ky in range(p.kh):
         for kx in range(p.kw // plan.taps):
             tap = x + ky * p.dilation_h * left.row + kx * p.dilation_w * left.pixel
-            for block in range(ceil_div(plan.taps * channels, plan.block_rows)):
+            for block in range(blocks):
                 product.rows = min(
                     plan.block_rows,
                     plan.taps * channels - block * plan.block_rows)
                 product.a = tap + block * plan.block
                 product.c = sums + block * plan.block_rows * p.oc * p.size
+                prefetch_next(later)
                 p.kernels.product(product)
             sums += plan.taps * p.group_in * p.oc * p.size
 

@@ -19,7 +19,7 @@ from fastdl.kernels.conv2d.tiles cimport (
 )
 from fastdl.kernels.engine.caches cimport l2_cache
 from fastdl.kernels.engine.operands cimport one_run, pack_row
-from fastdl.kernels.engine.prefetch cimport Ahead, prefetch_share
+from fastdl.kernels.engine.prefetch cimport Later, in_shares, prefetch_next
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport ceil_div, round_up
 from fastdl.kernels.engine.table cimport Product
@@ -133,21 +133,22 @@ cdef void tiles_task(
 
 
 cdef void multiply_places(
-    const Plan *plan, Py_ssize_t tiles, Py_ssize_t later, const Scratch *scratch,
+    const Plan *plan, Py_ssize_t tiles, Py_ssize_t next, const Scratch *scratch,
 ) noexcept nogil:
-    """Multiply the transforms of a chunk; ask for the memory of a later one."""
+    """Multiply the transforms of a chunk; ask for the memory of the next one."""
     cdef const Problem *p = plan.problem
-    cdef Ahead x = pixels_under(&plan.x, &plan.chunks, later, 1)
-    cdef Ahead y = results_under(
-        &plan.x, &plan.chunks, later, 1, plan.s.y, plan.s.x.rows, plan.s.y_row, 4)
+    cdef Later later = in_shares(
+        pixels_under(&plan.x, &plan.chunks, next, 1),
+        results_under(
+            &plan.x, &plan.chunks, next, 1, plan.s.y, plan.s.x.rows, plan.s.y_row, 4),
+        PLACES)
     cdef Py_ssize_t place, panel
     cdef Product product
     product.rows, product.a_row, product.c_row = tiles, plan.v_tile, plan.m_tile
     product.accumulate = False
     product.k = one_run(plan.s.group_in, p.size, plan.width)
     for place in range(PLACES):
-        prefetch_share(&x, place, PLACES)
-        prefetch_share(&y, place, PLACES)
+        prefetch_next(&later)
         product.a = scratch.v + place * plan.v_place
         for panel in range(plan.panels):
             # Whole vectors: m has room for them, the weights are padded with zeros.

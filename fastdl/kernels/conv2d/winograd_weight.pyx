@@ -23,7 +23,7 @@ from fastdl.kernels.conv2d.tiles cimport (
     transform_gradients,
 )
 from fastdl.kernels.engine.operands cimport one_run
-from fastdl.kernels.engine.prefetch cimport Ahead, prefetch_share
+from fastdl.kernels.engine.prefetch cimport Later, in_shares, prefetch_next
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport MAX_PARTS, MIN_TASKS, ceil_div, round_up
 from fastdl.kernels.engine.table cimport Product
@@ -118,14 +118,16 @@ cdef void sum_task(
 
 
 cdef void add_products(
-    const Plan *plan, Py_ssize_t tiles, Py_ssize_t later, const Scratch *scratch,
+    const Plan *plan, Py_ssize_t tiles, Py_ssize_t next, const Scratch *scratch,
     char *sums,
 ) noexcept nogil:
-    """Add the products of a chunk; ask for the memory of a later one."""
+    """Add the products of a chunk; ask for the memory of the next one."""
     cdef const Problem *p = plan.problem
-    cdef Ahead x = pixels_under(&plan.x, &plan.chunks, later, 1)
-    cdef Ahead dy = results_under(
-        &plan.x, &plan.chunks, later, 1, p.y, p.oh, p.ow * p.oc * p.size, 4)
+    cdef Later later = in_shares(
+        pixels_under(&plan.x, &plan.chunks, next, 1),
+        results_under(
+            &plan.x, &plan.chunks, next, 1, p.y, p.oh, p.ow * p.oc * p.size, 4),
+        PLACES)
     cdef Py_ssize_t width = p.kernels.tile_cols
     cdef Py_ssize_t place, panel
     cdef Product product
@@ -133,8 +135,7 @@ cdef void add_products(
     product.bias, product.accumulate = NULL, True
     product.k = one_run(tiles, plan.v_tile, plan.m_tile)
     for place in range(PLACES):
-        prefetch_share(&x, place, PLACES)
-        prefetch_share(&dy, place, PLACES)
+        prefetch_next(&later)
         product.a = scratch.v + place * plan.v_place
         for panel in range(ceil_div(p.oc, width)):
             product.cols = min(width, p.oc - panel * width)

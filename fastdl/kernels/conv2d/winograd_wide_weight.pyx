@@ -25,7 +25,7 @@ from fastdl.kernels.conv2d.tiles cimport (
     transform_gradients,
 )
 from fastdl.kernels.engine.operands cimport one_run
-from fastdl.kernels.engine.prefetch cimport Ahead, prefetch_share
+from fastdl.kernels.engine.prefetch cimport Later, in_shares, prefetch_next
 from fastdl.kernels.engine.runtime cimport run_tasks
 from fastdl.kernels.engine.sizes cimport ceil_div, round_up
 from fastdl.kernels.engine.table cimport Product
@@ -127,10 +127,13 @@ cdef void block_task(
     cdef const Problem *p = plan.problem
     cdef Py_ssize_t col = index % plan.panels * p.kernels.tile_cols
     cdef Py_ssize_t channel = index // plan.panels * plan.channels
-    cdef Py_ssize_t later = stretch.first + stretch.count
-    cdef Ahead x = pixels_under(&plan.x, &plan.chunks, later, plan.stretch)
-    cdef Ahead dy = results_under(
-        &plan.x, &plan.chunks, later, plan.stretch, p.y, p.oh, p.ow * p.oc * p.size, 4)
+    cdef Py_ssize_t next = stretch.first + stretch.count
+    cdef Later later = in_shares(
+        pixels_under(&plan.x, &plan.chunks, next, plan.stretch),
+        results_under(
+            &plan.x, &plan.chunks, next, plan.stretch, p.y, p.oh,
+            p.ow * p.oc * p.size, 4),
+        plan.blocks * PLACES)
     cdef Py_ssize_t place
     cdef char *sums = scratch
     cdef Product product
@@ -141,16 +144,16 @@ cdef void block_task(
     product.a_row, product.c_row = p.size, plan.width
     product.bias, product.accumulate = NULL, stretch.first > 0
     product.k = one_run(
-        first_tile(plan, later) - first_tile(plan, stretch.first), plan.v_tile,
+        first_tile(plan, next) - first_tile(plan, stretch.first), plan.v_tile,
         plan.m_tile)
+    later.share = index * PLACES
     for place in range(PLACES):
-        prefetch_share(&x, index * PLACES + place, plan.blocks * PLACES)
-        prefetch_share(&dy, index * PLACES + place, plan.blocks * PLACES)
+        prefetch_next(&later)
         product.a = plan.v + place * plan.v_place + channel * p.size
         product.b = plan.m + place * plan.m_place + col * p.size
         product.c = sums + place * plan.sum_place
         p.kernels.product(&product)
-    if later == plan.chunks.count:
+    if next == plan.chunks.count:
         transform_back(plan, sums, channel, product.rows, col)
 
 
