@@ -18,6 +18,7 @@ from fastdl.kernels.engine.arrays cimport as_output, as_real, check_apart
 from fastdl.kernels.engine.caches cimport l2_cache
 from fastdl.kernels.engine.memory cimport Block, new_block
 from fastdl.kernels.engine.operands cimport one_run, pack_row
+from fastdl.kernels.engine.prefetch cimport prefetch_bytes
 from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
 from fastdl.kernels.engine.sizes cimport (
     MIN_TASKS, MULTIPLY_ADDS, ceil_div, round_up,
@@ -30,6 +31,7 @@ cnp.import_array()
 cdef enum:
     BLOCK_K = 256  # a panel of this height takes half of the L1 cache or all of it
     STRETCH_BYTES = 4 << 20  # of b, packed
+    PARTS_BYTES = 4 << 20  # of sums, at most, that parts are made for
     MIN_ROWS = 32  # of a chunk
     MAX_ROWS = 144
     PACK_ROWS = 96  # so many pay for packing b
@@ -38,7 +40,8 @@ cdef enum:
     ALIASED = 1024
     ALIASED_ROWS = 24
     # A transposed a that meets several panels is packed where its rows lie so far apart
-    # that they all fall into one set of the L1 cache, or where it fills half of L2.
+    # that they all fall into one set of the L1 cache, or where it fills half of L2 and a
+    # chunk takes a part of each row.
     PAGE = 4096
     SPAN = 4096  # reals of a task that adds up the parts
 
@@ -86,13 +89,20 @@ cdef void plan(Matmul *p, Workspace *memory) noexcept nogil:
     p.panels = ceil_div(p.n, p.kernels.tile_cols)
     p.panel_bytes = min(<Py_ssize_t> BLOCK_K, p.k) * p.kernels.tile_cols * p.size
     p.blocks = max(<Py_ssize_t> 1, ceil_div(p.k, BLOCK_K))
-    # Few panels: more chunks, and then parts, instead.
-    p.chunk_rows = min(
-        max(p.m * p.panels // MIN_TASKS, <Py_ssize_t> MIN_ROWS), <Py_ssize_t> MAX_ROWS)
+    # Few panels: more chunks, and then parts, instead; parts at once where k is long and
+    # y small, since each operand is then read once.
+    cdef bint long_sum = (
+        p.blocks >= 2 * MIN_TASKS and MIN_TASKS * p.m * p.n * p.size <= PARTS_BYTES)
+    p.chunk_rows = MAX_ROWS
+    if not long_sum:
+        p.chunk_rows = min(
+            max(p.m * p.panels // MIN_TASKS, <Py_ssize_t> MIN_ROWS), p.chunk_rows)
     p.chunk_rows = round_up(
         ceil_div(p.m, ceil_div(p.m, p.chunk_rows)), p.kernels.tile_rows)
     p.row_chunks = ceil_div(p.m, p.chunk_rows)
-    p.panel_groups = min(p.panels, ceil_div(MIN_TASKS, p.row_chunks))
+    p.panel_groups = 1
+    if not long_sum:
+        p.panel_groups = min(p.panels, ceil_div(MIN_TASKS, p.row_chunks))
     p.panels_per_group = ceil_div(p.panels, p.panel_groups)
     p.panel_groups = ceil_div(p.panels, p.panels_per_group)
     p.parts = min(ceil_div(MIN_TASKS, p.row_chunks * p.panel_groups), p.blocks // 2)
@@ -100,7 +110,8 @@ cdef void plan(Matmul *p, Workspace *memory) noexcept nogil:
 
     p.pack_a = p.a_row == p.size and p.panels_per_group > 1 and (
         p.a_step % PAGE == 0
-        or (p.k > BLOCK_K and p.m * p.k * p.size > l2_cache // 2))
+        or (p.k > BLOCK_K and p.m > p.chunk_rows
+            and p.m * p.k * p.size > l2_cache // 2))
     p.block_bytes = p.size * (  # packing stores whole vectors
         min(<Py_ssize_t> BLOCK_K, p.k) * p.kernels.tile_rows + p.kernels.lanes)
     p.pack_b = p.b_col != p.size or p.m >= PACK_ROWS or (
@@ -134,6 +145,33 @@ cdef void pack_task(
         p.kernels.tile_cols, p.packed_b + index * p.panel_bytes)
 
 
+cdef struct Later:  # rows of the next block of a, asked for in equal shares
+    const char *a
+    Py_ssize_t height, bytes
+    Py_ssize_t share, shares
+
+
+cdef Later next_rows(
+    const Matmul *p, Py_ssize_t block, Py_ssize_t row0, Py_ssize_t rows,
+    Py_ssize_t panels,
+) noexcept nogil:
+    cdef Later later
+    later.a = p.a + row0 * p.a_row + block * BLOCK_K * p.a_step
+    later.height = block_height(p, block) if block < p.blocks else 0
+    later.bytes = rows * p.size
+    later.share, later.shares = 0, panels * ceil_div(rows, p.kernels.tile_rows)
+    return later
+
+
+cdef void prefetch_next(const Matmul *p, Later *later) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(
+            later.height * later.share // later.shares,
+            later.height * (later.share + 1) // later.shares):
+        prefetch_bytes(later.a + k * p.a_step, later.bytes)
+    later.share += 1
+
+
 cdef void matmul_task(
     const void *arguments, Py_ssize_t index, char *memory,
 ) noexcept nogil:
@@ -154,12 +192,13 @@ cdef void matmul_task(
     cdef Py_ssize_t row0 = chunk * p.chunk_rows
     cdef Py_ssize_t rows = min(p.chunk_rows, p.m - row0)
     cdef Py_ssize_t y_row = p.n * p.size
+    cdef Py_ssize_t last = p.count * (part + 1) // p.parts
     cdef Py_ssize_t block, panel, col
+    cdef Later later
     cdef char *y = p.y if part == 0 else p.part_sums + (part - 1) * p.m * y_row
     cdef Product product
     y += row0 * y_row
-    for block in range(
-            p.count * part // p.parts, p.count * (part + 1) // p.parts):
+    for block in range(p.count * part // p.parts, last):
         product.k = one_run(block_height(p, p.first + block), p.a_step, 0)
         product.accumulate = p.first > 0 or block > p.count * part // p.parts
         product.c_row = y_row
@@ -168,6 +207,9 @@ cdef void matmul_task(
                 product.k.length, rows,
                 p.a + row0 * p.a_row + (p.first + block) * BLOCK_K * p.a_step, p.a_step,
                 scratch.a, p.block_bytes)
+            later = next_rows(
+                p, p.first + block + 1 if block + 1 < last else p.blocks, row0, rows,
+                panel1 - panel0)
         for panel in range(panel0, panel1):
             col = panel * p.kernels.tile_cols
             product.cols = min(p.kernels.tile_cols, p.n - col)
@@ -177,7 +219,7 @@ cdef void matmul_task(
                 product.bias = p.padded_bias + col * p.size
             find_panel(p, block, panel, scratch.b, &product)
             if p.pack_a:
-                multiply_packed(p, rows, scratch.a, &product)
+                multiply_packed(p, rows, scratch.a, &product, &later)
             else:
                 product.rows, product.a_row = rows, p.a_row
                 product.a = p.a + row0 * p.a_row + (
@@ -215,9 +257,9 @@ cdef void find_panel(
 
 
 cdef void multiply_packed(
-    const Matmul *p, Py_ssize_t rows, const char *a, Product *product,
+    const Matmul *p, Py_ssize_t rows, const char *a, Product *product, Later *later,
 ) noexcept nogil:
-    """Multiply packed rows of a by a panel of b."""
+    """Multiply packed rows of a by a panel of b; ask for rows of the next block."""
     cdef Py_ssize_t height = p.kernels.tile_rows
     cdef Py_ssize_t tile
     cdef char *c = <char *> product.c
@@ -226,6 +268,7 @@ cdef void multiply_packed(
         product.rows = min(height, rows - tile * height)
         product.a = a + tile * p.block_bytes
         product.c = c + tile * height * product.c_row
+        prefetch_next(p, later)
         p.kernels.product(product)
 
 
