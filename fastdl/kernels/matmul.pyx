@@ -40,8 +40,8 @@ cdef enum:
     ALIASED = 1024
     ALIASED_ROWS = 24
     # A transposed a that meets several panels is packed where its rows lie so far apart
-    # that they all fall into one set of the L1 cache, or where it fills half of L2 and a
-    # chunk takes a part of each row.
+    # that they all fall into one set of the L1 cache, or where it fills half of L2 and
+    # a chunk takes a part of each row.
     PAGE = 4096
     SPAN = 4096  # reals of a task that adds up the parts
 
@@ -89,8 +89,8 @@ cdef void plan(Matmul *p, Workspace *memory) noexcept nogil:
     p.panels = ceil_div(p.n, p.kernels.tile_cols)
     p.panel_bytes = min(<Py_ssize_t> BLOCK_K, p.k) * p.kernels.tile_cols * p.size
     p.blocks = max(<Py_ssize_t> 1, ceil_div(p.k, BLOCK_K))
-    # Few panels: more chunks, and then parts, instead; parts at once where k is long and
-    # y small, since each operand is then read once.
+    # Few panels: more chunks, and then parts, instead; parts at once where k is long
+    # and y small, since each operand is then read once.
     cdef bint long_sum = (
         p.blocks >= 2 * MIN_TASKS and MIN_TASKS * p.m * p.n * p.size <= PARTS_BYTES)
     p.chunk_rows = MAX_ROWS
