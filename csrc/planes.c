@@ -137,7 +137,7 @@ static void split_planes(ptrdiff_t n, ptrdiff_t channels, const void *x,
 static void join_planes(ptrdiff_t n, ptrdiff_t channels, const void *planes,
                         ptrdiff_t plane, void *y, const void *end) {
   for (ptrdiff_t i = 0; i < n; i += PART_LANES)
-    /* The last channels first: they may reach into the next pixel, which comes later. */
+    /* The last channels first: they may reach into the next pixel. */
     for (ptrdiff_t j = (channels - 1) / PART_LANES * PART_LANES; j >= 0;
          j -= PART_LANES) {
       real *to = (real *)y + i * channels + j;
