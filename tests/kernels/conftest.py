@@ -12,6 +12,7 @@ import pytest
 runtime = pytest.importorskip(
     "fastdl.kernels.engine.runtime", reason="the compiled kernels are not built"
 )
+choose = pytest.importorskip("fastdl.kernels.conv2d.choose")
 
 
 @pytest.fixture(params=runtime.available_isas())
@@ -48,6 +49,13 @@ def set_runtime() -> Iterator[Callable[[str], None]]:
     """`runtime.set_runtime`, undone at the end."""
     yield runtime.set_runtime
     runtime.set_runtime(os.environ.get("FASTDL_RUNTIME") or "auto")
+
+
+@pytest.fixture
+def use_row() -> Iterator[Callable[[int], None]]:
+    """`choose.use_row`, undone at the end: which algorithm computes convolutions."""
+    yield choose.use_row
+    choose.use_row(-1)
 
 
 @pytest.fixture

@@ -168,13 +168,6 @@ def test_the_folder_says_what_each_algorithm_is_for():
     assert not [name for name in TABLE if f"`{name}`" not in text]
 
 
-@pytest.fixture
-def use_row():
-    """`choose.use_row`, undone at the end."""
-    yield choose.use_row
-    choose.use_row(-1)
-
-
 def passes_where_it_fits(module, x, weight, bias, dy, options):
     """Return {name: results} of each pass that an algorithm fits."""
     calls = {
