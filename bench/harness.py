@@ -1,9 +1,10 @@
 """How time is measured, and the form of what is measured.
 
 All sides of a comparison run in turn in one process, so that a change of the clock or
-of the load meets all of them. A figure is the median of at least 20 samples; a sample
-is one call, or as many short ones as fill a millisecond. Each follows a pause, in which
-the threads of the other sides stop spinning, and 10 ms of calls that are not timed.
+of the load meets all of them. A figure is the median of its samples, 20 unless
+told otherwise; a sample is one call, or as many short ones as fill a millisecond. Each
+follows a pause, in which the threads of the other sides stop spinning, and 10 ms of
+calls that are not timed.
 """
 
 from __future__ import annotations
