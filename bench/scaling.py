@@ -1,7 +1,8 @@
 """How a training step would share its work on machines with more cores than this one.
 
 On one thread the duration of each task is recorded, and what lies between the loops.
-The dynamic schedule of these tasks is then simulated for more threads.
+Sharing them among more threads is then simulated: one that is free takes the next task,
+which ends as early as shares of which threads take what others have not begun.
 """
 
 from __future__ import annotations

@@ -7,8 +7,20 @@ import signal
 import numpy as np
 import pytest
 
-from fastdl import random
+from fastdl import backend, random
 from fastdl.autograd import Tensor, no_grad
+
+
+@pytest.fixture(params=["compiled", "reference"])
+def each_backend(request):
+    """Bind the kernels of one backend for the test; return its name."""
+    before = backend.name
+    try:
+        backend.use(request.param)
+    except ImportError as error:
+        pytest.skip(f"the compiled kernels are not built: {error}")
+    yield request.param
+    backend.use(before)
 
 
 def _check_gradients(function, *arrays, step=1e-6, rtol=1e-5, atol=1e-8):

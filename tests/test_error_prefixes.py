@@ -33,17 +33,6 @@ UNCHECKED = [
 ]
 
 
-@pytest.fixture(params=["compiled", "reference"])
-def each_backend(request):
-    before = backend.name
-    try:
-        backend.use(request.param)
-    except ImportError as error:
-        pytest.skip(f"the compiled kernels are not built: {error}")
-    yield request.param
-    backend.use(before)
-
-
 def right_call(name):
     """Return {parameter: argument} of a call in which all is right."""
     signature = inspect.signature(getattr(reference, name))

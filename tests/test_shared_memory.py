@@ -11,16 +11,7 @@ import pytest
 from fastdl import backend, shapes
 from fastdl.errors import ArgumentError, ShapeError
 
-
-@pytest.fixture(params=["compiled", "reference"], autouse=True)
-def each_backend(request):
-    before = backend.name
-    try:
-        backend.use(request.param)
-    except ImportError as error:
-        pytest.skip(f"the compiled kernels are not built: {error}")
-    yield
-    backend.use(before)
+pytestmark = pytest.mark.usefixtures("each_backend")
 
 
 @pytest.fixture

@@ -145,31 +145,31 @@ cdef void pack_task(
         p.kernels.tile_cols, p.packed_b + index * p.panel_bytes)
 
 
-cdef struct Later:  # rows of the next block of a, asked for in equal shares
+cdef struct NextRows:  # of the next block of a, asked for in equal shares
     const char *a
     Py_ssize_t height, bytes
     Py_ssize_t share, shares
 
 
-cdef Later next_rows(
+cdef NextRows next_rows(
     const Matmul *p, Py_ssize_t block, Py_ssize_t row0, Py_ssize_t rows,
     Py_ssize_t panels,
 ) noexcept nogil:
-    cdef Later later
-    later.a = p.a + row0 * p.a_row + block * BLOCK_K * p.a_step
-    later.height = block_height(p, block) if block < p.blocks else 0
-    later.bytes = rows * p.size
-    later.share, later.shares = 0, panels * ceil_div(rows, p.kernels.tile_rows)
-    return later
+    cdef NextRows next
+    next.a = p.a + row0 * p.a_row + block * BLOCK_K * p.a_step
+    next.height = block_height(p, block) if block < p.blocks else 0
+    next.bytes = rows * p.size
+    next.share, next.shares = 0, panels * ceil_div(rows, p.kernels.tile_rows)
+    return next
 
 
-cdef void prefetch_next(const Matmul *p, Later *later) noexcept nogil:
+cdef void prefetch_rows(const Matmul *p, NextRows *next) noexcept nogil:
     cdef Py_ssize_t k
     for k in range(
-            later.height * later.share // later.shares,
-            later.height * (later.share + 1) // later.shares):
-        prefetch_bytes(later.a + k * p.a_step, later.bytes)
-    later.share += 1
+            next.height * next.share // next.shares,
+            next.height * (next.share + 1) // next.shares):
+        prefetch_bytes(next.a + k * p.a_step, next.bytes)
+    next.share += 1
 
 
 cdef void matmul_task(
@@ -194,7 +194,7 @@ cdef void matmul_task(
     cdef Py_ssize_t y_row = p.n * p.size
     cdef Py_ssize_t last = p.count * (part + 1) // p.parts
     cdef Py_ssize_t block, panel, col
-    cdef Later later
+    cdef NextRows next
     cdef char *y = p.y if part == 0 else p.part_sums + (part - 1) * p.m * y_row
     cdef Product product
     y += row0 * y_row
@@ -207,7 +207,7 @@ cdef void matmul_task(
                 product.k.length, rows,
                 p.a + row0 * p.a_row + (p.first + block) * BLOCK_K * p.a_step, p.a_step,
                 scratch.a, p.block_bytes)
-            later = next_rows(
+            next = next_rows(
                 p, p.first + block + 1 if block + 1 < last else p.blocks, row0, rows,
                 panel1 - panel0)
         for panel in range(panel0, panel1):
@@ -219,7 +219,7 @@ cdef void matmul_task(
                 product.bias = p.padded_bias + col * p.size
             find_panel(p, block, panel, scratch.b, &product)
             if p.pack_a:
-                multiply_packed(p, rows, scratch.a, &product, &later)
+                multiply_packed(p, rows, scratch.a, &product, &next)
             else:
                 product.rows, product.a_row = rows, p.a_row
                 product.a = p.a + row0 * p.a_row + (
@@ -257,7 +257,7 @@ cdef void find_panel(
 
 
 cdef void multiply_packed(
-    const Matmul *p, Py_ssize_t rows, const char *a, Product *product, Later *later,
+    const Matmul *p, Py_ssize_t rows, const char *a, Product *product, NextRows *next,
 ) noexcept nogil:
     """Multiply packed rows of a by a panel of b; ask for rows of the next block."""
     cdef Py_ssize_t height = p.kernels.tile_rows
@@ -268,7 +268,7 @@ cdef void multiply_packed(
         product.rows = min(height, rows - tile * height)
         product.a = a + tile * p.block_bytes
         product.c = c + tile * height * product.c_row
-        prefetch_next(p, later)
+        prefetch_rows(p, next)
         p.kernels.product(product)
 
 

@@ -5,19 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastdl import backend
 
-
-@pytest.fixture(params=["compiled", "reference"], autouse=True)
-def each_backend(request):
-    """Bind the kernels of one backend for the test."""
-    before = backend.name
-    try:
-        backend.use(request.param)
-    except ImportError:
-        pytest.skip("the compiled kernels are not built")
-    yield request.param
-    backend.use(before)
+@pytest.fixture(autouse=True)
+def through_both(each_backend):
+    """Run every test, also one that does not ask for it."""
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastdl
-from fastdl import backend, nn, optim, train
 from fastdl import functional as F
+from fastdl import nn, optim, train
 from fastdl.autograd import Tensor, record
 from fastdl.errors import ArgumentError, NonFiniteError, ShapeError
 from fastdl.train import Trainer, gradcheck, numeric_gradient
@@ -15,17 +15,6 @@ X = RNG.standard_normal((5, 4)).astype(np.float32)
 Y = np.array([0, 2, 1, 1, 0])
 IMAGES = RNG.standard_normal((4, 6, 6, 2)).astype(np.float32)
 LOSS = nn.CrossEntropyLoss()
-
-
-@pytest.fixture(params=["compiled", "reference"])
-def each_backend(request):
-    before = backend.name
-    try:
-        backend.use(request.param)
-    except (ImportError, AttributeError):
-        pytest.skip("the compiled kernels are not built")
-    yield
-    backend.use(before)
 
 
 def dense():
