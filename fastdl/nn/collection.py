@@ -23,8 +23,16 @@ class Collection(Module):
     """What the lists and dicts of modules and of parameters have in common."""
 
     _items: Any
-    _unnamed = "_items"
     _kind: ClassVar[type] = Module
+
+    def _attributes(self) -> Iterator[tuple[str, object]]:
+        """Return those of `Tree`, the items by their own names alone."""
+        for name, value in super()._attributes():
+            yield ("", self._named_items()) if name == "_items" else (name, value)
+
+    def _named_items(self) -> object:
+        """Return the items in a container whose keys or positions are their names."""
+        return self._items
 
     def _checked(self, item: object, place: object) -> Any:
         """Return an item, or an array as a parameter; raise if it is anything else."""

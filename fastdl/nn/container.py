@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, SupportsIndex, TypeVar
 
+from fastdl.errors import suggest
 from fastdl.nn.activation import LAYERS, Activation, ReLU
 from fastdl.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from fastdl.nn.collection import List
@@ -15,6 +17,8 @@ from fastdl.nn.pool2d import MaxPool2d
 from fastdl.nn.registry import register
 from fastdl.shapes import ACTIVATIONS
 from fastdl.typing import TensorLike
+
+S = TypeVar("S", bound="Sequential")
 
 # The layers that apply an activation, with the operation that does it. Exact classes:
 # a subclass may compute something else.
@@ -39,14 +43,36 @@ class Sequential(List[Module]):
     ``model[2]`` is a layer, ``model[:-1]`` a Sequential that shares the layers, and
     ``model[-1] = head`` replaces one.
 
+    The layers have names of their own when they are given as a dict::
+
+        model = nn.Sequential({"conv1": nn.Conv2d(3, 8, 3), "relu": nn.ReLU(), ...})
+        model.conv1.weight  # model["conv1"] and model[0] are the same layer
+        model.fc = nn.Linear(8, 4)  # replaces the layer 'fc', as model["fc"] = ... does
+        model.append(nn.Softmax(), "softmax")  # a new layer needs a name
+        model[:-1]  # keeps the names
+        model[1:3] = {"act": nn.SiLU(), "pool": nn.MaxPool2d(2)}
+
     Parameters
     ----------
-    *layers : Module
-        The layers in order.
+    *layers : Module, or one mapping of str to Module
+        The layers in order. Names are strings without dots; those of attributes and
+        methods of a Sequential are taken.
+
+    Raises
+    ------
+    ArgumentError
+        Something is no Module; a name is taken, given twice, missing or unknown.
     """
 
-    def __init__(self, *layers: Module) -> None:
-        super().__init__(layers)
+    _names: list[str] | None = None  # None: their positions
+
+    def __init__(self, *layers: Module | Mapping[str, Module]) -> None:
+        first = layers[0] if len(layers) == 1 else None
+        if isinstance(first, Mapping) and not isinstance(first, Module):
+            self._names = []
+            super().__init__(first)  # type: ignore[arg-type]
+        else:
+            super().__init__(layers)  # type: ignore[arg-type]
 
     @property
     def layers(self) -> list[Module]:
@@ -63,10 +89,114 @@ class Sequential(List[Module]):
 
     def config(self) -> dict[str, Any]:
         """Return the arguments that would construct this chain again."""
-        return {"layers": self._items}
+        named = self._names is not None
+        return {"layers": [self._named_items()] if named else self._items}
 
     def _part(self, items: list[Module]) -> Sequential:
         return Sequential(*items)  # a subclass may be constructed otherwise
+
+    # Names
+
+    def _named_items(self) -> list[Module] | dict[str, Module]:
+        if self._names is None:
+            return self._items
+        return dict(zip(self._names, self._items, strict=True))
+
+    def __getattr__(self, name: str) -> Any:
+        names = self._names or ()
+        if name in names:
+            return self[name]
+        hint = suggest(name, names) if names else ""
+        raise AttributeError(
+            f"{type(self).__name__} has no attribute or layer {name!r}{hint}"
+        )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in (self._names or ()):
+            self[name] = value  # type: ignore[assignment]
+        else:
+            super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in (self._names or ()):
+            del self[name]
+        else:
+            super().__delattr__(name)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(self._names or ())]
+
+    def __getitem__(self, key: SupportsIndex | slice | str) -> Any:
+        if isinstance(key, slice) and self._names is not None:
+            pairs = zip(self._names[key], self._items[key], strict=True)
+            return Sequential(dict(pairs))
+        return super().__getitem__(self._place(key))
+
+    def __setitem__(
+        self,
+        key: SupportsIndex | slice | str,
+        item: Module | Iterable[Module] | Mapping[str, Module],
+    ) -> None:
+        if not isinstance(key, slice) or self._names is None:
+            super().__setitem__(self._place(key), item)  # type: ignore[assignment]
+            return
+        if not isinstance(item, Mapping) or isinstance(item, Module):
+            self._refuse("its layers have names; give a dict of names to layers")
+        names = list(self._names)
+        names[key] = item
+        for name in item:
+            self._check_name(name, names)
+        super().__setitem__(key, item.values())
+        self._names = names
+
+    def __delitem__(self, key: SupportsIndex | slice | str) -> None:
+        place = self._place(key)
+        super().__delitem__(place)
+        if self._names is not None:
+            del self._names[place]
+
+    def insert(self, index: int, layer: Module, name: str | None = None) -> None:
+        """Insert a layer before position `index`; a named chain asks for its name."""
+        if self._names is None and name is None:
+            super().insert(index, layer)
+        elif self._names is None or name is None:
+            self._refuse(
+                "its layers have names; write append(layer, name)"
+                if name is None
+                else f"its layers are numbered; {name!r} would be lost, leave it out"
+            )
+        else:
+            self[index:index] = {name: layer}
+
+    def append(  # type: ignore[override]
+        self: S, layer: Module, name: str | None = None
+    ) -> S:
+        """Add a layer at the end, as `insert` does; return self."""
+        self.insert(len(self), layer, name)
+        return self
+
+    def _place(self, key: SupportsIndex | slice | str) -> Any:
+        """Return the position of a name; anything else is one."""
+        if not isinstance(key, str):
+            return key
+        names = self._names or [str(place) for place in range(len(self))]
+        if key not in names:
+            self._refuse(f"there is no layer {key!r}{suggest(key, names)}")
+        return names.index(key)
+
+    def _check_name(self, name: object, names: list[str]) -> None:
+        """Raise unless a layer can have this name, among all of the chain's."""
+        kind = type(self).__name__
+        if not isinstance(name, str):
+            self._refuse(f"the name of a layer must be a string, got {name!r:.60}")
+        self._check_key(kind, name)
+        if names.count(name) > 1:
+            self._refuse(f"there are two layers {name!r}; choose another name")
+        if hasattr(type(self), name) or name in vars(self):
+            self._refuse(
+                f"the layer {name!r} would hide the attribute .{name} of every {kind}; "
+                f"choose another name"
+            )
 
 
 def _may_move(layer: Module) -> bool:

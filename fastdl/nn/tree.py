@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -36,7 +36,6 @@ class Tree:
     _pending: bool = False  # whether parameters still wait for the input size
     _parameter_names: ClassVar[tuple[str, ...]] = ()  # these hold a parameter or None
     _buffer_names: tuple[str, ...] = ()
-    _unnamed: ClassVar[str | None] = None  # an attribute that is left out of names
 
     # Assigning
 
@@ -79,8 +78,12 @@ class Tree:
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         """Yield (name, parameter or module) of everything in the attributes."""
-        for name, value in vars(self).items():
-            yield from self._held("" if name == self._unnamed else name, value)
+        for name, value in self._attributes():
+            yield from self._held(name, value)
+
+    def _attributes(self) -> Iterable[tuple[str, object]]:
+        """Return (name, value) of the attributes, under the names that members get."""
+        return vars(self).items()
 
     def _held(
         self, name: str, value: object, around: tuple[int, ...] = ()

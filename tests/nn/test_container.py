@@ -1,12 +1,14 @@
 """Sequential."""
 
+import copy
+
 import numpy as np
 import pytest
 
 from fastdl import functional as F
 from fastdl import nn
 from fastdl.autograd import Tensor
-from fastdl.errors import ArgumentError
+from fastdl.errors import ArgumentError, ShapeError
 from fastdl.nn.activation import LAYERS
 
 X = np.random.default_rng(0).standard_normal((6, 5, 5, 3)).astype(np.float32)
@@ -151,6 +153,147 @@ def test_container_protocol():
 def test_empty_is_the_identity():
     x = Tensor(X)
     assert nn.Sequential()(x) is x
+
+
+def named():
+    return nn.Sequential(
+        {
+            "conv1": nn.Conv2d(3, 4, 3),
+            "relu": nn.ReLU(),
+            "flat": nn.Flatten(),
+            "fc": nn.Linear(36, 2),
+        }
+    )
+
+
+def test_layers_have_the_names_that_they_are_given():
+    model = named()
+    names = ["conv1.weight", "conv1.bias", "fc.weight", "fc.bias"]
+    assert list(model.state_dict()) == names
+    assert repr(model).splitlines()[1:5:3] == [
+        "  (conv1): Conv2d(3, 4, 3)",
+        "  (fc): Linear(36, 2)",
+    ]
+    assert "\nconv1 Conv2d(3, 4, 3) + ReLU " in model.summary((5, 5, 3))
+    with pytest.raises(ShapeError, match=r"^layer 'fc' \(Linear\): "):
+        model(X[:, :4, :4])
+    outer = nn.Sequential({"trunk": model[:-1], "head": nn.Identity()})
+    assert list(outer.state_dict()) == ["trunk.conv1.weight", "trunk.conv1.bias"]
+
+
+def test_names_make_no_other_difference():
+    model = named()
+    np.testing.assert_array_equal(model(X).data, nn.Sequential(*model)(X).data)
+
+
+def test_a_named_layer_is_an_item_and_an_attribute():
+    model = named()
+    assert model.fc is model["fc"] is model[3] is model[-1]
+    assert {"conv1", "fc"} < set(dir(model))
+    assert not hasattr(model, "conv2")
+    for number, assign in enumerate(
+        [
+            lambda layer: setattr(model, "fc", layer),
+            lambda layer: model.__setitem__("fc", layer),
+            lambda layer: model.__setitem__(-1, layer),
+        ]
+    ):
+        layer = nn.Linear(36, 3 + number)
+        assign(layer)
+        assert model[3] is layer
+        assert len(model) == 4
+        assert list(model.state_dict())[2:] == ["fc.weight", "fc.bias"]
+        assert model(X).shape == (6, 3 + number)
+    model.scale = 3  # any other attribute is one
+    assert (model.scale, len(model)) == (3, 4)
+    with pytest.raises(ArgumentError, match="layer 3 must be a Module, got None"):
+        model.fc = None
+
+
+def test_parts_keep_the_names():
+    model = named()
+    part = model[1:]
+    assert part.fc is model.fc
+    assert [name for name, _ in part.named_children()] == ["relu", "flat", "fc"]
+    assert [name for name, _ in model[:0].named_children()] == []
+
+
+def test_a_named_chain_grows_and_shrinks():
+    model = named()
+    assert model.append(nn.Softmax(), "softmax") is model
+    model.insert(1, nn.BatchNorm2d(4), name="bn1")
+    model.extend({"last": nn.Identity()})
+    model[3:4] = {"drop": nn.Dropout(0.5), "flat": nn.Flatten()}
+    del model["softmax"]
+    del model.relu
+    names = ["conv1", "bn1", "drop", "flat", "fc", "last"]
+    assert [name for name, _ in model.named_children()] == names
+    assert isinstance(model.pop(), nn.Identity)
+    assert model(X).shape == (6, 2)
+
+
+def test_numbered_layers_have_names_too():
+    model = nn.Sequential(nn.ReLU(), nn.Flatten())
+    assert model["1"] is model[1]
+    model["1"] = nn.Identity()
+    assert isinstance(model[1], nn.Identity)
+
+
+def test_a_named_chain_is_saved_and_copied(tmp_path):
+    model = nn.Sequential({"features": named()[:-1], "classifier": nn.Linear(36, 2)})
+    nn.save(model, tmp_path / "model.safetensors")
+    for twin in (nn.load(tmp_path / "model.safetensors"), copy.deepcopy(model)):
+        assert repr(twin) == repr(model)
+        assert twin.features.conv1.in_channels == 3
+        np.testing.assert_array_equal(twin(X).data, model(X).data)
+    assert repr(nn.from_config(nn.to_config(nn.Sequential({})))) == "Sequential()"
+
+
+def test_named_batch_norm_and_relu_are_fused(monkeypatch):
+    activations = []
+    batch_norm = F.batch_norm
+
+    def spy(*arrays, **options):
+        activations.append(options["activation"])
+        return batch_norm(*arrays, **options)
+
+    monkeypatch.setattr(F, "batch_norm", spy)
+    nn.Sequential({"bn": nn.BatchNorm2d(3), "relu": nn.ReLU()})(X)
+    assert activations == ["relu"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m["fcc"], "there is no layer 'fcc'; did you mean 'fc'"),
+        (lambda m: m.append(nn.ReLU()), r"have names; write append\(layer, name\)"),
+        (lambda m: m.extend([nn.ReLU()]), "give a dict of names to layers"),
+        (lambda m: m.append(nn.ReLU(), "fc"), "there are two layers 'fc'"),
+        (lambda m: m.append(nn.ReLU(), "train"), r"'train' would hide the attribute"),
+        (lambda m: m.append(nn.ReLU(), "_items"), "'_items' would hide the attribute"),
+        (lambda m: m.append(nn.ReLU(), "a.b"), r"key 'a\.b' of 'Sequential'"),
+        (lambda m: m.append(nn.ReLU(), ""), "key '' of 'Sequential'"),
+        (lambda m: m.extend({3: nn.ReLU()}), "must be a string, got 3"),
+        (
+            lambda m: m.append(nn.ReLU, "act"),
+            r"must be a Module, .*; write it",
+        ),
+        (lambda m: nn.Sequential(*m).append(nn.ReLU(), "act"), "'act' would be lost"),
+        (lambda m: nn.Sequential({"a": nn.ReLU()}, nn.ReLU()), "layer 0 must be"),
+    ],
+)
+def test_names_that_cannot_be(change, message):
+    model = named()
+    with pytest.raises(ArgumentError, match=message):
+        change(model)
+    assert repr(model) == repr(named())
+
+
+def test_an_attribute_that_does_not_exist():
+    with pytest.raises(AttributeError, match="layer 'fcc'; did you mean 'fc'"):
+        named().fcc  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute or layer 'fc'$"):
+        nn.Sequential().fc  # noqa: B018
 
 
 @pytest.mark.parametrize(

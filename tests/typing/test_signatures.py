@@ -42,6 +42,8 @@ EXCEPTIONS = {
     "files/damage: read_json(return)": "JSON, whose form the caller checks",
     "nn/collection: Dict.__getitem__(return)": OF_ANY_CLASS,
     "nn/collection: List.__getitem__(return)": OF_ANY_CLASS,
+    "nn/container: Sequential.__getattr__(return)": OF_ANY_CLASS,
+    "nn/container: Sequential.__getitem__(return)": OF_ANY_CLASS,
     "nn/module: Module.__call__(inputs)": OF_A_SUBCLASS,
     "nn/module: Module.__call__(options)": OF_A_SUBCLASS,
     "nn/module: Module.forward(inputs)": OF_A_SUBCLASS,
