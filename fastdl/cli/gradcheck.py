@@ -10,6 +10,7 @@ import numpy as np
 from fastdl import datasets, models, nn, random
 from fastdl.cli import arguments
 from fastdl.errors import FastdlError
+from fastdl.nn.dropout import DropLayer
 from fastdl.train import gradcheck, open_run
 
 HELP = "compare the gradients of a network with differences"
@@ -85,7 +86,7 @@ def run(options: Namespace) -> None:
         model.build(splits.train.x.shape[1:])
         _draw_biases(model, rng)
     for module in model.train().modules():
-        if isinstance(module, (nn.Dropout, nn.Dropout2d)):
+        if isinstance(module, DropLayer):
             module.p = 0.0
 
     count = min(options.examples, len(splits.train))

@@ -9,7 +9,7 @@ from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import empty_like
 from fastdl.shapes import is_in
-from fastdl.typing import TensorLike
+from fastdl.typing import Shape, TensorLike
 
 
 def _check(p: float, operation: str) -> None:
@@ -65,9 +65,26 @@ def dropout(
     return record(y, _dropout_backward, (x._node,), (), (1 - p, seed, offset))
 
 
-def _dropout2d_backward(node: Node, dy: np.ndarray) -> tuple:
+# Whole parts -------------------------------------------------------------------------
+
+
+def _drop_parts_backward(node: Node, dy: np.ndarray) -> tuple:
     (scale,) = node.arguments
     return (np.multiply(dy, scale, empty_like(dy)),)
+
+
+def _drop_parts(
+    x: Tensor, parts: Shape, p: float, training: bool, seed: int | None, offset: int
+) -> Tensor:
+    """Drop parts of x as a whole: `parts` is their shape, stretched to that of x."""
+    if p == 0 or not training:
+        return x
+    if seed is None:
+        seed = random.new_seed()
+    ones = np.ones(parts, x.data.dtype)
+    scale = backend.dropout_forward(ones, 1 - p, seed=seed, offset=offset)
+    y = np.multiply(x.data, scale, empty_like(x.data))
+    return record(y, _drop_parts_backward, (x._node,), (), (scale,))
 
 
 def dropout2d(
@@ -108,12 +125,45 @@ def dropout2d(
             f"dropout2d: expected images (n, h, w, c), got shape {x.data.shape}; use "
             f"dropout for rows"
         )
-    if p == 0 or not training:
-        return x
-    if seed is None:
-        seed = random.new_seed()
     n, _, _, c = x.data.shape
-    ones = np.ones((n, 1, 1, c), x.data.dtype)
-    scale = backend.dropout_forward(ones, 1 - p, seed=seed, offset=offset)
-    y = np.multiply(x.data, scale, empty_like(x.data))
-    return record(y, _dropout2d_backward, (x._node,), (), (scale,))
+    return _drop_parts(x, (n, 1, 1, c), p, training, seed, offset)
+
+
+def drop_path(
+    x: TensorLike,
+    p: float = 0.5,
+    training: bool = True,
+    seed: int | None = None,
+    offset: int = 0,
+) -> Tensor:
+    """Drop whole examples at random and scale the others up: stochastic depth.
+
+    Put around the residual branch of a block, ``skip + drop_path(branch(skip), p)``, it
+    trains a network that has another depth for each example (Huang et al. 2016, "Deep
+    networks with stochastic depth"). The source scales by 1 - p in evaluation instead.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        (n, ...); each of the n examples is kept or dropped.
+    p, training, seed, offset
+        As in `dropout`; a mask takes n numbers of the stream.
+
+    Returns
+    -------
+    Tensor
+        The shape of `x`: 0, or x / (1 - p).
+
+    Raises
+    ------
+    ShapeError
+        `x` has no axis of examples.
+    ArgumentError
+        `p` is out of range.
+    """
+    x = as_tensor(x)
+    _check(p, "drop_path")
+    if x.data.ndim == 0:
+        raise ShapeError("drop_path: expected examples (n, ...), got a single number")
+    parts = x.data.shape[:1] + (1,) * (x.data.ndim - 1)
+    return _drop_parts(x, parts, p, training, seed, offset)

@@ -28,6 +28,7 @@ from fastdl.nn.container import Sequential as Sequential
 from fastdl.nn.conv2d import Conv2d as Conv2d
 from fastdl.nn.dropout import Dropout as Dropout
 from fastdl.nn.dropout import Dropout2d as Dropout2d
+from fastdl.nn.dropout import DropPath as DropPath
 from fastdl.nn.layernorm import GroupNorm as GroupNorm
 from fastdl.nn.layernorm import LayerNorm as LayerNorm
 from fastdl.nn.linear import Linear as Linear

@@ -1,4 +1,4 @@
-"""Dropout layers: of elements, and of whole channels."""
+"""Dropout layers: of elements, of whole channels, and of whole examples."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from fastdl.shapes import is_in, is_positive
 from fastdl.typing import Shape
 
 
-class _Dropout(Module):
-    """Base of both layers, which differ in what one random number decides on."""
+class DropLayer(Module):
+    """Base of the layers, which differ in what one random number decides on."""
 
     random_state: np.ndarray
     _drop: Callable[..., Tensor]
@@ -64,7 +64,7 @@ class _Dropout(Module):
 
 
 @register
-class Dropout(_Dropout):
+class Dropout(DropLayer):
     """Inverted dropout (Srivastava et al. 2014): drop elements while training.
 
     Each element becomes zero with probability p; otherwise it is multiplied by
@@ -92,7 +92,7 @@ class Dropout(_Dropout):
 
 
 @register
-class Dropout2d(_Dropout):
+class Dropout2d(DropLayer):
     """Spatial dropout: drop whole channels of images (n, h, w, c) while training.
 
     For convolutional layers, whose neighbouring pixels are so similar that dropping
@@ -108,3 +108,22 @@ class Dropout2d(_Dropout):
 
     def _decisions(self, shape: Shape) -> int:
         return shape[0] * shape[-1]
+
+
+@register
+class DropPath(DropLayer):
+    """Stochastic depth: drop whole examples of (n, ...) while training.
+
+    The last layer of a residual branch, ``skip + drop_path(branch(skip))``: an example
+    that is dropped passes the block by its skip alone (Huang et al. 2016).
+
+    Parameters
+    ----------
+    p, keep_prob : float
+        As in `Dropout`, like everything else.
+    """
+
+    _drop = staticmethod(F.drop_path)
+
+    def _decisions(self, shape: Shape) -> int:
+        return math.prod(shape[:1])  # F.drop_path refuses a single number

@@ -27,6 +27,7 @@ from fastdl import data, nn
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data.dataset import take_real
 from fastdl.errors import ArgumentError, NonFiniteError
+from fastdl.nn.dropout import DropLayer
 from fastdl.optim.optimizer import is_positive
 from fastdl.shapes import integer
 from fastdl.train.cost import Cost, Penalties
@@ -387,7 +388,7 @@ def _check_eps(operation: str, eps: float) -> None:
 
 def _refuse_dropout(model: nn.Module) -> None:
     for name, module in model.named_modules():
-        drops = isinstance(module, (nn.Dropout, nn.Dropout2d)) and module.p > 0
+        drops = isinstance(module, DropLayer) and module.p > 0
         if drops and module.training:
             raise ArgumentError(
                 f"gradcheck: layer '{name}' ({type(module).__name__}) drops at random, "

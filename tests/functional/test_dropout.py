@@ -46,38 +46,64 @@ def test_probability_out_of_range(p):
         F.dropout(np.ones(3), p, training=False)
 
 
-# Whole channels
+# Whole parts: channels of images, examples of a batch
 
 IMAGES = np.ones((20, 3, 5, 50))
+EXAMPLES = np.ones((1_000, 2, 3, 2))
+# function: (x, all elements of a part, numbers of the stream for an example)
+PARTS = {
+    F.dropout2d: (IMAGES, lambda y: y.transpose(0, 3, 1, 2).reshape(1_000, -1), 50),
+    F.drop_path: (EXAMPLES, lambda y: y.reshape(1_000, -1), 1),
+}
+by_parts = pytest.mark.parametrize("function", PARTS, ids=lambda f: f.__name__)
 
 
-def test_channels_are_kept_or_dropped_as_a_whole():
-    """S21: spatial dropout."""
-    y = F.dropout2d(IMAGES, 0.25, seed=1).data
-    channels = y[:, 0, 0]
-    assert (y == channels[:, None, None]).all()
-    assert set(np.unique(channels)) == {0.0, 1 / 0.75}
-    assert abs(channels.mean() - 1) < 0.06
+@by_parts
+def test_parts_are_kept_or_dropped_as_a_whole(function):
+    """S21, S43: spatial dropout, stochastic depth."""
+    x, split, _ = PARTS[function]
+    parts = split(function(x, 0.25, seed=1).data)
+    assert (parts == parts[:, :1]).all()
+    assert set(np.unique(parts)) == {0.0, 1 / 0.75}
+    assert abs(parts.mean() - 1) < 0.06
 
 
-def test_gradient_passes_the_same_channels(check_gradients):
+@by_parts
+def test_gradient_passes_the_same_parts(function, check_gradients):
     """S21"""
-    x = np.random.default_rng(0).standard_normal((2, 2, 3, 4))
-    check_gradients(lambda x: F.dropout2d(x, 0.4, seed=3, offset=5), x)
+    x = np.random.default_rng(0).standard_normal((4, 2, 3, 4))
+    check_gradients(lambda x: function(x, 0.4, seed=3, offset=5), x)
 
 
-def test_channels_of_one_stream():
+@by_parts
+def test_parts_of_one_stream(function):
     """The second half of a batch has the mask that begins at its place."""
-    whole = F.dropout2d(IMAGES, seed=4).data
-    part = F.dropout2d(IMAGES[10:], seed=4, offset=10 * 50).data
-    assert (whole[10:] == part).all()
+    x, _, numbers = PARTS[function]
+    half = len(x) // 2
+    whole = function(x, seed=4).data
+    assert (
+        whole[half:] == function(x[half:], seed=4, offset=half * numbers).data
+    ).all()
 
 
-def test_dropout2d_off_and_wrong():
+@by_parts
+def test_parts_off_and_wrong(function):
     x = Tensor(IMAGES)
-    assert F.dropout2d(x, training=False) is x
-    assert F.dropout2d(x, 0.0) is x
-    with pytest.raises(ArgumentError, match="dropout2d: expected p"):
-        F.dropout2d(x, 1.0)
+    assert function(x, training=False) is x
+    assert function(x, 0.0) is x
+    with pytest.raises(ArgumentError, match=f"{function.__name__}: expected p"):
+        function(x, 1.0)
+
+
+def test_shapes_without_parts():
     with pytest.raises(ShapeError, match="dropout2d: expected images"):
         F.dropout2d(np.ones((3, 4)))
+    with pytest.raises(ShapeError, match=r"drop_path: expected examples \(n, ...\)"):
+        F.drop_path(1.0)
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 3), (5, 2, 2, 3), (0, 3)], ids=str)
+def test_drop_path_takes_examples_of_any_shape(shape):
+    y = F.drop_path(np.ones(shape, np.float32), 0.5, seed=2).data
+    assert y.shape == shape
+    assert y.dtype == np.float32

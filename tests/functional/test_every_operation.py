@@ -37,6 +37,7 @@ CALLS = {
     "conv2d": (lambda x, w: F.conv2d(x, w, activation="relu"), IMAGES, FILTERS),
     "cross_entropy": (lambda x: F.cross_entropy(x, LABELS), X),
     "divide": (F.divide, X, X),
+    "drop_path": (F.drop_path, X),
     "dropout": (F.dropout, X),
     "dropout2d": (F.dropout2d, IMAGES),
     "elu": (F.elu, X - 1),
@@ -231,7 +232,7 @@ def test_plain_arrays_need_no_gradient(name):
 def test_operands_are_only_read_and_may_lie_anyhow(name):
     """Read-only and non-contiguous arrays give the result of plain ones."""
     function, *arrays = CALLS[name]
-    if name in ("dropout", "dropout2d"):
+    if name in ("drop_path", "dropout", "dropout2d"):
 
         def function(x):
             return getattr(F, name)(x, seed=1)

@@ -16,6 +16,7 @@ RAGGED = [[1], [1, 2]]
 
 CASES = {
     "dropout": (ArgumentError, [lambda p: F.dropout(X, p)], ["2", None, [1]]),
+    "drop_path": (ArgumentError, [lambda p: F.drop_path(X, p)], ["2", None]),
     "dropout2d": (ArgumentError, [lambda p: F.dropout2d(IMAGES, p)], ["2", None]),
     "Dropout": (ArgumentError, [nn.Dropout, lambda k: nn.Dropout(keep_prob=k)], ["2"]),
     "batch_norm: eps": (

@@ -1,4 +1,4 @@
-"""The dropout layer."""
+"""The dropout layers."""
 
 import numpy as np
 import pytest
@@ -49,18 +49,20 @@ def test_every_step_has_a_new_mask_and_a_seed_fixes_all():
             assert (first[i] != first[j]).mean() == pytest.approx(0.5, abs=0.02)
 
 
-def test_state_continues_the_masks():
-    layer, other = nn.Dropout(0.5), nn.Dropout(0.5)
-    layer(X)
-    other.load_state_dict(layer.state_dict())
-    np.testing.assert_array_equal(layer(X).numpy(), other(X).numpy())
+LAYERS = [nn.Dropout, nn.Dropout2d, nn.DropPath]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_state_continues_the_masks(layer):
+    one, other = layer(0.5), layer(0.5)
+    x = X.reshape(100, 2, 2, 50)
+    one(x)
+    other.load_state_dict(one.state_dict())
+    np.testing.assert_array_equal(one(x).numpy(), other(x).numpy())
 
 
 def test_zero_keeps_all():
     np.testing.assert_array_equal(nn.Dropout(0)(X).numpy(), X)
-
-
-LAYERS = [nn.Dropout, nn.Dropout2d]
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -102,3 +104,15 @@ def test_spatial_dropout_drops_channels():
     assert (first != second).any()
     np.testing.assert_array_equal(layer.eval()(images).numpy(), images)
     assert layer.random_state[1] == 2 * 30 * 20
+
+
+def test_stochastic_depth_drops_examples():
+    """S43: a dropped example passes a block by its skip."""
+    layer = nn.DropPath(0.4)
+    first, second = (X + layer(X)).numpy(), (X + layer(X)).numpy()
+    assert (first == first[:, :1]).all()
+    assert set(np.unique(first)) == {1, 1 + np.float32(1 / 0.6)}
+    assert (first == 1).mean() == pytest.approx(0.4, abs=0.1)
+    assert (first != second).any()
+    np.testing.assert_array_equal(layer.eval()(X).numpy(), X)
+    assert layer.random_state[1] == 2 * len(X)

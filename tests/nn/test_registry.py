@@ -22,6 +22,7 @@ LAYERS = [
     nn.Dropout(0.3),
     nn.Flatten(),
     nn.Dropout2d(keep_prob=0.3),
+    nn.DropPath(0.2),
     nn.LayerNorm((3, 4), eps=1e-3),
     nn.GroupNorm(2, 6),
     nn.Linear(3, 4, weight_init="orthogonal"),

@@ -210,11 +210,11 @@ def test_batch_statistics_take_part_in_training_mode():
     assert not net[1].running_mean.any()
 
 
-@pytest.mark.parametrize("layer", [nn.Dropout, nn.Dropout2d])
+@pytest.mark.parametrize("layer", [nn.Dropout, nn.Dropout2d, nn.DropPath])
 def test_active_dropout_is_refused(layer):
     """S09"""
     net = nn.Sequential(nn.Conv2d(2, 3, 3), layer(0.5), nn.Flatten(), nn.Linear(48, 3))
-    with pytest.raises(ArgumentError, match=r"layer '1' \(Dropout.*its p to 0.*eval"):
+    with pytest.raises(ArgumentError, match=r"layer '1' \(Drop.*its p to 0.*eval"):
         gradcheck(net, LOSS, IMAGES, Y[:4])
     assert gradcheck(net.eval(), LOSS, IMAGES, Y[:4], sample=5).verdict == "great"
     net.train()[1].p = 0
