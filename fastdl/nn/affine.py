@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from fastdl.nn import init
 from fastdl.nn.module import Module
@@ -26,6 +26,8 @@ class Affine(Module):
     weight: Parameter
     bias: Parameter | None = None
     _parameter_names = ("weight", "bias")
+    _outputs: ClassVar[str]  # the argument that says how many there are
+    _resized: int | None = None  # the tick of `_resize`; 0 before the layer is built
 
     def __init__(self, use_bias: bool, weight_init: str) -> None:
         init.method(weight_init)  # so that a misspelt name raises here
@@ -37,6 +39,33 @@ class Affine(Module):
         self.weight = Parameter(init.method(self.weight_init)(shape))
         self.bias = Parameter(init.zeros(shape[-1:])) if self._use_bias else None
         self._pending = False
+
+    def _resize(self, outputs: int) -> None:
+        """Draw new weights for so many outputs, see `Module.replace_head`.
+
+        The parameters stay the same objects, so that an optimiser that has them notices
+        at its next step that they no longer fit.
+        """
+        setattr(self, self._outputs, outputs)
+        self._resized = 0
+        if self._pending:
+            return
+        parameters = self.weight, self.bias
+        self._set_weight((*self.weight.shape[:-1], outputs))
+        for parameter, new in zip(parameters, (self.weight, self.bias), strict=True):
+            if parameter is not None and new is not None:
+                parameter.data = new.data.astype(parameter.dtype, copy=False)
+                parameter.grad = parameter._grad_view = None
+                parameter.mark_changed()
+        self.weight, self.bias = parameters
+        self._resized = self.weight._changed[0]
+
+    @property
+    def _is_fresh(self) -> bool:
+        """Whether `_resize` drew the weights, and nothing has changed them since."""
+        if self._resized is None or self._pending:
+            return self._resized is not None
+        return self.weight._changed[0] == self._resized
 
     def config(self) -> dict[str, Any]:
         """Return the arguments that would construct this layer again."""

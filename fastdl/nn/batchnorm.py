@@ -78,7 +78,7 @@ class _BatchNorm(Module):
         All have the shape of x; see `fastdl.functional.batch_norm`.
         """
         self._check_rank(x.ndim)
-        training = self.training and not self.frozen
+        training = self._is_training
         if training and math.prod(x.shape[:-1]) == 1:
             raise ShapeError(
                 f"batch_norm: training needs more than one value per channel, got x of "

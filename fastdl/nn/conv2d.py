@@ -45,6 +45,7 @@ class Conv2d(Affine):
 
     _takes_pictures = True
     _pytorch_axes = (2, 3, 1, 0)
+    _outputs = "out_channels"
 
     def __init__(
         self,
@@ -89,6 +90,10 @@ class Conv2d(Affine):
         self.in_channels = channels
         kh, kw = pair(self.kernel_size, "Conv2d: kernel_size")
         self._set_weight((kh, kw, channels // self.groups, self.out_channels))
+
+    def _is_head(self) -> bool:
+        kernel_size = pair(self.kernel_size, "Conv2d: kernel_size")
+        return kernel_size == (1, 1) and self.groups == 1
 
     def forward(self, x: TensorLike, activation: str | None = None) -> Tensor:
         """Map x (n, h, w, in_channels) to (n, oh, ow, out_channels)."""

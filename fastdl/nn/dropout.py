@@ -54,9 +54,10 @@ class DropLayer(Module):
     def forward(self, x: Tensor | np.ndarray) -> Tensor:
         """Drop elements in training; the shape stays the same."""
         seed, offset = self.random_state.tolist()
-        if self.training:
+        training = self._is_training
+        if training:
             self.random_state[1] += np.uint64(self._decisions(x.shape))
-        return type(self)._drop(x, self.p, self.training, seed=seed, offset=offset)
+        return type(self)._drop(x, self.p, training, seed=seed, offset=offset)
 
     def _decisions(self, shape: Shape) -> int:
         """Count the random numbers that a mask needs."""

@@ -36,6 +36,7 @@ class Linear(Affine):
     """
 
     _pytorch_axes = (1, 0)
+    _outputs = "out_features"
 
     def __init__(
         self,
@@ -59,6 +60,9 @@ class Linear(Affine):
             )
         self.in_features = integer(input_shape[0], "Linear: in_features")
         self._set_weight((self.in_features, self.out_features))
+
+    def _is_head(self) -> bool:
+        return True
 
     def forward(self, x: TensorLike, activation: str | None = None) -> Tensor:
         """Map x (..., in_features) to (..., out_features)."""

@@ -20,7 +20,8 @@ from fastdl.nn.layout import (
     warn_untransposed,
 )
 from fastdl.nn.summary import summary
-from fastdl.nn.tree import Tree, label
+from fastdl.nn.transfer import Transfer
+from fastdl.nn.tree import label
 from fastdl.shapes import holds_pictures, integer
 from fastdl.typing import DtypeLike, Shape, TensorLike
 
@@ -41,7 +42,7 @@ class HookHandle:
         self._module._forward_hooks = tuple(h for h in hooks if h is not self._hook)
 
 
-class Module(Tree):
+class Module(Transfer):
     """Base class of layers, losses and models.
 
     Write a ``forward`` method and assign parameters and layers as attributes. They are
@@ -59,8 +60,6 @@ class Module(Tree):
     kept as attributes of the same names are saved with the model.
     """
 
-    training: bool = True
-    frozen: bool = False
     input_shape: Shape | None = None  # set by build
     _takes_pictures: ClassVar[bool] = False  # only (n, h, w, c)
     _pytorch_axes: ClassVar[Shape | None] = None  # from the axes of its weight to ours
@@ -187,25 +186,6 @@ class Module(Tree):
         finally:
             for module, mode in before:
                 module.training = mode
-
-    def freeze(self: M) -> M:
-        """Stop training everything inside; return self.
-
-        Parameters get no gradient, and a frozen batch norm stays in inference mode: it
-        uses its running statistics and does not update them, whatever `train` says.
-        """
-        return self._set_frozen(True)
-
-    def unfreeze(self: M) -> M:
-        """Let everything inside learn again; return self."""
-        return self._set_frozen(False)
-
-    def _set_frozen(self: M, frozen: bool) -> M:
-        for parameter in self.parameters():
-            parameter.requires_grad = not frozen
-        for module in self.modules():
-            module.frozen = frozen
-        return self
 
     def zero_grad(self) -> None:
         """Forget all gradients (each ``grad`` becomes None)."""

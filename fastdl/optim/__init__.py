@@ -1,7 +1,7 @@
 """Optimisers: each step is one kernel call over all parameters of a group.
 
 Beside them: learning-rate schedules, gradient clipping, parameter groups for weight
-decay, and gradient descent on any function.
+decay and for rates by depth, and gradient descent on any function.
 """
 
 from fastdl import exports
@@ -12,6 +12,7 @@ from fastdl.optim.clip import clip_grad_value_ as clip_grad_value_
 from fastdl.optim.descent import Descent as Descent
 from fastdl.optim.descent import gradient_descent as gradient_descent
 from fastdl.optim.groups import decay_groups as decay_groups
+from fastdl.optim.groups import depth_groups as depth_groups
 from fastdl.optim.optimizer import Optimizer as Optimizer
 from fastdl.optim.rmsprop import Adagrad as Adagrad
 from fastdl.optim.rmsprop import RMSprop as RMSprop

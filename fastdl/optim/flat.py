@@ -206,7 +206,8 @@ def _check_fits(array: np.ndarray, place: np.ndarray, what: str) -> None:
         raise GraphError(
             f"optimizer: a {what} is {array.dtype} of shape {array.shape}, but it was "
             f"{place.dtype} of shape {place.shape} when the optimiser was made; make "
-            f"the optimiser after the last change of the model (astype, build)"
+            f"the optimiser after the last change of the model (astype, build, "
+            f"replace_head)"
         )
 
 
