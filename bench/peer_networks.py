@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 
 from bench import peer
 from bench.harness import Function
-from fastdl import models, nn
+from fastdl import interop, models, nn
 from fastdl.autograd import no_grad
 
 # Of the SIGNS ConvNet; the padded copy is part of the peer's time.
@@ -30,7 +31,10 @@ def translate(model: nn.Module, input_shape: Sequence[int]) -> Any:
     AssertionError
         It does not, on a random batch.
     """
-    theirs = _translate(model, tuple(input_shape))
+    model.build(input_shape)
+    theirs = _twin(model)
+    state = interop.torch_state(model)
+    theirs.load_state_dict({name: peer.tensor(a) for name, a in state.items()})
     x = np.random.default_rng(0).random((2, *input_shape), np.float32)
     model.eval()
     with no_grad(), torch.no_grad():
@@ -46,38 +50,16 @@ def inputs(x: np.ndarray, layout: Any) -> Any:
     return peer.images(x, layout) if x.ndim == 4 else peer.tensor(x)
 
 
-def _translate(module: nn.Module, shape: tuple[int, ...]) -> Any:
+def _twin(module: nn.Module) -> Any:
+    """Return a module of the peer with the same layers and names, and fresh weights."""
     if isinstance(module, nn.Sequential):
-        return _sequence(module, shape)
-    module.build(shape)
+        layers = {name: _twin(layer) for name, layer in module.named_children()}
+        return torch.nn.Sequential(OrderedDict(layers))
     return _LAYERS[type(module)](module)
 
 
-def _sequence(model: nn.Sequential, shape: tuple[int, ...]) -> Any:
-    layers = []
-    flattened: tuple[int, ...] = ()  # what the last Flatten flattened
-    for layer in model:
-        theirs = _translate(layer, shape)
-        if isinstance(layer, nn.Flatten):
-            flattened = shape
-        if isinstance(layer, nn.Linear) and len(flattened) == 3:
-            # The inputs are counted from (h, w, c) by fastdl, from (c, h, w) there.
-            weight = theirs.weight.data.reshape(-1, *flattened)
-            theirs.weight.data = weight.permute(0, 3, 1, 2).flatten(1).contiguous()
-            flattened = ()
-        layers.append(theirs)
-        shape = layer.build(shape)
-    return torch.nn.Sequential(*layers)
-
-
-def _linear(layer: nn.Linear) -> Any:
-    n_in, n_out = layer.weight.shape
-    theirs = torch.nn.Linear(n_in, n_out, bias=layer.bias is not None)
-    return _filled(theirs, layer, peer.tensor(layer.weight.data).T)
-
-
 def _conv2d(layer: Any) -> Any:
-    theirs = torch.nn.Conv2d(
+    return torch.nn.Conv2d(
         layer.in_channels,
         layer.out_channels,
         layer.kernel_size,
@@ -87,20 +69,14 @@ def _conv2d(layer: Any) -> Any:
         layer.groups,
         layer.bias is not None,
     )
-    weight = peer.filters(layer.weight.data, torch.contiguous_format)
-    return _filled(theirs, layer, weight)
+
+
+def _linear(layer: Any) -> Any:
+    return torch.nn.Linear(*layer.weight.shape, bias=layer.bias is not None)
 
 
 def _batchnorm2d(layer: Any) -> Any:
-    theirs = torch.nn.BatchNorm2d(layer.num_features, layer.eps, layer.momentum)
-    return _filled(theirs, layer, peer.tensor(layer.weight.data))
-
-
-def _filled(theirs: Any, layer: Any, weight: Any) -> Any:
-    theirs.weight.data.copy_(weight)
-    if layer.bias is not None:
-        theirs.bias.data.copy_(peer.tensor(layer.bias.data))
-    return theirs
+    return torch.nn.BatchNorm2d(layer.num_features, layer.eps, layer.momentum)
 
 
 class _Mean(torch.nn.Module):
@@ -111,12 +87,9 @@ class _Mean(torch.nn.Module):
 class _Block(torch.nn.Module):
     def __init__(self, block: models.ResidualBlock) -> None:
         super().__init__()
-        self.conv1, self.norm1 = _conv2d(block.conv1), _batchnorm2d(block.norm1)
-        self.conv2, self.norm2 = _conv2d(block.conv2), _batchnorm2d(block.norm2)
-        self.shortcut = None
-        if block.shortcut is not None:
-            conv, norm = block.shortcut
-            self.shortcut = torch.nn.Sequential(_conv2d(conv), _batchnorm2d(norm))
+        self.conv1, self.norm1 = _twin(block.conv1), _twin(block.norm1)
+        self.conv2, self.norm2 = _twin(block.conv2), _twin(block.norm2)
+        self.shortcut = None if block.shortcut is None else _twin(block.shortcut)
         self.stride = block.stride
         self.more = block.out_channels - block.in_channels
 

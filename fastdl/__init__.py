@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastdl import datasets as datasets
     from fastdl import errors as errors
     from fastdl import functional as functional
+    from fastdl import interop as interop
     from fastdl import metrics as metrics
     from fastdl import models as models
     from fastdl import nn as nn
@@ -54,6 +55,7 @@ _MODULES = (
     "datasets",
     "errors",
     "functional",
+    "interop",
     "metrics",
     "models",
     "nn",

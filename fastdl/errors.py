@@ -7,9 +7,10 @@ Each class also derives from the built-in exception that a NumPy user expects, s
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-_LISTED = 50  # names in a message
+_LISTED = 50  # choices in a message
+_LINES = 10  # of one kind in a message
 
 
 class FastdlError(Exception):
@@ -62,5 +63,22 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     if near:
         return f"; did you mean {lower[near[0]]!r}?"
     more = ", ..." if len(choices) > _LISTED else ""
-    listed = ", ".join(repr(choice) for choice in choices[:_LISTED])
-    return f"; choose from {listed}{more}"
+    shown = ", ".join(repr(choice) for choice in choices[:_LISTED])
+    return f"; choose from {shown}{more}"
+
+
+def listed(kind: str, names: Sequence[str], about: Callable[[str], str]) -> str:
+    """Return lines of a message about the first names, and the number of the others.
+
+    Parameters
+    ----------
+    kind
+        The word before each name, such as "missing".
+    names
+        What the lines are about; none give no line.
+    about
+        What follows a name.
+    """
+    lines = [f"\n  {kind} '{name:.200}'{about(name)}" for name in names[:_LINES]]
+    more = len(names) - _LINES
+    return "".join(lines) + (f"\n  {kind}: {more} more" if more > 0 else "")

@@ -128,6 +128,7 @@ WITHOUT_CIRCLES = [
     "datasets",
     "files",
     "functional",
+    "interop",
     "kernels",
     "metrics",
     "models",

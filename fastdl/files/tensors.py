@@ -99,7 +99,8 @@ def read_tensors(
     ------
     DataError
         The file does not exist, is not a safetensors file, is cut off, is not what was
-        written (the checksum differs), or has a type that NumPy lacks.
+        written (the checksum differs), or has a type that NumPy lacks (BF16 is read as
+        float32, which holds all its numbers).
     OSError
         There is no permission to read the file.
     """
@@ -114,6 +115,8 @@ def read_tensors(
     for name, tensor in tensors:
         with reading(path, f"at {name!r}"):
             dtype = tensor["dtype"]
+            if dtype == "BF16":  # the upper halves of float32 numbers
+                dtype, tensor["data"] = "F32", _widened(tensor["data"])
             if dtype not in _DTYPES:
                 raise DataError(
                     f"{path}: {name!r} has the type {dtype!r}, which NumPy has not; "
@@ -134,6 +137,11 @@ def read_tensors(
         )
     metadata.pop(_FORMAT, None)
     return state, metadata
+
+
+def _widened(bfloat16: bytes) -> np.ndarray:
+    """Return the bits of float32 numbers."""
+    return np.left_shift(np.frombuffer(bfloat16, "<u2"), 16, dtype="<u4")
 
 
 def _portable(array: ArrayLike, name: str) -> np.ndarray:

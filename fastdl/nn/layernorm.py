@@ -62,6 +62,8 @@ class LayerNorm(_ExampleNorm):
         eps or a size is not positive; x does not end in `normalized_shape`.
     """
 
+    _pytorch_axes = (1, 2, 0)  # of pictures; other shapes stay
+
     def __init__(
         self, normalized_shape: int | Sequence[int] | None = None, eps: float = 1e-5
     ) -> None:

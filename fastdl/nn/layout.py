@@ -56,7 +56,7 @@ def warn_untransposed(model: Tree, state: Mapping[str, ArrayLike], who: str) -> 
     A single weight that fits in only one order settles it for all of them.
     """
     undecided = []
-    for name, own, axes in _weights(model):
+    for name, own, axes in moved_weights(model):
         if name in state and np.shape(state[name]) == own:
             if _moved(own, axes) != own:
                 return
@@ -66,34 +66,39 @@ def warn_untransposed(model: Tree, state: Mapping[str, ArrayLike], who: str) -> 
         name, axes = undecided[0]
         warnings.warn(
             f"{who}: the shape of '{name}' does not tell whether its axes are in "
-            f"fastdl's order or in PyTorch's; if they come from PyTorch, give "
-            f"{_transposed('weight', axes)}, as docs/coming_from.md says. Files of "
-            f"fastdl's save_weights are known as such",
+            f"fastdl's order or in PyTorch's; if they come from PyTorch, load them by "
+            f"fastdl.interop.load_torch_state, or give {_transposed(name, axes)}. "
+            f"Files of fastdl's save_weights are known as such",
             stacklevel=3,
         )
 
 
 def transposed_hint(model: Tree, name: str, shape: Shape) -> str:
     """Return the end of a message about an entry whose shape is not its weight's."""
-    for weight, own, axes in _weights(model):
+    for weight, own, axes in moved_weights(model):
         if weight == name and len(shape) == len(own) and _moved(shape, axes) == own:
-            return f"; from PyTorch? Give {_transposed('weight', axes)}"
+            return (
+                "; from PyTorch? Use fastdl.interop.load_torch_state, or give "
+                + _transposed(name, axes)
+            )
     return ""
 
 
-def _weights(
-    model: Tree,
-) -> Iterator[tuple[str, Shape, Shape]]:
-    """Yield (name, shape, axes) of each weight that PyTorch keeps in another order."""
+def moved_weights(model: Tree) -> Iterator[tuple[str, Shape, Shape]]:
+    """Yield (name, shape, axes) of each weight whose axes PyTorch has in another order.
+
+    For each axis of the weight, `axes` has the axis in PyTorch that it is.
+    """
     for prefix, module in model.named_modules():
-        axes, weight = module._pytorch_axes, vars(module).get("weight")
-        if axes is not None and weight is not None:
-            yield join(prefix, "weight"), weight.shape, axes
+        axes = module._pytorch_axes
+        for name, parameter in module._own_parameters():
+            if axes and parameter.ndim == len(axes):
+                yield join(prefix, name), parameter.shape, axes
 
 
 def _moved(shape: Shape, axes: Shape) -> Shape:
     return tuple(shape[axis] for axis in axes)
 
 
-def _transposed(what: str, axes: Shape) -> str:
-    return f"{what}.transpose({', '.join(map(str, axes))})"
+def _transposed(name: str, axes: Shape) -> str:
+    return f"{name.rpartition('.')[2]}.transpose({', '.join(map(str, axes))})"

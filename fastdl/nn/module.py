@@ -12,7 +12,7 @@ import numpy as np
 
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data.pictures import as_float
-from fastdl.errors import DtypeError, FastdlError, ShapeError, suggest
+from fastdl.errors import DtypeError, FastdlError, ShapeError, listed, suggest
 from fastdl.nn.layout import (
     from_pytorch,
     transposed_hint,
@@ -26,8 +26,6 @@ from fastdl.shapes import holds_pictures, integer
 from fastdl.typing import DtypeLike, Shape, TensorLike
 
 M = TypeVar("M", bound="Module")
-
-_LISTED = 10  # names in a message
 
 
 class HookHandle:
@@ -62,7 +60,7 @@ class Module(Transfer):
 
     input_shape: Shape | None = None  # set by build
     _takes_pictures: ClassVar[bool] = False  # only (n, h, w, c)
-    _pytorch_axes: ClassVar[Shape | None] = None  # from the axes of its weight to ours
+    _pytorch_axes: ClassVar[Shape] = ()  # of each axis of its weights, that in PyTorch
     _is_activation: ClassVar[bool] = False  # shares a line of the summary
     _forward_hooks: tuple[Callable, ...] = ()
 
@@ -272,8 +270,8 @@ class Module(Transfer):
         if strict and (missing or unexpected):
             raise FastdlError(
                 "load_state_dict: the names do not match this model"
-                + _lines("missing", missing, lambda name: "")
-                + _lines("unexpected", unexpected, lambda n: suggest(n, missing or own))
+                + listed("missing", missing, lambda name: "")
+                + listed("unexpected", unexpected, lambda n: suggest(n, missing or own))
             )
         values = {name: np.asarray(state[name]) for name in own if name in state}
         wrong = [
@@ -349,13 +347,6 @@ class Module(Transfer):
 
 def _constructor(module: Module) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(type(module)).parameters
-
-
-def _lines(kind: str, names: Sequence[str], hint: Callable[[str], str]) -> str:
-    """Return lines about the first names, and the number of the others."""
-    lines = [f"\n  {kind} '{name:.200}'{hint(name)}" for name in names[:_LISTED]]
-    more = len(names) - _LISTED
-    return "".join(lines) + (f"\n  {kind}: {more} more" if more > 0 else "")
 
 
 def one_tensor(module: Module, output: object) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from fastdl.errors import DataError, FastdlError
 from fastdl.files import parse_json, read_tensors, write_tensors
@@ -85,6 +86,11 @@ def save_weights(model: Module, path: StrPath) -> None:
     write_tensors(model.state_dict(), path, {_WEIGHTS: "1"})
 
 
+def is_ours(metadata: Mapping[str, str]) -> bool:
+    """Whether the texts of a file say that `save` or `save_weights` wrote it."""
+    return any(key.startswith(_OURS) for key in metadata)
+
+
 def load_weights(model: Module, path: StrPath, strict: bool = True) -> None:
     """Load parameters and buffers into a model with the same layers.
 
@@ -114,5 +120,5 @@ def load_weights(model: Module, path: StrPath, strict: bool = True) -> None:
     except FastdlError as error:
         error.args = (f"{path}: {error}",)
         raise
-    if not any(key.startswith(_OURS) for key in metadata):
+    if not is_ours(metadata):
         warn_untransposed(model, state, f"load_weights: {path}")

@@ -233,10 +233,10 @@ def test_damaged_header(change, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dtype": "BF16", "shape": [12]}, "has the type 'BF16', which NumPy has not"),
+        ({"dtype": "F8_E5M2", "shape": [24]}, "has the type 'F8_E5M2', which NumPy"),
         ({"shape": [1] * 65 + [6]}, "dimension"),
     ],
-    ids=["bfloat16", "65 axes"],
+    ids=["float8", "65 axes"],
 )
 def test_a_tensor_that_numpy_cannot_hold_is_named(change, message, tmp_path):
     path = tmp_path / "a"
@@ -244,6 +244,15 @@ def test_a_tensor_that_numpy_cannot_hold_is_named(change, message, tmp_path):
     changed(path, lambda header: header["a"].update(change), keep_checksum=False)
     with pytest.raises(DataError, match=f"^{path}.* 'a'.*{message}"):
         read_tensors(path)
+
+
+def test_bfloat16_becomes_float32(tmp_path):
+    """Its 16 bits are the upper ones of the same number in float32."""
+    numbers = np.array([[1, -2.5, 0], [np.inf, 2**-133, -(2.0**120)]], np.float32)
+    bits = (numbers.view("<u4") >> 16).astype("<u2")
+    entry = {"dtype": "BF16", "shape": [2, 3], "data_offsets": [0, 12]}
+    write_header({"a": entry}, tmp_path / "a", bits.tobytes())
+    assert_same(read_tensors(tmp_path / "a")[0], {"a": numbers})
 
 
 def tensor(begin, end):

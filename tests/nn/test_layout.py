@@ -72,7 +72,10 @@ def test_what_earlier_layers_gave_and_stated_sizes_are_taken_as_they_are():
 
 # Weights -----------------------------------------------------------------------------
 
-UNDECIDED = r"'0\.weight' does not tell .* PyTorch, give weight\.transpose\(1, 0\)"
+UNDECIDED = (
+    r"'0\.weight' does not tell .* PyTorch, load them by "
+    r"fastdl\.interop\.load_torch_state, or give weight\.transpose\(1, 0\)"
+)
 
 
 def dense(*sizes):
@@ -147,13 +150,17 @@ def test_arrays_that_come_from_pytorch_as_they_are(convert):
         )
 
 
+HINT = r"from PyTorch\? Use fastdl\.interop\.load_torch_state, or give "
+
+
 def test_an_error_of_shapes_says_what_to_transpose():
     for layer, shape, axes in (
+        (nn.LayerNorm((5, 3, 2)), (2, 5, 3), r"1, 2, 0"),
         (nn.Linear(3, 2), (2, 3), r"1, 0"),
         (nn.Conv2d(3, 4, 5), (4, 3, 5, 5), r"2, 3, 1, 0"),
     ):
         state = layer.state_dict() | {"weight": zeros(*shape)}
-        with pytest.raises(ShapeError, match=rf"Give weight\.transpose\({axes}\)"):
+        with pytest.raises(ShapeError, match=rf"{HINT}weight\.transpose\({axes}\)"):
             layer.load_state_dict(state)
     with pytest.raises(ShapeError) as caught:
         layer.load_state_dict(layer.state_dict() | {"weight": zeros(9, 9, 9, 9)})

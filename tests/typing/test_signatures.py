@@ -19,6 +19,7 @@ TYPED = [
     "errors",
     "files",
     "functional",
+    "interop",
     "metrics",
     "models",
     "nn",

@@ -1,0 +1,236 @@
+"""Weights in PyTorch's names and layout, read and written without PyTorch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fastdl.errors import ArgumentError, DataError, FastdlError, listed, suggest
+from fastdl.files import read_tensors, write_tensors
+from fastdl.interop.layout import Layout, layouts
+from fastdl.interop.timm import from_timm
+from fastdl.nn import Module
+from fastdl.nn.serialize import is_ours
+from fastdl.typing import ArrayLike, StrPath
+
+# What pickles begin with: torch.save's zip files, and those of its early releases.
+_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_CONVERT = (
+    'python -c "import sys, torch, safetensors.torch as s; s.save_file({name: '
+    "value.clone().contiguous() for name, value in torch.load(sys.argv[1], "
+    "map_location='cpu', weights_only=True).items()}, sys.argv[2])\""
+)
+# A counter that early releases of PyTorch had not.
+_OPTIONAL = "num_batches_tracked"
+
+
+def load_torch_state(
+    model: Module,
+    source: StrPath | Mapping[str, ArrayLike],
+    strict: bool = True,
+    skip: str | Sequence[str] = (),
+) -> tuple[list[str], list[str]]:
+    """Load weights that have PyTorch's names and layout into a model.
+
+    ::
+
+        model = models.create("resnet18", classes=1000)
+        model.build((224, 224, 3))
+        interop.load_torch_state(model, "resnet18.safetensors")
+
+    The models of `fastdl.models` have torchvision's names; timm's are recognised where
+    they differ. Any other model needs the same names as its twin in PyTorch, and is
+    converted layer by layer: filters from (oc, c, kh, kw) to (kh, kw, c, oc), dense
+    weights from (out, in) to (in, out), and what follows a Flatten of pictures from
+    the order (c, h, w) to (h, w, c). Parameters that a class of your own holds itself,
+    not through a layer, stay as they are.
+
+    Parameters
+    ----------
+    model : Module
+        Built (see `Module.build`): the shape of an example decides on what a Flatten
+        flattens. Values are copied into its arrays.
+    source : path or mapping of str to array
+        A safetensors file, or what ``state_dict()`` of PyTorch returns, as tensors or
+        as arrays. Numbers of 16 bits (float16, bfloat16) become float32.
+    strict : bool
+        Whether missing and unexpected names are errors. The counters
+        ``num_batches_tracked``, which early releases of PyTorch had not, may be missing
+        in any case.
+    skip : str or sequence of str
+        Names of layers that keep the weights they have, such as ``"fc"``, the head of a
+        ResNet, where the number of classes is another one.
+
+    Returns
+    -------
+    tuple of list of str
+        (missing names, unexpected names), without those skipped; both are empty if
+        strict.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged, a pickle (the message has a line that converts
+        it), or was written by `fastdl.save_weights` or `fastdl.save`.
+    FastdlError
+        Names are missing or unexpected, or an entry does not have the shape or kind of
+        its parameter, strict or not. All are listed, and nothing is changed.
+    GraphError
+        The model was not built.
+    """
+    who = "load_torch_state"
+    state, where = _read(source)
+    own = layouts(model)
+    state = from_timm(state, own)
+    skipped = _skipped((skip,) if isinstance(skip, str) else skip, {**own, **state})
+    own = {name: layout for name, layout in own.items() if name not in skipped}
+    state = {name: values for name, values in state.items() if name not in skipped}
+
+    missing = [name for name in own if name not in state]
+    missing = [name for name in missing if not name.endswith(_OPTIONAL)]
+    unexpected = [name for name in state if name not in own]
+    fitting = [name for name in own if name in state]
+    wrong = [name for name in fitting if not _fits(state[name], own[name])]
+    if wrong or (strict and (missing or unexpected)) or not fitting:
+        raise FastdlError(
+            f"{who}: {where} does not fit this model"
+            + listed("missing", missing, lambda name: f" {own[name].torch_shape}")
+            + listed("unexpected", unexpected, lambda n: suggest(n, missing or own))
+            + listed("wrong", wrong, lambda n: _difference(state[n], own[n]))
+            + _advice(wrong)
+        )
+    for name in fitting:
+        own[name].array[...] = own[name].from_torch(state[name])
+    for parameter in model.parameters():
+        parameter.mark_changed()
+    return missing, unexpected
+
+
+def torch_state(model: Module) -> dict[str, np.ndarray]:
+    """Return all weights in PyTorch's names and layout, as new arrays.
+
+    For a model of PyTorch in the same process::
+
+        state = interop.torch_state(model)
+        twin.load_state_dict({name: torch.from_numpy(a) for name, a in state.items()})
+
+    The state of dropout's random numbers, which PyTorch does not keep, is left out.
+
+    Raises
+    ------
+    GraphError
+        The model was not built.
+    """
+    return {
+        name: np.array(layout.to_torch(), order="C")
+        for name, layout in layouts(model).items()
+    }
+
+
+def save_torch_state(model: Module, path: StrPath) -> None:
+    """Write all weights in PyTorch's names and layout, as a safetensors file.
+
+    PyTorch reads it by ``load_state_dict(safetensors.torch.load_file(path))``, and
+    torchvision's model of the same name takes it, strictly; so does `load_torch_state`.
+
+    Parameters
+    ----------
+    model : Module
+        Built (see `Module.build`).
+    path : path
+        Replaced as a whole or not at all.
+
+    Raises
+    ------
+    GraphError
+        The model was not built.
+    OSError
+        The file cannot be written.
+    """
+    write_tensors(torch_state(model), path, {"format": "pt"})
+
+
+def _read(
+    source: StrPath | Mapping[str, ArrayLike],
+) -> tuple[dict[str, np.ndarray], str]:
+    """Return arrays by name, and what a message calls them."""
+    if isinstance(source, Mapping):
+        return {name: _array(name, value) for name, value in source.items()}, "the dict"
+    if not isinstance(source, (str, os.PathLike)):
+        raise ArgumentError(
+            f"load_torch_state: expected a path or a dict of arrays, got "
+            f"{type(source).__name__}; of a model of PyTorch, give its state_dict()"
+        )
+    _refuse_pickles(source)
+    state, metadata = read_tensors(source)
+    if is_ours(metadata):
+        raise DataError(
+            f"{source} has fastdl's own layout, not PyTorch's; load it by load_weights"
+        )
+    return state, str(source)
+
+
+def _refuse_pickles(path: StrPath) -> None:
+    if not Path(path).is_file():
+        return  # read_tensors says what is wrong
+    with open(path, "rb") as file:
+        begin = file.read(4)
+    if begin.startswith(_PICKLES):
+        raise DataError(
+            f"{path} is a pickle, which could run anything, and is never opened here. "
+            f"If you trust it, convert it where PyTorch is installed:\n"
+            f"  {_CONVERT} {path} {Path(path).with_suffix('.safetensors')}"
+        )
+
+
+def _array(name: str, value: ArrayLike) -> np.ndarray:
+    """Return one entry of a state dict as an array."""
+    if isinstance(value, Mapping):
+        raise ArgumentError(
+            f"load_torch_state: {name!r} is a dict, not an array; if it holds the "
+            f"weights, give checkpoint[{name!r}]"
+        )
+    if type(value).__module__.partition(".")[0] == "torch":
+        tensor = value.detach().cpu()  # type: ignore[union-attr]
+        value = tensor.float() if "bfloat16" in str(tensor.dtype) else tensor
+    return np.asarray(value)
+
+
+def _skipped(skip: Iterable[str], names: Iterable[str]) -> set[str]:
+    """Return the names inside the layers to skip."""
+    skipped = set()
+    layers = {name.rpartition(".")[0] for name in names}
+    for layer in skip:
+        inside = {n for n in names if n == layer or n.startswith(f"{layer}.")}
+        if not inside:
+            raise ArgumentError(
+                f"load_torch_state: skip: no layer {layer!r}{suggest(layer, layers)}"
+            )
+        skipped |= inside
+    return skipped
+
+
+def _fits(values: np.ndarray, layout: Layout) -> bool:
+    return (
+        values.shape == layout.torch_shape
+        and values.dtype.kind == layout.array.dtype.kind
+    )
+
+
+def _difference(values: np.ndarray, layout: Layout) -> str:
+    """Say what is wrong, in PyTorch's order of the axes."""
+    expected, got = layout.torch_shape, values.shape
+    if expected == got:
+        return f": expected {layout.array.dtype}, got {values.dtype}"
+    return f": expected shape {expected}, got {got}"
+
+
+def _advice(wrong: Sequence[str]) -> str:
+    """Say what to do where only one layer does not fit."""
+    layers = {name.rpartition(".")[0] for name in wrong}
+    if len(layers) != 1:
+        return ""
+    return f"\n  skip={min(layers)!r} leaves this layer as it is"
