@@ -23,6 +23,10 @@ WINDOWS = {
     "3/1, 64 channels": (32, 64, 3, 1, 1),
 }
 GLOBAL = {"8x8, 512 channels": (8, 512), "32x32, 64 channels": (32, 64)}
+ADAPTIVE = {  # h = w, c, output
+    "8x8 to 7x7, 512 channels": (8, 512, 7),
+    "32x32 to 7x7, 64 channels": (32, 64, 7),
+}
 PASSES = ("forward", "backward")
 
 
@@ -90,6 +94,32 @@ def global_work(direction: str, size: int, h: int, c: int) -> Work:
     return Work(ours, peers, bytes=x.nbytes + dy.nbytes)
 
 
+def adaptive_work(direction: str, size: int, h: int, c: int, output: int) -> Work:
+    """Make images, and return one pass of the average into `output` x `output`."""
+    n = size // (h * h * c)
+    x, dy = normal((n, h, h, c), (n, output, output, c))
+
+    def ours(k: ModuleType) -> Any:
+        if direction == "forward":
+            return k.adaptive_avg_pool2d_forward(x, output)
+        return k.adaptive_avg_pool2d_backward(dy, x.shape, output)
+
+    def peers() -> list[Function]:
+        import torch
+
+        aten = torch.ops.aten
+
+        def make(layout: Any) -> Function:
+            a, da = peer.images(x, layout), peer.images(dy, layout)
+            if direction == "forward":
+                return lambda: aten._adaptive_avg_pool2d(a, [output, output])
+            return lambda: aten._adaptive_avg_pool2d_backward(da, a)
+
+        return peer.in_both_layouts(make)
+
+    return Work(ours, peers, bytes=x.nbytes + dy.nbytes)
+
+
 CASES = [
     Case(
         f"{operation} {direction} {name}, {size}",
@@ -108,5 +138,14 @@ CASES += [
         memory_goals("8 MB"),
     )
     for name, image in GLOBAL.items()
+    for direction in PASSES
+]
+CASES += [
+    Case(
+        f"adaptive_avg_pool2d {direction} {name}, 8 MB",
+        partial(adaptive_work, direction, SIZES["8 MB"], *image),
+        memory_goals("8 MB"),
+    )
+    for name, image in ADAPTIVE.items()
     for direction in PASSES
 ]

@@ -15,6 +15,7 @@
 #include "planes.c"
 #include "pool2d.c"
 #include "pool2d_backward.c"
+#include "resample.c"
 #include "softmax.c"
 #include "sums.c"
 #include "winograd.c"

@@ -72,6 +72,22 @@ typedef struct {
   int argmax_bytes; /* 1 or 4 */
 } Pool2d;
 
+/* The pixels along an axis that each pixel of a result is the weighted sum of: pixel i
+ * of `count[i]` of them from number `first[i]` on. */
+typedef struct {
+  ptrdiff_t most; /* the weights of the next pixel lie so many reals behind */
+  const ptrdiff_t *first, *count;
+  const void *weight;
+} Taps;
+
+/* Images (n, h, w, c) resampled to (n, oh, ow, c); not in spans: see resample.c. */
+typedef struct {
+  ptrdiff_t n, h, w, c, oh, ow;
+  Taps rows, cols;
+  const void *x;
+  void *y;
+} Resample;
+
 /* Batch normalisation of m examples of c channels, several of them side by side in rows
  * of `cols` reals; the last row may be shorter. Backward, the result is dx. Statistics
  * and parameters are those of a row, repeated, and followed by LANES reals. */

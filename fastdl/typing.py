@@ -19,6 +19,7 @@ __all__ = [
     "DtypeLike",
     "Index",
     "Json",
+    "OutputSizeLike",
     "PaddingLike",
     "PairLike",
     "Shape",
@@ -54,6 +55,9 @@ Index: TypeAlias = SupportsIndex | slice | Sequence[int] | np.ndarray
 
 PairLike: TypeAlias = int | Sequence[int]
 """A size along both sides of a picture: one integer, or (vertical, horizontal)."""
+
+OutputSizeLike: TypeAlias = int | Sequence[int | None] | None
+"""The size of a result: as `PairLike`, and None for a side that stays as it is."""
 
 PaddingLike: TypeAlias = int | Sequence[int | Sequence[int]] | str
 """Zeros around a picture.

@@ -94,6 +94,16 @@ CASES = {
         (2e-7, 2e-7),
         lambda f, a: f(a(1, 3), (1, 224, 224, 3)),
     ),
+    "adaptive_avg_pool2d_forward": (
+        (2e-6, 2e-5),
+        lambda f, a: f(a(*IMAGE), 7),
+        lambda f, a: f(a(1, 5_000, 4, 40), 3),
+    ),
+    "adaptive_avg_pool2d_backward": (
+        (4e-7, 1e-6),
+        lambda f, a: f(a(1, 7, 7, 3), (1, 224, 225, 3), 7),
+        lambda f, a: f(a(1, 300, 300, 2), (1, 7, 11, 2), 300),
+    ),
     "batchnorm_forward": (
         (2e-6, 2e-6),
         lambda f, a: f(a(ROWS, 2), a(2), a(2)),

@@ -43,6 +43,7 @@ from fastdl.functional.matmul import linear as linear
 from fastdl.functional.matmul import matmul as matmul
 from fastdl.functional.penalty import l1_penalty as l1_penalty
 from fastdl.functional.penalty import l2_penalty as l2_penalty
+from fastdl.functional.pool2d import adaptive_avg_pool2d as adaptive_avg_pool2d
 from fastdl.functional.pool2d import avg_pool2d as avg_pool2d
 from fastdl.functional.pool2d import global_avg_pool2d as global_avg_pool2d
 from fastdl.functional.pool2d import max_pool2d as max_pool2d

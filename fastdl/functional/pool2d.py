@@ -6,7 +6,7 @@ import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.typing import PaddingLike, PairLike, TensorLike
+from fastdl.typing import OutputSizeLike, PaddingLike, PairLike, TensorLike
 
 
 def _max_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -103,3 +103,37 @@ def global_avg_pool2d(x: TensorLike) -> Tensor:
     x = as_tensor(x)
     y = backend.global_avg_pool2d_forward(x.data)
     return record(y, _global_avg_pool2d_backward, (x._node,), (), (x.data.shape,))
+
+
+def _adaptive_avg_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
+    shape, output_size = node.arguments
+    return (backend.adaptive_avg_pool2d_backward(dy, shape, output_size),)
+
+
+def adaptive_avg_pool2d(x: TensorLike, output_size: OutputSizeLike) -> Tensor:
+    """Return means of windows that an image is cut into, to come to a given size.
+
+    Window i has the rows from floor(i * h / oh) to before ceil((i + 1) * h / oh), as in
+    PyTorch; windows overlap where oh does not divide h.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        (n, h, w, c).
+    output_size : int, pair or None
+        The height and width of the result; None keeps those of `x`, also within a pair.
+
+    Returns
+    -------
+    Tensor
+        (n, oh, ow, c). For an output of 1 x 1, `global_avg_pool2d` gives (n, c).
+
+    Raises
+    ------
+    ShapeError
+        The sizes do not fit.
+    """
+    x = as_tensor(x)
+    y = backend.adaptive_avg_pool2d_forward(x.data, output_size)
+    arguments = (x.data.shape, output_size)
+    return record(y, _adaptive_avg_pool2d_backward, (x._node,), (), arguments)

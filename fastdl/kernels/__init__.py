@@ -33,6 +33,12 @@ from fastdl.kernels.optimizer import adagrad_step as adagrad_step
 from fastdl.kernels.optimizer import adam_step as adam_step
 from fastdl.kernels.optimizer import rmsprop_step as rmsprop_step
 from fastdl.kernels.optimizer import sgd_step as sgd_step
+from fastdl.kernels.pool2d import (
+    adaptive_avg_pool2d_backward as adaptive_avg_pool2d_backward,
+)
+from fastdl.kernels.pool2d import (
+    adaptive_avg_pool2d_forward as adaptive_avg_pool2d_forward,
+)
 from fastdl.kernels.pool2d import avg_pool2d_backward as avg_pool2d_backward
 from fastdl.kernels.pool2d import avg_pool2d_forward as avg_pool2d_forward
 from fastdl.kernels.pool2d import (

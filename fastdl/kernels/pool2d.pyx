@@ -1,7 +1,7 @@
 """Max, average and global average pooling: groups of rows for csrc/pool2d.c.
 
 Forward, a task makes rows of y; backward, rows of dx. A global average is an average
-whose window is the whole image.
+whose window is the whole image; windows of unequal sizes are a resampling.
 """
 
 cimport numpy as cnp
@@ -12,6 +12,7 @@ from fastdl import shapes
 from fastdl.errors import DtypeError
 from fastdl.kernels.engine.arrays cimport as_real, kernels_of
 from fastdl.kernels.engine.memory cimport new_array
+from fastdl.kernels.engine.resample cimport resample
 from fastdl.kernels.engine.runtime cimport SpanKernel, run_spans
 from fastdl.kernels.engine.sizes cimport round_up
 from fastdl.kernels.engine.spans cimport span_rows
@@ -161,3 +162,30 @@ def global_avg_pool2d_backward(dy, input_shape):
     n, _, _, c = input_shape
     shapes.check_shape(operation, "dy", dy.shape, (n, c))
     return avg_pool2d_backward((<object> dy_).reshape(n, 1, 1, c), input_shape, window)
+
+
+def adaptive_avg_pool2d_forward(x, output_size):
+    """Compiled `fastdl.reference.pool2d.adaptive_avg_pool2d_forward`."""
+    cdef str operation = "adaptive_avg_pool2d"
+    cdef cnp.ndarray x_ = as_real(x, operation, "x")
+    oh, ow = shapes.adaptive_pool2d(x.shape, output_size, operation)
+    _, h, w, _ = x.shape
+    if h % oh == 0 and w % ow == 0:  # windows side by side
+        return avg_pool2d_forward(x_, (h // oh, w // ow))
+    return resample(
+        x_, shapes.adaptive_taps(h, oh, x_.dtype, False),
+        shapes.adaptive_taps(w, ow, x_.dtype, False))
+
+
+def adaptive_avg_pool2d_backward(dy, input_shape, output_size):
+    """Compiled `fastdl.reference.pool2d.adaptive_avg_pool2d_backward`."""
+    cdef str operation = "adaptive_avg_pool2d_backward"
+    cdef cnp.ndarray dy_ = as_real(dy, operation, "dy")
+    oh, ow = shapes.adaptive_pool2d(input_shape, output_size, operation)
+    n, h, w, c = input_shape
+    shapes.check_shape(operation, "dy", dy.shape, (n, oh, ow, c))
+    if h % oh == 0 and w % ow == 0:
+        return avg_pool2d_backward(dy_, input_shape, (h // oh, w // ow))
+    return resample(
+        dy_, shapes.adaptive_taps(h, oh, dy_.dtype, True),
+        shapes.adaptive_taps(w, ow, dy_.dtype, True))

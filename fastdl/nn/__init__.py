@@ -37,6 +37,7 @@ from fastdl.nn.loss import CrossEntropyLoss as CrossEntropyLoss
 from fastdl.nn.loss import MSELoss as MSELoss
 from fastdl.nn.module import Module as Module
 from fastdl.nn.parameter import Parameter as Parameter
+from fastdl.nn.pool2d import AdaptiveAvgPool2d as AdaptiveAvgPool2d
 from fastdl.nn.pool2d import AvgPool2d as AvgPool2d
 from fastdl.nn.pool2d import GlobalAvgPool2d as GlobalAvgPool2d
 from fastdl.nn.pool2d import MaxPool2d as MaxPool2d

@@ -6,8 +6,8 @@ from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
-from fastdl.shapes import padding2d, pair
-from fastdl.typing import PaddingLike, PairLike, TensorLike
+from fastdl.shapes import output_pair, padding2d, pair
+from fastdl.typing import OutputSizeLike, PaddingLike, PairLike, TensorLike
 
 
 class _Pool2d(Module):
@@ -68,3 +68,23 @@ class GlobalAvgPool2d(Module):
     def forward(self, x: TensorLike) -> Tensor:
         """Map x (n, h, w, c) to (n, c)."""
         return F.global_avg_pool2d(x)
+
+
+@register
+class AdaptiveAvgPool2d(Module):
+    """Means of windows that an image is cut into, to come to a given size.
+
+    Parameters
+    ----------
+    output_size : int, pair or None
+        The height and width of the output; None keeps those of the input, also within a
+        pair.
+    """
+
+    def __init__(self, output_size: OutputSizeLike) -> None:
+        self.output_size = output_size
+        output_pair(output_size, "AdaptiveAvgPool2d: output_size")
+
+    def forward(self, x: TensorLike) -> Tensor:
+        """Map x (n, h, w, c) to (n, oh, ow, c)."""
+        return F.adaptive_avg_pool2d(x, self.output_size)

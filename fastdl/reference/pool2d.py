@@ -24,7 +24,7 @@ from fastdl import shapes
 from fastdl.reference._sums import sum_over, wide
 from fastdl.reference._windows import crop, pad, tap
 from fastdl.shapes import Pool2dShape
-from fastdl.typing import PaddingLike, PairLike
+from fastdl.typing import OutputSizeLike, PaddingLike, PairLike
 
 
 def _taps(s: Pool2dShape) -> Iterator[tuple[int, int]]:
@@ -227,3 +227,76 @@ def global_avg_pool2d_backward(
     _, h, w, _ = shapes.check_images("global_avg_pool2d_backward", input_shape)
     share = dy[:, np.newaxis, np.newaxis, :] / (h * w)
     return np.broadcast_to(share, input_shape).copy()
+
+
+def adaptive_avg_pool2d_forward(
+    x: np.ndarray, output_size: OutputSizeLike
+) -> np.ndarray:
+    r"""Return the mean of windows that an image is cut into, whatever its size.
+
+    .. math::
+        \lfloor i h / o_h \rfloor \quad\text{to}\quad
+        \lceil (i + 1) h / o_h \rceil - 1
+
+    are the rows of window i, and the columns likewise. Their mean is that of the
+    columns' means.
+
+    Parameters
+    ----------
+    x
+        Images (n, h, w, c), any float type.
+    output_size
+        See ``shapes.adaptive_pool2d``.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, oh, ow, c), in the type of `x`.
+
+    Raises
+    ------
+    ShapeError
+        When the sizes do not fit.
+    """
+    oh, ow = shapes.adaptive_pool2d(x.shape, output_size)
+    n, h, w, c = x.shape
+    columns = np.empty((n, oh, w, c), wide(x.dtype))
+    for i, (top, bottom) in enumerate(shapes.adaptive_windows(h, oh)):
+        columns[:, i] = x[:, top:bottom].mean(1, dtype=columns.dtype)
+    y = np.empty((n, oh, ow, c), x.dtype)
+    for j, (left, right) in enumerate(shapes.adaptive_windows(w, ow)):
+        y[:, :, j] = columns[:, :, left:right].mean(2)
+    return y
+
+
+def adaptive_avg_pool2d_backward(
+    dy: np.ndarray,
+    input_shape: tuple[int, int, int, int],
+    output_size: OutputSizeLike,
+) -> np.ndarray:
+    """Return the gradient with respect to the images.
+
+    Parameters
+    ----------
+    dy
+        (n, oh, ow, c): the gradient at the output.
+    input_shape
+        (n, h, w, c).
+    output_size
+        As in the forward pass.
+
+    Returns
+    -------
+    numpy.ndarray
+        dx (n, h, w, c).
+    """
+    operation = "adaptive_avg_pool2d_backward"
+    oh, ow = shapes.adaptive_pool2d(input_shape, output_size, operation)
+    n, h, w, c = input_shape
+    columns = np.zeros((n, oh, w, c), wide(dy.dtype))
+    for j, (left, right) in enumerate(shapes.adaptive_windows(w, ow)):
+        columns[:, :, left:right] += dy[:, :, j : j + 1] / (right - left)
+    dx = np.zeros((n, h, w, c), columns.dtype)
+    for i, (top, bottom) in enumerate(shapes.adaptive_windows(h, oh)):
+        dx[:, top:bottom] += columns[:, i : i + 1] / (bottom - top)
+    return dx.astype(dy.dtype)

@@ -40,6 +40,10 @@ from fastdl.shapes.images import argmax_dtype as argmax_dtype
 from fastdl.shapes.images import check_images as check_images
 from fastdl.shapes.images import conv2d as conv2d
 from fastdl.shapes.images import pool2d as pool2d
+from fastdl.shapes.resample import adaptive_pool2d as adaptive_pool2d
+from fastdl.shapes.resample import adaptive_taps as adaptive_taps
+from fastdl.shapes.resample import adaptive_windows as adaptive_windows
+from fastdl.shapes.resample import output_pair as output_pair
 from fastdl.shapes.warp import FILLS as FILLS
 from fastdl.shapes.warp import WarpShape as WarpShape
 from fastdl.shapes.warp import affine_warp as affine_warp

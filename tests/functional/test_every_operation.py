@@ -21,6 +21,7 @@ LABELS = np.arange(4)
 CALLS = {
     "abs": (F.abs, X),
     "activation": (lambda x: F.activation(x, "gelu"), X),
+    "adaptive_avg_pool2d": (lambda x: F.adaptive_avg_pool2d(x, 3), IMAGES),
     "add": (F.add, X, X),
     "astype": (lambda x: F.astype(x, x.dtype) * 1, X),
     "avg_pool2d": (lambda x: F.avg_pool2d(x, 2), IMAGES),

@@ -38,6 +38,19 @@ def test_global_average(rng, check_gradients):
     check_gradients(F.global_avg_pool2d, x)
 
 
+@pytest.mark.parametrize("output_size", [1, 2, 7, (3, None)], ids=str)
+def test_adaptive_average(output_size, rng, check_gradients):
+    x = rng.standard_normal((2, 4, 6, 2))
+    check_gradients(lambda x: F.adaptive_avg_pool2d(x, output_size), x)
+
+
+def test_adaptive_average_to_one_pixel_keeps_the_axes(rng):
+    x = rng.standard_normal((2, 3, 4, 5))
+    y = F.adaptive_avg_pool2d(x, 1)
+    assert y.shape == (2, 1, 1, 5)
+    np.testing.assert_allclose(y.data[:, 0, 0], F.global_avg_pool2d(x).data)
+
+
 def test_the_first_of_equal_maxima_gets_the_gradient():
     x = Tensor(np.ones((1, 2, 2, 1)), requires_grad=True)
     F.max_pool2d(x, 2).sum().backward()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -111,6 +113,60 @@ def test_global_average(shape, isa, dtype, assert_close):
         assert_close(getattr(kernels, name)(*arguments), expected, 49)
 
 
+ADAPTIVE = {  # x, output_size
+    "1 channel": ((2, 9, 11, 1), (4, 3)),
+    "3 channels": ((2, 13, 9, 3), 7),
+    "17 channels": ((1, 8, 10, 17), 7),
+    "130 channels": ((2, 8, 9, 130), (3, 7)),
+    "to one row": ((1, 30, 7, 5), (1, 3)),
+    "dividing": ((2, 14, 8, 9), (7, 2)),
+    "one pixel": ((3, 5, 6, 20), 1),
+    "one side kept": ((1, 7, 9, 12), (None, 4)),
+    "larger": ((2, 3, 4, 6), (8, 5)),
+    "large windows": ((1, 150, 91, 2), (4, 3)),
+    "empty batch": ((0, 6, 6, 3), 5),
+    "several tasks": ((3, 70, 67, 9), (31, 40)),
+}
+
+
+@pytest.mark.parametrize("case", ADAPTIVE)
+def test_adaptive_average(case, isa, dtype, assert_close, same_bits_for_threads):
+    shape, output_size = ADAPTIVE[case]
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape).astype(dtype)
+    y_shape = (shape[0], *shapes.adaptive_pool2d(shape, output_size), shape[3])
+    dy = rng.standard_normal(y_shape).astype(dtype)
+    x.flags.writeable = dy.flags.writeable = False
+    for name, arguments in (
+        ("adaptive_avg_pool2d_forward", (x, output_size)),
+        ("adaptive_avg_pool2d_backward", (dy, shape, output_size)),
+    ):
+        expected = getattr(reference, name)(*arguments)
+        compiled = partial(getattr(kernels, name), *arguments)
+        assert_close(compiled(), expected, 64)
+        same_bits_for_threads(compiled)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.tuples(*(st.integers(i, 20) for i in (0, 1, 1, 1))),
+    output_size=st.tuples(st.integers(1, 24), st.integers(1, 24)),
+    real=st.sampled_from(["float32", "float64"]),
+)
+def test_random_adaptive_averages(shape, output_size, real):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape).astype(real)
+    dy = rng.standard_normal((shape[0], *output_size, shape[3])).astype(real)
+    actual, expected = (
+        (
+            module.adaptive_avg_pool2d_forward(x, output_size),
+            module.adaptive_avg_pool2d_backward(dy, shape, output_size),
+        )
+        for module in (kernels, reference)
+    )
+    assert_equal_results(actual, expected, real)
+
+
 def test_the_first_of_equal_maxima_wins(isa, dtype):
     y, argmax = kernels.max_pool2d_forward(np.ones((1, 4, 4, 20), dtype), 2)
     np.testing.assert_array_equal(y, 1)
@@ -155,6 +211,17 @@ def test_gradients_are_finite_differences(case, isa, numeric_gradient):
         np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("output_size", [(3, 4), (9, 2)], ids=str)
+def test_gradient_of_the_adaptive_average(output_size, isa, numeric_gradient):
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((2, 5, 6, 3)), rng.standard_normal((2, *output_size, 3))
+    gradient = kernels.adaptive_avg_pool2d_backward(dy, x.shape, output_size)
+    numeric = numeric_gradient(
+        lambda: kernels.adaptive_avg_pool2d_forward(x, output_size), x, dy
+    )
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-8)
+
+
 def test_views_give_the_result_of_their_copies(dtype):
     x, dy, _, options = operands(((4, 8, 9, 12), (2, 3), (1, 1), 1), dtype)
     x, dy = x[::2, :, :, ::3], dy[::2, :, :, ::3]
@@ -187,3 +254,9 @@ def test_wrong_arguments():
         kernels.avg_pool2d_backward(y, x.shape, 3)
     with pytest.raises(ShapeError, match=r"expected dy of shape \(2, 3\)"):
         kernels.global_avg_pool2d_backward(y, x.shape)
+    with pytest.raises(ShapeError, match="adaptive_avg_pool2d: output_size must be"):
+        kernels.adaptive_avg_pool2d_forward(x, (3, 0))
+    with pytest.raises(ShapeError, match="a pair of them, got \\(1, 2, 3\\)"):
+        kernels.adaptive_avg_pool2d_forward(x, (1, 2, 3))
+    with pytest.raises(ShapeError, match=r"expected dy of shape \(2, 4, 5, 3\)"):
+        kernels.adaptive_avg_pool2d_backward(y, x.shape, (4, 5))

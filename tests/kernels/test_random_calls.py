@@ -276,6 +276,21 @@ class Draw:
         x, *_ = self.pooling()
         return (self.input(x[0], x[3]), x), {}, 1
 
+    def adaptive_pooling(self):
+        """Return the shapes of x and of y, and the size that is asked for."""
+        x = (self.integer(0, 3), self.size(40), self.size(40), self.size(140))
+        side = self.choice(None, 1, 7, self.size(40))
+        output_size = self.choice(side, (side, self.size(40)), (self.size(40), None))
+        return x, (x[0], *shapes.adaptive_pool2d(x, output_size), x[3]), output_size
+
+    def adaptive_avg_pool2d_forward(self):
+        x, _, output_size = self.adaptive_pooling()
+        return (self.input(*x), output_size), {}, x[1] * x[2]
+
+    def adaptive_avg_pool2d_backward(self):
+        x, y, output_size = self.adaptive_pooling()
+        return (self.input(*y), x, output_size), {}, y[1] * y[2]
+
     def affine_warp(self):
         n, (h, w), c = self.integer(0, 3), self.pair(1, 12), self.integer(1, 5)
         matrix = self.input(n, 2, 3)

@@ -30,6 +30,18 @@ def test_global_average_of_1000_channels():
     assert nn.GlobalAvgPool2d().build((7, 7, 1000)) == (1000,)
 
 
+def test_adaptive_average():
+    """One classifier for pictures of any size: VGG's 7 x 7."""
+    pool = nn.AdaptiveAvgPool2d(7)
+    assert pool.build((8, 10, 512)) == (7, 7, 512)
+    assert nn.AdaptiveAvgPool2d((None, 1)).build((8, 10, 3)) == (8, 1, 3)
+    x = np.arange(10, dtype=np.float32).reshape(1, 2, 5, 1)
+    y = nn.AdaptiveAvgPool2d((1, 2))(x).numpy()  # columns 0 to 2, and 2 to 4
+    np.testing.assert_allclose(y[0, 0, :, 0], [3.5, 5.5])
+    with pytest.raises(ShapeError, match="AdaptiveAvgPool2d: output_size must be"):
+        nn.AdaptiveAvgPool2d((7, -1))
+
+
 @pytest.mark.parametrize("arguments", [(0,), (2, 0), (2, 2, -1), (2, 2, "full")])
 @pytest.mark.parametrize("layer", [nn.MaxPool2d, nn.AvgPool2d])
 def test_arguments_are_checked_at_once(layer, arguments):

@@ -15,6 +15,7 @@ LAYERS = [
     nn.MaxPool2d(3, stride=2),
     nn.AvgPool2d((2, 1), padding=0),
     nn.GlobalAvgPool2d(),
+    nn.AdaptiveAvgPool2d((None, 3)),
     nn.BatchNorm1d(3, eps=1e-3, momentum=0.2),
     nn.BatchNorm2d(None),
     nn.ReLU(),

@@ -1,8 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 
 from fastdl import shapes
 from fastdl.reference import (
+    adaptive_avg_pool2d_backward,
+    adaptive_avg_pool2d_forward,
     avg_pool2d_backward,
     avg_pool2d_forward,
     global_avg_pool2d_backward,
@@ -95,6 +99,51 @@ def test_global_mean_backward_by_finite_differences(rng, numeric_gradient):
     np.testing.assert_allclose(dx, expected, atol=1e-9)
 
 
+ADAPTIVE = {  # x, output_size
+    "uneven": ((2, 5, 7, 3), (3, 2)),
+    "dividing": ((1, 4, 6, 2), 2),
+    "to one pixel": ((2, 3, 5, 2), 1),
+    "larger": ((1, 3, 2, 2), (7, 3)),
+    "one side kept": ((1, 5, 4, 2), (None, 3)),
+}
+
+
+@pytest.mark.parametrize("case", ADAPTIVE)
+def test_adaptive_mean_by_definition(case, rng):
+    shape, output_size = ADAPTIVE[case]
+    x = rng.standard_normal(shape)
+    y = adaptive_avg_pool2d_forward(x, output_size)
+    oh, ow = shapes.adaptive_pool2d(shape, output_size)
+    assert y.shape == (shape[0], oh, ow, shape[3])
+    for i, j in np.ndindex(oh, ow):
+        rows = slice(math.floor(i * shape[1] / oh), math.ceil((i + 1) * shape[1] / oh))
+        columns = slice(
+            math.floor(j * shape[2] / ow), math.ceil((j + 1) * shape[2] / ow)
+        )
+        mean = x[:, rows, columns].mean((1, 2))
+        np.testing.assert_allclose(y[:, i, j], mean, rtol=1e-12)
+
+
+@pytest.mark.parametrize("case", ADAPTIVE)
+def test_adaptive_mean_backward_by_finite_differences(case, rng, numeric_gradient):
+    shape, output_size = ADAPTIVE[case]
+    x = rng.standard_normal(shape)
+
+    def forward(x):
+        return adaptive_avg_pool2d_forward(x, output_size)
+
+    dy = rng.standard_normal(forward(x).shape)
+    dx = adaptive_avg_pool2d_backward(dy, shape, output_size)
+    np.testing.assert_allclose(dx, numeric_gradient(forward, x, dy), atol=1e-9)
+
+
+def test_adaptive_mean_worked_by_hand():
+    """Windows of 5 pixels into 3: those from 0 to 1, from 1 to 3, from 3 to 4."""
+    x = np.array([0.0, 6, 12, 18, 36])[None, None, :, None]
+    y = adaptive_avg_pool2d_forward(x, (1, 3))
+    np.testing.assert_allclose(y.reshape(-1), [3, 12, 27])
+
+
 @pytest.mark.parametrize(("size", "dtype"), [(16, np.uint8), (17, np.int32)])
 def test_type_of_argmax(size, dtype):
     """A window of 256 pixels is the last that fits a byte."""
@@ -138,6 +187,9 @@ def test_empty_batch():
     assert avg_pool2d_backward(y, x.shape, 2).shape == x.shape
     assert global_avg_pool2d_forward(x).shape == (0, 3)
     assert global_avg_pool2d_backward(np.ones((0, 3)), x.shape).shape == x.shape
+    assert adaptive_avg_pool2d_forward(x, 3).shape == (0, 3, 3, 3)
+    dy = np.ones((0, 3, 3, 3))
+    assert adaptive_avg_pool2d_backward(dy, x.shape, 3).shape == x.shape
 
 
 def test_s42_worked_pictures():

@@ -1,0 +1,3 @@
+cimport numpy as cnp
+
+cdef cnp.ndarray resample(cnp.ndarray x, rows, cols)
