@@ -15,7 +15,8 @@ variance depending on x:
 
 A residual network adds another branch, and most apply an activation:
 :math:`y_i = g(z_i)`, where :math:`z_i = \gamma \hat x_i + \beta + \text{residual}_i`.
-Then :math:`dz_i = dy_i g'(z_i)`, the gradient of the residual too, takes the place of dy.
+Then :math:`dz_i = dy_i g'(z_i)`, also the gradient of the residual, takes the place
+of dy.
 
 Shapes: x, y and residual (..., c); gamma, beta, mean, var, rstd (c,).
 
