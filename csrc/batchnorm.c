@@ -4,8 +4,10 @@
  *   y  = (x - mean) rstd gamma + beta
  *   dx = gamma rstd (dy - (dbeta + (x - mean) rstd dgamma) / m)
  *
- * A residual may be added to y, and ReLU may follow: what is in registers already need
- * not be read again. Each form is a body of its own, so the plain one loses nothing.
+ * A residual may be added to y, and an activation may follow: what is in registers
+ * already need not be read again. Each form is a body of its own, so the plain one
+ * loses nothing. Backward, dy then first becomes the gradient before the activation,
+ * from y or, where that does not tell, from x once more.
  *
  * The sums are taken over tiles. A tile (rows x cols) gives one partial result for each
  * column; partial results are put together in float64 and in a fixed order. Their
@@ -77,32 +79,59 @@ static void batchnorm_moments(const Batchnorm *g, ptrdiff_t row, ptrdiff_t rows,
       moments_block(1, 0, rows, x + j, stride, end, mean + j, square + j, cols - j);
 }
 
-/* dy; with relu 0 where the result y of the forward pass is not positive. */
-ALWAYS_INLINE vec masked_gradient(const int whole, const int relu, const real *dy,
-                                  const real *dy_end, const real *y,
-                                  const real *y_end) {
-  const vec g = load_row(whole, dy, dy_end);
-  return relu ? choose(load_row(whole, y, y_end) > 0, g, splat(0)) : g;
+/* A function below for each activation that is fusable with batch_norm in the table. */
+#define EACH_FUSED(form) form(relu) form(relu6) form(silu)
+
+ALWAYS_INLINE vec activated(const int kind, vec z) {
+#define FORM(name) \
+  if (kind == KIND_##name) return name##_forward(z, splat(0));
+  EACH_FUSED(FORM)
+#undef FORM
+  return z;
 }
 
-/* sum dy and sum dy (x - mean); `room` reals follow dy, x and y. */
-ALWAYS_INLINE void products_block(const int vectors, const int whole, const int relu,
-                                  ptrdiff_t rows, const real *dy, const real *x,
-                                  const real *y, ptrdiff_t stride, ptrdiff_t room,
-                                  const real *mean, real *sums, real *products,
-                                  ptrdiff_t cols) {
-  const real *dy_end = dy + room, *x_end = x + room, *y_end = y + room;
+/* dy before the activation; the source is y or z, as the table says. */
+ALWAYS_INLINE vec unactivated(const int kind, vec dy, vec source) {
+#define FORM(name) \
+  if (kind == KIND_##name) return name##_backward(dy, source, splat(0));
+  EACH_FUSED(FORM)
+#undef FORM
+  return dy;
+}
+
+ALWAYS_INLINE int from_y(const int kind) {
+  return kind == KIND_relu || kind == KIND_relu6;
+}
+
+/* What an activation was applied to. */
+ALWAYS_INLINE vec normalized(const Batchnorm *g, ptrdiff_t j, vec centred) {
+  const real *rstd = g->rstd, *gamma = g->gamma, *beta = g->beta;
+  return load(gamma + j) * (centred * load(rstd + j)) + load(beta + j);
+}
+
+/* sum dz and sum dz (x - mean), of columns `col` ...; `room` reals follow dy, x and y.
+ */
+ALWAYS_INLINE void products_block(const int vectors, const int whole, const int kind,
+                                  const Batchnorm *g, ptrdiff_t rows, ptrdiff_t at,
+                                  const real *y, ptrdiff_t col, real *sums,
+                                  real *products, ptrdiff_t cols) {
+  const ptrdiff_t n = g->m * g->c, stride = g->cols;
+  const real *dy = g->dy, *x = g->x, *mean = g->mean;
   vec centre[BLOCK], sum[BLOCK], product[BLOCK];
   for (int v = 0; v < vectors; v++) {
-    centre[v] = load(mean + v * LANES);
+    centre[v] = load(mean + col + v * LANES);
     sum[v] = product[v] = splat(0);
   }
-  for (ptrdiff_t r = 0; r < rows; r++)
+  for (ptrdiff_t r = 0; r < rows; r++, at += stride)
     for (int v = 0; v < vectors; v++) {
-      const ptrdiff_t at = r * stride + v * LANES;
-      const vec g = masked_gradient(whole, relu, dy + at, dy_end, y + at, y_end);
-      sum[v] += g;
-      product[v] += g * (load_row(whole, x + at, x_end) - centre[v]);
+      const ptrdiff_t i = at + v * LANES;
+      const vec centred = load_row(whole, x + i, x + n) - centre[v];
+      const vec source = from_y(kind) ? load_row(whole, y + i, y + n)
+                         : kind       ? normalized(g, col + v * LANES, centred)
+                                      : centred;
+      const vec dz = unactivated(kind, load_row(whole, dy + i, dy + n), source);
+      sum[v] += dz;
+      product[v] += dz * centred;
     }
   for (int v = 0; v < vectors; v++) {
     store_until(sums + v * LANES, sum[v], sums + cols);
@@ -110,40 +139,37 @@ ALWAYS_INLINE void products_block(const int vectors, const int whole, const int 
   }
 }
 
-/* The plain form gets an address for y that it never reads, because arithmetic on NULL
- * is undefined. */
-ALWAYS_INLINE void products_form(const int relu, const Batchnorm *g, const void *y,
-                                 ptrdiff_t row, ptrdiff_t rows, ptrdiff_t col,
-                                 ptrdiff_t cols, ptrdiff_t part) {
-  const ptrdiff_t stride = g->cols, at = row * stride + col, room = g->m * g->c - at;
+/* Forms without y get an address that they never read, because arithmetic on NULL is
+ * undefined. */
+ALWAYS_INLINE void products_form(const int kind, const Batchnorm *g, ptrdiff_t row,
+                                 ptrdiff_t rows, ptrdiff_t col, ptrdiff_t cols,
+                                 ptrdiff_t part) {
+  const ptrdiff_t at = row * g->cols + col;
   const int whole = batchnorm_whole(g, row, rows, col, cols);
-  const real *dy = (const real *)g->dy + at, *x = (const real *)g->x + at;
-  const real *relu_y = (const real *)y + at, *mean = (const real *)g->mean + col;
-  real *sums = (real *)g->firsts + part * stride + col;
-  real *products = (real *)g->seconds + part * stride + col;
+  const real *y = from_y(kind) ? g->y : g->x;
+  real *sums = (real *)g->firsts + part * g->cols + col;
+  real *products = (real *)g->seconds + part * g->cols + col;
   ptrdiff_t j = 0;
-  for (; j + BLOCK * LANES <= cols; j += BLOCK * LANES)
-    products_block(BLOCK, 1, relu, rows, dy + j, x + j, relu_y + j, stride, room - j,
-                   mean + j, sums + j, products + j, cols - j);
-  for (; j + 2 * LANES <= cols; j += 2 * LANES)
-    products_block(2, 1, relu, rows, dy + j, x + j, relu_y + j, stride, room - j,
-                   mean + j, sums + j, products + j, cols - j);
+#define BLOCKS(vectors, whole)                                                \
+  products_block(vectors, whole, kind, g, rows, at + j, y, col + j, sums + j, \
+                 products + j, cols - j)
+  for (; j + BLOCK * LANES <= cols; j += BLOCK * LANES) BLOCKS(BLOCK, 1);
+  for (; j + 2 * LANES <= cols; j += 2 * LANES) BLOCKS(2, 1);
   for (; j < cols; j += LANES)
     if (whole)
-      products_block(1, 1, relu, rows, dy + j, x + j, relu_y + j, stride, room - j,
-                     mean + j, sums + j, products + j, cols - j);
+      BLOCKS(1, 1);
     else
-      products_block(1, 0, relu, rows, dy + j, x + j, relu_y + j, stride, room - j,
-                     mean + j, sums + j, products + j, cols - j);
+      BLOCKS(1, 0);
+#undef BLOCKS
 }
 
 /* As batchnorm_moments. */
 static void batchnorm_products(const Batchnorm *g, ptrdiff_t row, ptrdiff_t rows,
                                ptrdiff_t col, ptrdiff_t cols, ptrdiff_t part) {
-  if (g->y)
-    products_form(1, g, g->y, row, rows, col, cols, part);
-  else
-    products_form(0, g, g->x, row, rows, col, cols, part);
+#define FORM(name) \
+  if (g->kind == KIND_##name) products_form(KIND_##name, g, row, rows, col, cols, part);
+  FORM(identity) EACH_FUSED(FORM)
+#undef FORM
 }
 
 /* rstd = 1 / sqrt(variance + eps) */
@@ -203,47 +229,47 @@ static void batchnorm_gradients(const Batchnorm *g, ptrdiff_t parts, const void 
 }
 
 /* Reals `at` to min(at + cols, stop) - 1, a row. */
-ALWAYS_INLINE void normalize_columns(const int whole, const int add, const int relu,
+ALWAYS_INLINE void normalize_columns(const int whole, const int add, const int kind,
                                      const Batchnorm *g, ptrdiff_t at, ptrdiff_t stop,
                                      const real *residual) {
-  const real *mean = g->mean, *rstd = g->rstd, *gamma = g->gamma, *beta = g->beta;
+  const real *mean = g->mean;
   const real *x = g->x, *x_end = x + stop, *residual_end = residual + stop;
   real *y = g->result, *y_end = y + stop;
   const ptrdiff_t cols = g->cols < stop - at ? g->cols : stop - at;
   for (ptrdiff_t j = 0; j < cols; j += LANES, at += LANES) {
-    const vec d = load_row(whole, x + at, x_end) - load(mean + j);
-    vec z = load(gamma + j) * (d * load(rstd + j)) + load(beta + j);
+    vec z = normalized(g, j, load_row(whole, x + at, x_end) - load(mean + j));
     if (add) z += load_row(whole, residual + at, residual_end);
-    store_row(whole, y + at, relu ? at_least(z, 0) : z, y_end);
+    store_row(whole, y + at, activated(kind, z), y_end);
   }
 }
 
 /* The last row may end early. */
-ALWAYS_INLINE void normalize_form(const int add, const int relu, const Batchnorm *g,
-                                  ptrdiff_t first, ptrdiff_t end,
-                                  const real *residual) {
+ALWAYS_INLINE void normalize_form(const int add, const int kind, const Batchnorm *g,
+                                  ptrdiff_t first, ptrdiff_t end) {
   const ptrdiff_t cols = g->cols, n = g->m * g->c;
   const ptrdiff_t stop = end * cols < n ? end * cols : n;
+  const real *residual = add ? g->residual : g->x;
   ptrdiff_t row = first * cols;
   for (; row + cols + LANES <= stop; row += cols)
-    normalize_columns(1, add, relu, g, row, stop, residual);
+    normalize_columns(1, add, kind, g, row, stop, residual);
   for (; row < stop; row += cols)
-    normalize_columns(0, add, relu, g, row, stop, residual);
+    normalize_columns(0, add, kind, g, row, stop, residual);
 }
 
 static void batchnorm_normalize(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
   const Batchnorm *g = arguments;
-  if (g->residual && g->relu)
-    normalize_form(1, 1, g, first, end, g->residual);
-  else if (g->residual)
-    normalize_form(1, 0, g, first, end, g->residual);
-  else if (g->relu)
-    normalize_form(0, 1, g, first, end, g->x);
-  else
-    normalize_form(0, 0, g, first, end, g->x);
+#define FORM(name)                                   \
+  if (g->kind == KIND_##name) {                      \
+    if (g->residual)                                 \
+      normalize_form(1, KIND_##name, g, first, end); \
+    else                                             \
+      normalize_form(0, KIND_##name, g, first, end); \
+  }
+  FORM(identity) EACH_FUSED(FORM)
+#undef FORM
 }
 
-ALWAYS_INLINE void backward_columns(const int whole, const int relu, const Batchnorm *g,
+ALWAYS_INLINE void backward_columns(const int whole, const int kind, const Batchnorm *g,
                                     ptrdiff_t at, ptrdiff_t stop, const real *y) {
   const real *mean = g->mean, *rstd = g->rstd, *gamma = g->gamma;
   const real *dgamma = g->dgamma, *dbeta = g->dbeta;
@@ -254,27 +280,32 @@ ALWAYS_INLINE void backward_columns(const int whole, const int relu, const Batch
   const ptrdiff_t cols = g->cols < stop - at ? g->cols : stop - at;
   for (ptrdiff_t j = 0; j < cols; j += LANES, at += LANES) {
     const vec r = load(rstd + j);
-    const vec x_hat = (load_row(whole, x + at, x_end) - load(mean + j)) * r;
+    const vec centred = load_row(whole, x + at, x_end) - load(mean + j);
+    const vec x_hat = centred * r;
     const vec common = (load(dbeta + j) + x_hat * load(dgamma + j)) * share;
-    const vec dz = masked_gradient(whole, relu, dy + at, dy_end, y + at, y_end);
+    const vec source = from_y(kind) ? load_row(whole, y + at, y_end)
+                       : kind       ? normalized(g, j, centred)
+                                    : centred;
+    const vec dz = unactivated(kind, load_row(whole, dy + at, dy_end), source);
     store_row(whole, dx + at, load(gamma + j) * r * (dz - common), dx_end);
   }
 }
 
-ALWAYS_INLINE void backward_form(const int relu, const Batchnorm *g, ptrdiff_t first,
-                                 ptrdiff_t end, const real *y) {
+ALWAYS_INLINE void backward_form(const int kind, const Batchnorm *g, ptrdiff_t first,
+                                 ptrdiff_t end) {
   const ptrdiff_t cols = g->cols, n = g->m * g->c;
   const ptrdiff_t stop = end * cols < n ? end * cols : n;
+  const real *y = from_y(kind) ? g->y : g->x;
   ptrdiff_t row = first * cols;
   for (; row + cols + LANES <= stop; row += cols)
-    backward_columns(1, relu, g, row, stop, y);
-  for (; row < stop; row += cols) backward_columns(0, relu, g, row, stop, y);
+    backward_columns(1, kind, g, row, stop, y);
+  for (; row < stop; row += cols) backward_columns(0, kind, g, row, stop, y);
 }
 
 static void batchnorm_backward(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
   const Batchnorm *g = arguments;
-  if (g->y)
-    backward_form(1, g, first, end, g->y);
-  else
-    backward_form(0, g, first, end, g->x);
+#define FORM(name) \
+  if (g->kind == KIND_##name) backward_form(KIND_##name, g, first, end);
+  FORM(identity) EACH_FUSED(FORM)
+#undef FORM
 }

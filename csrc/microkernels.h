@@ -95,9 +95,9 @@ typedef struct {
   ptrdiff_t m, c, cols;
   const void *x;
   const void *residual; /* added to y, or NULL */
-  int relu;             /* whether y is max(0, .) */
+  int kind;             /* of the activation, its place in the table */
   const void *dy;
-  const void *y; /* in the backward pass: after relu, or NULL */
+  const void *y; /* in the backward pass, if the derivative is computed from it */
   void *result;
   const void *mean, *rstd, *gamma, *beta, *dgamma, *dbeta;
   /* Of each part of the examples, a row of channels: their means and squares, or sums

@@ -12,30 +12,33 @@ from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
 from fastdl.functional.elementwise import empty_like, sum_to
-from fastdl.shapes import check_real, check_shape, is_in, is_share
+from fastdl.shapes import ACTIVATIONS, check_real, check_shape, is_in, is_share
 from fastdl.typing import TensorLike
 
 
 def _batch_norm_backward(node: Node, dy: np.ndarray) -> tuple:
-    x, _, gamma, _ = node.saved
-    y, (mean, rstd) = node.result, node.arguments
+    x, _, gamma, _, beta, _ = node.saved
+    y, (mean, rstd, activation) = node.result, node.arguments
     if y is not None and (x is None or node.inputs[-1]):
-        dy = backend.activation_backward(dy, None, y, "relu")
-        y = None
+        dy = backend.activation_backward(dy, None, y, activation)
+        y = activation = None
     if x is None:  # only the bias and the residual learn
         return None, None, sum_to(dy, mean.shape), dy
     if gamma is None:  # it scales dx alone, which nobody wants
         gamma = rstd
-    return (*backend.batchnorm_backward(dy, x, gamma, mean, rstd, y=y), dy)
+    gradients = backend.batchnorm_backward(
+        dy, x, gamma, mean, rstd, beta=beta, y=y, activation=activation
+    )
+    return (*gradients, dy)
 
 
 def _batch_norm_inference_backward(node: Node, dy: np.ndarray) -> tuple:
     """Mean and variance are constants here: y is linear in x, gamma and beta."""
     x_node, weight_node, bias_node, _ = node.inputs
-    x, _, gamma, _ = node.saved
-    mean, var, eps = node.arguments
+    x, _, gamma, *_ = node.saved
+    mean, var, eps, activation = node.arguments
     if node.result is not None:
-        dy = backend.activation_backward(dy, None, node.result, "relu")
+        dy = backend.activation_backward(dy, None, node.result, activation)
     rstd = 1 / np.sqrt(var + eps)
     dx = dweight = dbias = None
     if x_node:
@@ -90,8 +93,9 @@ def batch_norm(
     """Normalise each channel, then scale it by `weight` and shift it by `bias`.
 
     ``activation(normalised * weight + bias + residual)``, the end of a residual block
-    (He et al. 2015). With "relu" or without activation it is one kernel call; the
-    arrays between are never stored.
+    (He et al. 2015). Without activation, or with one that is fusable with "batch_norm"
+    in ``fastdl.shapes.ACTIVATIONS``, it is one kernel call; the arrays between are
+    never stored.
 
     In training the mean and the (biased) variance are those of the batch, and the
     running ones follow: running = (1 - momentum) * running + momentum * batch, with the
@@ -131,7 +135,6 @@ def batch_norm(
         For an unknown activation; for `eps` or `momentum` out of range; for running
         statistics that cannot be changed.
     """
-    fused, after = split(activation, "batch_norm")
     x = as_tensor(x)
     weight = as_tensor(np.ones_like(running_mean) if weight is None else weight)
     bias = as_tensor(np.zeros_like(running_mean) if bias is None else bias)
@@ -141,6 +144,14 @@ def batch_norm(
         added, residual_node = residual.data, residual._node
     gamma, beta = weight.data, bias.data
     _check(x.data, gamma, running_mean, running_var, added, eps)
+    x_reader = x._node or weight._node if training else weight._node
+    fused, after = split(activation, "batch_norm")
+    from_x = fused is not None and ACTIVATIONS[fused].derivative == "x"
+    if from_x and (
+        residual is not None or (is_recording() and not (training and x_reader))
+    ):
+        # Its derivative is found from x alone, and in training.
+        from_x, fused, after = False, None, fused
     if training:
         if not is_share(momentum):
             raise ArgumentError(
@@ -158,8 +169,7 @@ def batch_norm(
             activation=fused,
         )
         backward = _batch_norm_backward
-        x_reader = x._node or weight._node
-        arguments: tuple = (mean, rstd)
+        arguments: tuple = (mean, rstd, fused)
     else:
         y = backend.batchnorm_inference(
             x.data,
@@ -172,11 +182,10 @@ def batch_norm(
             activation=fused,
         )
         backward = _batch_norm_inference_backward
-        x_reader = weight._node
         arguments = ()
         if is_recording():
             # Copies: a later batch in training may change the running statistics.
-            arguments = (running_mean.copy(), running_var.copy(), eps)
+            arguments = (running_mean.copy(), running_var.copy(), eps, fused)
     result = record(
         y,
         backward,
@@ -184,10 +193,12 @@ def batch_norm(
         (
             x.data if x_reader else None,
             x._changed,
-            gamma if x._node else None,
+            gamma if x._node or from_x else None,
             weight._changed,
+            beta if from_x else None,
+            bias._changed,
         ),
         arguments,
-        saves_result=fused is not None,
+        saves_result=fused is not None and not from_x,
     )
     return result if after is None else activate(result, after)

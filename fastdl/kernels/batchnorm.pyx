@@ -28,7 +28,7 @@ cdef enum:
     TILE = 32768  # elements of a tile: it is read twice and stays in the cache
     TILE_COLS = 256  # columns: few, so that a tile has rows even with many channels
     FEW_CHANNELS = 128  # fewer are put side by side
-    PARAMETERS = 5  # of a column, at most: mean, rstd, gamma, dgamma, dbeta
+    PARAMETERS = 6  # of a column, at most: mean, rstd, gamma, beta, dgamma, dbeta
     WORK = 8  # elementary operations an element, about
 
 cdef struct BatchnormArgs:
@@ -65,7 +65,7 @@ cdef Block cut(BatchnormArgs *p, cnp.ndarray x):
     p.kernels = kernels_of(x)
     g.x = cnp.PyArray_DATA(x)
     g.residual = g.dy = g.y = NULL
-    g.relu = False
+    g.kind = 0
     g.c = x.shape[x.ndim - 1]
     g.m = cnp.PyArray_SIZE(x) // g.c
     p.repeats = 1
@@ -190,7 +190,8 @@ def batchnorm_forward(
     """Compiled `fastdl.reference.batchnorm.batchnorm_forward`."""
     cdef BatchnormArgs p
     cdef str operation = "batch_norm"
-    cdef bint relu = shapes.has_relu(activation, operation)
+    cdef int kind = shapes.activation_index(
+        shapes.fused_activation(activation, operation))
     cdef cnp.ndarray x_ = as_channels(x, operation)
     cdef cnp.ndarray gamma_ = per_channel(gamma, operation, "gamma", x_)
     cdef cnp.ndarray beta_ = per_channel(beta, operation, "beta", x_)
@@ -214,7 +215,7 @@ def batchnorm_forward(
             operation,
             ("running_mean", "running_var", "x", "gamma", "beta", "residual"),
             (running_mean, running_var, x_, gamma_, beta_, residual_), 2)
-    p.arrays.relu = relu
+    p.arrays.kind = kind
     p.arrays.result = cnp.PyArray_DATA(y)
     with nogil:
         reduce(&p)
@@ -247,7 +248,8 @@ def batchnorm_inference(
     """Compiled `fastdl.reference.batchnorm.batchnorm_inference`."""
     cdef BatchnormArgs p
     cdef str operation = "batch_norm"
-    cdef bint relu = shapes.has_relu(activation, operation)
+    cdef int kind = shapes.activation_index(
+        shapes.fused_activation(activation, operation))
     cdef cnp.ndarray x_ = as_channels(x, operation)
     cdef cnp.ndarray gamma_ = per_channel(gamma, operation, "gamma", x_)
     cdef cnp.ndarray beta_ = per_channel(beta, operation, "beta", x_)
@@ -261,7 +263,7 @@ def batchnorm_inference(
     if residual is not None:
         residual_ = like_x(residual, operation, "residual", x_)
         p.arrays.residual = cnp.PyArray_DATA(residual_)
-    p.arrays.relu = relu
+    p.arrays.kind = kind
     p.arrays.result = cnp.PyArray_DATA(y)
     with nogil:
         p.kernels.batchnorm_rstd(
@@ -274,33 +276,40 @@ def batchnorm_inference(
     return y
 
 
-def batchnorm_backward(dy, x, gamma, mean, rstd, *, y=None):
+def batchnorm_backward(
+    dy, x, gamma, mean, rstd, *, beta=None, y=None, activation=None,
+):
     """Compiled `fastdl.reference.batchnorm.batchnorm_backward`."""
     cdef BatchnormArgs p
     cdef str operation = "batchnorm_backward"
+    cdef str fused = shapes.fused_activation(activation, "batch_norm")
     cdef cnp.ndarray x_ = as_channels(x, operation)
     cdef cnp.ndarray dy_ = like_x(dy, operation, "dy", x_)
     cdef cnp.ndarray gamma_ = per_channel(gamma, operation, "gamma", x_)
     cdef cnp.ndarray mean_ = per_channel(mean, operation, "mean", x_)
     cdef cnp.ndarray rstd_ = per_channel(rstd, operation, "rstd", x_)
-    cdef cnp.ndarray y_
+    cdef cnp.ndarray y_, beta_
     cdef Block _memory = cut(&p, x_)  # lives as long as this name
     cdef cnp.ndarray dx = new_like(x_)
     cdef cnp.ndarray dgamma = new_like(gamma_)
     cdef cnp.ndarray dbeta = new_like(gamma_)
     p.arrays.dy = cnp.PyArray_DATA(dy_)
-    if y is not None:
+    p.arrays.kind = shapes.activation_index(fused)
+    if shapes.ACTIVATIONS[fused].derivative == "y":
         y_ = like_x(y, operation, "y", x_)
         p.arrays.y = cnp.PyArray_DATA(y_)
+    elif shapes.ACTIVATIONS[fused].derivative == "x":
+        beta_ = per_channel(beta, operation, "beta", x_)
+        p.arrays.beta = along_row(&p, cnp.PyArray_DATA(beta_))
     p.arrays.result = cnp.PyArray_DATA(dx)
     with nogil:
         p.arrays.mean = along_row(&p, cnp.PyArray_DATA(mean_))
+        p.arrays.rstd = along_row(&p, cnp.PyArray_DATA(rstd_))
+        p.arrays.gamma = along_row(&p, cnp.PyArray_DATA(gamma_))
         reduce(&p)
         p.kernels.batchnorm_gradients(
             &p.arrays, p.parts, cnp.PyArray_DATA(rstd_), cnp.PyArray_DATA(dgamma),
             cnp.PyArray_DATA(dbeta))
-        p.arrays.rstd = along_row(&p, cnp.PyArray_DATA(rstd_))
-        p.arrays.gamma = along_row(&p, cnp.PyArray_DATA(gamma_))
         p.arrays.dgamma = along_row(&p, cnp.PyArray_DATA(dgamma))
         p.arrays.dbeta = along_row(&p, cnp.PyArray_DATA(dbeta))
         write(p.kernels.batchnorm_backward, &p)

@@ -13,9 +13,10 @@ variance depending on x:
     d\beta = \sum_i dy_i, \qquad d\gamma = \sum_i dy_i \hat x_i, \qquad
     dx_i = \gamma r \Bigl(dy_i - \frac{d\beta + \hat x_i \, d\gamma}{m}\Bigr)
 
-A residual network adds another branch before ReLU:
-:math:`y_i = \max(0, \gamma \hat x_i + \beta + \text{residual}_i)`. Then dy is set to 0
-where y is not positive; the result is also the gradient of the residual.
+A residual network adds another branch, and most apply an activation:
+:math:`y_i = g(z_i)`, where :math:`z_i = \gamma \hat x_i + \beta + \text{residual}_i`.
+Then :math:`dz_i = dy_i g'(z_i)`, also the gradient of the residual, takes the place
+of dy.
 
 Shapes: x, y and residual (..., c); gamma, beta, mean, var, rstd (c,).
 
@@ -28,7 +29,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastdl.reference._sums import sum_over
-from fastdl.shapes import check_apart, has_relu
+from fastdl.reference.activation import activation_backward, activation_forward
+from fastdl.shapes import check_apart, fused_activation
 
 
 def _axes_and_count(x: np.ndarray) -> tuple[tuple[int, ...], int]:
@@ -67,7 +69,8 @@ def batchnorm_forward(
     residual
         Of the shape of `x`; added to the result.
     activation
-        None or "relu"; applied last.
+        None, or one that is fusable with "batch_norm" in ``shapes.ACTIVATIONS``;
+        applied last.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def batchnorm_forward(
     ArgumentError
         For another activation, or running statistics that share memory.
     """
-    relu = has_relu(activation, "batch_norm")
+    kind = fused_activation(activation, "batch_norm")
     check_apart(
         "batch_norm",
         {"running_mean": running_mean, "running_var": running_var},
@@ -96,13 +99,11 @@ def batchnorm_forward(
         unbiased = m / max(m - 1, 1) * var
         running_mean[...] = (1 - momentum) * running_mean + momentum * mean
         running_var[...] = (1 - momentum) * running_var + momentum * unbiased
-    return _finish(gamma * (centred * rstd) + beta, residual, relu), mean, rstd
+    return _finish(gamma * (centred * rstd) + beta, residual, kind), mean, rstd
 
 
-def _finish(y: np.ndarray, residual: np.ndarray | None, relu: bool) -> np.ndarray:
-    if residual is not None:
-        y = y + residual
-    return np.maximum(y, 0) if relu else y
+def _finish(z: np.ndarray, residual: np.ndarray | None, kind: str) -> np.ndarray:
+    return activation_forward(z if residual is None else z + residual, kind)
 
 
 def batchnorm_inference(
@@ -141,9 +142,9 @@ def batchnorm_inference(
     ArgumentError
         For another activation.
     """
-    relu = has_relu(activation, "batch_norm")
-    y = gamma * ((x - mean) / np.sqrt(var + eps)) + beta
-    return _finish(y, residual, relu)
+    kind = fused_activation(activation, "batch_norm")
+    z = gamma * ((x - mean) / np.sqrt(var + eps)) + beta
+    return _finish(z, residual, kind)
 
 
 def batchnorm_backward(
@@ -153,7 +154,9 @@ def batchnorm_backward(
     mean: np.ndarray,
     rstd: np.ndarray,
     *,
+    beta: np.ndarray | None = None,
     y: np.ndarray | None = None,
+    activation: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the gradients of `batchnorm_forward`.
 
@@ -165,8 +168,14 @@ def batchnorm_backward(
         As in the forward pass.
     mean, rstd
         (c,), from the forward pass.
+    activation
+        As in the forward pass.
     y
-        The result of the forward pass, if it applied ReLU; otherwise None.
+        The result of the forward pass, for an activation whose derivative is computed
+        from it ("relu", "relu6").
+    beta
+        As in the forward pass, without a residual, for an activation whose derivative
+        is computed from z ("silu").
 
     Returns
     -------
@@ -175,10 +184,11 @@ def batchnorm_backward(
     dgamma, dbeta : numpy.ndarray
         (c,).
     """
-    if y is not None:
-        dy = np.where(y > 0, dy, 0)
     axes, m = _axes_and_count(x)
     x_hat = (x - mean) * rstd
+    kind = fused_activation(activation, "batch_norm")
+    z = None if beta is None else gamma * x_hat + beta
+    dy = activation_backward(dy, z, y, kind)
     dbeta = sum_over(dy, axes)
     dgamma = sum_over(dy * x_hat, axes)
     # In NumPy 1 a large integer m would turn float32 into float64.

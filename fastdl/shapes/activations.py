@@ -34,7 +34,7 @@ class Activation(NamedTuple):
     """How much larger weights before it should be; it may depend on the parameter."""
 
     fusable: tuple[str, ...] = ()
-    """The operations that apply it themselves; those that keep y alone."""
+    """The operations that apply it themselves. linear and conv2d keep y alone."""
 
     parameter: Parameter | None = None
 
@@ -46,10 +46,11 @@ class Activation(NamedTuple):
 _SIMPLE, _EXPONENTIAL = 8, 32  # cost
 _HALF = math.sqrt(2)  # gain, where half of the outputs are (nearly) zero
 _PRODUCTS = ("linear", "conv2d")
+_ALL = (*_PRODUCTS, "batch_norm")
 
 ACTIVATIONS = {
     "identity": Activation("dy", _SIMPLE),
-    "relu": Activation("y", _SIMPLE, _HALF, (*_PRODUCTS, "batch_norm")),
+    "relu": Activation("y", _SIMPLE, _HALF, _ALL),
     "leaky_relu": Activation(
         "y",
         _SIMPLE,
@@ -59,8 +60,8 @@ ACTIVATIONS = {
     ),
     "sigmoid": Activation("y", _EXPONENTIAL, fusable=_PRODUCTS),
     "tanh": Activation("y", _EXPONENTIAL, fusable=_PRODUCTS),
-    "silu": Activation("x", _EXPONENTIAL, _HALF),
-    "relu6": Activation("y", _SIMPLE, _HALF, _PRODUCTS),
+    "silu": Activation("x", _EXPONENTIAL, _HALF, ("batch_norm",)),
+    "relu6": Activation("y", _SIMPLE, _HALF, _ALL),
     "hard_swish": Activation("x", _SIMPLE, _HALF),
     "gelu": Activation("x", _EXPONENTIAL, _HALF),
     "elu": Activation(

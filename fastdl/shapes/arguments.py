@@ -210,14 +210,23 @@ def conv_algorithm_index(algorithm: str | None, operation: str) -> int:
     return CONV_ALGORITHMS.index(algorithm)
 
 
-def has_relu(activation: str | None, operation: str) -> bool:
-    """Return whether there is an activation, which can only be "relu" here."""
-    if activation not in (None, "relu"):
+def fused_activation(activation: str | None, operation: str) -> str:
+    """Return the activation that an operation applies itself, "identity" for None.
+
+    Raises
+    ------
+    ArgumentError
+        For one that is not fusable with it in `ACTIVATIONS`.
+    """
+    if activation is None:
+        return "identity"
+    known = [kind for kind, row in ACTIVATIONS.items() if operation in row.fusable]
+    if activation not in known:
         raise ArgumentError(
-            f'{operation}: activation must be "relu" or None, got {activation!r}; '
-            "apply others with activation_forward"
+            f"{operation}: activation must be None or one of {', '.join(known)}; got "
+            f"{activation!r}; apply others with activation_forward"
         )
-    return activation is not None
+    return activation
 
 
 def sizes(operation: str, name: str, shape: Sequence[int]) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ def test_gradients(shape, training, rng, check_gradients):
     check_gradients(normalise, x)
 
 
-@pytest.mark.parametrize("activation", [None, "relu", "tanh", "silu"])
+@pytest.mark.parametrize("activation", [None, "relu", "relu6", "tanh", "silu"])
 @pytest.mark.parametrize("with_residual", [True, False])
 @pytest.mark.parametrize("training", [True, False])
 def test_gradients_with_residual_and_activation(
@@ -51,10 +51,15 @@ def test_gradients_with_residual_and_activation(
     check_gradients(normalise, x, gamma, beta, *residual)
 
 
-@pytest.mark.parametrize("activation", [None, "identity", "relu", "gelu"])
+@pytest.mark.parametrize("with_residual", [True, False])
+@pytest.mark.parametrize(
+    "activation", [None, "identity", "relu", "relu6", "silu", "gelu"]
+)
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_fused_equals_the_separate_operations(dtype, training, activation, rng):
+def test_fused_equals_the_separate_operations(
+    dtype, training, activation, with_residual, rng
+):
     """Results, gradients and running statistics."""
     x, gamma, beta, mean, var = (
         array.astype(dtype) for array in arrays((5, 4, 3, 7), rng)
@@ -63,24 +68,23 @@ def test_fused_equals_the_separate_operations(dtype, training, activation, rng):
 
     def run(function):
         running = mean.copy(), var.copy()
-        tensors = [Tensor(a, requires_grad=True) for a in (x, gamma, beta, other)]
+        operands = (x, gamma, beta, other) if with_residual else (x, gamma, beta)
+        tensors = [Tensor(a, requires_grad=True) for a in operands]
         y = function(running, *tensors)
         y.backward(dy)
         return [y.data, *running, *(tensor.grad for tensor in tensors)]
 
-    def fused(running, x, *affine_and_other):
-        *affine, other = affine_and_other
+    def fused(running, x, gamma, beta, other=None):
         return F.batch_norm(
-            *(x, *running, *affine),
+            *(x, *running, gamma, beta),
             training=training,
             activation=activation,
             residual=other,
         )
 
-    def separate(running, x, *affine_and_other):
-        *affine, other = affine_and_other
-        y = F.batch_norm(x, *running, *affine, training=training)
-        return F.activation(y + other, activation)
+    def separate(running, x, gamma, beta, other=None):
+        y = F.batch_norm(x, *running, gamma, beta, training=training)
+        return F.activation(y if other is None else y + other, activation)
 
     tolerance = 100 * np.finfo(dtype).eps
     for a, e in zip(run(fused), run(separate), strict=True):
@@ -146,6 +150,34 @@ def test_only_the_gradients_that_are_needed(training, needed, rng):
     y.sum().backward()
     given = [tensors[name].grad is not None for name in names]
     assert given == [name == needed for name in names]
+
+
+@pytest.mark.parametrize("needed", ["x", "weight", "bias"])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("activation", ["relu6", "silu"])
+def test_one_gradient_equals_that_of_all(activation, training, needed, rng):
+    values = dict(
+        zip(("x", "weight", "bias", "mean", "var"), arrays((6, 3), rng), strict=True)
+    )
+    mean, var = values.pop("mean"), values.pop("var")
+
+    def gradient(learns):
+        tensors = {
+            name: Tensor(array, requires_grad=name in learns)
+            for name, array in values.items()
+        }
+        y = F.batch_norm(
+            running_mean=mean.copy(),
+            running_var=var.copy(),
+            training=training,
+            activation=activation,
+            **tensors,
+        )
+        y.sum().backward()
+        return tensors[needed].grad
+
+    alone, among_all = gradient([needed]), gradient(list(values))
+    np.testing.assert_allclose(alone, among_all, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -70,16 +70,23 @@ def test_backward_by_finite_differences(rng, numeric_gradient, shape):
     check(dbeta, numeric_gradient(lambda b: forward(beta=b), beta, dy), atol=1e-7)
 
 
-def test_residual_and_relu_by_finite_differences(rng, numeric_gradient):
+@pytest.mark.parametrize("kind", ["relu", "relu6", "silu"])
+def test_fused_forms_by_finite_differences(kind, rng, numeric_gradient):
     x, dy, residual = rng.standard_normal((3, 7, 3))
     gamma, beta = rng.standard_normal((2, 3))
+    gamma = 4 * gamma  # beyond 6 too
+    if kind == "silu":
+        residual = None
 
     def forward(x=x, gamma=gamma, beta=beta):
-        fused = {"residual": residual, "activation": "relu"}
+        fused = {"residual": residual, "activation": kind}
         return batchnorm_forward(x, gamma, beta, **fused)[0]
 
     _, mean, rstd = batchnorm_forward(x, gamma, beta)
-    dx, dgamma, dbeta = batchnorm_backward(dy, x, gamma, mean, rstd, y=forward())
+    source = {"beta": beta} if kind == "silu" else {"y": forward()}
+    dx, dgamma, dbeta = batchnorm_backward(
+        dy, x, gamma, mean, rstd, activation=kind, **source
+    )
     check = np.testing.assert_allclose
     check(dx, numeric_gradient(forward, x, dy), atol=1e-7)
     check(dgamma, numeric_gradient(lambda g: forward(gamma=g), gamma, dy), atol=1e-7)

@@ -248,6 +248,10 @@ cdef void add_products(
     product.bias, product.accumulate = NULL, True
     product.k.offset, product.k.runs = scratch.offset, chunk.images * chunk.rows
     product.k.length, product.k.step = p.ow, plan.x.step_w * left.pixel
+    # Rows of windows that follow one another at the same distance are one run.
+    if plan.x.step_h * left.row == p.ow * product.k.step and (
+            chunk.images == 1 or left.image == chunk.rows * p.ow * product.k.step):
+        product.k.length, product.k.runs = windows, 1
     for run in range(product.k.runs):
         scratch.offset[run] = (
             run // chunk.rows * left.image
