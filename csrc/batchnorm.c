@@ -82,7 +82,7 @@ static void batchnorm_moments(const Batchnorm *g, ptrdiff_t row, ptrdiff_t rows,
 /* A function below for each activation that is fusable with batch_norm in the table. */
 #define EACH_FUSED(form) form(relu) form(relu6) form(silu)
 
-ALWAYS_INLINE vec activated(const int kind, vec z) {
+ALWAYS_INLINE vec batchnorm_activated(const int kind, vec z) {
 #define FORM(name) \
   if (kind == KIND_##name) return name##_forward(z, splat(0));
   EACH_FUSED(FORM)
@@ -91,7 +91,7 @@ ALWAYS_INLINE vec activated(const int kind, vec z) {
 }
 
 /* dy before the activation; the source is y or z, as the table says. */
-ALWAYS_INLINE vec unactivated(const int kind, vec dy, vec source) {
+ALWAYS_INLINE vec batchnorm_unactivated(const int kind, vec dy, vec source) {
 #define FORM(name) \
   if (kind == KIND_##name) return name##_backward(dy, source, splat(0));
   EACH_FUSED(FORM)
@@ -99,12 +99,12 @@ ALWAYS_INLINE vec unactivated(const int kind, vec dy, vec source) {
   return dy;
 }
 
-ALWAYS_INLINE int from_y(const int kind) {
+ALWAYS_INLINE int batchnorm_from_y(const int kind) {
   return kind == KIND_relu || kind == KIND_relu6;
 }
 
 /* What an activation was applied to. */
-ALWAYS_INLINE vec normalized(const Batchnorm *g, ptrdiff_t j, vec centred) {
+ALWAYS_INLINE vec batchnorm_normalized(const Batchnorm *g, ptrdiff_t j, vec centred) {
   const real *rstd = g->rstd, *gamma = g->gamma, *beta = g->beta;
   return load(gamma + j) * (centred * load(rstd + j)) + load(beta + j);
 }
@@ -126,10 +126,11 @@ ALWAYS_INLINE void products_block(const int vectors, const int whole, const int 
     for (int v = 0; v < vectors; v++) {
       const ptrdiff_t i = at + v * LANES;
       const vec centred = load_row(whole, x + i, x + n) - centre[v];
-      const vec source = from_y(kind) ? load_row(whole, y + i, y + n)
-                         : kind       ? normalized(g, col + v * LANES, centred)
-                                      : centred;
-      const vec dz = unactivated(kind, load_row(whole, dy + i, dy + n), source);
+      const vec source = batchnorm_from_y(kind) ? load_row(whole, y + i, y + n)
+                         : kind ? batchnorm_normalized(g, col + v * LANES, centred)
+                                : centred;
+      const vec dz =
+          batchnorm_unactivated(kind, load_row(whole, dy + i, dy + n), source);
       sum[v] += dz;
       product[v] += dz * centred;
     }
@@ -146,21 +147,21 @@ ALWAYS_INLINE void products_form(const int kind, const Batchnorm *g, ptrdiff_t r
                                  ptrdiff_t part) {
   const ptrdiff_t at = row * g->cols + col;
   const int whole = batchnorm_whole(g, row, rows, col, cols);
-  const real *y = from_y(kind) ? g->y : g->x;
+  const real *y = batchnorm_from_y(kind) ? g->y : g->x;
   real *sums = (real *)g->firsts + part * g->cols + col;
   real *products = (real *)g->seconds + part * g->cols + col;
   ptrdiff_t j = 0;
-#define BLOCKS(vectors, whole)                                                \
+#define PRODUCTS(vectors, whole)                                              \
   products_block(vectors, whole, kind, g, rows, at + j, y, col + j, sums + j, \
                  products + j, cols - j)
-  for (; j + BLOCK * LANES <= cols; j += BLOCK * LANES) BLOCKS(BLOCK, 1);
-  for (; j + 2 * LANES <= cols; j += 2 * LANES) BLOCKS(2, 1);
+  for (; j + BLOCK * LANES <= cols; j += BLOCK * LANES) PRODUCTS(BLOCK, 1);
+  for (; j + 2 * LANES <= cols; j += 2 * LANES) PRODUCTS(2, 1);
   for (; j < cols; j += LANES)
     if (whole)
-      BLOCKS(1, 1);
+      PRODUCTS(1, 1);
     else
-      BLOCKS(1, 0);
-#undef BLOCKS
+      PRODUCTS(1, 0);
+#undef PRODUCTS
 }
 
 /* As batchnorm_moments. */
@@ -237,9 +238,9 @@ ALWAYS_INLINE void normalize_columns(const int whole, const int add, const int k
   real *y = g->result, *y_end = y + stop;
   const ptrdiff_t cols = g->cols < stop - at ? g->cols : stop - at;
   for (ptrdiff_t j = 0; j < cols; j += LANES, at += LANES) {
-    vec z = normalized(g, j, load_row(whole, x + at, x_end) - load(mean + j));
+    vec z = batchnorm_normalized(g, j, load_row(whole, x + at, x_end) - load(mean + j));
     if (add) z += load_row(whole, residual + at, residual_end);
-    store_row(whole, y + at, activated(kind, z), y_end);
+    store_row(whole, y + at, batchnorm_activated(kind, z), y_end);
   }
 }
 
@@ -283,10 +284,11 @@ ALWAYS_INLINE void backward_columns(const int whole, const int kind, const Batch
     const vec centred = load_row(whole, x + at, x_end) - load(mean + j);
     const vec x_hat = centred * r;
     const vec common = (load(dbeta + j) + x_hat * load(dgamma + j)) * share;
-    const vec source = from_y(kind) ? load_row(whole, y + at, y_end)
-                       : kind       ? normalized(g, j, centred)
-                                    : centred;
-    const vec dz = unactivated(kind, load_row(whole, dy + at, dy_end), source);
+    const vec source = batchnorm_from_y(kind) ? load_row(whole, y + at, y_end)
+                       : kind                 ? batchnorm_normalized(g, j, centred)
+                                              : centred;
+    const vec dz =
+        batchnorm_unactivated(kind, load_row(whole, dy + at, dy_end), source);
     store_row(whole, dx + at, load(gamma + j) * r * (dz - common), dx_end);
   }
 }
@@ -295,7 +297,7 @@ ALWAYS_INLINE void backward_form(const int kind, const Batchnorm *g, ptrdiff_t f
                                  ptrdiff_t end) {
   const ptrdiff_t cols = g->cols, n = g->m * g->c;
   const ptrdiff_t stop = end * cols < n ? end * cols : n;
-  const real *y = from_y(kind) ? g->y : g->x;
+  const real *y = batchnorm_from_y(kind) ? g->y : g->x;
   ptrdiff_t row = first * cols;
   for (; row + cols + LANES <= stop; row += cols)
     backward_columns(1, kind, g, row, stop, y);

@@ -282,7 +282,7 @@ def batchnorm_backward(
     """Compiled `fastdl.reference.batchnorm.batchnorm_backward`."""
     cdef BatchnormArgs p
     cdef str operation = "batchnorm_backward"
-    cdef str fused = shapes.fused_activation(activation, "batch_norm")
+    cdef str fused = shapes.fused_activation(activation, "batch_norm", operation)
     cdef cnp.ndarray x_ = as_channels(x, operation)
     cdef cnp.ndarray dy_ = like_x(dy, operation, "dy", x_)
     cdef cnp.ndarray gamma_ = per_channel(gamma, operation, "gamma", x_)

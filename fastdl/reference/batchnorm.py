@@ -186,7 +186,7 @@ def batchnorm_backward(
     """
     axes, m = _axes_and_count(x)
     x_hat = (x - mean) * rstd
-    kind = fused_activation(activation, "batch_norm")
+    kind = fused_activation(activation, "batch_norm", "batchnorm_backward")
     z = None if beta is None else gamma * x_hat + beta
     dy = activation_backward(dy, z, y, kind)
     dbeta = sum_over(dy, axes)

@@ -210,20 +210,24 @@ def conv_algorithm_index(algorithm: str | None, operation: str) -> int:
     return CONV_ALGORITHMS.index(algorithm)
 
 
-def fused_activation(activation: str | None, operation: str) -> str:
+def fused_activation(
+    activation: str | None, operation: str, caller: str | None = None
+) -> str:
     """Return the activation that an operation applies itself, "identity" for None.
 
     Raises
     ------
     ArgumentError
-        For one that is not fusable with it in `ACTIVATIONS`.
+        For one that is not fusable with it in `ACTIVATIONS`; the message names the
+        `caller`, by default the operation.
     """
     if activation is None:
         return "identity"
     known = [kind for kind, row in ACTIVATIONS.items() if operation in row.fusable]
     if activation not in known:
         raise ArgumentError(
-            f"{operation}: activation must be None or one of {', '.join(known)}; got "
+            f"{caller or operation}: activation must be None or one of "
+            f"{', '.join(known)}; got "
             f"{activation!r}; apply others with activation_forward"
         )
     return activation

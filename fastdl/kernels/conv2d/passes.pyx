@@ -36,7 +36,8 @@ cdef Problem problem_of(Pass wanted, object sizes, int size) except *:
 
 cdef compute(Problem *p, object name, str operation):
     """Let the cheapest algorithm compute it, with memory for the time of the call."""
-    if p.kh == p.kw == p.stride_h == p.stride_w == 1 and p.oh == p.h and p.ow == p.w:
+    if p.n > 1 and p.kh == p.kw == p.stride_h == p.stride_w == 1 and (
+            p.oh == p.h and p.ow == p.w):
         p.h = p.oh = p.n * p.h  # each pixel is alone: the batch is one tall image
         p.n = 1
     cdef const Algorithm *algorithm = choose(p, name, operation)
