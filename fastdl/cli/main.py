@@ -23,6 +23,7 @@ examples:
   fastdl compare runs/digits runs/other      choose one of several runs
   fastdl tune digits                         search better settings
   fastdl predict runs/digits picture.png     ask it about a picture
+  fastdl recipes                             settings that train well, by name
   fastdl COMMAND --help                      the options of a command, with examples
 """
 
@@ -38,6 +39,7 @@ COMMANDS = (
     "errors",
     "labels",
     "predict",
+    "recipes",
     "summary",
     "gradcheck",
     "info",

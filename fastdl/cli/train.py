@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from fastdl.cli import arguments
 from fastdl.cli.outcome import Outcome, examine
 from fastdl.cli.report import write_report
 from fastdl.errors import ArgumentError, DataError
-from fastdl.files import check_writable, read_json
+from fastdl.files import check_writable, naming, read_settings
 from fastdl.train import (
     OPTIMIZERS,
     RECIPES,
@@ -44,9 +45,10 @@ Of a folder without test/, a fifth of the pictures is held out first, as the tes
 With dev/ that is the validation set, and the tenth of the training data is kept to tell
 variance from a mismatch of the data, see `fastdl diagnose`.
 
-What is not given comes from the recipe of the data set, or from the settings in a JSON
-file (--config), such as config.json of another run: the same settings give the same
-bits. metrics.csv has the losses, the accuracies and the learning rate of each epoch.
+What is not given comes from the recipe of the data set, or from a file of settings in
+TOML or JSON (--config): a recipe of your own (`fastdl recipes NAME` prints one to begin
+with), or config.json of another run. The same settings give the same bits. metrics.csv
+has the losses, the accuracies and the learning rate of each epoch.
 
 Pictures of a folder are .png, .jpg, .jpeg, .bmp, .gif or .webp.
 
@@ -65,6 +67,8 @@ examples:
   fastdl train path/to/pictures --size 64,64     folders train/<class>/*.jpg or <class>/
   fastdl train --config runs/digits/config.json --out runs/again     the same, again
   fastdl train --config runs/digits/config.json --seed 1 --out runs/seed1
+  fastdl train cifar10 --recipe resnet20         see fastdl recipes
+  fastdl train --config my.toml                  a recipe of your own
 """
 
 # Options that are settings of a job, by the same names.
@@ -87,7 +91,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="settings as JSON, such as config.json of a run; options go before",
+        help="settings, TOML or JSON, such as config.json of a run; options go before",
     )
     parser.add_argument(
         "--recipe",
@@ -239,11 +243,7 @@ def _job(options: Namespace) -> Job:
     """Return the job that the options and the file of settings describe."""
     settings: dict[str, Any] = {}
     if options.config is not None:
-        settings = read_json(options.config)
-        if not isinstance(settings, dict):
-            raise DataError(
-                f"{options.config} holds no settings, which are a JSON object"
-            )
+        settings = read_settings(options.config)
     given = {
         name: getattr(options, name)
         for name in _SETTINGS
@@ -257,15 +257,14 @@ def _job(options: Namespace) -> Job:
         raise ArgumentError(
             "the following arguments are required: DATASET (see fastdl train --help)"
         )
-    if given.get("augment") == {}:
-        given["augment"] = None
     for name in ("dataset", "data_dir"):  # the run may be opened from elsewhere
         path = given.get(name)
         if path is not None and path not in datasets.names():
             given[name] = (
                 str(Path(path).resolve()) if Path(path).is_dir() else str(path)
             )
-    before = Job.from_dict(settings | {"dataset": (settings | given)["dataset"]})
+    with nullcontext() if options.config is None else naming(options.config):
+        before = Job.from_dict(settings | {"dataset": (settings | given)["dataset"]})
     optimizer = given.get("optimizer", before.recipe.optimizer)
     if optimizer != before.recipe.optimizer and optimizer in OPTIMIZERS:
         given.setdefault("lr", OPTIMIZERS[optimizer][1])  # its usual rate

@@ -4,10 +4,13 @@ from fastdl import exports
 from fastdl.files.damage import SMALL as SMALL
 from fastdl.files.damage import Readable as Readable
 from fastdl.files.damage import inflated_limit as inflated_limit
+from fastdl.files.damage import naming as naming
 from fastdl.files.damage import parse_json as parse_json
 from fastdl.files.damage import read_file as read_file
 from fastdl.files.damage import read_into as read_into
 from fastdl.files.damage import read_json as read_json
+from fastdl.files.damage import read_settings as read_settings
+from fastdl.files.damage import read_toml as read_toml
 from fastdl.files.damage import reading as reading
 from fastdl.files.lock import locked as locked
 from fastdl.files.replace import check_writable as check_writable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,6 +89,50 @@ def parse_json(text: str | bytes, source: object) -> Any:
 def read_json(path: StrPath) -> Any:
     """Parse a small JSON file; raises like `parse_json` and `read_file`."""
     return parse_json(read_file(path, SMALL), path)
+
+
+def read_toml(path: StrPath) -> dict[str, Any]:
+    """Parse a small TOML file.
+
+    Raises
+    ------
+    DataError
+        It is not TOML, or as for `read_file`.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    content = read_file(path, SMALL)
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is no TOML: {error}") from None
+
+
+def read_settings(path: StrPath) -> dict[str, Any]:
+    """Parse a small file of values by name: TOML if it is called so, else JSON.
+
+    Raises
+    ------
+    DataError
+        It has something else, or as for `read_file`.
+    """
+    if Path(path).suffix.lower() == ".toml":
+        return read_toml(path)
+    settings = read_json(path)
+    if not isinstance(settings, dict):
+        raise DataError(f"{path} holds no settings, which are a JSON object")
+    return settings
+
+
+@contextmanager
+def naming(path: object) -> Iterator[None]:
+    """Put the name of a file before what fastdl's errors say of its values."""
+    try:
+        yield
+    except FastdlError as error:
+        raise type(error)(f"{path}: {error}") from None
 
 
 def read_file(path: StrPath, limit: int | None = None) -> bytes:

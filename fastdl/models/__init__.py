@@ -16,6 +16,7 @@ from fastdl.models.digits_convnet import digits_convnet as digits_convnet
 from fastdl.models.lenet5 import lenet5 as lenet5
 from fastdl.models.registry import create as create
 from fastdl.models.registry import names as names
+from fastdl.models.registry import options as options
 from fastdl.models.registry import register as register
 from fastdl.models.resnet import ResidualBlock as ResidualBlock
 from fastdl.models.resnet import resnet18 as resnet18

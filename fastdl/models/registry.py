@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import TypeVar
 
 from fastdl.errors import ArgumentError, suggest
@@ -27,6 +28,13 @@ def names() -> list[str]:
     return sorted(_models)
 
 
+def options(name: str) -> list[str]:
+    """Return the names of the arguments of a model's function besides `classes`."""
+    return [
+        option for option in signature(_find(name)).parameters if option != "classes"
+    ]
+
+
 def create(name: str, classes: int = 10, **options: object) -> Module:
     """Make a model with fresh weights.
 
@@ -49,6 +57,10 @@ def create(name: str, classes: int = 10, **options: object) -> Module:
     ArgumentError
         The name is unknown; the message names a near match.
     """
+    return _find(name)(classes=classes, **options)
+
+
+def _find(name: str) -> Callable[..., Module]:
     if name not in _models:
         raise ArgumentError(f"unknown model {name!r}{suggest(name, _models)}")
-    return _models[name](classes=classes, **options)
+    return _models[name]

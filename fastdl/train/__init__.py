@@ -24,11 +24,15 @@ from fastdl.train.logs import Timing as Timing
 from fastdl.train.progress import Progress as Progress
 from fastdl.train.range_test import RangeTest as RangeTest
 from fastdl.train.range_test import lr_range_test as lr_range_test
+from fastdl.train.recipe_files import RECIPE_FILES as RECIPE_FILES
+from fastdl.train.recipe_files import RECIPES as RECIPES
+from fastdl.train.recipe_files import Reached as Reached
+from fastdl.train.recipe_files import RecipeFile as RecipeFile
+from fastdl.train.recipe_files import read_recipe as read_recipe
+from fastdl.train.recipe_files import recipe as recipe
 from fastdl.train.recipes import OPTIMIZERS as OPTIMIZERS
-from fastdl.train.recipes import RECIPES as RECIPES
 from fastdl.train.recipes import SCHEDULES as SCHEDULES
 from fastdl.train.recipes import Recipe as Recipe
-from fastdl.train.recipes import recipe as recipe
 from fastdl.train.run import RunFolder as RunFolder
 from fastdl.train.schedule import ManualRate as ManualRate
 from fastdl.train.schedule import Schedule as Schedule

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from fastdl import data, datasets, random
-from fastdl.data import ArrayDataset, Augment, Subset
+from fastdl.data import ArrayDataset, Subset
 from fastdl.errors import ArgumentError, DataError, suggest
 from fastdl.shapes import integer, pair
 from fastdl.train.best import EarlyStopping
 from fastdl.train.callback import Callback
 from fastdl.train.logs import LearningRateLog
-from fastdl.train.recipes import RECIPES, Recipe, recipe
+from fastdl.train.recipe_files import RECIPES, recipe
+from fastdl.train.recipes import Recipe, recipe_fields
 from fastdl.train.trainer import Trainer
 from fastdl.typing import Json, StrPath
 
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 
 Part = ArrayDataset | Subset
 
-# What config.json says besides the job, about the data and the machine.
-_REMARKS = ("fastdl", "classes", "input_shape", "backend", "threads", "machine")
+# What config.json says besides the job, about the data and the machine, and the file of
+# a recipe about what it reached.
+_REMARKS = (
+    *("fastdl", "classes", "input_shape", "backend", "threads", "machine"),
+    "reached",
+)
 
 
 class FitOptions(TypedDict, total=False):
@@ -161,10 +166,8 @@ class Job:
                     f"job: {name} must be a text, got {given[name]!r:.60}"
                 )
         usual = usual_recipe(given["dataset"], given.pop("recipe", None))
-        if isinstance(given.get("augment"), Mapping):
-            given["augment"] = _augment(given["augment"])
         changes = {name: given.pop(name) for name in names if name in given}
-        return cls(recipe=dataclasses.replace(usual, **changes), **given)
+        return cls(recipe=usual.replace(**changes), **given)
 
     def replace(self, **changes: object) -> Job:
         """Return a job with some settings changed, including those of the recipe."""
@@ -285,23 +288,8 @@ class Job:
         return trainer
 
 
-def recipe_fields() -> list[str]:
-    """Return the names of the settings of a recipe."""
-    return [field.name for field in dataclasses.fields(Recipe)]
-
-
 def usual_recipe(dataset: str, name: str | None = None) -> Recipe:
     """Return the recipe of a name, by default that of the data set."""
     if name is not None:
         return recipe(name)
     return recipe(dataset if dataset in RECIPES else "pictures")
-
-
-def _augment(settings: Mapping[str, Any]) -> Augment:
-    known = [field.name for field in dataclasses.fields(Augment)]
-    for name in settings:
-        if name not in known:
-            raise ArgumentError(
-                f"job: unknown augmentation {name!r}{suggest(name, known)}"
-            )
-    return Augment(**settings)

@@ -1,10 +1,10 @@
-"""Settings that train well on the known data sets."""
+"""How to train, as data: a recipe, and what makes a trainer of it."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from fastdl.shapes import integer
 from fastdl.shapes.numbers import is_number
 from fastdl.train.schedule import Schedule
 from fastdl.train.trainer import Trainer
+from fastdl.typing import Json
 
 # By name: the optimiser, and a learning rate to start from.
 OPTIMIZERS: dict[str, tuple[Callable[..., optim.Optimizer], float]] = {
@@ -85,6 +86,8 @@ class Recipe:
         For models that have this argument; by default the model's own.
     augment : Augment, optional
         How to augment the training pictures.
+    model_options : mapping
+        Further arguments of the model by name, such as ``{"hidden": [25, 12]}``.
     """
 
     model: str = "convnet"
@@ -98,11 +101,14 @@ class Recipe:
     label_smoothing: float = 0.0
     dropout: float | None = None
     augment: Augment | None = None
+    model_options: Mapping[str, Json] = dataclasses.field(
+        default_factory=dict, hash=False
+    )
 
     def __post_init__(self) -> None:
         for option, known in _KNOWN.items():
             name = getattr(self, option)
-            if name not in known():
+            if not isinstance(name, str) or name not in known():
                 raise ArgumentError(
                     f"unknown {option} {name!r}{suggest(str(name), known())}"
                 )
@@ -126,6 +132,31 @@ class Recipe:
             raise ArgumentError(
                 f"recipe: augment must be an Augment, got {self.augment!r:.60}"
             )
+        if not isinstance(self.model_options, Mapping):
+            raise ArgumentError(
+                f"recipe: model_options must be values by name, got "
+                f"{self.model_options!r:.60}"
+            )
+        arguments = models.options(self.model)
+        for name in self.model_options:
+            if name not in arguments:
+                raise ArgumentError(
+                    f"recipe: model_options: the model {self.model!r} has no "
+                    f"{name!r}{suggest(name, arguments)}"
+                )
+
+    def replace(self, **changes: object) -> Recipe:
+        """Return a recipe with some settings changed; `augment` may be a mapping.
+
+        An empty mapping means no augmentation. The options of another model do not
+        carry over.
+        """
+        given: dict[str, Any] = {**changes}
+        if isinstance(given.get("augment"), Mapping):
+            given["augment"] = _augment(given["augment"])
+        if given.get("model", self.model) != self.model:
+            given.setdefault("model_options", {})
+        return dataclasses.replace(self, **given)
 
     def create_model(self, classes: int) -> Module:
         """Make the model, with fresh weights.
@@ -135,12 +166,12 @@ class Recipe:
         ArgumentError
             It has no dropout, but the recipe asks for it.
         """
-        if self.dropout is None:
-            return models.create(self.model, classes=classes)
-        try:
-            return models.create(self.model, classes=classes, dropout=self.dropout)
-        except TypeError:
-            raise ArgumentError(f"the model {self.model!r} has no dropout") from None
+        options: dict[str, Any] = {**self.model_options}
+        if self.dropout is not None:
+            if "dropout" not in models.options(self.model):
+                raise ArgumentError(f"the model {self.model!r} has no dropout")
+            options["dropout"] = self.dropout
+        return models.create(self.model, classes=classes, **options)
 
     def trainer(self, model: Module) -> Trainer:
         """Make the trainer."""
@@ -168,54 +199,16 @@ class Recipe:
         return Schedule(SCHEDULES[self.schedule](self.lr))
 
 
-_ACCURATE = Recipe(
-    "deep_convnet",
-    batch_size=128,
-    optimizer="nesterov",
-    lr=0.1,
-    schedule="one_cycle",
-    weight_decay=5e-4,
-    label_smoothing=0.1,
-)
-# By name: those of the data sets, longer ones, and one for folders of pictures.
-RECIPES = {
-    "digits": Recipe(
-        "digits_convnet", epochs=20, lr=0.003, augment=Augment(translate=0.6)
-    ),
-    "mnist": Recipe(epochs=4, batch_size=128, lr=0.004, augment=Augment(translate=1)),
-    "fashion_mnist": Recipe(epochs=5, batch_size=128, lr=0.004),
-    "signs": Recipe(
-        "signs_convnet",
-        epochs=30,
-        batch_size=32,
-        lr=0.002,
-        augment=Augment(translate=6, fill="edge"),
-    ),
-    "cifar10": Recipe(
-        "resnet20", epochs=20, batch_size=128, lr=0.003, augment=Augment(translate=4)
-    ),
-    "mnist_accurate": dataclasses.replace(
-        _ACCURATE,
-        epochs=12,
-        augment=Augment(translate=2, rotate=10, zoom=1.1, shear=5),
-    ),
-    "fashion_mnist_accurate": dataclasses.replace(
-        _ACCURATE, epochs=20, augment=Augment(flip=0.5, crop=2)
-    ),
-    "pictures": Recipe(
-        "signs_convnet", epochs=30, augment=Augment(translate=2, fill="edge")
-    ),
-}
+def recipe_fields() -> list[str]:
+    """Return the names of the settings of a recipe."""
+    return [field.name for field in dataclasses.fields(Recipe)]
 
 
-def recipe(name: str) -> Recipe:
-    """Return a recipe by its name.
-
-    Raises
-    ------
-    ArgumentError
-        The name is unknown.
-    """
-    if name not in RECIPES:
-        raise ArgumentError(f"unknown recipe {name!r}{suggest(name, RECIPES)}")
-    return RECIPES[name]
+def _augment(settings: Mapping[str, Any]) -> Augment | None:
+    known = [field.name for field in dataclasses.fields(Augment)]
+    for name in settings:
+        if name not in known:
+            raise ArgumentError(
+                f"recipe: unknown augmentation {name!r}{suggest(name, known)}"
+            )
+    return Augment(**settings) if settings else None

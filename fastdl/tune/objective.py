@@ -10,7 +10,7 @@ from typing import Any
 
 from fastdl.errors import ArgumentError
 from fastdl.train import OPTIMIZERS, Job, Parts
-from fastdl.train.job import recipe_fields
+from fastdl.train.recipes import recipe_fields
 from fastdl.tune.scale import Choice
 from fastdl.tune.space import Space
 from fastdl.tune.trial import Trial
@@ -20,7 +20,7 @@ Objective = Callable[[Trial], float]
 
 # Settings of a job that are not single numbers or texts, or that change the data, so
 # that scores could not be compared.
-_NOT_SEARCHED = ("dataset", "recipe", "augment", "size", "data_dir")
+_NOT_SEARCHED = ("dataset", "recipe", "augment", "model_options", "size", "data_dir")
 
 
 class Training:

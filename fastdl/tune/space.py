@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
-from fastdl.files import SMALL, read_file
+from fastdl.errors import ArgumentError, suggest
+from fastdl.files import naming, read_toml
 from fastdl.tune.scale import SCALES, Choice, Scale, Value
 
 
@@ -147,26 +146,9 @@ def read_space(path: str | os.PathLike[str]) -> Space:
     ArgumentError
         A scale is unknown, a range is wrong, or the file is empty.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        try:
-            import tomli as tomllib
-        except ImportError:
-            raise FastdlError(
-                'TOML files need tomli before Python 3.11: pip install "fastdl-cpu'
-                '[tune]"'
-            ) from None
-    try:
-        tables = tomllib.loads(read_file(path, SMALL).decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, FastdlError):
-            raise
-        raise DataError(f"{path} is no TOML: {error}") from None
-    try:
+    tables = read_toml(path)
+    with naming(path):
         return Space.from_json(tables)
-    except ArgumentError as error:
-        raise ArgumentError(f"{path}: {error}") from None
 
 
 def _scale(name: str, given: Any) -> Scale | Value:

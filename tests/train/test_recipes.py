@@ -1,6 +1,7 @@
-"""Recipes: what they make, and that digits and SIGNS are learned."""
+"""Recipes: what they make, their files, and that they reach what these say."""
 
 import os
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,18 @@ import pytest
 
 import fastdl
 from fastdl import backend, data, datasets, models, nn, optim
-from fastdl.errors import ArgumentError
-from fastdl.train import OPTIMIZERS, RECIPES, LearningRateLog, Recipe, recipe
+from fastdl.errors import ArgumentError, FastdlError
+from fastdl.files import read_toml
+from fastdl.train import (
+    OPTIMIZERS,
+    RECIPE_FILES,
+    RECIPES,
+    LearningRateLog,
+    Reached,
+    Recipe,
+    read_recipe,
+    recipe,
+)
 
 SHARED = os.environ.get("FASTDL_DATA_DIR", "")
 
@@ -23,6 +34,17 @@ def test_every_recipe_has_a_model(name):
 
 def test_every_data_set_has_a_recipe():
     assert set(datasets.names()) <= set(RECIPES)
+    for name in datasets.names():
+        assert RECIPE_FILES[name].dataset == name
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_is_for_a_data_set(name):
+    """And its file says what it takes to train as it did: no default is left open."""
+    file = RECIPE_FILES[name]
+    assert file.dataset in (*datasets.names(), None)
+    keys = set(read_toml(file.path))
+    assert {"model", "epochs", "batch_size", "optimizer", "lr", "schedule"} <= keys
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -64,6 +86,12 @@ def test_weights_decay_and_labels_are_smooth_when_asked():
     [
         ({"optimizer": "adan"}, "unknown optimizer 'adan'; did you mean 'adam'"),
         ({"schedule": "cosin"}, "unknown schedule 'cosin'; did you mean 'cosine'"),
+        ({"optimizer": ["adam"]}, r"unknown optimizer \['adam'\]"),
+        ({"model_options": [25]}, r"model_options must be values by name, got \[25\]"),
+        (
+            {"model": "mlp", "model_options": {"hiden": [25]}},
+            "the model 'mlp' has no 'hiden'; did you mean 'hidden'",
+        ),
     ],
     ids=str,
 )
@@ -72,6 +100,103 @@ def test_unknown_names(options, message):
         Recipe(**options)
     with pytest.raises(ArgumentError, match="unknown recipe 'minst'; did you mean 'mn"):
         recipe("minst")
+
+
+def test_options_of_a_model():
+    chosen = Recipe("mlp", model_options={"hidden": [25, 12], "dropout": 0.5})
+    model = chosen.create_model(6)
+    model.build((4,))
+    sizes = [parameter.shape[-1] for parameter in model.parameters()]
+    assert sizes == [25, 25, 12, 12, 6, 6]
+    assert chosen.create_model(6)[3].p == 0.5
+    assert chosen.replace(dropout=0.25).create_model(6)[3].p == 0.25
+    assert chosen.replace(epochs=3).model_options == chosen.model_options
+    assert chosen.replace(model="convnet").model_options == {}
+    assert hash(chosen) == hash(chosen.replace())
+
+
+def test_replaced_augmentation():
+    moved = Recipe().replace(augment={"translate": 2})
+    assert moved.augment == data.Augment(translate=2)
+    assert moved.replace(epochs=3).augment == moved.augment
+    assert moved.replace(augment={}).augment is None
+    assert moved.replace(augment=None).augment is None
+
+
+# Files --------------------------------------------------------------------------------
+
+
+def test_file_of_a_recipe(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        """
+        dataset = "signs"
+        model = "mlp"
+        lr = 1e-4
+        [model_options]
+        hidden = [25, 12]
+        [augment]
+        zoom = [0.8, 1.25]
+        [reached]
+        accuracy = 0.716
+        seconds = 60
+        machine = "two cores"
+        date = 2026-11-28
+        """
+    )
+    file = read_recipe(path)
+    assert (file.path, file.dataset) == (path, "signs")
+    assert file.recipe == Recipe(
+        "mlp",
+        lr=1e-4,
+        model_options={"hidden": [25, 12]},
+        augment=data.Augment(zoom=[0.8, 1.25]),
+    )
+    assert file.reached == Reached(0.716, 60, "two cores", date(2026, 11, 28))
+    path.write_text("")
+    assert read_recipe(path) == (path, Recipe(), None, None)
+
+
+REACHED = "[reached]\naccuracy=0.7\nseconds=9\nmachine='here'\ndate=2026-11-28\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch = 3", "unknown key 'epoch'; did you mean 'epochs'"),
+        ("epochs = 1.5", "epochs .*1.5"),
+        ("epochs = true", "epochs"),
+        ("lr = '0.1'", "lr must be a number above 0, got '0.1'"),
+        ("lr = 2026-01-01", "lr must be a number above 0"),
+        ("dropout = 1", "dropout must be a number from 0 to below 1, got 1"),
+        ("model = 'mpl'", "unknown model 'mpl'; did you mean 'mlp'"),
+        ("model = 3", "unknown model 3"),
+        ("dataset = 3", "dataset must be a text, got 3"),
+        ("model_options = 3", "model_options must be values by name, got 3"),
+        ("model_options.depth = 3", "the model 'convnet' has no 'depth'"),
+        ("augment = 'flip'", "augment must be an Augment, got 'flip'"),
+        ("augment.flop = 0.5", "unknown augmentation 'flop'; did you mean 'flip'"),
+        ("augment.flip = 2", "flip must be a probability from 0 to 1, got 2"),
+        ("reached = 0.7", "reached must be a table, got 0.7"),
+        (REACHED + "second = 3", "reached: unknown key 'second'; did you .*'seconds'"),
+        (REACHED.replace("0.7", "70"), "accuracy must be a number from 0 to 1, got 70"),
+        (REACHED.replace("'here'", "9"), "machine must be a text, got 9"),
+        (REACHED.replace("=2026-11-28", "='now'"), "date must be a date.*got 'now'"),
+        (REACHED.replace("seconds=9", ""), "seconds is missing"),
+        (REACHED + "seeds = 0", "seeds"),
+        ("lr = ", "is no TOML"),
+        ("[augment]\n[augment]", "is no TOML"),
+    ],
+)
+def test_wrong_file_of_a_recipe(text, message, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(FastdlError, match=message) as caught:
+        read_recipe(path)
+    assert str(path) in str(caught.value)
+
+
+# Training -----------------------------------------------------------------------------
 
 
 def test_loader_augments_only_when_asked():
@@ -87,7 +212,7 @@ def test_loader_augments_only_when_asked():
 def learn(name, epochs, seed=0):
     """Train as `fastdl train` does; return the test accuracy."""
     fastdl.manual_seed(seed)
-    splits = datasets.load(name.removesuffix("_accurate"))
+    splits = datasets.load(RECIPE_FILES[name].dataset)
     train, _ = data.split(splits.train, (0.9, 0.1), seed, stratify=True)
     chosen = recipe(name)
     trainer = chosen.trainer(chosen.create_model(len(splits.classes)))
@@ -116,7 +241,7 @@ def test_a_few_epochs_learn_digits():
 )
 def test_recipe_reaches_its_accuracy(name, floor, seed):
     """S22, and S44 for signs."""
-    folder = Path(SHARED, name.removesuffix("_accurate"))
+    folder = Path(SHARED, RECIPE_FILES[name].dataset)
     if name != "digits" and not folder.is_dir():
         pytest.skip(f"{folder.name} is not in FASTDL_DATA_DIR")
     assert learn(name, recipe(name).epochs, seed) >= floor
