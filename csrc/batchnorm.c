@@ -6,8 +6,9 @@
  *
  * A residual may be added to y, and an activation may follow: what is in registers
  * already need not be read again. Each form is a body of its own, so the plain one
- * loses nothing. Backward, dy then first becomes the gradient before the activation,
- * from y or, where that does not tell, from x once more.
+ * loses nothing. Backward, dy then first becomes the gradient before the activation:
+ * from z, found from x once more, which takes less time than to read y; or from y,
+ * where there was a residual.
  *
  * The sums are taken over tiles. A tile (rows x cols) gives one partial result for each
  * column; partial results are put together in float64 and in a fixed order. Their
@@ -80,27 +81,24 @@ static void batchnorm_moments(const Batchnorm *g, ptrdiff_t row, ptrdiff_t rows,
 }
 
 /* A function below for each activation that is fusable with batch_norm in the table. */
-#define EACH_FUSED(form) form(relu) form(relu6) form(silu)
+#define FUSED(form) form(relu) form(relu6) form(silu)
+#define FUSED_FROM_Y(form) form(relu) form(relu6)
 
 ALWAYS_INLINE vec batchnorm_activated(const int kind, vec z) {
 #define FORM(name) \
   if (kind == KIND_##name) return name##_forward(z, splat(0));
-  EACH_FUSED(FORM)
+  FUSED(FORM)
 #undef FORM
   return z;
 }
 
-/* dy before the activation; the source is y or z, as the table says. */
+/* dy before the activation; the source is z, or y where that tells as much. */
 ALWAYS_INLINE vec batchnorm_unactivated(const int kind, vec dy, vec source) {
 #define FORM(name) \
   if (kind == KIND_##name) return name##_backward(dy, source, splat(0));
-  EACH_FUSED(FORM)
+  FUSED(FORM)
 #undef FORM
   return dy;
-}
-
-ALWAYS_INLINE int batchnorm_from_y(const int kind) {
-  return kind == KIND_relu || kind == KIND_relu6;
 }
 
 /* What an activation was applied to. */
@@ -109,12 +107,19 @@ ALWAYS_INLINE vec batchnorm_normalized(const Batchnorm *g, ptrdiff_t j, vec cent
   return load(gamma + j) * (centred * load(rstd + j)) + load(beta + j);
 }
 
+ALWAYS_INLINE vec batchnorm_source(const int whole, const int kind, const int from_y,
+                                   const Batchnorm *g, ptrdiff_t j, vec centred,
+                                   const real *y, const real *y_end) {
+  if (kind == KIND_identity) return centred; /* not used */
+  return from_y ? load_row(whole, y, y_end) : batchnorm_normalized(g, j, centred);
+}
+
 /* sum dz and sum dz (x - mean), of columns `col` ...; `room` reals follow dy, x and y.
  */
 ALWAYS_INLINE void products_block(const int vectors, const int whole, const int kind,
-                                  const Batchnorm *g, ptrdiff_t rows, ptrdiff_t at,
-                                  const real *y, ptrdiff_t col, real *sums,
-                                  real *products, ptrdiff_t cols) {
+                                  const int from_y, const Batchnorm *g, ptrdiff_t rows,
+                                  ptrdiff_t at, const real *y, ptrdiff_t col,
+                                  real *sums, real *products, ptrdiff_t cols) {
   const ptrdiff_t n = g->m * g->c, stride = g->cols;
   const real *dy = g->dy, *x = g->x, *mean = g->mean;
   vec centre[BLOCK], sum[BLOCK], product[BLOCK];
@@ -126,9 +131,8 @@ ALWAYS_INLINE void products_block(const int vectors, const int whole, const int 
     for (int v = 0; v < vectors; v++) {
       const ptrdiff_t i = at + v * LANES;
       const vec centred = load_row(whole, x + i, x + n) - centre[v];
-      const vec source = batchnorm_from_y(kind) ? load_row(whole, y + i, y + n)
-                         : kind ? batchnorm_normalized(g, col + v * LANES, centred)
-                                : centred;
+      const vec source = batchnorm_source(whole, kind, from_y, g, col + v * LANES,
+                                          centred, y + i, y + n);
       const vec dz =
           batchnorm_unactivated(kind, load_row(whole, dy + i, dy + n), source);
       sum[v] += dz;
@@ -142,17 +146,17 @@ ALWAYS_INLINE void products_block(const int vectors, const int whole, const int 
 
 /* Forms without y get an address that they never read, because arithmetic on NULL is
  * undefined. */
-ALWAYS_INLINE void products_form(const int kind, const Batchnorm *g, ptrdiff_t row,
-                                 ptrdiff_t rows, ptrdiff_t col, ptrdiff_t cols,
-                                 ptrdiff_t part) {
+ALWAYS_INLINE void products_form(const int kind, const int from_y, const Batchnorm *g,
+                                 ptrdiff_t row, ptrdiff_t rows, ptrdiff_t col,
+                                 ptrdiff_t cols, ptrdiff_t part) {
   const ptrdiff_t at = row * g->cols + col;
   const int whole = batchnorm_whole(g, row, rows, col, cols);
-  const real *y = batchnorm_from_y(kind) ? g->y : g->x;
+  const real *y = from_y ? g->y : g->x;
   real *sums = (real *)g->firsts + part * g->cols + col;
   real *products = (real *)g->seconds + part * g->cols + col;
   ptrdiff_t j = 0;
-#define PRODUCTS(vectors, whole)                                              \
-  products_block(vectors, whole, kind, g, rows, at + j, y, col + j, sums + j, \
+#define PRODUCTS(vectors, whole)                                                      \
+  products_block(vectors, whole, kind, from_y, g, rows, at + j, y, col + j, sums + j, \
                  products + j, cols - j)
   for (; j + BLOCK * LANES <= cols; j += BLOCK * LANES) PRODUCTS(BLOCK, 1);
   for (; j + 2 * LANES <= cols; j += 2 * LANES) PRODUCTS(2, 1);
@@ -167,10 +171,16 @@ ALWAYS_INLINE void products_form(const int kind, const Batchnorm *g, ptrdiff_t r
 /* As batchnorm_moments. */
 static void batchnorm_products(const Batchnorm *g, ptrdiff_t row, ptrdiff_t rows,
                                ptrdiff_t col, ptrdiff_t cols, ptrdiff_t part) {
-#define FORM(name) \
-  if (g->kind == KIND_##name) products_form(KIND_##name, g, row, rows, col, cols, part);
-  FORM(identity) EACH_FUSED(FORM)
+#define FORM(name)            \
+  if (g->kind == KIND_##name) \
+    return products_form(KIND_##name, 0, g, row, rows, col, cols, part);
+#define FORM_Y(name)                  \
+  if (g->kind == KIND_##name && g->y) \
+    return products_form(KIND_##name, 1, g, row, rows, col, cols, part);
+  FUSED_FROM_Y(FORM_Y)
+  FORM(identity) FUSED(FORM)
 #undef FORM
+#undef FORM_Y
 }
 
 /* rstd = 1 / sqrt(variance + eps) */
@@ -266,12 +276,13 @@ static void batchnorm_normalize(const void *arguments, ptrdiff_t first, ptrdiff_
     else                                             \
       normalize_form(0, KIND_##name, g, first, end); \
   }
-  FORM(identity) EACH_FUSED(FORM)
+  FORM(identity) FUSED(FORM)
 #undef FORM
 }
 
-ALWAYS_INLINE void backward_columns(const int whole, const int kind, const Batchnorm *g,
-                                    ptrdiff_t at, ptrdiff_t stop, const real *y) {
+ALWAYS_INLINE void backward_columns(const int whole, const int kind, const int from_y,
+                                    const Batchnorm *g, ptrdiff_t at, ptrdiff_t stop,
+                                    const real *y) {
   const real *mean = g->mean, *rstd = g->rstd, *gamma = g->gamma;
   const real *dgamma = g->dgamma, *dbeta = g->dbeta;
   const real *x = g->x, *x_end = x + stop, *y_end = y + stop;
@@ -284,30 +295,34 @@ ALWAYS_INLINE void backward_columns(const int whole, const int kind, const Batch
     const vec centred = load_row(whole, x + at, x_end) - load(mean + j);
     const vec x_hat = centred * r;
     const vec common = (load(dbeta + j) + x_hat * load(dgamma + j)) * share;
-    const vec source = batchnorm_from_y(kind) ? load_row(whole, y + at, y_end)
-                       : kind                 ? batchnorm_normalized(g, j, centred)
-                                              : centred;
+    const vec source =
+        batchnorm_source(whole, kind, from_y, g, j, centred, y + at, y_end);
     const vec dz =
         batchnorm_unactivated(kind, load_row(whole, dy + at, dy_end), source);
     store_row(whole, dx + at, load(gamma + j) * r * (dz - common), dx_end);
   }
 }
 
-ALWAYS_INLINE void backward_form(const int kind, const Batchnorm *g, ptrdiff_t first,
-                                 ptrdiff_t end) {
+ALWAYS_INLINE void backward_form(const int kind, const int from_y, const Batchnorm *g,
+                                 ptrdiff_t first, ptrdiff_t end) {
   const ptrdiff_t cols = g->cols, n = g->m * g->c;
   const ptrdiff_t stop = end * cols < n ? end * cols : n;
-  const real *y = batchnorm_from_y(kind) ? g->y : g->x;
+  const real *y = from_y ? g->y : g->x;
   ptrdiff_t row = first * cols;
   for (; row + cols + LANES <= stop; row += cols)
-    backward_columns(1, kind, g, row, stop, y);
-  for (; row < stop; row += cols) backward_columns(0, kind, g, row, stop, y);
+    backward_columns(1, kind, from_y, g, row, stop, y);
+  for (; row < stop; row += cols) backward_columns(0, kind, from_y, g, row, stop, y);
 }
 
 static void batchnorm_backward(const void *arguments, ptrdiff_t first, ptrdiff_t end) {
   const Batchnorm *g = arguments;
 #define FORM(name) \
-  if (g->kind == KIND_##name) backward_form(KIND_##name, g, first, end);
-  FORM(identity) EACH_FUSED(FORM)
+  if (g->kind == KIND_##name) return backward_form(KIND_##name, 0, g, first, end);
+#define FORM_Y(name)                  \
+  if (g->kind == KIND_##name && g->y) \
+    return backward_form(KIND_##name, 1, g, first, end);
+  FUSED_FROM_Y(FORM_Y)
+  FORM(identity) FUSED(FORM)
 #undef FORM
+#undef FORM_Y
 }

@@ -97,7 +97,7 @@ typedef struct {
   const void *residual; /* added to y, or NULL */
   int kind;             /* of the activation, its place in the table */
   const void *dy;
-  const void *y; /* in the backward pass, if the derivative is computed from it */
+  const void *y; /* in the backward pass, where the derivative is found from it */
   void *result;
   const void *mean, *rstd, *gamma, *beta, *dgamma, *dbeta;
   /* Of each part of the examples, a row of channels: their means and squares, or sums

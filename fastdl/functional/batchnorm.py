@@ -146,12 +146,10 @@ def batch_norm(
     _check(x.data, gamma, running_mean, running_var, added, eps)
     x_reader = x._node or weight._node if training else weight._node
     fused, after = split(activation, "batch_norm")
-    from_x = fused is not None and ACTIVATIONS[fused].derivative == "x"
-    if from_x and (
-        residual is not None or (is_recording() and not (training and x_reader))
-    ):
-        # Its derivative is found from x alone, and in training.
-        from_x, fused, after = False, None, fused
+    # The derivative of the activation: found from x once more, or from y.
+    from_x = fused is not None and training and residual is None and bool(x_reader)
+    if fused and not from_x and is_recording() and ACTIVATIONS[fused].derivative == "x":
+        fused, after = None, fused
     if training:
         if not is_share(momentum):
             raise ArgumentError(

@@ -282,7 +282,7 @@ def batchnorm_backward(
     """Compiled `fastdl.reference.batchnorm.batchnorm_backward`."""
     cdef BatchnormArgs p
     cdef str operation = "batchnorm_backward"
-    cdef str fused = shapes.fused_activation(activation, "batch_norm", operation)
+    cdef str fused = shapes.derived_activation(activation, y, beta, operation)
     cdef cnp.ndarray x_ = as_channels(x, operation)
     cdef cnp.ndarray dy_ = like_x(dy, operation, "dy", x_)
     cdef cnp.ndarray gamma_ = per_channel(gamma, operation, "gamma", x_)
@@ -295,10 +295,10 @@ def batchnorm_backward(
     cdef cnp.ndarray dbeta = new_like(gamma_)
     p.arrays.dy = cnp.PyArray_DATA(dy_)
     p.arrays.kind = shapes.activation_index(fused)
-    if shapes.ACTIVATIONS[fused].derivative == "y":
+    if y is not None:
         y_ = like_x(y, operation, "y", x_)
         p.arrays.y = cnp.PyArray_DATA(y_)
-    elif shapes.ACTIVATIONS[fused].derivative == "x":
+    elif fused != "identity":
         beta_ = per_channel(beta, operation, "beta", x_)
         p.arrays.beta = along_row(&p, cnp.PyArray_DATA(beta_))
     p.arrays.result = cnp.PyArray_DATA(dx)

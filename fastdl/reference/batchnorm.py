@@ -30,7 +30,7 @@ import numpy as np
 
 from fastdl.reference._sums import sum_over
 from fastdl.reference.activation import activation_backward, activation_forward
-from fastdl.shapes import check_apart, fused_activation
+from fastdl.shapes import check_apart, derived_activation, fused_activation
 
 
 def _axes_and_count(x: np.ndarray) -> tuple[tuple[int, ...], int]:
@@ -170,12 +170,10 @@ def batchnorm_backward(
         (c,), from the forward pass.
     activation
         As in the forward pass.
-    y
-        The result of the forward pass, for an activation whose derivative is computed
-        from it ("relu", "relu6").
     beta
-        As in the forward pass, without a residual, for an activation whose derivative
-        is computed from z ("silu").
+        As in the forward pass, for an activation without a residual: z is found again.
+    y
+        The result of the forward pass instead, for "relu" and "relu6" after a residual.
 
     Returns
     -------
@@ -186,8 +184,10 @@ def batchnorm_backward(
     """
     axes, m = _axes_and_count(x)
     x_hat = (x - mean) * rstd
-    kind = fused_activation(activation, "batch_norm", "batchnorm_backward")
+    kind = derived_activation(activation, y, beta, "batchnorm_backward")
     z = None if beta is None else gamma * x_hat + beta
+    if y is None and z is not None:
+        y = activation_forward(z, kind)
     dy = activation_backward(dy, z, y, kind)
     dbeta = sum_over(dy, axes)
     dgamma = sum_over(dy * x_hat, axes)

@@ -233,6 +233,26 @@ def fused_activation(
     return activation
 
 
+def derived_activation(
+    activation: str | None, y: object, beta: object, operation: str
+) -> str:
+    """Return the activation of the gradient of batch norm, "identity" for None.
+
+    Raises
+    ------
+    ArgumentError
+        There is nothing to find its derivative from, or y, which does not tell.
+    """
+    kind = fused_activation(activation, "batch_norm", operation)
+    if y is not None and ACTIVATIONS[kind].derivative != "y":
+        raise ArgumentError(
+            f"{operation}: y does not tell the derivative of {kind}; give beta"
+        )
+    if kind != "identity" and y is None and beta is None:
+        raise ArgumentError(f"{operation}: {kind} needs beta, or y after a residual")
+    return kind
+
+
 def sizes(operation: str, name: str, shape: Sequence[int]) -> tuple[int, ...]:
     """Return a shape as a tuple of integers; ShapeError when it holds others."""
     try:

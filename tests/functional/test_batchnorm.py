@@ -107,10 +107,12 @@ def test_x_may_be_its_own_residual(rng, check_gradients):
 
 
 def test_a_changed_result_is_noticed(rng):
-    """The derivative of ReLU is taken from y."""
+    """The derivative of ReLU is taken from y after a residual."""
     x, gamma, beta, mean, var = arrays((6, 3), rng)
     x = Tensor(x, requires_grad=True)
-    y = F.batch_norm(x, mean, var, gamma, beta, training=True, activation="relu")
+    y = F.batch_norm(
+        *(x, mean, var, gamma, beta), training=True, activation="relu", residual=x
+    )
     with no_grad():
         y[0] = 1.0
     with pytest.raises(GraphError):

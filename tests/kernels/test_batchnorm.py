@@ -67,9 +67,10 @@ def residual_of(x, seed=9):
 FUSED = [kind for kind, row in ACTIVATIONS.items() if "batch_norm" in row.fusable]
 
 
-def source_of(kind, y, beta):
-    """What the gradient of an activation is computed from."""
-    return {"y": y} if ACTIVATIONS[kind].derivative == "y" else {"beta": beta}
+def sources(kind, y, beta):
+    """What the gradient of an activation may be computed from."""
+    from_y = [{"y": y}] if ACTIVATIONS[kind].derivative == "y" else []
+    return [{"beta": beta}, *from_y]
 
 
 def fused_results(module, x, dy, gamma, beta):
@@ -86,12 +87,12 @@ def fused_results(module, x, dy, gamma, beta):
         inferred = module.batchnorm_inference(
             x, gamma, beta, mean, rstd, residual=residual, activation=kind
         )
+        results += alone, both, inferred
         # The same y for both modules: near 0 their roundings decide what is positive.
-        source = source_of(kind, residual, beta)
-        gradients = module.batchnorm_backward(
-            dy, x, gamma, mean, rstd, activation=kind, **source
-        )
-        results += alone, both, inferred, *gradients
+        for source in sources(kind, residual, beta):
+            results += module.batchnorm_backward(
+                dy, x, gamma, mean, rstd, activation=kind, **source
+            )
     return tuple(results)
 
 
@@ -115,14 +116,14 @@ def test_fused_forms_equal_separate_operations(shape, kind, isa, dtype, assert_c
     assert_close((y, *statistics), (separate, mean, rstd))
     y, *_ = kernels.batchnorm_forward(x, gamma, beta, activation=kind)
     dz = kernels.activation_backward(dy, plain, y, kind)
-    source = source_of(kind, y, beta)
     if len(x) == 1:
         return  # without a variance, which enlarges roundings
-    assert_close(
-        kernels.batchnorm_backward(dy, x, gamma, mean, rstd, activation=kind, **source),
-        kernels.batchnorm_backward(dz, x, gamma, mean, rstd),
-        max(shape[:-1]),
-    )
+    expected = kernels.batchnorm_backward(dz, x, gamma, mean, rstd)
+    for source in sources(kind, y, beta):
+        gradients = kernels.batchnorm_backward(
+            dy, x, gamma, mean, rstd, activation=kind, **source
+        )
+        assert_close(gradients, expected, max(shape[:-1]))
 
 
 @pytest.mark.parametrize("results", [all_results, fused_results])
@@ -255,8 +256,9 @@ def test_gradients_of_the_fused_form_are_finite_differences(
 
     y, mean, rstd = kernels.batchnorm_forward(x, gamma, beta, **fused)
     assert 0 < (y > 0).mean() < 1
+    source = {"y": y} if "residual" in fused else {"beta": beta}
     gradients = kernels.batchnorm_backward(
-        dy, x, gamma, mean, rstd, activation=kind, **source_of(kind, y, beta)
+        dy, x, gamma, mean, rstd, activation=kind, **source
     )
     for array, gradient in zip((x, gamma, beta), gradients, strict=True):
         numeric = numeric_gradient(forward, array, dy)

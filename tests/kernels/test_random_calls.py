@@ -326,13 +326,18 @@ class Draw:
         return {
             "eps": EPS,
             "residual": self.choice(None, self.input(*x)),
-            "activation": self.choice(None, "relu"),
+            "activation": self.choice(None, "relu", "relu6", "silu"),
         }
 
     def batchnorm_backward(self):
         x, count = self.batch()
         gamma, mean, rstd = self.input(x[-1]), self.input(x[-1]), self.positive(x[-1])
-        options = {"y": self.choice(None, self.input(*x))}
+        # Near 0 it would depend on the rounding of z whether ReLU lets a gradient pass.
+        options = self.choice(
+            {},
+            {"y": self.input(*x), "activation": self.choice("relu", "relu6")},
+            {"beta": self.input(x[-1]), "activation": "silu"},
+        )
         arguments = self.input(*x), self.input(*x), gamma, mean, rstd
         return arguments, options, NORM * count
 

@@ -27,7 +27,7 @@ CALLS = {
     ),
     "batchnorm_inference": lambda f, a: f(a(*ROWS), a(3), a(3), a(3), a(3)),
     "batchnorm_backward": lambda f, a: f(
-        a(*ROWS), a(*ROWS), a(3), a(3), a(3), y=a(*ROWS)
+        a(*ROWS), a(*ROWS), a(3), a(3), a(3), y=a(*ROWS), activation="relu"
     ),
     "layernorm_forward": lambda f, a: f(a(*IMAGES), a(2), a(2), groups=2),
     "layernorm_backward": lambda f, a: f(
