@@ -6,6 +6,15 @@ Each is a function that returns a `fastdl.nn.Module` with its input size open.
 from fastdl import exports
 from fastdl.models.blocks import conv_block as conv_block
 from fastdl.models.blocks import dense_block as dense_block
+from fastdl.models.catalogue import CATALOGUE as CATALOGUE
+from fastdl.models.catalogue import Published as Published
+from fastdl.models.cifar_resnet import cifar_resnet18 as cifar_resnet18
+from fastdl.models.cifar_resnet import cifar_resnet34 as cifar_resnet34
+from fastdl.models.cifar_resnet import resnet20 as resnet20
+from fastdl.models.cifar_resnet import resnet32 as resnet32
+from fastdl.models.cifar_resnet import resnet44 as resnet44
+from fastdl.models.cifar_resnet import resnet56 as resnet56
+from fastdl.models.cifar_resnet import resnet110 as resnet110
 from fastdl.models.convnet import convnet as convnet
 from fastdl.models.convnet import deep_convnet as deep_convnet
 from fastdl.models.convnet import s41 as s41
@@ -18,11 +27,13 @@ from fastdl.models.registry import create as create
 from fastdl.models.registry import names as names
 from fastdl.models.registry import options as options
 from fastdl.models.registry import register as register
-from fastdl.models.resnet import ResidualBlock as ResidualBlock
+from fastdl.models.residual import BasicBlock as BasicBlock
+from fastdl.models.residual import Bottleneck as Bottleneck
+from fastdl.models.residual import ResidualBlock as ResidualBlock
 from fastdl.models.resnet import resnet18 as resnet18
-from fastdl.models.resnet import resnet20 as resnet20
-from fastdl.models.resnet import resnet32 as resnet32
 from fastdl.models.resnet import resnet34 as resnet34
+from fastdl.models.resnet import resnet50 as resnet50
+from fastdl.models.resnet import resnet101 as resnet101
 from fastdl.models.signs_convnet import signs_convnet as signs_convnet
 
 exports.publish(__name__)

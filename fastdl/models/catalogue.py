@@ -1,0 +1,61 @@
+"""What is known of the networks: where they come from, and how large they are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fastdl.typing import Shape
+
+
+class Published(NamedTuple):
+    """One row of the catalogue.
+
+    Attributes
+    ----------
+    input_shape : tuple of int
+        The shape of the examples that the network was made for.
+    classes : int
+        Its number of outputs there, the default of `fastdl.models.create`.
+    parameters, multiply_adds : int
+        For these: trainable parameters, and multiplications with weights of a forward
+        pass of one example.
+    source : str
+        The paper, or the course; empty for fastdl's own.
+    """
+
+    input_shape: Shape
+    classes: int
+    parameters: int
+    multiply_adds: int
+    source: str
+
+
+_MNIST, _CIFAR, _SIGNS = (28, 28, 1), (32, 32, 3), (64, 64, 3)
+_IMAGENET = (224, 224, 3)
+_COURSE = "Deep Learning Specialization"
+_LENET = "LeCun et al. 1998, Gradient-based learning applied to document recognition"
+_RESNET = "He et al. 2015, Deep residual learning"
+
+CATALOGUE = {
+    "logistic": Published(_MNIST, 10, 7_850, 7_840, _COURSE),
+    "mlp": Published(_MNIST, 10, 109_386, 109_184, ""),
+    "convnet": Published(_MNIST, 10, 50_186, 3_869_824, ""),
+    "strided_convnet": Published(_MNIST, 10, 106_122, 405_184, ""),
+    "deep_convnet": Published(_MNIST, 10, 289_130, 21_913_344, ""),
+    "digits_convnet": Published((8, 8, 1), 10, 113_386, 2_398_208, ""),
+    "s41": Published((39, 39, 3), 10, 44_950, 2_814_230, _COURSE),
+    "signs_convnet": Published(_SIGNS, 6, 109_974, 15_937_536, ""),
+    "lenet5": Published(_MNIST, 10, 61_706, 416_520, _LENET),
+    "resnet18": Published(_IMAGENET, 1000, 11_689_512, 1_814_073_344, _RESNET),
+    "resnet34": Published(_IMAGENET, 1000, 21_797_672, 3_663_761_408, _RESNET),
+    "resnet50": Published(_IMAGENET, 1000, 25_557_032, 4_089_184_256, _RESNET),
+    "resnet101": Published(_IMAGENET, 1000, 44_549_160, 7_801_405_440, _RESNET),
+    "resnet20": Published(_CIFAR, 10, 269_722, 40_551_040, _RESNET),
+    "resnet32": Published(_CIFAR, 10, 464_154, 68_862_592, _RESNET),
+    "resnet44": Published(_CIFAR, 10, 658_586, 97_174_144, _RESNET),
+    "resnet56": Published(_CIFAR, 10, 853_018, 125_485_696, _RESNET),
+    "resnet110": Published(_CIFAR, 10, 1_727_962, 252_887_680, _RESNET),
+    "cifar_resnet18": Published(_CIFAR, 10, 11_173_962, 555_422_720, _RESNET),
+    "cifar_resnet34": Published(_CIFAR, 10, 21_282_122, 1_159_402_496, _RESNET),
+}
+"""By the name of the model; `tests/models/test_catalogue.py` counts them."""
