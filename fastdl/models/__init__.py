@@ -21,8 +21,17 @@ from fastdl.models.convnet import s41 as s41
 from fastdl.models.convnet import strided_convnet as strided_convnet
 from fastdl.models.dense import logistic as logistic
 from fastdl.models.dense import mlp as mlp
+from fastdl.models.dense import signs_dense as signs_dense
 from fastdl.models.digits_convnet import digits_convnet as digits_convnet
+from fastdl.models.efficientnet import efficientnet_b0 as efficientnet_b0
+from fastdl.models.efficientnet import efficientnet_b1 as efficientnet_b1
+from fastdl.models.efficientnet import efficientnet_b2 as efficientnet_b2
+from fastdl.models.efficientnet import efficientnet_b3 as efficientnet_b3
+from fastdl.models.inverted_residual import InvertedResidual as InvertedResidual
 from fastdl.models.lenet5 import lenet5 as lenet5
+from fastdl.models.mbconv import MBConv as MBConv
+from fastdl.models.mobilenet import mobilenet_v1 as mobilenet_v1
+from fastdl.models.mobilenet import mobilenet_v2 as mobilenet_v2
 from fastdl.models.registry import create as create
 from fastdl.models.registry import names as names
 from fastdl.models.registry import options as options
@@ -35,5 +44,6 @@ from fastdl.models.resnet import resnet34 as resnet34
 from fastdl.models.resnet import resnet50 as resnet50
 from fastdl.models.resnet import resnet101 as resnet101
 from fastdl.models.signs_convnet import signs_convnet as signs_convnet
+from fastdl.models.squeeze_excitation import SqueezeExcitation as SqueezeExcitation
 
 exports.publish(__name__)

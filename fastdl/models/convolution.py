@@ -48,3 +48,9 @@ def convolution_norm(
         norm(out_channels),
     ]
     return nn.Sequential(*layers, *([activation()] if activation else []))
+
+
+def divisible(channels: float, divisor: int = 8) -> int:
+    """Return channels rounded to a multiple of `divisor`, at most 10 % fewer."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded

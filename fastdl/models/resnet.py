@@ -9,7 +9,7 @@ last layer follows a global average, so pictures of other sizes fit too. Those o
 from __future__ import annotations
 
 from fastdl import nn
-from fastdl.models.convolution import convolution
+from fastdl.models.convolution import convolution, divisible
 from fastdl.models.registry import register
 from fastdl.models.residual import BasicBlock, Bottleneck
 
@@ -18,9 +18,10 @@ def _resnet(
     block: type[BasicBlock | Bottleneck],
     counts: tuple[int, int, int, int],
     classes: int,
-    width: int,
+    width_mult: float,
 ) -> nn.Sequential:
     """Return four stages of `counts` blocks; each but the first halves the image."""
+    width = divisible(64 * width_mult)
 
     def stage(number: int) -> nn.Sequential:
         inner = width * 2**number
@@ -48,41 +49,33 @@ def _resnet(
 
 
 @register
-def resnet18(classes: int = 1000, width: int = 64) -> nn.Sequential:
+def resnet18(classes: int = 1000, width_mult: float = 1.0) -> nn.Sequential:
     """ResNet-18: 2 + 2 + 2 + 2 basic blocks.
 
     Parameters
     ----------
     classes : int
         Number of outputs.
-    width : int
-        Channels of the first stage; each further stage has twice as many.
+    width_mult : float
+        Multiplies the channels of every layer, 64 in the first stage; they are rounded
+        to multiples of 8.
     """
-    return _resnet(BasicBlock, (2, 2, 2, 2), classes, width)
+    return _resnet(BasicBlock, (2, 2, 2, 2), classes, width_mult)
 
 
 @register
-def resnet34(classes: int = 1000, width: int = 64) -> nn.Sequential:
+def resnet34(classes: int = 1000, width_mult: float = 1.0) -> nn.Sequential:
     """ResNet-34: 3 + 4 + 6 + 3 basic blocks; parameters as in `resnet18`."""
-    return _resnet(BasicBlock, (3, 4, 6, 3), classes, width)
+    return _resnet(BasicBlock, (3, 4, 6, 3), classes, width_mult)
 
 
 @register
-def resnet50(classes: int = 1000, width: int = 64) -> nn.Sequential:
-    """ResNet-50: 3 + 4 + 6 + 3 bottlenecks, whose 3 x 3 convolutions have the stride.
-
-    Parameters
-    ----------
-    classes : int
-        Number of outputs.
-    width : int
-        Channels inside the bottlenecks of the first stage; each further stage has twice
-        as many, and the outputs of a block have four times as many.
-    """
-    return _resnet(Bottleneck, (3, 4, 6, 3), classes, width)
+def resnet50(classes: int = 1000, width_mult: float = 1.0) -> nn.Sequential:
+    """ResNet-50: 3 + 4 + 6 + 3 bottlenecks; parameters as in `resnet18`."""
+    return _resnet(Bottleneck, (3, 4, 6, 3), classes, width_mult)
 
 
 @register
-def resnet101(classes: int = 1000, width: int = 64) -> nn.Sequential:
-    """ResNet-101: 3 + 4 + 23 + 3 bottlenecks; parameters as in `resnet50`."""
-    return _resnet(Bottleneck, (3, 4, 23, 3), classes, width)
+def resnet101(classes: int = 1000, width_mult: float = 1.0) -> nn.Sequential:
+    """ResNet-101: 3 + 4 + 23 + 3 bottlenecks; parameters as in `resnet18`."""
+    return _resnet(Bottleneck, (3, 4, 23, 3), classes, width_mult)

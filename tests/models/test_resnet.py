@@ -33,7 +33,7 @@ def test_published_parameter_counts(name, parameters, counted):
 @pytest.mark.parametrize("name", BLOCKS)
 def test_number_of_layers_with_weights(name):
     """The names count convolutions and the dense layer, not the projections."""
-    model = models.create(name, width=2)
+    model = models.create(name, width_mult=0.125)
     counted = [
         path
         for path, module in model.named_modules()
@@ -58,13 +58,13 @@ def test_names_are_torchvisions(name):
                 expected.append(f"{prefix}.downsample.0.weight")
                 expected += [f"{prefix}.downsample.1.{each}" for each in norm]
     expected += ["fc.weight", "fc.bias"]
-    model = models.create(name, 3, width=2)
+    model = models.create(name, 3, width_mult=0.125)
     model.build((32, 32, 3))
     assert sorted(model.state_dict()) == sorted(expected)
 
 
 def test_the_picture_shrinks_32_times():
-    model = models.resnet18(width=2)
+    model = models.resnet18(width_mult=0.125)
     shapes = {}
     for name, layer in model.named_children():
         layer.register_forward_hook(
@@ -76,7 +76,7 @@ def test_the_picture_shrinks_32_times():
 
 
 def test_parts_are_attributes():
-    model = models.resnet50(width=2)
+    model = models.resnet50(width_mult=0.125)
     assert model.layer4[0].conv2.stride == 2
     assert model.layer4[-1].downsample is None
     assert model.fc is model[-1]
@@ -88,7 +88,7 @@ def test_weights_start_as_torchvisions():
 
 
 def test_wrong_channels():
-    model = models.resnet18(width=2)
+    model = models.resnet18(width_mult=0.125)
     model.build((32, 32, 3))
     with pytest.raises(
         ShapeError, match=r"layer 'conv1' \(Conv2d\): conv2d: .*channels"
