@@ -4,6 +4,7 @@ Each is a function that returns a `fastdl.nn.Module` with its input size open.
 """
 
 from fastdl import exports
+from fastdl.models.alexnet import alexnet as alexnet
 from fastdl.models.blocks import conv_block as conv_block
 from fastdl.models.blocks import dense_block as dense_block
 from fastdl.models.catalogue import CATALOGUE as CATALOGUE
@@ -45,5 +46,13 @@ from fastdl.models.resnet import resnet50 as resnet50
 from fastdl.models.resnet import resnet101 as resnet101
 from fastdl.models.signs_convnet import signs_convnet as signs_convnet
 from fastdl.models.squeeze_excitation import SqueezeExcitation as SqueezeExcitation
+from fastdl.models.vgg import vgg11 as vgg11
+from fastdl.models.vgg import vgg11_bn as vgg11_bn
+from fastdl.models.vgg import vgg13 as vgg13
+from fastdl.models.vgg import vgg13_bn as vgg13_bn
+from fastdl.models.vgg import vgg16 as vgg16
+from fastdl.models.vgg import vgg16_bn as vgg16_bn
+from fastdl.models.vgg import vgg19 as vgg19
+from fastdl.models.vgg import vgg19_bn as vgg19_bn
 
 exports.publish(__name__)

@@ -34,6 +34,7 @@ _MNIST, _CIFAR, _SIGNS = (28, 28, 1), (32, 32, 3), (64, 64, 3)
 _IMAGENET = (224, 224, 3)
 _COURSE = "Deep Learning Specialization"
 _LENET = "LeCun et al. 1998"
+_VGG = "Simonyan, Zisserman 2015"
 _RESNET = "He et al. 2015"
 _EFFICIENTNET = "Tan, Le 2019"
 
@@ -55,6 +56,17 @@ CATALOGUE = {
     "resnet110": Published(_CIFAR, 10, 1_727_962, 252_887_680, _RESNET),
     "cifar_resnet18": Published(_CIFAR, 10, 11_173_962, 555_422_720, _RESNET),
     "cifar_resnet34": Published(_CIFAR, 10, 21_282_122, 1_159_402_496, _RESNET),
+    "alexnet": Published(
+        _IMAGENET, 1000, 61_100_840, 714_188_480, "Krizhevsky et al. 2012, 2014"
+    ),
+    "vgg11": Published(_IMAGENET, 1000, 132_863_336, 7_609_090_048, _VGG),
+    "vgg11_bn": Published(_IMAGENET, 1000, 132_868_840, 7_609_090_048, _VGG),
+    "vgg13": Published(_IMAGENET, 1000, 133_047_848, 11_308_466_176, _VGG),
+    "vgg13_bn": Published(_IMAGENET, 1000, 133_053_736, 11_308_466_176, _VGG),
+    "vgg16": Published(_IMAGENET, 1000, 138_357_544, 15_470_264_320, _VGG),
+    "vgg16_bn": Published(_IMAGENET, 1000, 138_365_992, 15_470_264_320, _VGG),
+    "vgg19": Published(_IMAGENET, 1000, 143_667_240, 19_632_062_464, _VGG),
+    "vgg19_bn": Published(_IMAGENET, 1000, 143_678_248, 19_632_062_464, _VGG),
     "resnet18": Published(_IMAGENET, 1000, 11_689_512, 1_814_073_344, _RESNET),
     "resnet34": Published(_IMAGENET, 1000, 21_797_672, 3_663_761_408, _RESNET),
     "resnet50": Published(_IMAGENET, 1000, 25_557_032, 4_089_184_256, _RESNET),

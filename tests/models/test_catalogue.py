@@ -11,6 +11,11 @@ from fastdl import models
 # one: MobileNet (Howard et al. 2017, table 4), MobileNetV2 (Sandler et al. 2018, table
 # 4), EfficientNet-B2 at its size of picture (Tan, Le 2019, table 2).
 PUBLISHED = {
+    "alexnet": 714,
+    "vgg11": 7609,
+    "vgg13": 11308,
+    "vgg16": 15470,
+    "vgg19": 19632,
     "resnet18": 1814,
     "resnet34": 3664,
     "resnet50": 4089,

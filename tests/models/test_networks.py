@@ -12,6 +12,9 @@ from fastdl.errors import ShapeError
 
 # The options, without anything random, and the side of the pictures.
 SHRUNKEN = {
+    "alexnet": ({"width_mult": 1 / 16, "dropout": 0.0}, 64),
+    "vgg11": ({"width_mult": 1 / 16, "dropout": 0.0}, 32),
+    "vgg11_bn": ({"width_mult": 1 / 16, "dropout": 0.0}, 32),
     "resnet18": ({"width_mult": 1 / 8}, 32),
     "resnet50": ({"width_mult": 1 / 8}, 32),
     "resnet20": ({}, 8),
@@ -86,3 +89,18 @@ def test_wrong_channels(shrunken, pictures):
     x, _ = pictures
     with pytest.raises(ShapeError, match=r"^layer '.*' \(Conv2d\): conv2d: .*channels"):
         shrunken(x[..., :1])
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "layer"),
+    [
+        ("alexnet", 4, r"features\.0' \(Conv2d\): conv2d"),
+        ("alexnet", 32, r"features\.12' \(MaxPool2d\): max_pool2d"),
+        ("vgg11", 16, r"features\.20' \(MaxPool2d\): max_pool2d"),
+    ],
+)
+def test_an_input_too_small(name, side, layer):
+    """The error names the layer where the size runs out."""
+    model = models.create(name, width_mult=1 / 16)
+    with pytest.raises(ShapeError, match=f"^layer '{layer}: .*larger than"):
+        model.build((side, side, 3))
