@@ -57,7 +57,7 @@ NETWORKS = {
     "SIGNS ConvNet": Network(_signs, (64, 64, 3), 6, 64, 2.8, 2.0),
     "MNIST ConvNet 32-64": Network(models.convnet, (28, 28, 1), 10, 128, 7.5, 0.75),
     "ResNet-20": Network(models.resnet20, (32, 32, 3), 10, 64, 48, 0.72),
-    "ResNet-18": Network(models.resnet18, (32, 32, 3), 10, 32, 270, 0.60),
+    "ResNet-18": Network(models.cifar_resnet18, (32, 32, 3), 10, 32, 270, 0.60),
 }
 
 

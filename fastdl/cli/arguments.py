@@ -6,7 +6,7 @@ import math
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
-from fastdl import datasets, models
+from fastdl import datasets
 
 
 def count(text: str) -> int:
@@ -149,7 +149,7 @@ def add_size(parser: ArgumentParser) -> None:
 def add_model(parser: ArgumentParser) -> None:
     """Declare ``--model``."""
     parser.add_argument(
-        "--model", metavar="NAME", help=f"one of {', '.join(models.names())}"
+        "--model", metavar="NAME", help="a network; `fastdl models` lists them"
     )
 
 

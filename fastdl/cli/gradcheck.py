@@ -35,7 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help=f"one of {', '.join(models.names())}, or the folder of a run",
+        help="a network, see `fastdl models`, or the folder of a run",
     )
     parser.add_argument(
         "--dataset",

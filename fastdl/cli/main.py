@@ -40,6 +40,7 @@ COMMANDS = (
     "labels",
     "predict",
     "recipes",
+    "models",
     "summary",
     "gradcheck",
     "info",

@@ -15,27 +15,35 @@ multiply-adds for one example.
 EXAMPLES = """\
 examples:
   fastdl summary convnet --input 28,28,1
-  fastdl summary s41 --input 39,39,3 --classes 10
+  fastdl summary resnet50 --classes 10
 """
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "model", metavar="MODEL", help=f"one of {', '.join(models.names())}"
+        "model", metavar="NAME", help="a network; `fastdl models` lists them"
     )
+    add_sizes(parser)
+
+
+def add_sizes(parser: ArgumentParser) -> None:
+    """Declare the sizes of the input and the output."""
     parser.add_argument(
         "--input",
         type=arguments.shape,
         metavar="H,W,C",
-        required=True,
-        help="the shape of one example",
+        help="the shape of one example; default: that of the published network",
     )
     parser.add_argument(
-        "--classes", type=arguments.count, metavar="N", default=10, help="default: 10"
+        "--classes",
+        type=arguments.count,
+        metavar="N",
+        help="default: those of the published network",
     )
 
 
 def run(options: Namespace) -> None:
     """Run the command."""
-    print(models.create(options.model, options.classes).summary(options.input))
+    model = models.create(options.model, options.classes)
+    print(model.summary(options.input or models.CATALOGUE[options.model].input_shape))

@@ -41,3 +41,26 @@ def mlp(
         ):
             model.append(layer)
     return model.append(nn.Linear(None, classes))
+
+
+@register
+def signs_dense(classes: int = 6) -> nn.Sequential:
+    """Dense layers of 25, 12 and 6 units, for hand signs of 64 x 64 pixels.
+
+    The network of the Deep Learning Specialization (Improving Deep Neural Networks,
+    week 3), with the initial weights that it has there.
+
+    Parameters
+    ----------
+    classes : int
+        Number of outputs.
+    """
+    init = "glorot_uniform"
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(None, 25, weight_init=init),
+        nn.ReLU(),
+        nn.Linear(25, 12, weight_init=init),
+        nn.ReLU(),
+        nn.Linear(12, classes, weight_init=init),
+    )

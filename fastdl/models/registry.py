@@ -35,15 +35,15 @@ def options(name: str) -> list[str]:
     ]
 
 
-def create(name: str, classes: int = 10, **options: object) -> Module:
+def create(name: str, classes: int | None = None, **options: object) -> Module:
     """Make a model with fresh weights.
 
     Parameters
     ----------
     name : str
         One of `names`.
-    classes : int
-        Number of outputs (logits).
+    classes : int, optional
+        Number of outputs (logits); by default that of the published network.
     **options
         Further arguments of the model's function.
 
@@ -57,7 +57,9 @@ def create(name: str, classes: int = 10, **options: object) -> Module:
     ArgumentError
         The name is unknown; the message names a near match.
     """
-    return _find(name)(classes=classes, **options)
+    if classes is not None:
+        options["classes"] = classes
+    return _find(name)(**options)
 
 
 def _find(name: str) -> Callable[..., Module]:

@@ -3,14 +3,15 @@
 The variance of a weight is ``gain**2 / fan``, so that the activations of a deep network
 neither explode nor vanish. With the default gain, sqrt(2) for ``he`` and 1 for others:
 
-==============  ========================  ========================  ===================
-name            variance                  made for                  source
-==============  ========================  ========================  ===================
-he              2 / fan_in                ReLU and its relatives    He et al. 2015
-xavier, lecun   1 / fan_in                tanh                      LeCun et al. 1998
-glorot          2 / (fan_in + fan_out)    sigmoid, softmax, logits  Glorot, Bengio 2010
-orthogonal      1 / max(fan_in, out)      deep linear, recurrent    Saxe et al. 2014
-==============  ========================  ========================  ===================
+=================  ======================  ========================  ===================
+name               variance                made for                  source
+=================  ======================  ========================  ===================
+he                 2 / fan_in              ReLU and its relatives    He et al. 2015
+he_normal_fan_out  2 / fan_out             ReLU after a batch norm   He et al. 2015
+xavier, lecun      1 / fan_in              tanh                      LeCun et al. 1998
+glorot             2 / (fan_in + fan_out)  sigmoid, softmax, logits  Glorot, Bengio 2010
+orthogonal         1 / max(fan_in, out)    deep linear, recurrent    Saxe et al. 2014
+=================  ======================  ========================  ===================
 
 ``xavier`` is the word of the Deep Learning Specialization for 1 / fan_in, which the
 field also calls lecun. PyTorch's ``xavier_normal_`` is called ``glorot_normal`` here.
@@ -159,6 +160,20 @@ def he_uniform(
     return _uniform_with_std(shape, _fan_in_std(shape, gain), rng)
 
 
+def he_normal_fan_out(
+    shape: Sequence[int],
+    gain: float = math.sqrt(2),
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
+    """Draw from a normal distribution of variance ``gain**2 / fan_out``.
+
+    `he_normal` for the gradients, whose size it keeps from layer to layer, instead of
+    the activations: for convolutions before a batch norm, which sets the size of the
+    activations. torchvision's networks start so.
+    """
+    return normal(shape, gain / math.sqrt(fans(shape)[1]), rng=rng)
+
+
 def xavier_normal(
     shape: Sequence[int], gain: float = 1.0, rng: np.random.Generator | None = None
 ) -> np.ndarray:
@@ -242,6 +257,7 @@ _METHODS: dict[str, Callable[..., np.ndarray]] = {
     for function in (
         he_normal,
         he_uniform,
+        he_normal_fan_out,
         xavier_normal,
         xavier_uniform,
         lecun_normal,

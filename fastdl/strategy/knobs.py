@@ -41,11 +41,14 @@ _LARGER = {
     "lenet5": "convnet",
     "convnet": "deep_convnet",
     "digits_convnet": "deep_convnet",
-    "signs_convnet": "resnet18",
-    "deep_convnet": "resnet18",
+    "signs_convnet": "cifar_resnet18",
+    "deep_convnet": "cifar_resnet18",
     "resnet20": "resnet32",
-    "resnet32": "resnet18",
+    "resnet32": "cifar_resnet18",
+    "cifar_resnet18": "cifar_resnet34",
     "resnet18": "resnet34",
+    "resnet34": "resnet50",
+    "resnet50": "resnet101",
 }
 
 

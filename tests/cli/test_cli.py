@@ -509,6 +509,24 @@ def test_summary(fastdl_command, given):
     assert (code, out) == (0, expected.summary((28, 28, 1)) + "\n")
 
 
+def test_models(fastdl_command):
+    """The counts, which `tests/models/test_catalogue.py` proves."""
+    code, out, _ = fastdl_command("models")
+    assert code == 0
+    rows = {line.split()[0]: re.split(r"\s{2,}", line) for line in out.splitlines()}
+    assert rows["resnet50"][1:] == [
+        *("224x224x3", "1,000", "25,557,032", "4,089,184,256", "He et al. 2015")
+    ]
+    assert rows["mlp"][1:] == ["28x28x1", "10", "109,386", "109,184"]
+    assert set(models.CATALOGUE) < set(rows)
+
+
+def test_a_published_network_has_its_published_sizes(fastdl_command):
+    code, out, _ = fastdl_command("models", "lenet5")
+    assert (code, out) == (0, models.lenet5().summary((28, 28, 1)) + "\n")
+    assert fastdl_command("summary", "lenet5") == (0, out, "")
+
+
 def test_info(fastdl_command):
     code, out, _ = fastdl_command("info")
     assert code == 0
@@ -577,7 +595,7 @@ def assert_one_line(result, message):
         ("train digits more", "unrecognized arguments: more"),
         ("train digits --lr 1e30 --model mlp --epochs 2", "loss is|is not finite"),
         ("train digits --model s41", r"layer '4' \(Conv2d\): .*kernel"),
-        ("summary convnet", "required: --input"),
+        ("models ResNet50", "did you mean 'resnet50'"),
         ("summary convnt --input 8,8,1", "did you mean 'convnet'"),
         ("summary convnet --input 8,x", "--input: expected the shape"),
         ("summary convnet --input 1,1,1", r"layer '2' \(MaxPool2d\)"),

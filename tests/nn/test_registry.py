@@ -1,5 +1,6 @@
 """Modules as JSON data."""
 
+import inspect
 import json
 
 import numpy as np
@@ -41,7 +42,10 @@ def test_round_trip(layer):
 
 @pytest.mark.parametrize("name", models.names())
 def test_round_trip_of_models(name):
-    model = models.create(name)
+    widths = inspect.signature(getattr(models, name)).parameters
+    model = models.create(
+        name, **({"width_mult": 0.125} if "width_mult" in widths else {})
+    )
     config = json.loads(json.dumps(nn.to_config(model)))
     assert repr(nn.from_config(config)) == repr(model)
 

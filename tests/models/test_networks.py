@@ -1,0 +1,106 @@
+"""The published networks in shrunken forms: they learn, and are saved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastdl
+from fastdl import functional as F
+from fastdl import models, nn, optim
+from fastdl.errors import ShapeError
+
+# The options, without anything random, and the side of the pictures.
+SHRUNKEN = {
+    "alexnet": ({"width_mult": 1 / 16, "dropout": 0.0}, 64),
+    "vgg11": ({"width_mult": 1 / 16, "dropout": 0.0}, 32),
+    "vgg11_bn": ({"width_mult": 1 / 16, "dropout": 0.0}, 32),
+    "resnet18": ({"width_mult": 1 / 8}, 32),
+    "resnet50": ({"width_mult": 1 / 8}, 32),
+    "resnet20": ({}, 8),
+    "mobilenet_v1": ({"width_mult": 1 / 4, "dropout": 0.0}, 32),
+    "mobilenet_v2": ({"width_mult": 1 / 4, "dropout": 0.0}, 32),
+    "efficientnet_b0": (
+        {"width_mult": 1 / 4, "depth_mult": 1 / 2, "dropout": 0.0, "drop_path": 0.0},
+        32,
+    ),
+}
+networks = pytest.mark.parametrize("name", SHRUNKEN)
+
+
+@pytest.fixture
+def shrunken(name):
+    fastdl.manual_seed(0)
+    options, side = SHRUNKEN[name]
+    model = models.create(name, 4, **options)
+    model.build((side, side, 3))
+    return model
+
+
+@pytest.fixture
+def pictures(name):
+    rng = np.random.default_rng(0)
+    side = SHRUNKEN[name][1]
+    x = rng.standard_normal((32, side, side, 3)).astype(np.float32)
+    return x, rng.integers(0, 4, 32)
+
+
+@networks
+def test_gradients(shrunken, pictures):
+    """Of all parameters together: alone, those that a batch norm cancels are noise."""
+    x, y = pictures
+    check = fastdl.gradcheck(shrunken, F.cross_entropy, x[:4], y[:4], sample=1)
+    assert check.ratio < 1e-5
+
+
+@networks
+def test_learns_32_pictures_by_heart(shrunken, pictures):
+    """Noise with random labels, to 100 %."""
+    x, y = pictures
+    optimizer = optim.Adam(shrunken.parameters(), lr=3e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        logits = shrunken(x)
+        if (logits.data.argmax(axis=1) == y).all():
+            return
+        F.cross_entropy(logits, y).backward()
+        optimizer.step()
+    pytest.fail("not learnt in 60 steps")
+
+
+@networks
+def test_saved_and_loaded(name, shrunken, pictures, tmp_path):
+    x, _ = pictures
+    shrunken(x)  # moves the running statistics
+    before = shrunken.eval()(x[:2]).data
+    nn.save(shrunken, tmp_path / "model.safetensors")
+    whole = nn.load(tmp_path / "model.safetensors")
+    nn.save_weights(shrunken, tmp_path / "weights.safetensors")
+    options, side = SHRUNKEN[name]
+    fresh = models.create(name, 4, **options)
+    fresh.build((side, side, 3))
+    nn.load_weights(fresh, tmp_path / "weights.safetensors")
+    for twin in (whole, fresh.eval()):
+        np.testing.assert_array_equal(twin(x[:2]).data, before)
+
+
+@networks
+def test_wrong_channels(shrunken, pictures):
+    x, _ = pictures
+    with pytest.raises(ShapeError, match=r"^layer '.*' \(Conv2d\): conv2d: .*channels"):
+        shrunken(x[..., :1])
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "layer"),
+    [
+        ("alexnet", 4, r"features\.0' \(Conv2d\): conv2d"),
+        ("alexnet", 32, r"features\.12' \(MaxPool2d\): max_pool2d"),
+        ("vgg11", 16, r"features\.20' \(MaxPool2d\): max_pool2d"),
+    ],
+)
+def test_an_input_too_small(name, side, layer):
+    """The error names the layer where the size runs out."""
+    model = models.create(name, width_mult=1 / 16)
+    with pytest.raises(ShapeError, match=f"^layer '{layer}: .*larger than"):
+        model.build((side, side, 3))
