@@ -1,10 +1,14 @@
 """What is said about the networks is true."""
 
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 
 from fastdl import models
+
+PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 
 # Multiply-adds as published, in millions. Of the ImageNet networks the figures in the
 # documentation of torchvision's weights (GFLOPS there), unless the paper has a sharper
@@ -56,3 +60,17 @@ def test_every_model_of_fastdl_has_a_row_in_order():
 def test_classes_are_the_default(name):
     default = inspect.signature(getattr(models, name)).parameters["classes"].default
     assert default == models.CATALOGUE[name].classes
+
+
+def test_the_page_has_the_table():
+    text = PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.M)
+    table = {name: cells.split(" | ") for name, cells in rows}
+    assert {name: table[name] for name in models.CATALOGUE} == {
+        name: [
+            "x".join(map(str, known.input_shape)),
+            *(f"{n:,}" for n in (known.classes, known.parameters, known.multiply_adds)),
+            known.source,
+        ]
+        for name, known in models.CATALOGUE.items()
+    }

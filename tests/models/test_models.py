@@ -1,5 +1,7 @@
 """Ready networks by name."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -82,8 +84,26 @@ def test_options_reach_the_function():
     assert count(model) == 3 * 5 + 5 + 5 * 2 + 2
 
 
-def test_unknown_name():
-    with pytest.raises(
-        ArgumentError, match="unknown model 'convnt'; did you mean 'conv"
-    ):
-        models.create("convnt")
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("convnt", "convnet"),
+        ("ResNet50", "resnet50"),
+        ("resnet-101", "resnet101"),
+        ("VGG16", "vgg16"),
+        ("vgg_16_bn", "vgg16_bn"),
+        ("AlexNet", "alexnet"),
+        ("MobileNetV2", "mobilenet_v2"),
+        ("mobilenetv2_100", "mobilenet_v2"),
+        ("mobilenet", "mobilenet_v"),
+        ("efficientnet-b0", "efficientnet_b0"),
+        ("EfficientNetB3", "efficientnet_b3"),
+        ("tf_efficientnet_b1", "efficientnet_b1"),
+        ("LeNet", "lenet5"),
+    ],
+)
+def test_unknown_name(name, near):
+    """With a near match, also of other frameworks' spellings."""
+    message = f"unknown model {name!r}; did you mean '{near}"
+    with pytest.raises(ArgumentError, match=re.escape(message)):
+        models.create(name)

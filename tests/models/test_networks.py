@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -104,3 +109,34 @@ def test_an_input_too_small(name, side, layer):
     model = models.create(name, width_mult=1 / 16)
     with pytest.raises(ShapeError, match=f"^layer '{layer}: .*larger than"):
         model.build((side, side, 3))
+
+
+# Two steps of Adam on two pictures of the published size; prints the peak of memory.
+STEPS = """
+import resource, sys
+import numpy as np
+from fastdl import functional as F, models, optim
+
+name = sys.argv[1]
+model = models.create(name)
+model.build(models.CATALOGUE[name].input_shape)
+optimizer = optim.Adam(model.parameters())
+x = np.random.default_rng(0).random((2, *model.input_shape), np.float32)
+for _ in range(2):
+    optimizer.zero_grad()
+    F.cross_entropy(model(x), np.array([0, 1])).backward()
+    assert all(np.isfinite(each.grad).all() for each in model.parameters())
+    optimizer.step()
+assert all(np.isfinite(each.numpy()).all() for each in model.parameters())
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ru_maxrss is in bytes")
+@pytest.mark.parametrize("name", models.CATALOGUE)
+def test_trains_at_its_published_size_within_6_gb(name):
+    env = os.environ | {"PYTHONPATH": str(Path(fastdl.__file__).parents[1])}
+    command = [sys.executable, "-c", STEPS, name]
+    done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
+    assert int(done.stdout) < 6e9
