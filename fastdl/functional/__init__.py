@@ -20,6 +20,7 @@ from fastdl.functional.activation import softplus as softplus
 from fastdl.functional.activation import tanh as tanh
 from fastdl.functional.batchnorm import batch_norm as batch_norm
 from fastdl.functional.conv2d import conv2d as conv2d
+from fastdl.functional.dice import dice_loss as dice_loss
 from fastdl.functional.dropout import drop_path as drop_path
 from fastdl.functional.dropout import dropout as dropout
 from fastdl.functional.dropout import dropout2d as dropout2d
@@ -32,13 +33,18 @@ from fastdl.functional.elementwise import multiply as multiply
 from fastdl.functional.elementwise import power as power
 from fastdl.functional.elementwise import subtract as subtract
 from fastdl.functional.elementwise import where as where
+from fastdl.functional.focal import focal_loss as focal_loss
+from fastdl.functional.focal import sigmoid_focal_loss as sigmoid_focal_loss
 from fastdl.functional.indexing import index as index
 from fastdl.functional.indexing import take_along_axis as take_along_axis
 from fastdl.functional.joining import concatenate as concatenate
 from fastdl.functional.joining import split as split
 from fastdl.functional.joining import stack as stack
+from fastdl.functional.kl_div import kl_div as kl_div
 from fastdl.functional.layernorm import group_norm as group_norm
 from fastdl.functional.layernorm import layer_norm as layer_norm
+from fastdl.functional.loss import huber_loss as huber_loss
+from fastdl.functional.loss import l1_loss as l1_loss
 from fastdl.functional.loss import mse_loss as mse_loss
 from fastdl.functional.matmul import linear as linear
 from fastdl.functional.matmul import matmul as matmul
@@ -76,6 +82,7 @@ from fastdl.functional.softmax import cross_entropy as cross_entropy
 from fastdl.functional.softmax import hardmax as hardmax
 from fastdl.functional.softmax import log_softmax as log_softmax
 from fastdl.functional.softmax import softmax as softmax
+from fastdl.functional.triplet import triplet_margin_loss as triplet_margin_loss
 from fastdl.functional.unary import abs as abs
 from fastdl.functional.unary import astype as astype
 from fastdl.functional.unary import clamp as clamp
