@@ -478,13 +478,19 @@ class Tensor:
 
         def _operation(self, *args: Any, **options: Any) -> Tensor: ...
         def _comparison(self, other: TensorLike) -> np.ndarray: ...
+        def _places(self, *args: Any, **options: Any) -> np.ndarray: ...
+        def _parts(self, *args: Any, **options: Any) -> tuple[Tensor, ...]: ...
         def __setitem__(self, key: Any, value: Any) -> None: ...
 
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _operation
         __truediv__ = __rtruediv__ = __pow__ = __rpow__ = _operation
         __matmul__ = __rmatmul__ = __neg__ = __abs__ = __getitem__ = _operation
-        exp = log = sqrt = abs = astype = reshape = transpose = _operation
-        sum = mean = max = min = _operation
+        exp = log = sqrt = abs = astype = clamp = _operation
+        sum = mean = max = min = prod = var = std = norm = logsumexp = _operation
+        cumsum = reshape = flatten = squeeze = unsqueeze = expand_dims = _operation
+        transpose = flip = take_along_axis = _operation
+        argmax = argmin = _places
+        split = _parts
         __lt__ = __le__ = __gt__ = __ge__ = _comparison
         __eq__ = __ne__ = _comparison  # type: ignore[assignment]
         __hash__ = object.__hash__

@@ -14,7 +14,7 @@ import numpy as np
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.shapes import array, broadcast, check_real
-from fastdl.typing import ArrayLike, DtypeLike, Shape, TensorLike
+from fastdl.typing import ArrayLike, Shape, TensorLike
 
 _CHAIN = 256  # terms that are added up in float32
 _LONG = 4096  # terms that are added up in float32, in pairs
@@ -296,81 +296,3 @@ def where(condition: ArrayLike, a: TensorLike, b: TensorLike) -> Tensor:
     shape = broadcast(shape, condition.shape, "where")
     out = np.where(condition, a.data, b.data)
     return record(out, _where_backward, (a._node, b._node), (), (condition, shapes))
-
-
-# Of one operand ----------------------------------------------------------------------
-
-
-def _negative_backward(node: Node, dy: np.ndarray) -> tuple:
-    return (np.negative(dy, empty_like(dy)),)
-
-
-def negative(x: TensorLike) -> Tensor:
-    """Return -x."""
-    x = as_tensor(x)
-    y = np.negative(x.data, empty_like(x.data))
-    return record(y, _negative_backward, (x._node,))
-
-
-def _exp_backward(node: Node, dy: np.ndarray) -> tuple:
-    return (np.multiply(dy, node.result, empty_like(dy)),)
-
-
-def exp(x: TensorLike) -> Tensor:
-    """Return e ** x."""
-    x = as_tensor(x)
-    y = np.exp(x.data, empty_like(x.data))
-    return record(y, _exp_backward, (x._node,), saves_result=True)
-
-
-def _log_backward(node: Node, dy: np.ndarray) -> tuple:
-    x, _ = node.saved
-    return (np.divide(dy, x, empty_like(dy)),)
-
-
-def log(x: TensorLike) -> Tensor:
-    """Return the natural logarithm of x."""
-    x = as_tensor(x)
-    y = np.log(x.data, empty_like(x.data))
-    return record(y, _log_backward, (x._node,), (x.data, x._changed))
-
-
-def _sqrt_backward(node: Node, dy: np.ndarray) -> tuple:
-    dx = np.divide(dy, node.result, empty_like(dy))
-    dx *= 0.5
-    return (dx,)
-
-
-def sqrt(x: TensorLike) -> Tensor:
-    """Return the square root of x; its gradient at 0 is infinite."""
-    x = as_tensor(x)
-    y = np.sqrt(x.data, empty_like(x.data))
-    return record(y, _sqrt_backward, (x._node,), saves_result=True)
-
-
-def _abs_backward(node: Node, dy: np.ndarray) -> tuple:
-    x, _ = node.saved
-    dx = np.sign(x, empty_like(dy))
-    dx *= dy
-    return (dx,)
-
-
-def abs(x: TensorLike) -> Tensor:
-    """Return the absolute value of x; its gradient at 0 is 0."""
-    x = as_tensor(x)
-    y = np.absolute(x.data, empty_like(x.data))
-    return record(y, _abs_backward, (x._node,), (x.data, x._changed))
-
-
-def _astype_backward(node: Node, dy: np.ndarray) -> tuple:
-    (dtype,) = node.arguments
-    return (dy.astype(dtype),)
-
-
-def astype(x: TensorLike, dtype: DtypeLike) -> Tensor:
-    """Convert to float32 or float64; the gradient comes back in the type of `x`."""
-    x = as_tensor(x)
-    y = Tensor(x.data, dtype=dtype)
-    if y.data is x.data:
-        return x
-    return record(y.data, _astype_backward, (x._node,), (), (x.data.dtype,))

@@ -20,10 +20,18 @@ import numpy as np
 
 from fastdl.autograd import Leaf, Tensor, is_recording
 from fastdl.errors import GraphError
-from fastdl.functional import elementwise, reduction, shaping
+from fastdl.functional import (
+    elementwise,
+    indexing,
+    joining,
+    norm,
+    reduction,
+    shaping,
+    unary,
+)
 from fastdl.functional.elementwise import as_operand, operands
+from fastdl.functional.indexing import Key
 from fastdl.functional.matmul import matmul
-from fastdl.functional.shaping import Key
 from fastdl.shapes import check_shape
 from fastdl.typing import TensorLike
 
@@ -75,7 +83,7 @@ def _set_item(self: Tensor, key: Key, value: TensorLike) -> None:
     value = as_operand(value, self) if not isinstance(value, Tensor) else value
     if is_recording() and (self._node or value._node):
         _refuse("tensor[key] = value")
-    self.data[key] = value.data  # type: ignore[index]  # as in `shaping.index`
+    self.data[key] = value.data  # type: ignore[index]  # as in `indexing.index`
     self.mark_changed()
 
 
@@ -96,21 +104,37 @@ METHODS: dict[str, Any] = {
     "__rpow__": _reflected(elementwise.power),
     "__matmul__": matmul,
     "__rmatmul__": _reflected(matmul),
-    "__neg__": elementwise.negative,
-    "__abs__": elementwise.abs,
-    "abs": elementwise.abs,
-    "exp": elementwise.exp,
-    "log": elementwise.log,
-    "sqrt": elementwise.sqrt,
-    "astype": elementwise.astype,
-    "sum": reduction.sum,
-    "mean": reduction.mean,
+    "__neg__": unary.negative,
+    "__abs__": unary.abs,
+    "abs": unary.abs,
+    "astype": unary.astype,
+    "clamp": unary.clamp,
+    "exp": unary.exp,
+    "log": unary.log,
+    "sqrt": unary.sqrt,
+    "argmax": reduction.argmax,
+    "argmin": reduction.argmin,
+    "cumsum": reduction.cumsum,
+    "logsumexp": norm.logsumexp,
     "max": reduction.max,
+    "mean": reduction.mean,
     "min": reduction.min,
+    "norm": norm.norm,
+    "prod": reduction.prod,
+    "std": norm.std,
+    "sum": reduction.sum,
+    "var": norm.var,
+    "expand_dims": shaping.expand_dims,
+    "flatten": shaping.flatten,
+    "flip": shaping.flip,
     "reshape": shaping.reshape,
+    "squeeze": shaping.squeeze,
     "transpose": shaping.transpose,
+    "unsqueeze": shaping.unsqueeze,
     "T": property(shaping.transpose, doc="The tensor with its axes reversed."),
-    "__getitem__": shaping.index,
+    "split": joining.split,
+    "take_along_axis": indexing.take_along_axis,
+    "__getitem__": indexing.index,
     "__setitem__": _set_item,
     "__lt__": _compared(operator.lt),
     "__le__": _compared(operator.le),

@@ -1,14 +1,13 @@
-"""Operations that move elements and compute nothing.
+"""Operations that arrange elements in other shapes and compute nothing.
 
-Their gradients move dy back; an element that was taken several times receives the sum.
-`reshape`, `transpose`, `broadcast_to` and indexing with slices return views.
+Their gradients move dy back. All but `pad` return views where they can.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from types import EllipsisType
-from typing import SupportsIndex, TypeAlias, cast
+from typing import cast
 
 import numpy as np
 
@@ -16,16 +15,12 @@ from fastdl import backend
 from fastdl.autograd import Backward, Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import sum_to
-from fastdl.shapes import check_real, pair
+from fastdl.shapes import axes, one_axis, pair
 from fastdl.shapes.numbers import is_number
-from fastdl.typing import ArrayLike, Shape, TensorLike
-
-_Key: TypeAlias = "SupportsIndex | slice | EllipsisType | ArrayLike | None"
-Key: TypeAlias = "_Key | tuple[_Key, ...]"
-"""What NumPy takes between brackets."""
+from fastdl.typing import Axis, Shape, TensorLike
 
 
-def _record_view(
+def record_view(
     x: Tensor, data: np.ndarray, backward: Backward, arguments: tuple
 ) -> Tensor:
     """Record a result that shares the memory of `x`, so also its changes."""
@@ -66,8 +61,88 @@ def reshape(x: TensorLike, *shape: int | Sequence[int]) -> Tensor:
     except (ValueError, TypeError) as error:
         raise ShapeError(f"reshape: {error}") from None
     if x.data.flags.c_contiguous or np.may_share_memory(x.data, y):
-        return _record_view(x, y, _reshape_backward, (x.data.shape,))
+        return record_view(x, y, _reshape_backward, (x.data.shape,))
     return record(y, _reshape_backward, (x._node,), (), (x.data.shape,))  # a copy
+
+
+def flatten(x: TensorLike, start: int = 0, end: int = -1) -> Tensor:
+    """Make one axis of those from `start` to `end`, the last of them included.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        A single number becomes one element.
+    start, end : int
+        By default all axes; ``start=1`` leaves examples in rows.
+
+    Raises
+    ------
+    ShapeError
+        `start` or `end` is not an axis of `x`, or `start` lies behind `end`.
+    """
+    x = as_tensor(x)
+    shape = x.data.shape or (1,)
+    first, last = one_axis(start, shape, "flatten"), one_axis(end, shape, "flatten")
+    if first > last:
+        raise ShapeError(
+            f"flatten: expected start before end, got start={start} and end={end} for "
+            f"an array of shape {shape}"
+        )
+    size = math.prod(shape[first : last + 1])
+    return reshape(x, (*shape[:first], size, *shape[last + 1 :]))
+
+
+def squeeze(x: TensorLike, axis: Axis = None) -> Tensor:
+    """Remove axes of size 1.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or sequence of int, optional
+        By default all axes of size 1.
+
+    Raises
+    ------
+    ShapeError
+        `axis` is not an axis of `x`, or has another size (where PyTorch would leave
+        it as it is).
+    """
+    x = as_tensor(x)
+    shape = x.data.shape
+    if axis is None:
+        return reshape(x, [size for size in shape if size != 1])
+    removed = axes(axis, shape, "squeeze")
+    if any(shape[i] != 1 for i in removed):
+        raise ShapeError(
+            f"squeeze: expected axes of size 1, got axis={axis} for an array of shape "
+            f"{shape}"
+        )
+    return reshape(x, [size for i, size in enumerate(shape) if i not in removed])
+
+
+def expand_dims(x: TensorLike, axis: int | Sequence[int]) -> Tensor:
+    """Insert axes of size 1; `unsqueeze` is another name of it.
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+    axis : int or sequence of int
+        Where they stand in the result.
+
+    Raises
+    ------
+    ShapeError
+        The result has no such axis, or one is named twice.
+    """
+    x = as_tensor(x)
+    sizes = list(x.data.shape)
+    more = len(axis) if isinstance(axis, (tuple, list)) else 1
+    for i in axes(axis, (1,) * (len(sizes) + more), "expand_dims"):
+        sizes.insert(i, 1)
+    return reshape(x, sizes)
+
+
+unsqueeze = expand_dims
 
 
 def _transpose_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -97,7 +172,26 @@ def transpose(x: TensorLike, *axes: int | Sequence[int]) -> Tensor:
         raise ShapeError(f"transpose: {error}") from None
     positive = [axis % x.data.ndim for axis in order]
     inverse = [positive.index(axis) for axis in range(len(positive))]
-    return _record_view(x, y, _transpose_backward, (inverse,))
+    return record_view(x, y, _transpose_backward, (inverse,))
+
+
+def _flip_backward(node: Node, dy: np.ndarray) -> tuple:
+    (reversed_,) = node.arguments
+    return (np.flip(dy, reversed_),)
+
+
+def flip(x: TensorLike, axis: Axis = None) -> Tensor:
+    """Reverse the order of the elements along axes, by default all; see `transpose`.
+
+    Raises
+    ------
+    ShapeError
+        `axis` is not an axis of `x`, or names one twice.
+    """
+    x = as_tensor(x)
+    reversed_ = axes(axis, x.data.shape, "flip")
+    y = np.flip(x.data, reversed_)
+    return record_view(x, y, _flip_backward, (reversed_,))
 
 
 def _broadcast_to_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -120,98 +214,7 @@ def broadcast_to(x: TensorLike, shape: Sequence[int]) -> Tensor:
         raise ShapeError(
             f"broadcast_to: shape {x.data.shape} cannot be stretched to {shape!r}"
         ) from None
-    return _record_view(x, y, _broadcast_to_backward, (x.data.shape,))
-
-
-def _is_basic(key: object) -> bool:
-    """Whether NumPy answers this index by a view: no element is taken twice."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return all(
-        part is None
-        or part is Ellipsis
-        or isinstance(part, slice)
-        or (isinstance(part, (int, np.integer)) and not isinstance(part, bool))
-        for part in parts
-    )
-
-
-def _index_backward(node: Node, dy: np.ndarray) -> tuple:
-    key, shape = node.arguments
-    dx = backend.zeros(shape, dy.dtype)
-    if _is_basic(key):
-        dx[key] = dy
-    else:
-        np.add.at(dx, key, dy)
-    return (dx,)
-
-
-def index(x: TensorLike, key: Key) -> Tensor:
-    """Return ``x[key]``; `key` is all that NumPy takes: slices, integers, arrays."""
-    x = as_tensor(x)
-    y = x.data[key]  # type: ignore[index]  # NumPy's types leave out lists
-    arguments = (key, x.data.shape)
-    if not _is_basic(key):
-        return record(np.asarray(y), _index_backward, (x._node,), (), arguments)
-    if not isinstance(y, np.ndarray):  # one number; with an ellipsis a view of it
-        y = x.data[(*key, ...) if isinstance(key, tuple) else (key, ...)]
-    return _record_view(x, y, _index_backward, arguments)
-
-
-def _of_one_type(operation: str, tensors: Sequence[TensorLike]) -> list[Tensor]:
-    parts = [as_tensor(tensor) for tensor in tensors]
-    arrays = {f"tensors[{i}]": part.data for i, part in enumerate(parts)}
-    check_real(operation, **arrays)
-    return parts
-
-
-def _concatenate_backward(node: Node, dy: np.ndarray) -> tuple:
-    axis, sizes = node.arguments
-    return tuple(np.split(dy, np.cumsum(sizes)[:-1], axis))
-
-
-def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
-    """Join tensors along an axis that they have.
-
-    Parameters
-    ----------
-    tensors : sequence of Tensor or array_like
-        At least one; alike in type and in all sizes but that along `axis`.
-    axis : int
-
-    Raises
-    ------
-    ShapeError
-        There is nothing to join, no such axis, or another size differs.
-    DtypeError
-        Some are float32, others float64.
-    """
-    parts = _of_one_type("concatenate", tensors)
-    arrays = [part.data for part in parts]
-    try:
-        sizes = [x.shape[axis] for x in arrays]
-        shape = list(arrays[0].shape)
-        shape[axis] = sum(sizes)
-        y = np.concatenate(arrays, axis, backend.empty(shape, arrays[0].dtype))
-    except (ValueError, IndexError, TypeError) as error:
-        given = ", ".join(str(x.shape) for x in arrays) or "nothing"
-        raise ShapeError(
-            f"concatenate: cannot join {given} along axis {axis} ({error})"
-        ) from None
-    inputs = tuple(part._node for part in parts)
-    return record(y, _concatenate_backward, inputs, (), (axis, sizes))
-
-
-def stack(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
-    """Join tensors of equal shape along a new axis. See `concatenate`."""
-    parts = _of_one_type("stack", tensors)
-    shapes = {part.data.shape for part in parts}
-    if len(shapes) != 1:
-        raise ShapeError(f"stack: expected tensors of equal shape, got {list(shapes)}")
-    try:
-        shape = np.expand_dims(parts[0].data, axis).shape
-    except (ValueError, TypeError) as error:
-        raise ShapeError(f"stack: cannot join along axis {axis!r} ({error})") from None
-    return concatenate([reshape(part, shape) for part in parts], axis)
+    return record_view(x, y, _broadcast_to_backward, (x.data.shape,))
 
 
 def _pad_backward(node: Node, dy: np.ndarray) -> tuple:

@@ -12,7 +12,7 @@ from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import DtypeError, ShapeError
 from fastdl.functional.elementwise import empty_like
-from fastdl.functional.reduction import (
+from fastdl.functional.loss import (
     check_targets,
     reduce_losses,
     reduction_factor,

@@ -26,14 +26,20 @@ from fastdl.nn.collection import ParameterDict as ParameterDict
 from fastdl.nn.collection import ParameterList as ParameterList
 from fastdl.nn.container import Sequential as Sequential
 from fastdl.nn.conv2d import Conv2d as Conv2d
+from fastdl.nn.dice import DiceLoss as DiceLoss
 from fastdl.nn.dropout import Dropout as Dropout
 from fastdl.nn.dropout import Dropout2d as Dropout2d
 from fastdl.nn.dropout import DropPath as DropPath
+from fastdl.nn.focal import FocalLoss as FocalLoss
+from fastdl.nn.focal import SigmoidFocalLoss as SigmoidFocalLoss
+from fastdl.nn.kl_div import KLDivLoss as KLDivLoss
 from fastdl.nn.layernorm import GroupNorm as GroupNorm
 from fastdl.nn.layernorm import LayerNorm as LayerNorm
 from fastdl.nn.linear import Linear as Linear
 from fastdl.nn.loss import BCEWithLogitsLoss as BCEWithLogitsLoss
 from fastdl.nn.loss import CrossEntropyLoss as CrossEntropyLoss
+from fastdl.nn.loss import HuberLoss as HuberLoss
+from fastdl.nn.loss import L1Loss as L1Loss
 from fastdl.nn.loss import MSELoss as MSELoss
 from fastdl.nn.module import Module as Module
 from fastdl.nn.parameter import Parameter as Parameter
@@ -55,5 +61,6 @@ from fastdl.nn.serialize import save_weights as save_weights
 from fastdl.nn.shape import Flatten as Flatten
 from fastdl.nn.shape import Identity as Identity
 from fastdl.nn.standardize import Standardize as Standardize
+from fastdl.nn.triplet import TripletMarginLoss as TripletMarginLoss
 
 exports.publish(__name__, "init")

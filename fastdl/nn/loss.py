@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, suggest
+from fastdl.functional.loss import check_delta
 from fastdl.functional.targets import check_smoothing, example_weights
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
@@ -18,7 +18,18 @@ from fastdl.typing import ArrayLike, Shape, TensorLike
 REDUCTIONS = ("mean", "sum", "none")
 
 
-class _Loss(Module):
+class Loss(Module):
+    """Base of the losses: how those of the examples become one number.
+
+    Attributes
+    ----------
+    applies : {"softmax", "sigmoid"} or None
+        How the outputs of a model become probabilities, if the loss takes logits of
+        classes or of yes-or-no questions.
+    """
+
+    applies: str | None = None
+
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in REDUCTIONS:
             raise ArgumentError(
@@ -45,7 +56,7 @@ class _Loss(Module):
             >= 0; 0 if there is no target, or all weights are 0.
         """
         y = np.asarray(y)
-        counts = self._counts(y) if self.reduction == "mean" else _ones(y.shape[:1])
+        counts = self._counts(y) if self.reduction == "mean" else ones(y.shape[:1])
         if weight is not None:
             name = type(self).__name__
             weight = example_weights(weight, counts.shape, np.dtype(float), name)
@@ -54,14 +65,15 @@ class _Loss(Module):
 
     def _counts(self, y: np.ndarray) -> np.ndarray:
         """Return how much each loss counts in the mean, sample weights aside."""
-        return _ones(y.shape)
+        return ones(y.shape)
 
 
-def _ones(shape: Shape) -> np.ndarray:
+def ones(shape: Shape) -> np.ndarray:
+    """Return a one for each loss, without the memory for it."""
     return np.broadcast_to(1.0, shape)
 
 
-def _numbers(values: ArrayLike | None, name: str) -> Any:
+def numbers(values: ArrayLike | None, name: str) -> tuple | float | None:
     """Return numbers as plain Python ones, which can be saved with a model."""
     try:
         return None if values is None else _plain(np.asarray(values, float).tolist())
@@ -74,7 +86,7 @@ def _plain(value: list | float) -> tuple | float:
 
 
 @register
-class CrossEntropyLoss(_Loss):
+class CrossEntropyLoss(Loss):
     """Softmax and cross-entropy combined, from logits; see `functional.cross_entropy`.
 
     Parameters
@@ -88,6 +100,8 @@ class CrossEntropyLoss(_Loss):
         In [0, 1]: the fraction of each label that is spread evenly over all classes.
     """
 
+    applies = "softmax"
+
     def __init__(
         self,
         reduction: str = "mean",
@@ -95,7 +109,7 @@ class CrossEntropyLoss(_Loss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(reduction)
-        self.class_weight = _numbers(class_weight, "CrossEntropyLoss: class_weight")
+        self.class_weight = numbers(class_weight, "CrossEntropyLoss: class_weight")
         check_smoothing(label_smoothing, "CrossEntropyLoss")
         self.label_smoothing = label_smoothing
 
@@ -121,13 +135,13 @@ class CrossEntropyLoss(_Loss):
 
     def _counts(self, y: np.ndarray) -> np.ndarray:
         if self.class_weight is None:
-            return _ones(y.shape[:1])
+            return ones(y.shape[:1])
         by_class = np.array(self.class_weight)
         return by_class[y] if y.ndim == 1 else y @ by_class
 
 
 @register
-class BCEWithLogitsLoss(_Loss):
+class BCEWithLogitsLoss(Loss):
     """Sigmoid and binary cross-entropy combined, from logits.
 
     See `functional.binary_cross_entropy_with_logits`.
@@ -142,6 +156,8 @@ class BCEWithLogitsLoss(_Loss):
         In [0, 1]: the fraction of each target that is spread over both answers.
     """
 
+    applies = "sigmoid"
+
     def __init__(
         self,
         reduction: str = "mean",
@@ -149,7 +165,7 @@ class BCEWithLogitsLoss(_Loss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(reduction)
-        self.pos_weight = _numbers(pos_weight, "BCEWithLogitsLoss: pos_weight")
+        self.pos_weight = numbers(pos_weight, "BCEWithLogitsLoss: pos_weight")
         check_smoothing(label_smoothing, "BCEWithLogitsLoss")
         self.label_smoothing = label_smoothing
 
@@ -176,15 +192,10 @@ class BCEWithLogitsLoss(_Loss):
         return ~np.isnan(y)
 
 
-@register
-class MSELoss(_Loss):
-    """Squared error.
+class NumberLoss(Loss):
+    """Base of the losses of numbers, whose targets have the shape of the outputs."""
 
-    Parameters
-    ----------
-    reduction : {"mean", "sum", "none"}
-        How the errors of the elements become one number.
-    """
+    _function: Callable[..., Tensor]
 
     def forward(
         self,
@@ -196,4 +207,61 @@ class MSELoss(_Loss):
 
         sample_weight, of the shape of x or (n,), says how much each error counts.
         """
-        return F.mse_loss(x, targets, self.reduction, sample_weight=sample_weight)
+        function, options = type(self)._function, self._options()
+        return function(
+            x, targets, self.reduction, sample_weight=sample_weight, **options
+        )
+
+    def _options(self) -> dict[str, float]:
+        return {}
+
+
+@register
+class MSELoss(NumberLoss):
+    """Squared error.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        How the errors of the elements become one number.
+    """
+
+    _function = staticmethod(F.mse_loss)
+
+
+@register
+class L1Loss(NumberLoss):
+    """Absolute error, which outliers move less; see `functional.l1_loss`.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        How the errors of the elements become one number.
+    """
+
+    _function = staticmethod(F.l1_loss)
+
+
+@register
+class HuberLoss(NumberLoss):
+    """Squares of small errors, magnitudes of large ones; see `functional.huber_loss`.
+
+    PyTorch's ``SmoothL1Loss(beta=delta)`` is this divided by delta.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        How the errors of the elements become one number.
+    delta : float
+        > 0: where small errors end.
+    """
+
+    _function = staticmethod(F.huber_loss)
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction)
+        check_delta(delta, "HuberLoss")
+        self.delta = delta
+
+    def _options(self) -> dict[str, float]:
+        return {"delta": self.delta}

@@ -32,9 +32,11 @@ from fastdl.shapes.arguments import labels as labels
 from fastdl.shapes.arguments import padding2d as padding2d
 from fastdl.shapes.arguments import pair as pair
 from fastdl.shapes.arguments import rows as rows
+from fastdl.shapes.arrays import axes as axes
 from fastdl.shapes.arrays import broadcast as broadcast
 from fastdl.shapes.arrays import layernorm as layernorm
 from fastdl.shapes.arrays import matmul as matmul
+from fastdl.shapes.arrays import one_axis as one_axis
 from fastdl.shapes.images import Conv2dShape as Conv2dShape
 from fastdl.shapes.images import Pool2dShape as Pool2dShape
 from fastdl.shapes.images import argmax_dtype as argmax_dtype

@@ -1,15 +1,55 @@
-"""Sizes of the operations on whole arrays: products, broadcasting, normalisation."""
+"""Axes and sizes of the operations on whole arrays."""
 
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import zip_longest
 
 from fastdl.errors import ShapeError
 from fastdl.shapes.arguments import check_elements, integer
+from fastdl.typing import Axis, Shape
 
-Shape = tuple[int, ...]
+
+def axes(axis: Axis, shape: Shape, operation: str) -> Shape:
+    """Return one axis, several, or all (None) as rising numbers >= 0.
+
+    Raises
+    ------
+    ShapeError
+        There is no such axis, or one is named twice.
+    """
+    ndim = len(shape)
+    listed: Sequence[int] = range(ndim)
+    if axis is not None:
+        listed = axis if isinstance(axis, (tuple, list)) else (axis,)
+    try:
+        found = {i + ndim if i < 0 else i for i in map(operator.index, listed)}
+    except TypeError:
+        found = set()
+    if len(found) != len(listed) or not found.issubset(range(ndim)):
+        raise ShapeError(
+            f"{operation}: expected axes from {-ndim} to {ndim - 1}, each once, for an "
+            f"array of shape {shape}, got axis={axis}"
+        )
+    return tuple(sorted(found))
+
+
+def one_axis(axis: int, shape: Shape, operation: str) -> int:
+    """Return an axis as a number >= 0; ShapeError when there is no such axis."""
+    ndim = len(shape)
+    try:
+        found = operator.index(axis)
+    except TypeError:
+        found = ndim
+    if not -ndim <= found < ndim:
+        raise ShapeError(
+            f"{operation}: expected one axis from {-ndim} to {ndim - 1} for an array "
+            f"of shape {shape}, got axis={axis!r}"
+        )
+    return found % ndim
 
 
 @lru_cache(maxsize=1024)

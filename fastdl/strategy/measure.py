@@ -199,10 +199,9 @@ def measure_sets(
 
 
 def _wrong(trainer: Trainer) -> Wrong:
-    if isinstance(trainer.loss, nn.CrossEntropyLoss):
-        return _wrong_class
-    if isinstance(trainer.loss, nn.BCEWithLogitsLoss):
-        return _wrong_side
+    applies = getattr(trainer.loss, "applies", None)
+    if applies is not None:
+        return {"softmax": _wrong_class, "sigmoid": _wrong_side}[applies]
     raise ArgumentError(
         f"measure: under {type(trainer.loss).__name__} it is not known which answers "
         f"are wrong; say it, such as wrong=lambda y, outputs: abs(outputs - y)[:, 0] > "

@@ -9,7 +9,7 @@ import numpy as np
 from fastdl import shapes
 from fastdl.data import DataLoader, Dataset
 from fastdl.errors import DataError, NonFiniteError
-from fastdl.nn import BCEWithLogitsLoss, CrossEntropyLoss, Module, Standardize
+from fastdl.nn import Module, Standardize
 from fastdl.shapes import check_probabilities
 from fastdl.train.losses import LossLike
 
@@ -43,9 +43,10 @@ def check_targets(
     Masks, and what a transform makes of the labels, are checked batch by batch.
     """
     rows = len(output_shape) == 1
-    if isinstance(loss, CrossEntropyLoss):
+    applies = getattr(loss, "applies", None)
+    if applies == "softmax":
         _check_labels(loader.dataset, output_shape, name)
-    elif isinstance(loss, BCEWithLogitsLoss) and rows and not loader.transforms:
+    elif applies == "sigmoid" and rows and not loader.transforms:
         targets = np.asarray(loader.dataset.y)
         check_probabilities(targets, f"fit: {name} targets", missing=True)
 

@@ -51,9 +51,9 @@ class Learner:
         self.model = model
         self.loss = nn.CrossEntropyLoss() if loss is None else loss
         self._cost = Cost(model, self.loss, regularization, "Trainer")
-        self._classifies = isinstance(self.loss, nn.CrossEntropyLoss)
+        self._applies = getattr(self.loss, "applies", None)
         if metrics is None:
-            metrics = ("accuracy",) if self._classifies else ()
+            metrics = ("accuracy",) if self._applies == "softmax" else ()
         self.metrics = by_name(metrics)
         self._optimizer = optimizer if isinstance(optimizer, Optimizer) else None
         self._make_optimizer = Adam if optimizer is None else optimizer
@@ -202,13 +202,11 @@ class Learner:
         return np.concatenate(rows)
 
     def _probabilities(self) -> Callable[[Tensor], Tensor]:
-        if self._classifies:
-            return F.softmax
-        if isinstance(self.loss, nn.BCEWithLogitsLoss):
-            return F.sigmoid
+        if self._applies is not None:
+            return {"softmax": F.softmax, "sigmoid": F.sigmoid}[self._applies]
         raise ArgumentError(
-            "predict: probabilities are known for CrossEntropyLoss and "
-            "BCEWithLogitsLoss only; this trainer has another loss"
+            "predict: probabilities are known for losses of logits only, such as "
+            "CrossEntropyLoss and BCEWithLogitsLoss; this trainer has another loss"
         )
 
     def save(self, path: StrPath) -> None:

@@ -16,7 +16,14 @@ LossLike: TypeAlias = Callable[..., Tensor]
 _OF_FUNCTION: dict[LossLike, type[nn.Module]] = {
     F.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss,
     F.cross_entropy: nn.CrossEntropyLoss,
+    F.dice_loss: nn.DiceLoss,
+    F.focal_loss: nn.FocalLoss,
+    F.huber_loss: nn.HuberLoss,
+    F.kl_div: nn.KLDivLoss,
+    F.l1_loss: nn.L1Loss,
     F.mse_loss: nn.MSELoss,
+    F.sigmoid_focal_loss: nn.SigmoidFocalLoss,
+    F.triplet_margin_loss: nn.TripletMarginLoss,
 }
 
 

@@ -11,14 +11,9 @@ import numpy as np
 
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError
-from fastdl.nn import BCEWithLogitsLoss, CrossEntropyLoss, Module, Sigmoid, Softmax
+from fastdl.nn import Module, Sigmoid, Softmax
 from fastdl.nn.tree import label
 from fastdl.optim import Optimizer
-
-_APPLIED: dict[type, str] = {
-    CrossEntropyLoss: "softmax",
-    BCEWithLogitsLoss: "sigmoid",
-}
 
 
 def check_optimizer(model: Module, optimizer: Optimizer, maker: object) -> None:
@@ -73,9 +68,9 @@ def warn_of_probabilities(end: str, loss: object) -> None:
     end : str
         What makes them probabilities, from `probabilities`.
     loss : callable
-        Only `CrossEntropyLoss` and `BCEWithLogitsLoss` are known to take logits.
+        It is known to take logits if it says what it `applies` to them.
     """
-    applied = _APPLIED.get(type(loss))
+    applied = getattr(loss, "applies", None)
     if applied is None:
         return
     warnings.warn(

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastdl import nn
 from fastdl.data import DataLoader, as_float
 from fastdl.errors import ArgumentError
+from fastdl.nn.loss import Loss, NumberLoss
 from fastdl.shapes import holds_pictures
 from fastdl.train.losses import LossLike, as_module
-
-_OF_LABELS = (nn.BCEWithLogitsLoss, nn.CrossEntropyLoss)
 
 
 def as_targets(y: np.ndarray, x: np.ndarray, loss: LossLike) -> np.ndarray:
     """Return y as the loss takes it.
 
     Real numbers are converted to the dtype of x. Pictures of uint8 are scaled to
-    [0, 1], like x, if the loss is the squared error and they have the shape of x.
+    [0, 1], like x, if the loss is one of numbers and they have the shape of x.
     Labels and masks are left unchanged.
 
     Raises
     ------
     ArgumentError
         y is uint8 with two axes or more per example, and could be pictures, masks or
-        numbers: under the squared error its shape differs from that of x; under an
+        numbers: under a loss of numbers its shape differs from that of x; under an
         unknown loss it has the shape of pictures x.
     """
     if y.dtype.kind == "f":
         return y.astype(x.dtype, copy=False)
     module = as_module(loss)
-    if not holds_pictures(y) or isinstance(module, _OF_LABELS):
+    of_numbers = isinstance(module, NumberLoss)
+    of_labels = isinstance(module, Loss) and not of_numbers
+    if of_labels or not holds_pictures(y):
         return y
     like_x = y.shape == x.shape
-    if isinstance(module, nn.MSELoss):
+    if of_numbers:
         if not like_x:
             raise _ambiguous(
                 f"of shape {y.shape[1:]} for each example, but x has {x.shape[1:]}: "
@@ -56,7 +56,7 @@ def check_scaled(batch: tuple, loader: DataLoader, loss: LossLike) -> None:
         All its y are checked if the batch leaves doubt, unless a transform changes
         them.
     loss : callable
-        Only the squared error has its targets scaled.
+        Only losses of numbers, such as the squared error, have their targets scaled.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def check_scaled(batch: tuple, loader: DataLoader, loss: LossLike) -> None:
     x, y, *_ = batch
     if not holds_pictures(y) or y.shape != x.shape or y.max(initial=0) > 1:
         return
-    if not isinstance(as_module(loss), nn.MSELoss):
+    if not isinstance(as_module(loss), NumberLoss):
         return
     everything = None if loader.transforms else loader.dataset.y
     if everything is None or np.max(everything, initial=0) <= 1:

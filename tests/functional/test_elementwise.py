@@ -9,7 +9,7 @@ import pytest
 
 from fastdl import functional as F
 from fastdl.autograd import Tensor
-from fastdl.errors import DtypeError, ShapeError
+from fastdl.errors import ArgumentError, DtypeError, ShapeError
 
 BINARY = {
     "add": operator.add,
@@ -172,3 +172,26 @@ def test_gradient_of_a_bias_sums_over_the_examples():
     bias = Tensor(np.zeros(3), requires_grad=True)
     (Tensor(np.ones((4, 3))) + bias).sum().backward()
     assert bias.grad.tolist() == [4.0, 4.0, 4.0]
+
+
+@pytest.mark.parametrize("limits", [(-0.5, 0.7), (None, 0.7), (-0.5, None)], ids=str)
+def test_clamp(limits, rng, check_gradients):
+    x = rng.standard_normal((4, 5))
+    np.testing.assert_array_equal(F.clamp(x, *limits).data, np.clip(x, *limits))
+    check_gradients(lambda x: x.clamp(*limits), x)
+
+
+def test_the_gradient_passes_at_the_limits():
+    x = Tensor([-2.0, -1.0, 0.0, 1.0, 2.0, np.nan], requires_grad=True)
+    y = x.clamp(-1, 1)
+    y.sum().backward()
+    np.testing.assert_array_equal(y.data, [-1, -1, 0, 1, 1, np.nan])
+    assert x.grad.tolist() == [0, 1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "limits", [(), (1, 0), (None, np.nan), ("a", 1), ([0, 0], None)], ids=str
+)
+def test_clamp_needs_numbers_in_order(limits):
+    with pytest.raises(ArgumentError, match="clamp: expected"):
+        F.clamp(np.ones(2), *limits)

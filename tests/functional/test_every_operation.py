@@ -34,21 +34,32 @@ CALLS = {
         X,
     ),
     "broadcast_to": (lambda x: F.broadcast_to(x, (2, 4, 6)), X),
+    "clamp": (lambda x: F.clamp(x, 0.6, 1.4), X),
     "concatenate": (lambda x, y: F.concatenate([x, y]), X, X),
     "conv2d": (lambda x, w: F.conv2d(x, w, activation="relu"), IMAGES, FILTERS),
     "cross_entropy": (lambda x: F.cross_entropy(x, LABELS), X),
+    "cumsum": (lambda x: F.cumsum(x, 0), X),
+    "dice_loss": (lambda x: F.dice_loss(x, (IMAGES[..., 0] > 1) * 2), IMAGES),
     "divide": (F.divide, X, X),
     "drop_path": (F.drop_path, X),
     "dropout": (F.dropout, X),
     "dropout2d": (F.dropout2d, IMAGES),
+    "einsum": (lambda x, y: F.einsum("ij,kj->ik", x, y), X, X),
     "elu": (F.elu, X - 1),
     "exp": (F.exp, X),
+    "expand_dims": (lambda x: F.expand_dims(x, 1), X),
+    "flatten": (F.flatten, X),
+    "flip": (F.flip, X),
+    "focal_loss": (lambda x: F.focal_loss(x, LABELS), X),
     "gelu": (F.gelu, X),
     "global_avg_pool2d": (F.global_avg_pool2d, IMAGES),
     "group_norm": (lambda x, w, b: F.group_norm(x, 3, w, b), X, X[0], X[1]),
     "hard_swish": (F.hard_swish, X),
     "hardmax": (F.hardmax, X),
+    "huber_loss": (F.huber_loss, X, 2 - X),
     "index": (lambda x: F.index(x, (slice(2), 1)), X),
+    "kl_div": (lambda x: F.kl_div(x, np.full((4, 6), 1 / 6)), X),
+    "l1_loss": (F.l1_loss, X, 2 - X),
     "l1_penalty": (lambda *weights: F.l1_penalty(weights, 0.5), X, IMAGES),
     "l2_penalty": (lambda *weights: F.l2_penalty(weights, 0.5), X, IMAGES),
     "layer_norm": (lambda x, w, b: F.layer_norm(x, (6,), w, b), X, X[0], X[1]),
@@ -56,6 +67,7 @@ CALLS = {
     "linear": (lambda x, w, b: F.linear(x, w, b, "tanh"), X, X.T, X[:, 0]),
     "log": (F.log, X),
     "log_softmax": (F.log_softmax, X),
+    "logsumexp": (F.logsumexp, X),
     "matmul": (F.matmul, X, X.T),
     "max": (F.max, X),
     "max_pool2d": (lambda x: F.max_pool2d(x, 2), IMAGES),
@@ -66,24 +78,35 @@ CALLS = {
     "mse_loss": (F.mse_loss, X, 2 - X),
     "multiply": (F.multiply, X, X),
     "negative": (F.negative, X),
+    "norm": (F.norm, X),
     "pad": (lambda x: F.pad(x, [(1, 1), (0, 2)]), X),
     "power": (F.power, X, X),
+    "prod": (F.prod, X),
     "relu": (F.relu, X),
     "relu6": (F.relu6, X),
     "reshape": (lambda x: F.reshape(x, 6, 4), X),
     "sigmoid": (F.sigmoid, X),
+    "sigmoid_focal_loss": (lambda x: F.sigmoid_focal_loss(x, X > 1), X),
     "silu": (F.silu, X),
     "softmax": (F.softmax, X),
     "softplus": (F.softplus, X),
+    "split": (lambda x: F.split(x, 2)[1], X),
     "sqrt": (F.sqrt, X),
+    "squeeze": (lambda x: F.squeeze(x[:, :1]), X),
     "stack": (lambda x, y: F.stack([x, y]), X, X),
+    "std": (F.std, X),
     "subtract": (F.subtract, X, X),
     "sum": (F.sum, X),
+    "take_along_axis": (lambda x: F.take_along_axis(x, [[1, 1, 0, 0, 2, 3]], 0), X),
     "tanh": (F.tanh, X),
     "transpose": (F.transpose, X),
+    "triplet_margin_loss": (F.triplet_margin_loss, X, 2 - X, X**2),
+    "unsqueeze": (lambda x: F.unsqueeze(x, 1), X),
+    "var": (F.var, X),
     "where": (lambda x, y: F.where(X > 1, x, y), X, X),
 }
 NOT_DIFFERENTIABLE = {"hardmax"}
+PLAIN = {"argmax", "argmin"}  # whose results are arrays of integers, not tensors
 
 
 def statistics(x):
@@ -171,6 +194,54 @@ VARIANTS = {
         np.eye(6)[:4],
         X[:, 0],
     ),
+    "dice_loss, of tensors": (
+        lambda x, t, w: F.dice_loss(x, t.detach(), sample_weight=w.detach()),
+        IMAGES,
+        IMAGES - 0.5,
+        np.ones(2),
+    ),
+    "focal_loss, weights": (
+        lambda x, w, c: F.focal_loss(
+            x, LABELS, sample_weight=w.detach(), alpha=c.detach()
+        ),
+        X,
+        X[:, 0],
+        X[0],
+    ),
+    "huber_loss, weights": (
+        lambda x, y, w: F.huber_loss(x, y, delta=0.2, sample_weight=w.detach()),
+        X,
+        2 - X,
+        X[:, 0],
+    ),
+    "kl_div, of tensors": (
+        lambda x, q, w: F.kl_div(x, q.detach(), sample_weight=w.detach()),
+        X,
+        np.full((4, 6), 1 / 6),
+        X[:, 0],
+    ),
+    "sigmoid_focal_loss, of tensors": (
+        lambda x, t, w: F.sigmoid_focal_loss(x, t.detach(), sample_weight=w.detach()),
+        X,
+        (X > 1).astype(float),
+        X[:, 0],
+    ),
+    "triplet_margin_loss, weights": (
+        lambda a, b, c, w: F.triplet_margin_loss(a, b, c, sample_weight=w.detach()),
+        X,
+        2 - X,
+        X**2,
+        X[:, 0],
+    ),
+    "einsum, of stacks": (
+        lambda x, y: F.einsum("bijc,bjkc->bik", x, y),
+        IMAGES,
+        IMAGES[:, :, :2],
+    ),
+    "einsum, of a diagonal": (lambda x: F.einsum("bii...->i...", x), IMAGES),
+    "logsumexp, of rows": (lambda x: F.logsumexp(x, 1, keepdims=True), X),
+    "norm, of rows": (lambda x: F.norm(x, 3, 1), X),
+    "norm, inf": (lambda x: F.norm(x, np.inf, 0), X),
     "divide, stretched": (F.divide, X[0], X),
     "index, one element": (lambda x: x[1, 2] * x[-1, ..., 0], X),
     "index, by an array": (lambda x: x[[0, 0, 1]] ** 2, X),
@@ -200,7 +271,7 @@ VARIANTS = {
 
 
 def test_no_operation_is_left_out():
-    assert set(CALLS) == set(F.__all__)
+    assert set(CALLS) | PLAIN == set(F.__all__)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

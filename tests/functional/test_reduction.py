@@ -1,4 +1,4 @@
-"""Sums, means, extremes and the mean squared error."""
+"""Sums, means, extremes, products."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from fastdl import functional as F
 from fastdl.autograd import Tensor
-from fastdl.errors import ArgumentError, DtypeError, GraphError, ShapeError
+from fastdl.errors import GraphError, ShapeError
 
 AXES = [None, 0, -1, 1, (0, 2), [1], (-1, 0), (0, 1, 2)]
 
@@ -32,11 +32,13 @@ def test_methods_are_the_functions(check_gradients, rng):
     check_gradients(lambda x: x.sum(0) * x.mean(0) + x.max(0) - x.min(axis=0), x)
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "max", "min"])
+@pytest.mark.parametrize(
+    "name", ["sum", "mean", "max", "min", "prod", "var", "std", "norm", "logsumexp"]
+)
 @pytest.mark.parametrize("axis", [2, -3, (0, 0), (0, -2)], ids=str)
 def test_axes_that_do_not_exist_or_repeat(name, axis):
     with pytest.raises(ShapeError, match=f"{name}.*axis="):
-        getattr(F, name)(np.ones((2, 3)), axis)
+        getattr(F, name)(np.ones((2, 3)), axis=axis)
 
 
 def test_nothing_to_reduce():
@@ -67,63 +69,86 @@ def test_a_changed_operand_of_max_is_noticed():
         y.backward()
 
 
-# Mean squared error
+# Places
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_mse_loss(reduction, rng, check_gradients):
-    a, b = rng.standard_normal((2, 4, 3))
-    square = (a - b) ** 2
-    expected = {"mean": square.mean(), "sum": square.sum(), "none": square}[reduction]
-    loss = F.mse_loss(a, b, reduction)
-    np.testing.assert_allclose(loss.data, expected, rtol=1e-14)
-    check_gradients(lambda a, b: F.mse_loss(a, b, reduction), a, b)
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [None, 0, -1])
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_places_of_extremes(name, axis, keepdims, rng):
+    x = rng.standard_normal((2, 3, 4))
+    places = getattr(F, name)(Tensor(x, requires_grad=True), axis, keepdims)
+    expected = getattr(np, name)(x, axis, keepdims=keepdims)
+    assert type(places) is np.ndarray
+    assert places.dtype.kind == "i"
+    np.testing.assert_array_equal(places, expected)
+    np.testing.assert_array_equal(getattr(Tensor(x), name)(axis, keepdims), expected)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize("shape", [(4,), (4, 3)])
-def test_mse_loss_with_weights(reduction, shape, rng, check_gradients):
-    a, b = rng.standard_normal((2, 4, 3))
-    w = rng.random(shape)
-    w[0] = 0
-    each = w.reshape(4, -1) * np.ones((4, 3))
-    square = each * (a - b) ** 2
-    expected = {"mean": square.sum() / each.sum(), "sum": square.sum(), "none": square}
-    loss = F.mse_loss(a, b, reduction, sample_weight=w)
-    np.testing.assert_allclose(loss.data, expected[reduction], rtol=1e-14)
-    check_gradients(lambda a, b: F.mse_loss(a, b, reduction, sample_weight=w), a, b)
+def test_the_first_of_equal_ones_and_nan_are_chosen():
+    assert F.argmax(np.array([1.0, 3.0, 3.0])) == 1
+    assert F.argmin([1.0, np.nan, 0.0]) == 1
 
 
-def test_mse_loss_refuses_weights_that_do_not_fit():
-    with pytest.raises(ShapeError, match="one sample_weight for each of the 4"):
-        F.mse_loss(np.ones((4, 1)), np.ones((4, 1)), sample_weight=np.ones(3))
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_no_place(name):
+    with pytest.raises(
+        ShapeError, match=rf"{name}: no elements along axis=1 of \(3, 0"
+    ):
+        getattr(F, name)(np.ones((3, 0)), 1)
+    with pytest.raises(ShapeError, match=f"{name}: expected one axis from -2 to 1"):
+        getattr(F, name)(np.ones((3, 2)), (0, 1))
+    assert getattr(F, name)(np.ones((0, 2)), 1).shape == (0,)
 
 
-def test_mse_loss_converts_plain_targets():
-    x = Tensor([1.0, 2.0], requires_grad=True)
-    F.mse_loss(x, np.array([0.0, 0.0])).backward()
-    assert x.grad.dtype == np.float32
-    assert x.grad.tolist() == [1.0, 2.0]
+# Products
 
 
-def test_mse_loss_needs_equal_shapes_and_types():
-    with pytest.raises(ShapeError, match=r"mse_loss.*reshape\(4, 1\)"):
-        F.mse_loss(np.ones((4, 1)), np.ones(4))
-    with pytest.raises(ShapeError, match="mse_loss"):
-        F.mse_loss(np.ones((4, 1)), np.ones((4, 3)))
-    with pytest.raises(DtypeError, match="mse_loss"):
-        F.mse_loss(np.ones(2), Tensor([1.0, 2.0]))
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", AXES, ids=str)
+@pytest.mark.parametrize("zeros", [0, 1, 2, 24])
+def test_prod(zeros, axis, keepdims, rng, check_gradients):
+    """The gradient is right with no zero, one, several, and nothing but zeros."""
+    x = rng.uniform(0.5, 2, (2, 3, 4))
+    x.reshape(-1)[rng.permutation(24)[:zeros]] = 0
+    expected = x.prod(
+        tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims
+    )
+    np.testing.assert_allclose(F.prod(x, axis, keepdims).data, expected, rtol=1e-13)
+    check_gradients(lambda x: F.prod(x, axis, keepdims), x)
 
 
-@pytest.mark.parametrize("loss", ["mse_loss", "binary_cross_entropy_with_logits"])
-def test_the_mean_of_no_loss_is_zero(loss):
-    x = Tensor(np.ones((0, 2)), requires_grad=True)
-    result = getattr(F, loss)(x, np.ones((0, 2)))
-    result.backward()
-    assert result.item() == 0.0
-    assert x.grad.shape == (0, 2)
+def test_prod_of_nothing_and_of_one():
+    x = Tensor(np.ones((0, 3)), requires_grad=True)
+    y = x.prod(0)
+    assert y.data.tolist() == [1.0, 1.0, 1.0]
+    y.sum().backward()
+    assert x.grad.shape == (0, 3)
+    x = Tensor(np.array(5.0), requires_grad=True)
+    F.prod(x).backward()
+    assert x.grad == 1.0
 
 
-def test_misspelt_reduction():
-    with pytest.raises(ArgumentError, match="did you mean 'mean'"):
-        F.mse_loss(np.ones(2), np.ones(2), reduction="maen")
+# Running sums
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_cumsum(axis, rng, check_gradients):
+    x = rng.standard_normal((2, 3, 4))
+    np.testing.assert_allclose(F.cumsum(x, axis).data, np.cumsum(x, axis), rtol=1e-14)
+    check_gradients(lambda x: x.cumsum(axis), x)
+
+
+def test_long_running_sums_keep_their_digits():
+    x = Tensor(np.full(1_000_000, 0.1, np.float32), requires_grad=True)
+    y = x.cumsum(0)
+    assert y.dtype == np.float32
+    assert y.data[-1] == pytest.approx(np.float32(0.1).astype(float) * 1e6, rel=1e-7)
+    y.backward(x.data)
+    assert x.grad[0] == pytest.approx(np.float32(0.1).astype(float) * 1e6, rel=1e-7)
+
+
+@pytest.mark.parametrize("axis", [None, 2, (0,), 1.0])
+def test_cumsum_needs_an_axis(axis):
+    with pytest.raises(ShapeError, match="cumsum: expected one axis from -2 to 1"):
+        F.cumsum(np.ones((2, 3)), axis)

@@ -72,6 +72,10 @@ CASES = {
     "l2_penalty": (ArgumentError, [lambda s: F.l2_penalty([X], s)], ["a", None]),
     "l1_penalty": (ArgumentError, [lambda s: F.l1_penalty([X], s)], ["a", None]),
     "pad: value": (ArgumentError, [lambda v: F.pad(X, [1, 1], v)], ["a", None]),
+    "clamp: expected": (ArgumentError, [lambda v: F.clamp(X, v)], ["a", [1], True]),
+    "norm: p": (ArgumentError, [lambda p: F.norm(X, p)], ["a", None, 0]),
+    "var: correction": (ArgumentError, [lambda c: F.var(X, correction=c)], ["a", None]),
+    "std: correction": (ArgumentError, [lambda c: F.std(X, correction=c)], ["a", None]),
     "concatenate": (ShapeError, [lambda axis: F.concatenate([X, X], axis)], ["a", 5]),
     "stack": (ShapeError, [lambda axis: F.stack([X, X], axis)], ["a", 5]),
     "sum: expected axes": (

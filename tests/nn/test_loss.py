@@ -13,22 +13,57 @@ RNG = np.random.default_rng(0)
 LOGITS = RNG.standard_normal((4, 3)).astype(np.float32)
 TARGETS = RNG.random((4, 3)).astype(np.float32)
 LABELS = np.array([0, 2, 1, 2])
+ROWS = RNG.dirichlet([1, 1, 1], 4).astype(np.float32)
+MASKS = RNG.random((4, 5, 3)).astype(np.float32), RNG.integers(0, 3, (4, 5))
+TRIPLETS = RNG.standard_normal((3, 4, 3)).astype(np.float32)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize(
-    ("loss", "function", "targets"),
+    ("loss", "function", "arguments", "options"),
     [
-        (nn.CrossEntropyLoss, F.cross_entropy, LABELS),
-        (nn.BCEWithLogitsLoss, F.binary_cross_entropy_with_logits, TARGETS),
-        (nn.MSELoss, F.mse_loss, TARGETS),
+        (nn.CrossEntropyLoss, F.cross_entropy, (LOGITS, LABELS), {}),
+        (
+            nn.BCEWithLogitsLoss,
+            F.binary_cross_entropy_with_logits,
+            (LOGITS, TARGETS),
+            {},
+        ),
+        (nn.MSELoss, F.mse_loss, (LOGITS, TARGETS), {}),
+        (nn.L1Loss, F.l1_loss, (LOGITS, TARGETS), {}),
+        (nn.HuberLoss, F.huber_loss, (LOGITS, TARGETS), {"delta": 0.3}),
+        (
+            nn.FocalLoss,
+            F.focal_loss,
+            (LOGITS, LABELS),
+            {"gamma": 1.5, "alpha": [1.0, 2, 3]},
+        ),
+        (
+            nn.SigmoidFocalLoss,
+            F.sigmoid_focal_loss,
+            (LOGITS, TARGETS.round()),
+            {"gamma": 1.5, "alpha": 0.4},
+        ),
+        (nn.DiceLoss, F.dice_loss, MASKS, {"smooth": 0.5}),
+        (
+            nn.TripletMarginLoss,
+            F.triplet_margin_loss,
+            TRIPLETS,
+            {"margin": 0.5, "p": 1},
+        ),
+        (nn.KLDivLoss, F.kl_div, (F.log_softmax(LOGITS), ROWS), {}),
     ],
-    ids=["CrossEntropyLoss", "BCEWithLogitsLoss", "MSELoss"],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
-def test_loss_is_the_function(loss, function, targets, reduction):
-    value = loss(reduction=reduction)(LOGITS, targets).numpy()
-    expected = function(LOGITS, targets, reduction=reduction).numpy()
-    np.testing.assert_array_equal(value, expected)
+def test_loss_is_the_function(loss, function, arguments, options, reduction):
+    weight = [0.5, 1, 0, 2]
+    for weights in ({}, {"sample_weight": weight}):
+        value = loss(reduction=reduction, **options)(*arguments, **weights).numpy()
+        expected = function(*arguments, reduction=reduction, **options, **weights)
+        np.testing.assert_array_equal(value, expected.numpy())
+
+
+LOSSES = [getattr(nn, name) for name in nn.__all__ if name.endswith("Loss")]
 
 
 def test_cross_entropy_of_the_course():
@@ -38,9 +73,7 @@ def test_cross_entropy_of_the_course():
     assert value == pytest.approx(-math.log(0.2), rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    "loss", [nn.CrossEntropyLoss, nn.BCEWithLogitsLoss, nn.MSELoss]
-)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_unknown_reduction(loss):
     with pytest.raises(ArgumentError, match=r"unknown reduction 'avg'"):
         loss(reduction="avg")
@@ -84,3 +117,40 @@ def test_weights_of_other_classes():
     loss = nn.CrossEntropyLoss(class_weight=[1, 2])
     with pytest.raises(ShapeError, match="one class_weight for each of the 3 classes"):
         loss(LOGITS, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [
+        (nn.HuberLoss, {"delta": 0}),
+        (nn.FocalLoss, {"gamma": -1}),
+        (nn.SigmoidFocalLoss, {"gamma": float("nan")}),
+        (nn.SigmoidFocalLoss, {"alpha": 1.5}),
+        (nn.DiceLoss, {"smooth": 0}),
+        (nn.TripletMarginLoss, {"margin": -1}),
+        (nn.TripletMarginLoss, {"p": "2"}),
+        (nn.FocalLoss, {"alpha": "balanced"}),
+    ],
+)
+def test_options_out_of_range(loss, options):
+    (name,) = options
+    with pytest.raises(ArgumentError, match=f"^{loss.__name__}: {name}"):
+        loss(**options)
+
+
+def test_counts():
+    """What a mean divides by, with and without weights of the examples."""
+    missing = np.array([[1, np.nan], [np.nan, np.nan], [0, 1]])
+    for loss, y, count, weighted in (
+        (nn.L1Loss(), missing, 6, 12),
+        (nn.HuberLoss("sum"), missing, 3, 6),
+        (nn.FocalLoss(alpha=[1, 9]), np.array([0, 1, 1]), 3, 6),
+        (nn.SigmoidFocalLoss(), missing, 3, 7),
+        (nn.DiceLoss(), missing, 2, 4),
+        (nn.DiceLoss(), np.zeros((3, 4, 4), int), 3, 6),
+        (nn.KLDivLoss(), missing, 3, 6),
+        (nn.TripletMarginLoss(), missing, 3, 6),
+    ):
+        assert loss.count(y) == count
+        assert loss.count(y, [1, 2, 3]) == weighted
+        assert loss.count(y[:0]) == 0

@@ -31,6 +31,13 @@ LAYERS = [
     nn.CrossEntropyLoss(reduction="sum"),
     nn.CrossEntropyLoss(class_weight=np.array([1, 2.5]), label_smoothing=0.1),
     nn.BCEWithLogitsLoss(pos_weight=3),
+    nn.L1Loss("sum"),
+    nn.HuberLoss(delta=0.5),
+    nn.FocalLoss(gamma=1, alpha=np.array([1, 2.5])),
+    nn.SigmoidFocalLoss(alpha=None),
+    nn.DiceLoss(smooth=0.1),
+    nn.TripletMarginLoss(margin=0.2, p=1),
+    nn.KLDivLoss(),
 ]
 
 

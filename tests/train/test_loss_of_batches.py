@@ -26,6 +26,11 @@ CASES = {
     "missing": (nn.BCEWithLogitsLoss(pos_weight=3), MISSING),
     "missing, function": (F.binary_cross_entropy_with_logits, MISSING),
     "squares": (nn.MSELoss(), ROWS),
+    "magnitudes": (nn.L1Loss(), ROWS),
+    "robust": (partial(F.huber_loss, delta=0.1), ROWS),
+    "focal": (nn.FocalLoss(alpha=[1, 10]), LABELS),
+    "focal, missing": (F.sigmoid_focal_loss, MISSING.round()),
+    "overlap, missing": (nn.DiceLoss(), MISSING),
     "own": (lambda outputs, y, weight=None: F.mse_loss(outputs, y), ROWS),
 }
 

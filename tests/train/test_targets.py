@@ -15,7 +15,13 @@ RNG = np.random.default_rng(0)
 PICTURES = RNG.integers(0, 256, (8, 4, 4, 1), np.uint8)
 OTHERS = RNG.integers(0, 256, PICTURES.shape, np.uint8)
 MASKS = RNG.integers(0, 2, PICTURES.shape, np.uint8)
-LOSSES = [nn.MSELoss(), F.mse_loss, partial(F.mse_loss, reduction="mean")]
+LOSSES = [
+    nn.MSELoss(),
+    F.mse_loss,
+    partial(F.mse_loss, reduction="mean"),
+    nn.L1Loss(),
+    partial(F.huber_loss, delta=2.0),
+]
 
 
 def one_to_one(loss=None):
