@@ -53,7 +53,7 @@ class Transfer(Tree):
         """
         members: Iterable[Any] = [self]
         if until is not None:
-            members, _ = _split(self, _find(self, until, "freeze: until"))
+            members, _ = split(self, until, "freeze: until")
         _set_frozen(members, True)
         return self
 
@@ -73,7 +73,7 @@ class Transfer(Tree):
         """
         members: Iterable[Any] = [self]
         if since is not None:
-            _, members = _split(self, _find(self, since, "unfreeze: since"))
+            _, members = split(self, since, "unfreeze: since")
         _set_frozen(members, False)
         return self
 
@@ -148,11 +148,26 @@ def _set_frozen(members: Iterable[Any], frozen: bool) -> None:
             module.frozen = frozen
 
 
-def _find(model: Tree, name: str, who: str) -> Tree:
-    """Return the layer of a dotted name inside a model; `who` begins the message."""
+def split(model: Tree, name: str, who: str) -> tuple[list[Any], list[Any]]:
+    """Return the modules and parameters that come before a layer, and the others.
+
+    Parameters
+    ----------
+    model : Module
+        What holds them.
+    name : str
+        The dotted name of the layer.
+    who : str
+        Who asks; the message begins with it.
+
+    Raises
+    ------
+    ArgumentError
+        There is no such layer; the message names a near match.
+    """
     layers = dict(model.named_modules())
     if name and name in layers:
-        return layers[name]
+        return _split(model, layers[name])
     hint = suggest(name, [each for each in layers if each])
     if hint.endswith("?"):
         top = ", ".join(each for each, _ in model.named_children())
@@ -161,10 +176,7 @@ def _find(model: Tree, name: str, who: str) -> Tree:
 
 
 def _split(model: Tree, layer: Tree) -> tuple[list[Any], list[Any]]:
-    """Cut the members of a model, in their order, before a layer somewhere inside.
-
-    A module around the layer is cut too.
-    """
+    """Cut before a layer somewhere inside; a module around it is cut too."""
     earlier: list[Any] = []
     later: list[Any] = []
     found = False

@@ -38,5 +38,7 @@ from fastdl.train.schedule import ManualRate as ManualRate
 from fastdl.train.schedule import Schedule as Schedule
 from fastdl.train.tensorboard import TensorBoardLog as TensorBoardLog
 from fastdl.train.trainer import Trainer as Trainer
+from fastdl.train.trunk import FrozenTrunk as FrozenTrunk
+from fastdl.train.unfreezing import GradualUnfreezing as GradualUnfreezing
 
 exports.publish(__name__)
