@@ -5,7 +5,7 @@ Yosinski et al. 2014, "How transferable are features in deep neural networks?".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from fastdl.errors import ArgumentError, FastdlError, suggest
@@ -22,6 +22,7 @@ class Transfer(Tree):
 
     training: bool = True
     frozen: bool = False
+    class_names: Sequence[str] | None = None  # of the outputs; `fastdl.save` keeps them
 
     @property
     def _is_training(self) -> bool:
@@ -106,7 +107,7 @@ class Transfer(Tree):
             the outputs of the model are not its outputs. Then nothing is changed.
         """
         classes = integer(classes, "replace_head: classes")
-        name, head = _head(self)
+        name, head = find_head(self)
         if head._is_fresh and not again:
             raise ArgumentError(
                 f"replace_head: {label(name, head)} was replaced before, and has not "
@@ -126,6 +127,7 @@ class Transfer(Tree):
             raise
         if not head._pending:
             head.unfreeze()
+        self.class_names = None
         return self
 
     def _is_head(self) -> bool:
@@ -197,8 +199,14 @@ def _split(model: Tree, layer: Tree) -> tuple[list[Any], list[Any]]:
 # A new head
 
 
-def _head(model: Tree) -> tuple[str, Any]:
-    """Return the name of the last layer with parameters, and the layer."""
+def find_head(model: Tree) -> tuple[str, Any]:
+    """Return the name of the last layer with parameters, and the layer.
+
+    Raises
+    ------
+    ArgumentError
+        There is none, or it is neither a Linear nor a Conv2d with a kernel of 1 x 1.
+    """
     last: tuple[str, Any] | None = None
     for name, module in model.named_modules():
         if module._pending or any(True for _ in module._own_parameters()):
