@@ -103,20 +103,21 @@ def made_from(
         model.load_state_dict(state)
     except FastdlError as error:
         raise DataError(f"{path}: {error}") from error
-    if _USE in metadata:
-        use = parse_json(metadata[_USE], f"{path}: its use")
-        if not isinstance(use, dict) or not _are_names(use.get("class_names")):
-            raise DataError(f"{path}: class_names must be texts, got {use!r:.80}")
-        model.input_shape = _as_shape(use.get("input_shape"), path)
-        names = use.get("class_names")
-        model.class_names = None if names is None else tuple(names)
+    model.input_shape, model.class_names = use_of(metadata, path)
     return model.eval()
 
 
-def _are_names(names: object) -> bool:
-    return names is None or (
-        isinstance(names, list) and all(isinstance(name, str) for name in names)
-    )
+def use_of(metadata: Mapping[str, str], path: StrPath) -> tuple[Any, Any]:
+    """Return the input_shape and the class_names in the texts of a file, or None."""
+    if _USE not in metadata:
+        return None, None
+    use = parse_json(metadata[_USE], f"{path}: its use")
+    names = use.get("class_names") if isinstance(use, dict) else use
+    if names is None:
+        return _as_shape(use.get("input_shape"), path), None
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return _as_shape(use.get("input_shape"), path), tuple(names)
+    raise DataError(f"{path}: class_names must be texts, got {names!r:.80}")
 
 
 def _as_shape(value: Any, path: StrPath) -> Any:
