@@ -112,12 +112,14 @@ def use_of(metadata: Mapping[str, str], path: StrPath) -> tuple[Any, Any]:
     if _USE not in metadata:
         return None, None
     use = parse_json(metadata[_USE], f"{path}: its use")
-    names = use.get("class_names") if isinstance(use, dict) else use
-    if names is None:
-        return _as_shape(use.get("input_shape"), path), None
+    if not isinstance(use, dict):
+        raise DataError(f"{path}: its use must be a JSON object, got {use!r:.80}")
+    names = use.get("class_names")
     if isinstance(names, list) and all(isinstance(name, str) for name in names):
-        return _as_shape(use.get("input_shape"), path), tuple(names)
-    raise DataError(f"{path}: class_names must be texts, got {names!r:.80}")
+        names = tuple(names)
+    elif names is not None:
+        raise DataError(f"{path}: class_names must be texts, got {names!r:.80}")
+    return _as_shape(use.get("input_shape"), path), names
 
 
 def _as_shape(value: Any, path: StrPath) -> Any:

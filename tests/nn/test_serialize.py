@@ -297,7 +297,7 @@ def test_what_a_model_takes_and_gives_goes_along(model, tmp_path):
     ("use", "reason"),
     [
         ("[", "its use"),
-        ("[]", "class_names must be texts"),
+        ("[]", "must be a JSON object"),
         ('{"class_names": "cat"}', "class_names must be texts"),
         ('{"class_names": [1]}', "class_names must be texts"),
         ('{"input_shape": [0]}', "input_shape must hold sizes, got 0"),
