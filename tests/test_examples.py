@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import fastdl
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -168,3 +170,35 @@ def test_gallery(run, tmp_path):
     assert sorted(shown) == sorted(sizes)
     assert max(sizes.values()) < 60_000
     assert sum(sizes.values()) < 600_000
+
+
+def test_transfer(tmp_path, monkeypatch, capsys):
+    """S32: on digits of 8 x 8 pixels, which are too small to show the gain."""
+    names = runpy.run_path(str(EXAMPLES / "transfer.py"))
+    main, digits = names["main"], fastdl.datasets.load("digits")
+
+    def part(whole, first):
+        rows = np.flatnonzero((first <= whole.y) & (whole.y < first + 5))
+        return fastdl.data.ArrayDataset(whole.x[rows], whole.y[rows] - first)
+
+    task = names["Task"](
+        "digits",
+        part(digits.train, 0),
+        part(digits.train, 5),
+        part(digits.test, 5),
+        examples=5,
+        epochs=3,
+        width=8,
+    )
+    monkeypatch.setitem(main.__globals__["TASKS"], "small", lambda: task)
+    options = {"only": "small", "seeds": 2, "epochs": 15, "folder": str(tmp_path)}
+    results = main(**options)["digits"]
+    printed = capsys.readouterr().out
+    assert (tmp_path / "transfer.png").read_bytes().startswith(b"\x89PNG")
+    for name, values in results.items():
+        assert len(values) == 2
+        assert min(values) > 0.4, name  # a guess is right in 20 %
+        assert f"{name:22}  {np.mean(values):6.1%}" in printed
+    trained = (tmp_path / "small.safetensors").read_bytes()
+    assert main(**options)["digits"] == results
+    assert (tmp_path / "small.safetensors").read_bytes() == trained

@@ -116,6 +116,16 @@ def add_run(parser: ArgumentParser) -> None:
     )
 
 
+def add_model_source(parser: ArgumentParser) -> None:
+    """Declare RUN, which may be the file of a model too."""
+    parser.add_argument(
+        "run_folder",
+        type=Path,
+        metavar="RUN",
+        help="the folder that `fastdl train` wrote, or a model.safetensors",
+    )
+
+
 def add_runs(parser: ArgumentParser) -> None:
     """Declare RUN, one or more."""
     parser.add_argument(

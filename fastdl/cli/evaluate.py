@@ -11,7 +11,7 @@ from fastdl.cli import arguments
 from fastdl.cli.outcome import examine
 from fastdl.data import ArrayDataset, Subset
 from fastdl.errors import DataError
-from fastdl.train import open_run
+from fastdl.train import FinishedRun, open_model
 
 HELP = "measure a trained network on a data set"
 DESCRIPTION = """\
@@ -28,25 +28,25 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
-    arguments.add_run(parser)
+    arguments.add_model_source(parser)
     arguments.add_dataset(parser)
     arguments.add_data_dir(parser)
 
 
 def run(options: Namespace) -> None:
     """Run the command."""
-    finished = open_run(options.run_folder, options.data_dir)
-    classes, input_shape = finished.classes, finished.input_shape
+    saved = open_model(options.run_folder, options.data_dir)
+    classes, input_shape = saved.classes, saved.input_shape
     source, data_dir = options.dataset, options.data_dir
     if source not in datasets.names():
         source = str(Path(source).resolve())  # as `fastdl train` records it
-    own = source == finished.config.get("dataset")
-    if own:
-        data_dir = finished.job.data_dir
+    own: FinishedRun | None = None  # if these are the data that it learned from
+    if isinstance(saved, FinishedRun) and source == saved.config.get("dataset"):
+        own, data_dir = saved, saved.job.data_dir
     splits = datasets.find(options.dataset, data_dir, input_shape[:2])
     dataset: ArrayDataset | Subset = splits.test or splits.train
-    if own and splits.test is None:
-        dataset = finished.parts.test  # the rest was trained on
+    if own is not None and splits.test is None:
+        dataset = own.parts.test  # the rest was trained on
     if dataset.x.shape[1:] != input_shape:
         raise DataError(
             f"{splits.name} has pictures of "
@@ -59,7 +59,7 @@ def run(options: Namespace) -> None:
             f"network knows {', '.join(classes)}"
         )
     start = time.perf_counter()
-    answers = finished.trainer.predict(dataset.x, probabilities=True)
+    answers = saved.trainer.predict(dataset.x, probabilities=True)
     outcome = examine(answers, dataset, classes)
     seconds = time.perf_counter() - start
     print(f"{outcome.describe()}\n\n{len(dataset) / seconds:,.0f} examples/s")

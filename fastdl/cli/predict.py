@@ -11,7 +11,7 @@ from fastdl.cli import arguments
 from fastdl.cli.outcome import check_answers
 from fastdl.data import as_float
 from fastdl.datasets.images import read_image
-from fastdl.train import open_run
+from fastdl.train import open_model
 
 HELP = "name the class of pictures"
 DESCRIPTION = """\
@@ -23,6 +23,7 @@ EXAMPLES = """\
 examples:
   fastdl predict runs/digits seven.png
   fastdl predict runs/signs hand1.jpg hand2.jpg
+  fastdl predict model.safetensors hand1.jpg
 """
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -30,7 +31,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
-    arguments.add_run(parser)
+    arguments.add_model_source(parser)
     parser.add_argument(
         "images", type=Path, nargs="+", metavar="IMAGE", help="picture files"
     )
@@ -38,15 +39,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Run the command."""
-    finished = open_run(options.run_folder)
-    classes, (height, width, channels) = finished.classes, finished.input_shape
+    saved = open_model(options.run_folder)
+    classes, (height, width, channels) = saved.classes, saved.input_shape
     x = np.stack(
         [
             _with_channels(as_float(read_image(file, (height, width))), channels)
             for file in options.images
         ]
     )
-    probabilities = finished.trainer.predict(x, probabilities=True)
+    probabilities = saved.trainer.predict(x, probabilities=True)
     check_answers(probabilities, classes)
     for file, row in zip(options.images, probabilities, strict=True):
         answer = row.argmax()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import fastdl
-from fastdl import backend, datasets, report
+from fastdl import backend, datasets, models, report
 from fastdl.cli import arguments
 from fastdl.cli.outcome import Outcome, examine
 from fastdl.cli.report import write_report
@@ -27,6 +27,7 @@ from fastdl.train import (
     ManualRate,
     ModelCheckpoint,
     Parts,
+    Pretrained,
     RunFolder,
     TensorBoardLog,
     Trainer,
@@ -50,6 +51,10 @@ TOML or JSON (--config): a recipe of your own (`fastdl recipes NAME` prints one 
 with), or config.json of another run. The same settings give the same bits. metrics.csv
 has the losses, the accuracies and the learning rate of each epoch.
 
+--from starts from trained weights: the network of another run, or a file of
+`fastdl.save`; for a file of weights alone say by --model which network they are of.
+Pictures of a folder are resized to what it learned from, unless --size says otherwise.
+
 Pictures of a folder are .png, .jpg, .jpeg, .bmp, .gif or .webp.
 
 Steer a run by hand: {"learning_rate": 0.0003}, written into control.json of the run
@@ -65,6 +70,7 @@ examples:
   fastdl train digits --epochs 100 --patience 5 --checkpoints
   fastdl train fashion_mnist --model lenet5 --optimizer momentum --lr 0.05
   fastdl train path/to/pictures --size 64,64     folders train/<class>/*.jpg or <class>/
+  fastdl train path/to/pictures --from runs/cifar10 --freeze all    only a new head
   fastdl train --config runs/digits/config.json --out runs/again     the same, again
   fastdl train --config runs/digits/config.json --seed 1 --out runs/seed1
   fastdl train cifar10 --recipe resnet20         see fastdl recipes
@@ -75,7 +81,7 @@ examples:
 _SETTINGS = (
     *("dataset", "model", "epochs", "batch_size", "optimizer", "lr", "schedule"),
     *("momentum", "weight_decay", "label_smoothing", "dropout", "augment"),
-    *("seed", "size", "examples", "patience", "data_dir"),
+    *("seed", "size", "examples", "patience", "data_dir", "pretrained", "freeze"),
 )
 
 
@@ -97,6 +103,19 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--recipe",
         metavar="NAME",
         help=f"one of {', '.join(RECIPES)}; default: that of DATASET",
+    )
+    parser.add_argument(
+        "--from",
+        dest="pretrained",
+        metavar="RUN",
+        help="start from the network of a run, or from a .safetensors file; with other "
+        "classes it gets a new head",
+    )
+    parser.add_argument(
+        "--freeze",
+        metavar="LAYER",
+        help="with --from: the first layer that learns (fastdl summary shows them), or "
+        "all: only the head learns",
     )
     arguments.add_model(parser)
     arguments.add_epochs(parser)
@@ -198,12 +217,16 @@ def run(options: Namespace) -> None:
     trainer = job.trainer(parts)
     folder = RunFolder(options.out or Path("runs", parts.name))
     chosen = job.recipe
-    parameters = sum(parameter.size for parameter in trainer.model.parameters())
+    parameters = list(trainer.model.parameters())
+    counts = f"{sum(parameter.size for parameter in parameters):,} parameters"
+    if job.pretrained is not None:
+        learning = sum(p.size for p in parameters if p.requires_grad)
+        counts = f"weights of {job.pretrained}, {learning:,} of {counts} learn"
     print(
         f"{parts.name}: {len(parts.train):,} training, {len(parts.dev):,} validation "
         f"and {len(parts.test):,} test examples of "
         f"{arguments.describe_shape(parts.input_shape)}, {len(parts.classes)} classes\n"
-        f"{chosen.model}: {parameters:,} parameters, {chosen.epochs} epochs of "
+        f"{chosen.model}: {counts}, {chosen.epochs} epochs of "
         f"{chosen.optimizer}, lr {chosen.lr:g}, batches of {chosen.batch_size}",
         flush=True,
     )
@@ -263,12 +286,38 @@ def _job(options: Namespace) -> Job:
             given[name] = (
                 str(Path(path).resolve()) if Path(path).is_dir() else str(path)
             )
+    if "pretrained" in given:
+        given |= _start(given["pretrained"], settings | given, options.model)
+    start = {name: given[name] for name in ("dataset", "pretrained") if name in given}
     with nullcontext() if options.config is None else naming(options.config):
-        before = Job.from_dict(settings | {"dataset": (settings | given)["dataset"]})
+        before = Job.from_dict(settings | start)
     optimizer = given.get("optimizer", before.recipe.optimizer)
     if optimizer != before.recipe.optimizer and optimizer in OPTIMIZERS:
         given.setdefault("lr", OPTIMIZERS[optimizer][1])  # its usual rate
-    return before.replace(**given)
+    return before.replace(**given).pinned()
+
+
+def _start(path: str, settings: Mapping[str, Any], model: str | None) -> dict[str, Any]:
+    """Return the settings that follow from the weights to start from."""
+    source = Pretrained(path)
+    # The run may be repeated from elsewhere, and its weights may be others by then.
+    found: dict[str, Any] = {
+        "pretrained": str(Path(path).resolve()),
+        "pretrained_sha256": None,
+    }
+    if source.describes_model:
+        own = source.config.get("model")
+        if model not in (None, own):
+            raise ArgumentError(
+                f"{path} holds a whole network{f', {own}' if own else ''}; leave out "
+                f"--model {model}"
+            )
+        if own in models.names():
+            found["model"] = own
+    shape = source.input_shape
+    if shape and settings.get("size") is None and Path(settings["dataset"]).is_dir():
+        found["size"] = shape[:2]
+    return found
 
 
 def _draw(history: History, outcome: Outcome, folder: RunFolder) -> str:

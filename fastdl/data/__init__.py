@@ -15,5 +15,6 @@ from fastdl.data.mixup import Mixup as Mixup
 from fastdl.data.pictures import as_float as as_float
 from fastdl.data.seeds import uniform as uniform
 from fastdl.data.split import split as split
+from fastdl.data.turns import InTurn as InTurn
 
 exports.publish(__name__)

@@ -8,9 +8,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from fastdl.data.dataset import Batch, DataLike, as_dataset, take_real
+from fastdl.data.dataset import Batch, DataLike, Dataset, as_dataset, take_real
 from fastdl.data.prefetch import prefetched
 from fastdl.data.seeds import example_seeds
+from fastdl.data.turns import at_epoch
 from fastdl.errors import ArgumentError, DataError
 from fastdl.shapes import integer
 
@@ -122,10 +123,11 @@ class DataLoader:
         """Return the batches of one epoch; ``self.epoch`` stays unchanged."""
         epoch = integer(epoch, "DataLoader: epoch", minimum=0)
         order = self._order(epoch)
+        dataset = at_epoch(self.dataset, epoch)
 
         def make(number: int) -> tuple:
             start = number * self.batch_size
-            return self._make(epoch, order[start : start + self.batch_size])
+            return self._make(epoch, dataset, order[start : start + self.batch_size])
 
         if not self.prefetch:
             return self._timed(make(number) for number in range(len(self)))
@@ -138,8 +140,8 @@ class DataLoader:
         rng = np.random.default_rng(np.random.SeedSequence((self.seed, epoch)))
         return rng.permutation(len(self.dataset))
 
-    def _make(self, epoch: int, examples: np.ndarray) -> tuple:
-        x, y, weight = take_real(self.dataset, examples)
+    def _make(self, epoch: int, dataset: Dataset, examples: np.ndarray) -> tuple:
+        x, y, weight = take_real(dataset, examples)
         for number, transform in enumerate(self.transforms):
             seeds = example_seeds(self.seed, epoch, examples, number)
             x, y = _pair(transform(x, y, seeds))

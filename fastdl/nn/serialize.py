@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 
 from fastdl.errors import DataError, FastdlError
 from fastdl.files import parse_json, read_tensors, write_tensors
@@ -17,10 +20,13 @@ from fastdl.typing import StrPath
 _OURS = "fastdl."
 _ARCHITECTURE = f"{_OURS}model"
 _WEIGHTS = f"{_OURS}weights"  # says only that the axes are in our order
+_USE = f"{_OURS}use"  # what a model takes and gives: input_shape, class_names
 
 
 def save(model: Module, path: StrPath) -> None:
     """Save a whole model: its weights, and its layers as JSON in the metadata.
+
+    The shape that it was built for and, if there are, its ``class_names`` go along.
 
     Parameters
     ----------
@@ -39,8 +45,15 @@ def save(model: Module, path: StrPath) -> None:
         The file cannot be written: the disk is full, or `path` is a folder, a pipe, a
         device, ...; the error names `path`.
     """
-    architecture = json.dumps(to_config(model))
-    write_tensors(model.state_dict(), path, {_ARCHITECTURE: architecture})
+    metadata = {_ARCHITECTURE: json.dumps(to_config(model))}
+    names = model.class_names
+    use = {
+        "input_shape": model.input_shape,
+        "class_names": None if names is None else list(names),
+    }
+    if any(value is not None for value in use.values()):
+        metadata[_USE] = json.dumps(use)
+    write_tensors(model.state_dict(), path, metadata)
 
 
 def load(path: StrPath) -> Module:
@@ -61,11 +74,23 @@ def load(path: StrPath) -> Module:
         There is no permission to read the file.
     """
     state, metadata = read_tensors(path)
-    if _ARCHITECTURE not in metadata:
+    if not describes_model(metadata):
         raise DataError(
             f"{path} holds weights but no fastdl model; build the model and call "
             f"load_weights(model, path)"
         )
+    return made_from(state, metadata, path)
+
+
+def describes_model(metadata: Mapping[str, str]) -> bool:
+    """Whether the texts of a file describe a whole model."""
+    return _ARCHITECTURE in metadata
+
+
+def made_from(
+    state: Mapping[str, np.ndarray], metadata: Mapping[str, str], path: StrPath
+) -> Module:
+    """Make the model of a file from what was read of it, see `load`."""
     config = parse_json(metadata[_ARCHITECTURE], f"{path}: the description")
     floating = [a.dtype for a in state.values() if a.dtype.kind == "f"]
     try:
@@ -78,7 +103,34 @@ def load(path: StrPath) -> Module:
         model.load_state_dict(state)
     except FastdlError as error:
         raise DataError(f"{path}: {error}") from error
+    model.input_shape, model.class_names = use_of(metadata, path)
     return model.eval()
+
+
+def use_of(metadata: Mapping[str, str], path: StrPath) -> tuple[Any, Any]:
+    """Return the input_shape and the class_names in the texts of a file, or None."""
+    if _USE not in metadata:
+        return None, None
+    use = parse_json(metadata[_USE], f"{path}: its use")
+    if not isinstance(use, dict):
+        raise DataError(f"{path}: its use must be a JSON object, got {use!r:.80}")
+    names = use.get("class_names")
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        names = tuple(names)
+    elif names is not None:
+        raise DataError(f"{path}: class_names must be texts, got {names!r:.80}")
+    return _as_shape(use.get("input_shape"), path), names
+
+
+def _as_shape(value: Any, path: StrPath) -> Any:
+    """Return a shape, or a tuple or dict of shapes, from JSON."""
+    if isinstance(value, dict):
+        return {name: _as_shape(part, path) for name, part in value.items()}
+    if isinstance(value, list):
+        return tuple(_as_shape(part, path) for part in value)
+    if value is None or (type(value) is int and value > 0):
+        return value
+    raise DataError(f"{path}: input_shape must hold sizes, got {value!r:.80}")
 
 
 def save_weights(model: Module, path: StrPath) -> None:

@@ -5,7 +5,7 @@ Yosinski et al. 2014, "How transferable are features in deep neural networks?".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from fastdl.errors import ArgumentError, FastdlError, suggest
@@ -22,6 +22,7 @@ class Transfer(Tree):
 
     training: bool = True
     frozen: bool = False
+    class_names: Sequence[str] | None = None  # of the outputs; `fastdl.save` keeps them
 
     @property
     def _is_training(self) -> bool:
@@ -53,7 +54,7 @@ class Transfer(Tree):
         """
         members: Iterable[Any] = [self]
         if until is not None:
-            members, _ = _split(self, _find(self, until, "freeze: until"))
+            members, _ = split(self, until, "freeze: until")
         _set_frozen(members, True)
         return self
 
@@ -73,7 +74,7 @@ class Transfer(Tree):
         """
         members: Iterable[Any] = [self]
         if since is not None:
-            _, members = _split(self, _find(self, since, "unfreeze: since"))
+            _, members = split(self, since, "unfreeze: since")
         _set_frozen(members, False)
         return self
 
@@ -106,7 +107,7 @@ class Transfer(Tree):
             the outputs of the model are not its outputs. Then nothing is changed.
         """
         classes = integer(classes, "replace_head: classes")
-        name, head = _head(self)
+        name, head = find_head(self)
         if head._is_fresh and not again:
             raise ArgumentError(
                 f"replace_head: {label(name, head)} was replaced before, and has not "
@@ -126,6 +127,7 @@ class Transfer(Tree):
             raise
         if not head._pending:
             head.unfreeze()
+        self.class_names = None
         return self
 
     def _is_head(self) -> bool:
@@ -148,11 +150,26 @@ def _set_frozen(members: Iterable[Any], frozen: bool) -> None:
             module.frozen = frozen
 
 
-def _find(model: Tree, name: str, who: str) -> Tree:
-    """Return the layer of a dotted name inside a model; `who` begins the message."""
+def split(model: Tree, name: str, who: str) -> tuple[list[Any], list[Any]]:
+    """Return the modules and parameters that come before a layer, and the others.
+
+    Parameters
+    ----------
+    model : Module
+        What holds them.
+    name : str
+        The dotted name of the layer.
+    who : str
+        Who asks; the message begins with it.
+
+    Raises
+    ------
+    ArgumentError
+        There is no such layer; the message names a near match.
+    """
     layers = dict(model.named_modules())
     if name and name in layers:
-        return layers[name]
+        return _split(model, layers[name])
     hint = suggest(name, [each for each in layers if each])
     if hint.endswith("?"):
         top = ", ".join(each for each, _ in model.named_children())
@@ -161,10 +178,7 @@ def _find(model: Tree, name: str, who: str) -> Tree:
 
 
 def _split(model: Tree, layer: Tree) -> tuple[list[Any], list[Any]]:
-    """Cut the members of a model, in their order, before a layer somewhere inside.
-
-    A module around the layer is cut too.
-    """
+    """Cut before a layer somewhere inside; a module around it is cut too."""
     earlier: list[Any] = []
     later: list[Any] = []
     found = False
@@ -185,8 +199,14 @@ def _split(model: Tree, layer: Tree) -> tuple[list[Any], list[Any]]:
 # A new head
 
 
-def _head(model: Tree) -> tuple[str, Any]:
-    """Return the name of the last layer with parameters, and the layer."""
+def find_head(model: Tree) -> tuple[str, Any]:
+    """Return the name of the last layer with parameters, and the layer.
+
+    Raises
+    ------
+    ArgumentError
+        There is none, or it is neither a Linear nor a Conv2d with a kernel of 1 x 1.
+    """
     last: tuple[str, Any] | None = None
     for name, module in model.named_modules():
         if module._pending or any(True for _ in module._own_parameters()):

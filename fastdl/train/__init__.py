@@ -8,6 +8,8 @@ from fastdl.train.best import ReduceOnPlateau as ReduceOnPlateau
 from fastdl.train.callback import Callback as Callback
 from fastdl.train.callback import Step as Step
 from fastdl.train.finished import FinishedRun as FinishedRun
+from fastdl.train.finished import SavedModel as SavedModel
+from fastdl.train.finished import open_model as open_model
 from fastdl.train.finished import open_run as open_run
 from fastdl.train.gradcheck import GradientCheck as GradientCheck
 from fastdl.train.gradcheck import ParameterCheck as ParameterCheck
@@ -21,6 +23,7 @@ from fastdl.train.logs import CSVLog as CSVLog
 from fastdl.train.logs import JSONLog as JSONLog
 from fastdl.train.logs import LearningRateLog as LearningRateLog
 from fastdl.train.logs import Timing as Timing
+from fastdl.train.pretrained import Pretrained as Pretrained
 from fastdl.train.progress import Progress as Progress
 from fastdl.train.range_test import RangeTest as RangeTest
 from fastdl.train.range_test import lr_range_test as lr_range_test
@@ -38,5 +41,7 @@ from fastdl.train.schedule import ManualRate as ManualRate
 from fastdl.train.schedule import Schedule as Schedule
 from fastdl.train.tensorboard import TensorBoardLog as TensorBoardLog
 from fastdl.train.trainer import Trainer as Trainer
+from fastdl.train.trunk import FrozenTrunk as FrozenTrunk
+from fastdl.train.unfreezing import GradualUnfreezing as GradualUnfreezing
 
 exports.publish(__name__)

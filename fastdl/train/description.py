@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from fastdl.autograd import no_grad
-from fastdl.data import ArrayDataset, Concat, DataLoader, Dataset, MapDataset, Subset
+from fastdl.data import (
+    ArrayDataset,
+    Concat,
+    DataLoader,
+    Dataset,
+    InTurn,
+    MapDataset,
+    Subset,
+)
 from fastdl.data.dataset import weights
 from fastdl.data.mapped import MapStyle
 from fastdl.nn import Module
@@ -179,12 +187,12 @@ def describe_data(dataset: Dataset) -> dict[str, Json]:
     labels and weights, their names and file sizes if there is an attribute ``names``,
     ``files`` or ``paths``, and 64 examples drawn with a fixed seed, unless these differ
     from one reading to the next. Targets and weights that are known only from reading
-    an example are described by those 64. The parts of a `Concat` are described one by
-    one.
+    an example are described by those 64. The parts of a `Concat` or an `InTurn` are
+    described one by one.
     """
     whole, rows = _whole(dataset)
     described: dict[str, Json] = {"examples": len(dataset)}
-    if type(whole) is Concat:
+    if type(whole) is Concat or type(whole) is InTurn:
         described["rows"] = None if rows is None else describe_array(rows)
         return described | {"parts": [describe_data(part) for part in whole.datasets]}
     if type(whole) is ArrayDataset and not _is_mapped(whole.x):

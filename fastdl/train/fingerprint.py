@@ -41,7 +41,8 @@ _LONGEST = 64  # items; a longer list is described by a digest
 _ROWS = 2**24  # bytes hashed at a time
 _ADDRESS = " at 0x"  # in the default repr of an object
 _OUTSIDE = (IOBase, Logger, ModuleType)  # they refer to half of the process
-_PASSING = ("training", "input_shape")  # attributes of a module that are not settings
+# Attributes of a module that are not settings.
+_PASSING = ("training", "input_shape", "class_names")
 
 
 @overload

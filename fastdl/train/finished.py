@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from fastdl import functional as F
+from fastdl import nn
 from fastdl.data import Subset
 from fastdl.errors import DataError, FastdlError
 from fastdl.shapes import integer
@@ -20,7 +21,49 @@ from fastdl.typing import StrPath
 _PIECE = 4096  # examples for one step of the bar
 
 
-class FinishedRun:
+class SavedModel:
+    """A trained classifier of pictures, in a file of its own; made by `open_model`.
+
+    Attributes
+    ----------
+    model : Module
+        With its final weights.
+    classes : tuple of str
+        The name of each label.
+    input_shape : (int, int, int)
+        Of one picture: height, width, channels.
+    """
+
+    def __init__(self, path: StrPath) -> None:
+        self.model = nn.load(path)
+        self._set_use(
+            self.model.class_names,
+            self.model.input_shape,
+            f"{path} has no class_names and input_shape; set model.class_names and "
+            f"call build before it is saved",
+        )
+
+    def _set_use(self, classes: object, shape: object, missing: str) -> None:
+        """Set `classes` and `input_shape`; DataError if they are of another kind."""
+        try:
+            height, width, channels = (integer(size, "a size") for size in shape)  # type: ignore[attr-defined]
+            if not (
+                isinstance(classes, (list, tuple))
+                and all(isinstance(name, str) for name in classes)
+            ):
+                raise TypeError
+        except (TypeError, ValueError):
+            raise DataError(missing) from None
+        self.classes = tuple(classes)
+        self.input_shape = (height, width, channels)
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """Evaluates the model, by cross-entropy and accuracy, and predicts."""
+        return Trainer(self.model)
+
+
+class FinishedRun(SavedModel):
     """What `fastdl train` left behind; made by `open_run`.
 
     Attributes
@@ -28,12 +71,8 @@ class FinishedRun:
     folder : RunFolder
     config : dict
         The settings, as in the file.
-    model : Module
-        With its final weights.
-    classes : tuple of str
-        The name of each label.
-    input_shape : (int, int, int)
-        Of one picture: height, width, channels.
+    model, classes, input_shape
+        As in `SavedModel`.
     """
 
     def __init__(
@@ -44,20 +83,12 @@ class FinishedRun:
         self.folder = RunFolder(path)
         self.config = self.folder.read_config()
         self._data_dir = data_dir
-        try:
-            classes, shape = self.config["classes"], self.config["input_shape"]
-            height, width, channels = (integer(size, "a size") for size in shape)
-            if not (
-                isinstance(classes, list) and all(isinstance(c, str) for c in classes)
-            ):
-                raise TypeError
-        except (KeyError, TypeError, ValueError):
-            raise DataError(
-                f"{self.folder.config} has no classes and input_shape; was it written "
-                f"by `fastdl train`?"
-            ) from None
-        self.classes = tuple(classes)
-        self.input_shape = (height, width, channels)
+        self._set_use(
+            self.config.get("classes"),
+            self.config.get("input_shape"),
+            f"{self.folder.config} has no classes and input_shape; was it written by "
+            f"`fastdl train`?",
+        )
         self.model = self.folder.load_model()
         self._outputs: dict[str, np.ndarray] = {}
 
@@ -65,11 +96,6 @@ class FinishedRun:
     def name(self) -> str:
         """The last part of its path."""
         return self.folder.path.resolve().name
-
-    @cached_property
-    def trainer(self) -> Trainer:
-        """Evaluates the model, by cross-entropy and accuracy, and predicts."""
-        return Trainer(self.model)
 
     @cached_property
     def job(self) -> Job:
@@ -161,3 +187,19 @@ def open_run(path: StrPath, data_dir: StrPath | None = None) -> FinishedRun:
         It is not a run, or a file is missing or damaged.
     """
     return FinishedRun(path, data_dir)
+
+
+def open_model(path: StrPath, data_dir: StrPath | None = None) -> SavedModel:
+    """Open a trained classifier: a run folder, see `open_run`, or a file of one.
+
+    Such a file is written by `fastdl.save` when the model was built and has
+    ``class_names``, as ``model.safetensors`` of a run.
+
+    Raises
+    ------
+    DataError
+        It is neither of them, or is damaged.
+    """
+    if os.path.isfile(path):
+        return SavedModel(path)
+    return open_run(path, data_dir)

@@ -389,7 +389,7 @@ def _check_eps(operation: str, eps: float) -> None:
 def _refuse_dropout(model: nn.Module) -> None:
     for name, module in model.named_modules():
         drops = isinstance(module, DropLayer) and module.p > 0
-        if drops and module.training:
+        if drops and module._is_training:
             raise ArgumentError(
                 f"gradcheck: layer '{name}' ({type(module).__name__}) drops at random, "
                 f"so the cost is another one at each call; set its p to 0 for the "

@@ -13,6 +13,7 @@ from fastdl.shapes import integer, pair
 from fastdl.train.best import EarlyStopping
 from fastdl.train.callback import Callback
 from fastdl.train.logs import LearningRateLog
+from fastdl.train.pretrained import Pretrained, fit_to
 from fastdl.train.recipe_files import RECIPES, recipe
 from fastdl.train.recipes import Recipe, recipe_fields
 from fastdl.train.trainer import Trainer
@@ -29,6 +30,9 @@ _REMARKS = (
     *("fastdl", "classes", "input_shape", "backend", "threads", "machine"),
     "reached",
 )
+
+# Settings that are a text or None.
+_TEXTS = ("data_dir", "pretrained", "pretrained_sha256", "freeze")
 
 
 class FitOptions(TypedDict, total=False):
@@ -100,6 +104,14 @@ class Job:
         best weights.
     data_dir : str, optional
         Where the data set is, in a folder of its name.
+    pretrained : str, optional
+        What the training starts from instead of fresh weights, see `Pretrained`: a run
+        folder, or a file. It gets a new head unless its classes are those of the data.
+    pretrained_sha256 : str, optional
+        The checksum of that file; another one is refused. See `pinned`.
+    freeze : str, optional
+        The first layer that learns, see `fastdl.nn.Module.freeze`, or "all": only the
+        head does.
 
     Raises
     ------
@@ -114,6 +126,9 @@ class Job:
     examples: int | None = None
     patience: int | None = None
     data_dir: str | None = None
+    pretrained: str | None = None
+    pretrained_sha256: str | None = None
+    freeze: str | None = None
 
     def __post_init__(self) -> None:
         integer(self.seed, "job: seed", 0)
@@ -122,10 +137,15 @@ class Job:
                 integer(getattr(self, name), f"job: {name}")
         if self.size is not None:
             object.__setattr__(self, "size", pair(self.size, "job: size"))
-        for name in ("dataset", "data_dir"):
+        for name in ("dataset", *_TEXTS):
             value = getattr(self, name)
-            if not isinstance(value, str) and not (name == "data_dir" and not value):
+            if not isinstance(value, str) and not (name in _TEXTS and value is None):
                 raise ArgumentError(f"job: {name} must be a text, got {value!r:.60}")
+        if self.freeze is not None and self.pretrained is None:
+            raise ArgumentError(
+                "job: freeze is for trained weights; say which ones (pretrained, "
+                "--from)"
+            )
 
     # As data
 
@@ -232,11 +252,40 @@ class Job:
         return data.split(dataset, (1 - share, share), self.seed, stratify=True)
 
     def trainer(self, parts: Parts) -> Trainer:
-        """Make the model, its initial weights drawn by the seed, and its trainer."""
+        """Make the model, its initial weights drawn by the seed, and its trainer.
+
+        Raises
+        ------
+        ArgumentError, DataError
+            The weights to start from are of another network, or have changed.
+        """
+        if self.pretrained is not None:
+            return self._pretrained_trainer(parts, Pretrained(self.pretrained))
         random.seed(self.seed)
         model = self.recipe.create_model(len(parts.classes))
         model.build(parts.input_shape)
+        model.class_names = parts.classes
         return self.recipe.trainer(model)
+
+    def _pretrained_trainer(self, parts: Parts, source: Pretrained) -> Trainer:
+        if self.pretrained_sha256 not in (None, source.sha256):
+            raise DataError(
+                f"{source.file} is not what this training starts from: its SHA-256 is "
+                f"{source.sha256[:16]}..., expected {self.pretrained_sha256:.16}..."
+            )
+        model = source.model(self.recipe.create_model, parts.input_shape)
+        random.seed(self.seed)
+        fit_to(model, parts.classes, parts.input_shape, self.freeze)
+        trainer = self.recipe.trainer(model)
+        trainer._settings["pretrained"] = source.sha256
+        return trainer
+
+    def pinned(self) -> Job:
+        """Return a job that says by a checksum which weights it starts from."""
+        if self.pretrained is None or self.pretrained_sha256 is not None:
+            return self
+        sha256 = Pretrained(self.pretrained).sha256
+        return dataclasses.replace(self, pretrained_sha256=sha256)
 
     def callbacks(self) -> list[Callback]:
         """Make the callbacks: the learning rates, and early stopping if asked for."""

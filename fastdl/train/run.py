@@ -91,9 +91,13 @@ class RunFolder:
 
     def load_model(self) -> nn.Module:
         """Load the model; it raises what `fastdl.load` raises."""
+        return nn.load(self.final_model())
+
+    def final_model(self) -> Path:
+        """Return the path of the model; DataError if there is none yet."""
         if not self.model.is_file():
             raise DataError(
                 f"no file {self.model}: the training has not come to its end; --resume "
                 f"goes on with one that was interrupted"
             )
-        return nn.load(self.model)
+        return self.model

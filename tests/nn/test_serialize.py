@@ -275,3 +275,38 @@ def test_many_names_that_do_not_fit_are_cut(tmp_path):
     with pytest.raises(FastdlError, match="unexpected: 990 more") as caught:
         nn.load_weights(nn.Linear(2, 3), tmp_path / "a.safetensors")
     assert len(str(caught.value)) < 2000
+
+
+def test_what_a_model_takes_and_gives_goes_along(model, tmp_path):
+    """S32: the size of the input, and the names of the classes."""
+    nn.save(model, tmp_path / "m")
+    assert nn.load(tmp_path / "m").input_shape is None
+    model.build((6, 6, 2))
+    model.class_names = ["cat", "dog", "Käfer"]
+    nn.save(model, tmp_path / "m")
+    again = nn.load(tmp_path / "m")
+    assert again.input_shape == (6, 6, 2)
+    assert again.class_names == ("cat", "dog", "Käfer")
+    assert again.summary() == model.summary()
+    assert again.replace_head(4).class_names is None
+    nn.save(again, tmp_path / "m")
+    assert nn.load(tmp_path / "m").class_names is None
+
+
+@pytest.mark.parametrize(
+    ("use", "reason"),
+    [
+        ("[", "its use"),
+        ("[]", "must be a JSON object"),
+        ('{"class_names": "cat"}', "class_names must be texts"),
+        ('{"class_names": [1]}', "class_names must be texts"),
+        ('{"input_shape": [0]}', "input_shape must hold sizes, got 0"),
+        ('{"input_shape": [true]}', "input_shape must hold sizes, got True"),
+        ('{"input_shape": "8"}', "input_shape must hold sizes, got '8'"),
+    ],
+)
+def test_a_damaged_use(model, tmp_path, use, reason):
+    metadata = {"fastdl.model": json.dumps(nn.to_config(model)), "fastdl.use": use}
+    write_tensors(model.state_dict(), tmp_path / "m", metadata)
+    with pytest.raises(DataError, match=reason):
+        nn.load(tmp_path / "m")

@@ -1,0 +1,150 @@
+"""The trained weights that a training starts from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fastdl import nn
+from fastdl.errors import DataError, FastdlError
+from fastdl.files import read_file, read_tensors
+from fastdl.nn.serialize import describes_model, made_from, use_of
+from fastdl.nn.transfer import find_head
+from fastdl.train.run import RunFolder
+from fastdl.typing import Shape, StrPath
+
+_ALL = "all"  # but the head
+
+
+class Pretrained:
+    """A trained network, or weights of one, in a file.
+
+    Parameters
+    ----------
+    path : path
+        The folder of a finished run, a file of `fastdl.save`, or one of
+        `fastdl.save_weights`.
+
+    Attributes
+    ----------
+    file : Path
+        The file with the weights.
+    config : dict
+        The settings of the run; empty for a file.
+
+    Raises
+    ------
+    DataError
+        There is no such folder or file, or it is damaged.
+    """
+
+    def __init__(self, path: StrPath) -> None:
+        self.config: dict[str, Any] = {}
+        self.file = Path(path)
+        if self.file.is_dir():
+            folder = RunFolder(path)
+            self.config = folder.read_config()
+            self.file = folder.final_model()
+        self._state, self._metadata = read_tensors(self.file)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The checksum of the file, as ``sha256sum`` prints it."""
+        return hashlib.sha256(read_file(self.file)).hexdigest()
+
+    @property
+    def describes_model(self) -> bool:
+        """Whether the file holds a whole network, and not only weights."""
+        return describes_model(self._metadata)
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """The shape of an example, if it is known."""
+        shape = use_of(self._metadata, self.file)[0] or self.config.get("input_shape")
+        return None if shape is None else tuple(shape)
+
+    def model(
+        self, create: Callable[[int], nn.Module], input_shape: Sequence[int]
+    ) -> nn.Module:
+        """Make the network, with the weights.
+
+        Parameters
+        ----------
+        create : callable
+            Makes, from the number of classes, the network that weights alone are of.
+        input_shape : sequence of int
+            The shape of an example, for that network.
+
+        Raises
+        ------
+        DataError
+            The weights are those of another network.
+        """
+        if self.describes_model:
+            model = made_from(self._state, self._metadata, self.file)
+            if model.class_names is None:
+                model.class_names = self.config.get("classes")
+            return model
+        name, _ = find_head(create(1))
+        weight = self._state.get(f"{name}.weight")
+        model = create(1 if weight is None else weight.shape[-1])
+        model.build(input_shape)
+        try:
+            model.load_state_dict(self._state)
+        except FastdlError as error:
+            raise DataError(
+                f"{self.file} holds weights of another network; --model says which one "
+                f"({error})"
+            ) from error
+        return model
+
+
+def fit_to(
+    model: nn.Module,
+    classes: Sequence[str],
+    input_shape: Sequence[int],
+    freeze: str | None,
+) -> None:
+    """Fit a trained network to other data.
+
+    Parameters
+    ----------
+    model : Module
+        It gets a new head unless it tells the same classes apart.
+    classes : sequence of str
+        Their names.
+    input_shape : sequence of int
+        The shape of an example.
+    freeze : str, optional
+        The first layer that learns, or "all": only the head does.
+
+    Raises
+    ------
+    ArgumentError
+        It has no head, or no layer of that name.
+    DataError
+        It does not take such examples.
+    """
+    learned_from, known = model.input_shape, model.class_names
+    _, head = find_head(model)
+    if known is None:
+        same = getattr(head, head._outputs) == len(classes)
+    else:
+        same = tuple(known) == tuple(classes)
+    if not same:
+        model.replace_head(len(classes))
+    model.class_names = tuple(classes)
+    try:
+        model.build(input_shape)
+    except FastdlError as error:
+        learned = f"learned from examples of shape {learned_from}, and"
+        raise DataError(
+            f"the trained network {learned if learned_from else ''} does not take "
+            f"{tuple(input_shape)}: {error}"
+        ) from error
+    model.train()
+    if freeze is not None:
+        model.freeze(until=find_head(model)[0] if freeze == _ALL else freeze)
