@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +15,8 @@ import torch
 
 from bench import peer
 from bench.harness import Function
-from fastdl import interop, models, nn
+from bench.peer_layers import twin
+from fastdl import interop, nn
 from fastdl.autograd import no_grad
 
 # Of the SIGNS ConvNet; the padded copy is part of the peer's time.
@@ -32,7 +32,7 @@ def translate(model: nn.Module, input_shape: Sequence[int]) -> Any:
         It does not, on a random batch.
     """
     model.build(input_shape)
-    theirs = _twin(model)
+    theirs = twin(model)
     state = interop.torch_state(model)
     theirs.load_state_dict({name: peer.tensor(a) for name, a in state.items()})
     x = np.random.default_rng(0).random((2, *input_shape), np.float32)
@@ -48,76 +48,6 @@ def translate(model: nn.Module, input_shape: Sequence[int]) -> Any:
 def inputs(x: np.ndarray, layout: Any) -> Any:
     """Return a batch as a tensor of the peer."""
     return peer.images(x, layout) if x.ndim == 4 else peer.tensor(x)
-
-
-def _twin(module: nn.Module) -> Any:
-    """Return a module of the peer with the same layers and names, and fresh weights."""
-    if isinstance(module, nn.Sequential):
-        layers = {name: _twin(layer) for name, layer in module.named_children()}
-        return torch.nn.Sequential(OrderedDict(layers))
-    return _LAYERS[type(module)](module)
-
-
-def _conv2d(layer: Any) -> Any:
-    return torch.nn.Conv2d(
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        layer.dilation,
-        layer.groups,
-        layer.bias is not None,
-    )
-
-
-def _linear(layer: Any) -> Any:
-    return torch.nn.Linear(*layer.weight.shape, bias=layer.bias is not None)
-
-
-def _batchnorm2d(layer: Any) -> Any:
-    return torch.nn.BatchNorm2d(layer.num_features, layer.eps, layer.momentum)
-
-
-class _Mean(torch.nn.Module):
-    def forward(self, x: Any) -> Any:
-        return x.mean((2, 3))
-
-
-class _Block(torch.nn.Module):
-    def __init__(self, block: models.ResidualBlock) -> None:
-        super().__init__()
-        self.conv1, self.norm1 = _twin(block.conv1), _twin(block.norm1)
-        self.conv2, self.norm2 = _twin(block.conv2), _twin(block.norm2)
-        self.shortcut = None if block.shortcut is None else _twin(block.shortcut)
-        self.stride = block.stride
-        self.more = block.out_channels - block.in_channels
-
-    def forward(self, x: Any) -> Any:
-        y = torch.relu_(self.norm1(self.conv1(x)))
-        y = self.norm2(self.conv2(y))
-        if self.shortcut is not None:
-            x = self.shortcut(x)
-        elif self.more or self.stride > 1:
-            x = x[:, :, :: self.stride, :: self.stride]
-            x = torch.nn.functional.pad(x, (0, 0, 0, 0, 0, self.more))
-        y += x
-        return torch.relu_(y)
-
-
-_LAYERS: dict[type, Callable[[Any], Any]] = {
-    models.ResidualBlock: _Block,
-    nn.AvgPool2d: lambda layer: torch.nn.AvgPool2d(layer.kernel_size),
-    nn.BatchNorm2d: _batchnorm2d,
-    nn.Conv2d: _conv2d,
-    nn.Dropout: lambda layer: torch.nn.Dropout(layer.p),
-    nn.Flatten: lambda layer: torch.nn.Flatten(),
-    nn.GlobalAvgPool2d: lambda layer: _Mean(),
-    nn.Linear: _linear,
-    nn.MaxPool2d: lambda layer: torch.nn.MaxPool2d(layer.kernel_size),
-    nn.ReLU: lambda layer: torch.nn.ReLU(inplace=True),
-    nn.Tanh: lambda layer: torch.nn.Tanh(),
-}
 
 
 # What users do with a network --------------------------------------------------------
