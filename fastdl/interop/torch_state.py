@@ -12,6 +12,7 @@ from fastdl.errors import ArgumentError, DataError, FastdlError, listed, suggest
 from fastdl.files import read_tensors, write_tensors
 from fastdl.interop.layout import Layout, layouts
 from fastdl.interop.timm import from_timm
+from fastdl.models import CATALOGUE
 from fastdl.nn import Module
 from fastdl.nn.serialize import is_ours
 from fastdl.typing import ArrayLike, StrPath
@@ -100,7 +101,7 @@ def load_torch_state(
             + listed("missing", missing, lambda name: f" {own[name].torch_shape}")
             + listed("unexpected", unexpected, lambda n: suggest(n, missing or own))
             + listed("wrong", wrong, lambda n: _difference(state[n], own[n]))
-            + _advice(wrong)
+            + _advice(wrong, state, own)
         )
     for name in fitting:
         own[name].array[...] = own[name].from_torch(state[name])
@@ -228,9 +229,28 @@ def _difference(values: np.ndarray, layout: Layout) -> str:
     return f": expected shape {expected}, got {got}"
 
 
-def _advice(wrong: Sequence[str]) -> str:
-    """Say what to do where only one layer does not fit."""
+def _advice(
+    wrong: Sequence[str],
+    state: Mapping[str, np.ndarray],
+    own: Mapping[str, Layout],
+) -> str:
+    """Say what to do where only one layer does not fit, or whose weights these are."""
     layers = {name.rpartition(".")[0] for name in wrong}
-    if len(layers) != 1:
+    if len(layers) == 1:
+        return f"\n  skip={min(layers)!r} leaves this layer as it is"
+    count = _parameters({name: values.size for name, values in state.items()})
+    if count == _parameters({name: layout.array.size for name, layout in own.items()}):
         return ""
-    return f"\n  skip={min(layers)!r} leaves this layer as it is"
+    for name, row in CATALOGUE.items():
+        if row.parameters == count:
+            return f"\n  these look like the weights of {name}"
+    return ""
+
+
+def _parameters(sizes: Mapping[str, int]) -> int:
+    """Return how many numbers are trained; the others are statistics of batch norms."""
+    return sum(
+        size
+        for name, size in sizes.items()
+        if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+    )

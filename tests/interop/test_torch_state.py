@@ -8,7 +8,7 @@ from safetensors.numpy import load_file, save_file
 
 import fastdl
 from fastdl import functional as F
-from fastdl import interop, nn
+from fastdl import interop, models, nn
 from fastdl.errors import ArgumentError, DataError, FastdlError, GraphError
 
 RNG = np.random.default_rng(0)
@@ -394,6 +394,19 @@ def test_a_head_of_other_classes_can_be_skipped():
     assert not np.array_equal(model.state_dict()["1.bias"], before["1.bias"])
     del state["6.weight"], state["6.bias"]
     assert interop.load_torch_state(model, state, skip="6") == ([], [])
+
+
+def test_weights_of_another_architecture():
+    model, other = models.create("resnet20"), models.create("resnet32")
+    model.build((32, 32, 3))
+    other.build((32, 32, 3))
+    with pytest.raises(FastdlError, match="these look like the weights of resnet32$"):
+        interop.load_torch_state(model, interop.torch_state(other))
+    state = interop.torch_state(model)
+    state["typo"] = state.pop("13.weight")
+    with pytest.raises(FastdlError) as caught:  # of this one
+        interop.load_torch_state(model, state)
+    assert "look like" not in str(caught.value)
 
 
 def test_skipping_what_does_not_exist():
