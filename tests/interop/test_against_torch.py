@@ -32,7 +32,6 @@ CLASSES, BATCH = 10, 4
 SIZES = {
     "alexnet": 67,
     "vgg11": 32,
-    "vgg11_bn": 33,
     "resnet18": 64,
     "resnet50": 64,
     "mobilenet_v2": 64,
@@ -147,40 +146,47 @@ def test_files_there_and_back(pair, tmp_path):
 def test_the_same_losses(pair):
     """S43: over 20 steps of SGD, without dropout.
 
-    Behind a batch norm of few numbers, rounding grows by a factor in each step, here as
-    there. So networks with batch norm are compared in float64.
+    Behind a batch norm of few numbers, large steps let rounding grow tenfold each time,
+    here as there. So networks with batch norm are compared in float64, and all take
+    steps that are small enough for the loss to fall.
     """
     has_norm = any(isinstance(m, nn.BatchNorm2d) for m in pair.ours.modules())
     dtype = np.float64 if has_norm else np.float32
-    ours, theirs = copy.deepcopy(pair.ours), copy.deepcopy(pair.theirs)
-    ours.astype(dtype).train()
-    theirs.to(getattr(torch, dtype.__name__)).train()
+    ours = pair.ours.astype(dtype).train()  # the last test of a pair uses it up
+    theirs = pair.theirs.to(getattr(torch, dtype.__name__)).train()
     interop.load_torch_state(ours, theirs.state_dict())
-    our_steps = optim.SGD(ours.parameters(), lr=1e-3)
-    their_steps = torch.optim.SGD(theirs.parameters(), lr=1e-3)
     x, labels = pair.x.astype(dtype), torch.from_numpy(pair.labels)
     their_x = pair.their_x.to(getattr(torch, dtype.__name__))
-    losses = []
-    for _ in range(20):
-        our_steps.zero_grad()
+
+    def their_loss():
+        theirs.zero_grad()
+        loss = torch.nn.functional.cross_entropy(theirs(their_x), labels)
+        loss.backward()
+        return loss.item()
+
+    def our_loss():
+        ours.zero_grad()
         loss = F.cross_entropy(ours(x), pair.labels)
         loss.backward()
+        return loss.item()
+
+    losses = [(our_loss(), their_loss())]
+    square = sum(float((p.grad**2).sum()) for p in theirs.parameters())
+    our_steps = optim.SGD(ours.parameters(), lr=0.05 / square)
+    their_steps = torch.optim.SGD(theirs.parameters(), lr=0.05 / square)
+    for _ in range(20):
         our_steps.step()
-        their_steps.zero_grad()
-        their_loss = torch.nn.functional.cross_entropy(theirs(their_x), labels)
-        their_loss.backward()
         their_steps.step()
-        losses.append((loss.item(), their_loss.item()))
+        losses.append((our_loss(), their_loss()))
     here, there = np.transpose(losses)
     np.testing.assert_allclose(here, there, rtol=1e-6 if has_norm else 1e-4)
-    assert here[-1] < here[0]
+    assert here[-1] < here[0] - 0.2
 
 
 # timm --------------------------------------------------------------------------------
 
 TIMM = {
     "vgg11": "vgg11",
-    "vgg11_bn": "vgg11_bn",
     "resnet18": "resnet18",
     "resnet50": "resnet50",
     "mobilenet_v2": "mobilenetv2_100",
