@@ -58,13 +58,18 @@ def suggest(name: str, choices: Iterable[str]) -> str:
         ``"; choose from 'relu', 'tanh'"``.
     """
     choices = list(choices)
-    lower = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(str(name).lower(), lower, n=1)
-    if near:
-        return f"; did you mean {lower[near[0]]!r}?"
+    if hint := near(name, choices):
+        return hint
     more = ", ..." if len(choices) > _LISTED else ""
     shown = ", ".join(repr(choice) for choice in choices[:_LISTED])
     return f"; choose from {shown}{more}"
+
+
+def near(name: str, choices: Iterable[str]) -> str:
+    """Return the first kind of what `suggest` returns, or "" if no name is near."""
+    lower = {choice.lower(): choice for choice in choices}
+    found = difflib.get_close_matches(str(name).lower(), lower, n=1)
+    return f"; did you mean {lower[found[0]]!r}?" if found else ""
 
 
 def listed(kind: str, names: Sequence[str], about: Callable[[str], str]) -> str:

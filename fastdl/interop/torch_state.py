@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fastdl.errors import ArgumentError, DataError, FastdlError, listed, suggest
+from fastdl.errors import ArgumentError, DataError, FastdlError, listed, near, suggest
 from fastdl.files import read_tensors, write_tensors
 from fastdl.interop.layout import Layout, layouts
 from fastdl.interop.timm import from_timm
@@ -99,7 +99,7 @@ def load_torch_state(
         raise FastdlError(
             f"{who}: {where} does not fit this model"
             + listed("missing", missing, lambda name: f" {own[name].torch_shape}")
-            + listed("unexpected", unexpected, lambda n: suggest(n, missing or own))
+            + listed("unexpected", unexpected, lambda name: near(name, missing))
             + listed("wrong", wrong, lambda n: _difference(state[n], own[n]))
             + _advice(wrong, state, own)
         )
