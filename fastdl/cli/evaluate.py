@@ -6,10 +6,11 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import numpy as np
+
 from fastdl import datasets
 from fastdl.cli import arguments
 from fastdl.cli.outcome import examine
-from fastdl.data import ArrayDataset, Subset
 from fastdl.errors import DataError
 from fastdl.train import FinishedRun, open_model
 
@@ -43,15 +44,16 @@ def run(options: Namespace) -> None:
     own: FinishedRun | None = None  # if these are the data that it learned from
     if isinstance(saved, FinishedRun) and source == saved.config.get("dataset"):
         own, data_dir = saved, saved.job.data_dir
-    splits = datasets.find(options.dataset, data_dir, input_shape[:2])
-    dataset: ArrayDataset | Subset = splits.test or splits.train
+    lazy = own is not None and own.job.lazy
+    splits = datasets.find(options.dataset, data_dir, input_shape[:2], lazy)
+    dataset = splits.test or splits.train
     if own is not None and splits.test is None:
         dataset = own.parts.test  # the rest was trained on
-    if dataset.x.shape[1:] != input_shape:
+    shape = dataset.take(np.arange(1))[0].shape[1:]
+    if shape != input_shape:
         raise DataError(
-            f"{splits.name} has pictures of "
-            f"{arguments.describe_shape(dataset.x.shape[1:])}, but the network takes "
-            f"{arguments.describe_shape(input_shape)}"
+            f"{splits.name} has pictures of {arguments.describe_shape(shape)}, but the "
+            f"network takes {arguments.describe_shape(input_shape)}"
         )
     if splits.classes != classes:
         raise DataError(
@@ -59,7 +61,7 @@ def run(options: Namespace) -> None:
             f"network knows {', '.join(classes)}"
         )
     start = time.perf_counter()
-    answers = saved.trainer.predict(dataset.x, probabilities=True)
+    answers = saved.trainer.predict(dataset, probabilities=True)
     outcome = examine(answers, dataset, classes)
     seconds = time.perf_counter() - start
     print(f"{outcome.describe()}\n\n{len(dataset) / seconds:,.0f} examples/s")

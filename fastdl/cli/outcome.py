@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastdl import metrics
-from fastdl.data import ArrayDataset, Subset
+from fastdl.datasets.splits import Part
 from fastdl.errors import DataError
 
 _MOST_CLASSES = 20  # that fit side by side
@@ -19,8 +19,8 @@ class Outcome(NamedTuple):
 
     Attributes
     ----------
-    x, y : ndarray
-        The examples and their true labels.
+    y : ndarray
+        The true labels.
     probabilities : ndarray, (m, classes)
         The answers.
     classes : sequence of str
@@ -29,7 +29,6 @@ class Outcome(NamedTuple):
         The confusion matrix.
     """
 
-    x: np.ndarray
     y: np.ndarray
     probabilities: np.ndarray
     classes: Sequence[str]
@@ -45,13 +44,13 @@ class Outcome(NamedTuple):
 
 
 def examine(
-    probabilities: np.ndarray, dataset: ArrayDataset | Subset, classes: Sequence[str]
+    probabilities: np.ndarray, dataset: Part, classes: Sequence[str]
 ) -> Outcome:
     """Compare the answers of a classifier with the labels of a data set."""
     check_answers(probabilities, classes)
     y = np.asarray(dataset.y)
     matrix = metrics.confusion_matrix(y, probabilities)
-    return Outcome(dataset.x, y, probabilities, classes, matrix)
+    return Outcome(y, probabilities, classes, matrix)
 
 
 def check_answers(probabilities: np.ndarray, classes: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from fastdl import backend, datasets, models, report
 from fastdl.cli import arguments
 from fastdl.cli.outcome import Outcome, examine
 from fastdl.cli.report import write_report
+from fastdl.datasets.splits import Part
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import check_writable, naming, read_settings
 from fastdl.train import (
@@ -71,6 +72,7 @@ examples:
   fastdl train fashion_mnist --model lenet5 --optimizer momentum --lr 0.05
   fastdl train path/to/pictures --size 64,64     folders train/<class>/*.jpg or <class>/
   fastdl train path/to/pictures --from runs/cifar10 --freeze all    only a new head
+  fastdl train path/to/pictures --size 224,224 --lazy        ... larger than the memory
   fastdl train --config runs/digits/config.json --out runs/again     the same, again
   fastdl train --config runs/digits/config.json --seed 1 --out runs/seed1
   fastdl train cifar10 --recipe resnet20         see fastdl recipes
@@ -82,6 +84,7 @@ _SETTINGS = (
     *("dataset", "model", "epochs", "batch_size", "optimizer", "lr", "schedule"),
     *("momentum", "weight_decay", "label_smoothing", "dropout", "augment"),
     *("seed", "size", "examples", "patience", "data_dir", "pretrained", "freeze"),
+    "lazy",
 )
 
 
@@ -206,6 +209,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     arguments.add_data_dir(parser)
     arguments.add_size(parser)
+    parser.add_argument(
+        "--lazy",
+        action="store_const",
+        const=True,
+        help="decode the pictures of a folder when they are used, and keep them in the "
+        "user's cache folder: for folders larger than the memory",
+    )
 
 
 def run(options: Namespace) -> None:
@@ -236,7 +246,7 @@ def run(options: Namespace) -> None:
         finished = open_run(folder.path)
         finished.parts = parts  # they are loaded already
         outcome = examine(finished.answers("test"), parts.test, parts.classes)
-        drawn = _draw(trainer.history, outcome, folder)
+        drawn = _draw(trainer.history, outcome, parts.test, folder)
     seconds = sum(trainer.history["seconds"])
     speed = len(parts.train) * len(trainer.history) / seconds
     run = shlex.quote(str(folder.path))
@@ -320,7 +330,7 @@ def _start(path: str, settings: Mapping[str, Any], model: str | None) -> dict[st
     return found
 
 
-def _draw(history: History, outcome: Outcome, folder: RunFolder) -> str:
+def _draw(history: History, outcome: Outcome, test: Part, folder: RunFolder) -> str:
     """Save the pictures; return the end of a sentence about them."""
     try:
         import matplotlib  # noqa: F401
@@ -330,7 +340,7 @@ def _draw(history: History, outcome: Outcome, folder: RunFolder) -> str:
         "curves": report.learning_curves(history),
         "confusion": report.confusion_matrix(outcome.matrix, outcome.classes),
         "mistakes": report.mistakes(
-            outcome.x, outcome.y, outcome.probabilities, outcome.classes
+            test, outcome.y, outcome.probabilities, outcome.classes
         ),
     }.items():
         report.save_figure(figure, folder.path / f"{name}.png")

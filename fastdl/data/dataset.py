@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from typing import Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 import numpy as np
@@ -110,7 +112,19 @@ class Gathered(Dataset):
 
     @property
     def x(self) -> np.ndarray:
-        """The inputs of all examples, gathered at each use."""
+        """The inputs of all examples, gathered at each use.
+
+        Raises
+        ------
+        DataError
+            They take more than half of the memory of this machine.
+        """
+        size = len(self) * self.take(np.arange(min(1, len(self))))[0].nbytes
+        if size > _most_memory():
+            raise DataError(
+                f"{self!r}: all x take {size / 2**30:.1f} GB, too much for one array; "
+                f"take(indices) returns some of them"
+            )
         return self.take(np.arange(len(self)))[0]
 
     def __getitem__(self, index: Index) -> tuple[Any, ...]:
@@ -242,6 +256,13 @@ def take_real(dataset: Dataset, indices: np.ndarray) -> WeightedBatch:
     if weight is None and (all_weights := weights(dataset)) is not None:
         weight = all_weights[indices]
     return x, y, weight
+
+
+def _most_memory() -> float:
+    """Return half of the memory of this machine, in bytes; no limit on Windows."""
+    if not hasattr(os, "sysconf"):
+        return math.inf
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
 
 
 def _numbers(values: ArrayLike, name: str) -> np.ndarray:

@@ -4,7 +4,8 @@ from fastdl import exports
 from fastdl.datasets.catalogue import find as find
 from fastdl.datasets.catalogue import load as load
 from fastdl.datasets.catalogue import names as names
-from fastdl.datasets.images import image_folder as image_folder
+from fastdl.datasets.folder import image_folder as image_folder
+from fastdl.datasets.lazy import PictureFiles as PictureFiles
 from fastdl.datasets.splits import Splits as Splits
 
 exports.publish(__name__)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastdl.datasets import cifar10, idx, npz
 from fastdl.datasets.files import DataFolder
-from fastdl.datasets.images import image_folder
+from fastdl.datasets.folder import image_folder
 from fastdl.datasets.splits import Splits
 from fastdl.errors import ArgumentError, suggest
 from fastdl.typing import PairLike, StrPath
@@ -85,6 +85,7 @@ def find(
     source: StrPath,
     data_dir: StrPath | None = None,
     size: PairLike | None = None,
+    lazy: bool = False,
 ) -> Splits:
     """Load a data set by name, or a folder of pictures.
 
@@ -96,6 +97,8 @@ def find(
         The files of a named data set are in a folder of that name in here.
     size : int or (int, int), optional
         Height and width to which the pictures of a folder are resized.
+    lazy : bool
+        Whether to decode the pictures of a folder when they are used.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def find(
     if source in _LOADERS:
         return load(str(source), None if data_dir is None else Path(data_dir, source))
     if Path(source).is_dir():
-        return image_folder(source, size)
+        return image_folder(source, size, lazy)
     name = str(source)
     near = suggest(name, _LOADERS) if Path(name).name == name else ""  # not of a path
     raise ArgumentError(

@@ -11,11 +11,11 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from fastdl.data import ArrayDataset
+from fastdl.datasets.assemble import Picture, assemble
 from fastdl.datasets.files import DataFolder, cache_folder, sha256_of
-from fastdl.datasets.images import SUFFIXES, Picture, assemble, read_image
+from fastdl.datasets.images import SUFFIXES, read_image
 from fastdl.datasets.npz import read_npz
-from fastdl.datasets.splits import Splits
+from fastdl.datasets.splits import Part, Splits
 from fastdl.errors import DataError
 from fastdl.files import reading, replaced
 
@@ -63,7 +63,7 @@ def load(folder: DataFolder) -> Splits:
     return Splits(folder.name, train, test, _CLASSES)
 
 
-def decode(archive: Path, name: str) -> tuple[ArrayDataset, ArrayDataset]:
+def decode(archive: Path, name: str) -> tuple[Part, Part]:
     """Make the training and test set from the pictures in an archive.
 
     Raises
@@ -158,7 +158,7 @@ class _Bounded:
             raise ValueError(f"it inflates to more than {self._limit} bytes")
 
 
-def _keep(train: ArrayDataset, test: ArrayDataset, path: Path) -> None:
+def _keep(train: Part, test: Part, path: Path) -> None:
     arrays: dict[str, Any] = {}
     for part, dataset in (("train", train), ("test", test)):
         arrays[f"x_{part}"], arrays[f"y_{part}"] = dataset[:]

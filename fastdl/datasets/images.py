@@ -1,23 +1,22 @@
-"""Pictures in folders, one folder for each class."""
+"""Pictures in files, one by one."""
 
 from __future__ import annotations
 
 import io
 import math
 import os
-import unicodedata
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import IO, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from fastdl.data import ArrayDataset
-from fastdl.datasets.splits import Splits
 from fastdl.errors import DataError, FastdlError
 from fastdl.files import read_file, reading
-from fastdl.shapes import pair
-from fastdl.typing import PairLike, StrPath
+from fastdl.typing import Shape, StrPath
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as OpenPicture
 
 # A picture of this many pixels takes little memory, so any file may declare it. A
 # larger one must have a file to match: 8 pixels a byte, deflated 1032 times, is the
@@ -28,98 +27,7 @@ _PIXELS_A_BYTE = 8 * 1032
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"))
 # Only these: for some others Pillow would start external programs, whatever the suffix.
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
-
-
-_PARTS = ("train", "dev", "test")
-_NAMES = {"dev": ("dev", "val", "validation")}
-
-
-class Picture(NamedTuple):
-    """One picture of a data set; ``name`` is for messages and for sorting."""
-
-    part: str
-    label: str
-    name: str
-    pixels: np.ndarray
-
-
-def image_folder(path: StrPath, size: PairLike | None = None) -> Splits:
-    """Load the pictures of ``<path>/train/<class>/`` and ``<path>/test/<class>/``.
-
-    And those of ``<path>/dev/<class>/``, if there are any; that folder may also be
-    called ``val`` or ``validation``. Without a folder ``train``, all pictures of
-    ``<path>/<class>/`` are the training set. Only files that end with .png, .jpg,
-    .jpeg, .bmp, .gif or .webp are read.
-
-    Parameters
-    ----------
-    path : path
-        The folder. The classes are the sorted names of the innermost folders.
-    size : int or (int, int), optional
-        Height and width to which all pictures are resized. Without it they must all
-        have the same size.
-
-    Returns
-    -------
-    Splits
-        x is uint8 (m, h, w, c), where c is 1 if every picture is grey, else 3; in
-        the order of the sorted file names.
-
-    Raises
-    ------
-    DataError
-        When there is no picture or only one class; the folder of a class has files but
-        no picture; a picture cannot be read; sizes differ; the dev or test set has a
-        class that the training set lacks; or the name of a class is not in UTF-8 or
-        has a control character.
-    FastdlError
-        When Pillow is missing.
-    """
-    root = Path(path)
-    if not root.is_dir():
-        raise DataError(f"image_folder: there is no folder {root}")
-    if size is not None:
-        size = pair(size, "image_folder: size")
-    if (root / "train").is_dir():
-        files = [(part, file) for part in _PARTS for file in _files(_part(root, part))]
-    else:
-        files = [("train", file) for file in _files(root)]
-    from tqdm import tqdm
-
-    pictures = (
-        Picture(part, file.parent.name, str(file), read_image(file, size))
-        for part, file in tqdm(files, desc=root.name, unit=" images", disable=None)
-    )
-    return assemble(root.name, pictures)
-
-
-def _part(root: Path, part: str) -> Path:
-    """Return the folder of a part, whichever of its names it has here."""
-    names = [name for name in _NAMES.get(part, (part,)) if (root / name).is_dir()]
-    if len(names) > 1:
-        raise DataError(
-            f"image_folder: {root} has {' and '.join(names)}, which mean the same; "
-            f"leave one of them"
-        )
-    return root / (names[0] if names else part)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for label in filter(Path.is_dir, folder.glob("[!.]*")):
-        files = [file for file in label.glob("[!.]*") if not file.is_dir()]
-        pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
-        if files and not pictures:
-            raise DataError(
-                f"image_folder: no picture in {label}; files that end with "
-                f"{', '.join(sorted(SUFFIXES))} are read"
-            )
-        kinds = {unicodedata.category(letter) for letter in label.name}
-        if kinds & {"Cc", "Cs"}:  # could control a terminal, or end a CSV row
-            raise DataError(
-                f"image_folder: the name of {str(label)!a} is not in UTF-8, or has a "
-                f"control character; rename it"
-            )
-        yield from pictures
+_GREY = ("1", "L", "LA")  # modes of Pillow
 
 
 def read_image(
@@ -156,6 +64,39 @@ def read_image(
         When Pillow is missing.
     """
     name = name or str(file)
+    with _opened(file, name, only, size) as image:
+        from PIL.Image import Resampling
+
+        mode = image.mode
+        pixels = image.convert("L" if mode in _GREY else "RGB")
+        if size is not None:
+            pixels = pixels.resize(size[::-1], Resampling.BICUBIC)
+    if mode.startswith(("I", "F")):  # clipped by convert, not scaled
+        raise DataError(f"{name} has more than 8 bits per value; make it 8-bit")
+    return np.atleast_3d(np.asarray(pixels))
+
+
+def picture_shape(file: StrPath) -> tuple[int, int, int]:
+    """Return height, width and channels of a picture, without decoding it.
+
+    Raises like `read_image`.
+    """
+    with _opened(file, str(file)) as image:
+        return image.height, image.width, 1 if image.mode in _GREY else 3
+
+
+@contextmanager
+def _opened(
+    file: StrPath | IO[bytes],
+    name: str,
+    only: tuple[int, int] | None = None,
+    size: tuple[int, int] | None = None,
+) -> Iterator[OpenPicture]:
+    """Open a picture, as described for `read_image`; errors inside the block name it.
+
+    A small file may contain a very large picture, so its size is checked here, before
+    it is decoded.
+    """
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
@@ -172,7 +113,6 @@ def read_image(
                 f"{', '.join(_FORMATS)}"
             ) from None
     with reading(name, "as a picture"), opened as image:
-        # Before decoding: a small file may contain a very large picture.
         if only is not None and (image.height, image.width) != only:
             raise DataError(
                 f"{name} has {(image.height, image.width)} pixels, expected {only}"
@@ -184,13 +124,7 @@ def read_image(
                 f"{name} is too large a picture: the length of its file and "
                 f"PIL.Image.MAX_IMAGE_PIXELS allow {limit:,} pixels"
             )
-        mode = image.mode
-        pixels = image.convert("L" if mode in ("1", "L", "LA") else "RGB")
-        if size is not None:
-            pixels = pixels.resize(size[::-1], Image.Resampling.BICUBIC)
-    if mode.startswith(("I", "F")):  # clipped by convert, not scaled
-        raise DataError(f"{name} has more than 8 bits per value; make it 8-bit")
-    return np.atleast_3d(np.asarray(pixels))
+        yield image
 
 
 def _content(file: StrPath | IO[bytes]) -> bytes:
@@ -200,48 +134,9 @@ def _content(file: StrPath | IO[bytes]) -> bytes:
     return file.read()
 
 
-def assemble(name: str, pictures: Iterable[Picture]) -> Splits:
-    """Make a data set from pictures of the parts train, dev and test, sorted by name.
-
-    Raises
-    ------
-    DataError
-        As in `image_folder`.
-    """
-    parts: dict[str, list[Picture]] = {part: [] for part in _PARTS}
-    for picture in pictures:
-        parts[picture.part].append(picture)
-    if not parts["train"]:
-        raise DataError(
-            f"{name}: no training pictures; they belong in train/<class>/ or <class>/"
-        )
-    classes = tuple(sorted({picture.label for picture in parts["train"]}))
-    first = parts["train"][0].pixels
-    everything = [picture for part in _PARTS for picture in parts[part]]
-    for picture in everything:
-        if picture.label not in classes:
-            raise DataError(f"{picture.name}: no training picture has this class")
-        if picture.pixels.shape[:2] != first.shape[:2]:
-            raise DataError(
-                f"{picture.name} has {picture.pixels.shape[:2]} pixels, others have "
-                f"{first.shape[:2]}; resize all with size="
-            )
-    channels = max(picture.pixels.shape[2] for picture in everything)
-    train, dev, test = (
-        _stack(parts[part], classes, channels) if parts[part] else None
-        for part in _PARTS
+def other_size(name: str, shape: Shape, expected: Shape) -> DataError:
+    """Return the error about a picture of another size than the first one."""
+    return DataError(
+        f"{name} has {shape[:2]} pixels, others have {expected[:2]}; resize all with "
+        f"size="
     )
-    assert train is not None
-    return Splits(name, train, test, classes, dev)
-
-
-def _stack(
-    pictures: list[Picture], classes: tuple[str, ...], channels: int
-) -> ArrayDataset:
-    pictures = sorted(pictures, key=lambda picture: picture.name)
-    x = np.empty((len(pictures), *pictures[0].pixels.shape[:2], channels), np.uint8)
-    for row, picture in zip(x, pictures, strict=True):
-        row[:] = picture.pixels  # a grey picture among coloured ones fills all three
-    number = {label: number for number, label in enumerate(classes)}
-    y = np.array([number[picture.label] for picture in pictures], np.int64)
-    return ArrayDataset(x, y)

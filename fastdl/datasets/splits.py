@@ -7,8 +7,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from fastdl.data import ArrayDataset
+from fastdl.data.dataset import Gathered
 from fastdl.errors import DataError
 from fastdl.typing import Shape, StrPath
+
+Part = ArrayDataset | Gathered
+"""Examples in memory, or gathered when they are used."""
 
 
 class Splits(NamedTuple):
@@ -17,21 +21,21 @@ class Splits(NamedTuple):
     Attributes
     ----------
     name : str
-    train, test : ArrayDataset
+    train, test : ArrayDataset or PictureFiles
         x (m, h, w, c), uint8 or float32 in [0, 1]; y (m,), int64. ``test`` is None if
         the source has none; `fastdl.data.split` makes one.
     classes : tuple of str
         The name of each label.
-    dev : ArrayDataset, optional
+    dev : ArrayDataset or PictureFiles, optional
         If the source has a dev set: from the distribution of the test set, from which
         that of the training set may differ.
     """
 
     name: str
-    train: ArrayDataset
-    test: ArrayDataset | None
+    train: Part
+    test: Part | None
     classes: tuple[str, ...]
-    dev: ArrayDataset | None = None
+    dev: Part | None = None
 
 
 def labelled(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastdl.data import ArrayDataset, Dataset
 from fastdl.errors import ShapeError
 from fastdl.report.style import BLUE, GREY, VERMILION, new_figure, visible
 from fastdl.typing import ArrayLike
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def mistakes(
-    x: ArrayLike,
+    x: ArrayLike | Dataset,
     y_true: ArrayLike,
     probabilities: ArrayLike,
     classes: Sequence[str],
@@ -29,7 +30,7 @@ def mistakes(
     ----------
     x : array_like, (m, h, w, 1) or (m, h, w, 3)
         The pictures, uint8 or real numbers, which are scaled to [0, 1] if they are
-        outside.
+        outside; or a data set of them.
     y_true : array_like of int, (m,)
         The true labels.
     probabilities : array_like, (m, classes)
@@ -50,13 +51,15 @@ def mistakes(
     FastdlError
         matplotlib is missing.
     """
-    x, y_true, probabilities = map(np.asarray, (x, y_true, probabilities))
-    if x.ndim != 4 or x.shape[-1] not in (1, 3):
+    dataset = x if isinstance(x, Dataset) else ArrayDataset(x)
+    y_true, probabilities = np.asarray(y_true), np.asarray(probabilities)
+    m = len(dataset)
+    shape = m, *dataset.take(np.arange(min(m, 1)))[0].shape[1:]
+    if len(shape) != 4 or shape[-1] not in (1, 3):
         raise ShapeError(
             f"mistakes: expected pictures of shape (m, h, w, 1) or (m, h, w, 3), got "
-            f"{x.shape}"
+            f"{shape}"
         )
-    m = len(x)
     if y_true.shape != (m,) or probabilities.shape != (m, len(classes)):
         raise ShapeError(
             f"mistakes: for {m} pictures and {len(classes)} classes expected y_true "
@@ -85,7 +88,7 @@ def mistakes(
         for axes in grid:
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-        pictures = visible(x[shown])
+        pictures = visible(dataset.take(shown)[0])
         for axes, picture, index in zip(grid, pictures, shown, strict=False):
             answer = y_pred[index]
             axes.imshow(picture, cmap="gray", vmin=0, vmax=1)

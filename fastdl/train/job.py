@@ -6,8 +6,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
+import numpy as np
+
 from fastdl import data, datasets, random
-from fastdl.data import ArrayDataset, Subset
+from fastdl.data import Subset
+from fastdl.datasets.splits import Part
 from fastdl.errors import ArgumentError, DataError, suggest
 from fastdl.shapes import integer, pair
 from fastdl.train.best import EarlyStopping
@@ -21,8 +24,6 @@ from fastdl.typing import Json, StrPath
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-Part = ArrayDataset | Subset
 
 # What config.json says besides the job, about the data and the machine, and the file of
 # a recipe about what it reached.
@@ -70,10 +71,7 @@ class Parts(NamedTuple):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one example."""
-        source = self.train
-        while isinstance(source, Subset):
-            source = source.dataset  # type: ignore[assignment]
-        return source.x.shape[1:]
+        return self.train.take(np.arange(1))[0].shape[1:]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +110,9 @@ class Job:
     freeze : str, optional
         The first layer that learns, see `fastdl.nn.Module.freeze`, or "all": only the
         head does.
+    lazy : bool
+        Whether to decode the pictures of a folder when they are used, and keep them
+        in the user's cache folder, instead of keeping all in memory.
 
     Raises
     ------
@@ -129,6 +130,7 @@ class Job:
     pretrained: str | None = None
     pretrained_sha256: str | None = None
     freeze: str | None = None
+    lazy: bool = False
 
     def __post_init__(self) -> None:
         integer(self.seed, "job: seed", 0)
@@ -137,6 +139,10 @@ class Job:
                 integer(getattr(self, name), f"job: {name}")
         if self.size is not None:
             object.__setattr__(self, "size", pair(self.size, "job: size"))
+        if not isinstance(self.lazy, bool):
+            raise ArgumentError(
+                f"job: lazy must be true or false, got {self.lazy!r:.60}"
+            )
         for name in ("dataset", *_TEXTS):
             value = getattr(self, name)
             if not isinstance(value, str) and not (name in _TEXTS and value is None):
@@ -208,12 +214,17 @@ class Job:
         ArgumentError, DataError
             There are no such data, or too few of them.
         """
-        if self.size is not None and self.dataset in datasets.names():
-            raise ArgumentError(
-                f"{self.dataset} has pictures of one size; only those of a folder are "
-                f"resized"
-            )
-        splits = datasets.find(self.dataset, self.data_dir, self.size)
+        if self.dataset in datasets.names():
+            if self.size is not None:
+                raise ArgumentError(
+                    f"{self.dataset} has pictures of one size; only those of a folder "
+                    f"are resized"
+                )
+            if self.lazy:
+                raise ArgumentError(
+                    f"{self.dataset} fits into memory; lazy is for pictures of a folder"
+                )
+        splits = datasets.find(self.dataset, self.data_dir, self.size, self.lazy)
         if len(splits.classes) < 2:
             raise DataError(
                 f"{splits.name}: there is only the class {splits.classes[0]!r}; a "

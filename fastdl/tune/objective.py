@@ -20,7 +20,10 @@ Objective = Callable[[Trial], float]
 
 # Settings of a job that are not single numbers or texts, or that change the data, so
 # that scores could not be compared.
-_NOT_SEARCHED = ("dataset", "recipe", "augment", "model_options", "size", "data_dir")
+_NOT_SEARCHED = (
+    *("dataset", "recipe", "augment", "model_options"),
+    *("size", "data_dir", "lazy"),
+)
 
 
 class Training:

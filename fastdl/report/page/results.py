@@ -138,11 +138,12 @@ def _examine(
     known = replace(known, data_curve=_data_curve(run))
     try:
         data = getattr(run.parts, part)
+        x = getattr(data, "x", None)
     except (FastdlError, OSError) as error:
         return replace(known, missing=str(error))
     if data is None:
         raise DataError(f"report: the run {run.folder.path} has no {part} set")
-    answers = Answers(data.x, data.y, run.answers(part), run.classes)
+    answers = Answers(np.asarray(x), data.y, run.answers(part), run.classes)
     answers.part = part
     return replace(known, answers=answers, tagged=_tagged(run), review=_review(run))
 

@@ -1,0 +1,162 @@
+"""Folders of pictures, with a folder for each class."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from fastdl.datasets.assemble import (
+    PARTS,
+    Picture,
+    assemble,
+    no_training_pictures,
+    not_in_training,
+)
+from fastdl.datasets.files import cache_folder
+from fastdl.datasets.images import SUFFIXES, picture_shape, read_image
+from fastdl.datasets.lazy import PictureFiles
+from fastdl.datasets.splits import Splits
+from fastdl.errors import DataError
+from fastdl.shapes import pair
+from fastdl.typing import PairLike, StrPath
+
+# A part of the data may have a folder of another name.
+_NAMES = {"dev": ("dev", "val", "validation")}
+
+
+def image_folder(
+    path: StrPath,
+    size: PairLike | None = None,
+    lazy: bool = False,
+    cache: StrPath | Literal[False] | None = None,
+) -> Splits:
+    """Load the pictures of ``<path>/train/<class>/`` and ``<path>/test/<class>/``.
+
+    And those of ``<path>/dev/<class>/``, if there are any; that folder may also be
+    called ``val`` or ``validation``. Without a folder ``train``, all pictures of
+    ``<path>/<class>/`` are the training set. Only files that end with .png, .jpg,
+    .jpeg, .bmp, .gif or .webp are read.
+
+    Parameters
+    ----------
+    path : path
+        The folder. The classes are the sorted names of the innermost folders.
+    size : int or (int, int), optional
+        Height and width to which all pictures are resized. Without it they must all
+        have the same size.
+    lazy : bool
+        Whether to decode the pictures not now but when they are used, for folders that
+        are larger than the memory. See `fastdl.datasets.PictureFiles`.
+    cache : path or False, optional
+        With `lazy`: the folder where decoded pictures are kept for the next time they
+        are used, which takes h * w * c bytes a picture; False for nowhere. By default
+        it is in the user's cache folder. It may be deleted at any time.
+
+    Returns
+    -------
+    Splits
+        x is uint8 (m, h, w, c), where c is 1 if every picture is grey, else 3; in
+        the order of the sorted file names. With `lazy` the parts are `PictureFiles`.
+
+    Raises
+    ------
+    DataError
+        When there is no picture or only one class; the folder of a class has files but
+        no picture; a picture cannot be read; sizes differ; the dev or test set has a
+        class that the training set lacks; or the name of a class is not in UTF-8 or
+        has a control character. With `lazy`, what needs a picture decoded is found
+        when it is used.
+    FastdlError
+        When Pillow is missing.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise DataError(f"image_folder: there is no folder {root}")
+    if size is not None:
+        size = pair(size, "image_folder: size")
+    if (root / "train").is_dir():
+        files = [(part, file) for part in PARTS for file in _files(_part(root, part))]
+    else:
+        files = [("train", file) for file in _files(root)]
+    if lazy:
+        return _lazy_splits(root, files, size, cache)
+    from tqdm import tqdm
+
+    pictures = (
+        Picture(part, file.parent.name, str(file), read_image(file, size))
+        for part, file in tqdm(files, desc=root.name, unit=" images", disable=None)
+    )
+    return assemble(root.name, pictures)
+
+
+def _lazy_splits(
+    root: Path,
+    files: list[tuple[str, Path]],
+    size: tuple[int, int] | None,
+    cache: StrPath | Literal[False] | None,
+) -> Splits:
+    """Make a data set of files in its parts, which are not decoded yet."""
+    parts = {
+        part: sorted((file for where, file in files if where == part), key=str)
+        for part in PARTS
+    }
+    if not parts["train"]:
+        raise no_training_pictures(root.name)
+    classes = tuple(sorted({file.parent.name for file in parts["train"]}))
+    numbers = {name: number for number, name in enumerate(classes)}
+    for _, file in files:
+        if file.parent.name not in numbers:
+            raise not_in_training(str(file))
+    height, width, channels = picture_shape(parts["train"][0])
+    if channels == 1 and any(picture_shape(file)[2] == 3 for _, file in files):
+        channels = 3
+    shape = (*(size or (height, width)), channels)
+    if cache is None:
+        place = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
+        cache = cache_folder() / "pictures" / f"{root.resolve().name}-{place}"
+
+    def part(name: str) -> PictureFiles | None:
+        if not parts[name]:
+            return None
+        y = np.array([numbers[file.parent.name] for file in parts[name]], np.int64)
+        kept = None if cache is False else Path(cache, name)
+        return PictureFiles(parts[name], y, shape, size is not None, kept)
+
+    train = part("train")
+    assert train is not None
+    return Splits(root.name, train, part("test"), classes, part("dev"))
+
+
+def _part(root: Path, part: str) -> Path:
+    """Return the folder of a part, whichever of its names it has here."""
+    names = [name for name in _NAMES.get(part, (part,)) if (root / name).is_dir()]
+    if len(names) > 1:
+        raise DataError(
+            f"image_folder: {root} has {' and '.join(names)}, which mean the same; "
+            f"leave one of them"
+        )
+    return root / (names[0] if names else part)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for label in filter(Path.is_dir, folder.glob("[!.]*")):
+        files = [file for file in label.glob("[!.]*") if not file.is_dir()]
+        pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
+        if files and not pictures:
+            raise DataError(
+                f"image_folder: no picture in {label}; files that end with "
+                f"{', '.join(sorted(SUFFIXES))} are read"
+            )
+        kinds = {unicodedata.category(letter) for letter in label.name}
+        if kinds & {"Cc", "Cs"}:  # could control a terminal, or end a CSV row
+            raise DataError(
+                f"image_folder: the name of {str(label)!a} is not in UTF-8, or has a "
+                f"control character; rename it"
+            )
+        yield from pictures
