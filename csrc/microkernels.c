@@ -16,6 +16,7 @@
 #include "pool2d.c"
 #include "pool2d_backward.c"
 #include "resample.c"
+#include "scale.c"
 #include "softmax.c"
 #include "sums.c"
 #include "winograd.c"

@@ -106,6 +106,14 @@ typedef struct {
   const double *counts;
 } Batchnorm;
 
+/* n images of `pixels` x c, times s (n, c). Backward, an image is cut into `parts` of
+ * `part_pixels`, the last of them shorter; `sums` has a row of channels for each. */
+typedef struct {
+  ptrdiff_t n, pixels, c, parts, part_pixels;
+  const void *x, *s, *dy;
+  void *result, *sums, *ds;
+} Scale;
+
 /* Layer normalisation of n examples of (pixels, groups, size) reals. With more than one
  * pixel, an example is cut into parts of `part_pixels`, the last of them shorter. */
 typedef struct {

@@ -109,6 +109,14 @@ CASES = {
         lambda f, a: f(a(ROWS, 2), a(2), a(2)),
         lambda f, a: f(a(*IMAGE), a(2), a(2), activation="relu"),
     ),
+    "scale_forward": (
+        (2e-7, 2e-7),
+        lambda f, a: f(a(2, 224, 224, 3), a(2, 1, 1, 3)),
+    ),
+    "scale_backward": (
+        (2e-6, 2e-6),
+        lambda f, a: f(a(2, 224, 224, 3), a(2, 224, 224, 3), a(2, 1, 1, 3)),
+    ),
     "batchnorm_inference": (
         (4e-6, 4e-6),
         lambda f, a: f(a(ROWS, 2), a(2), a(2), a(2), a(2)),

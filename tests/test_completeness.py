@@ -43,6 +43,7 @@ ELSEWHERE = {
     "fastdl/functional/gather.py": None,
     "fastdl/nn/gather.py": "fastdl/data/loader.py",
     "fastdl/nn/elementwise.py": None,  # tensors have operators
+    "fastdl/nn/scale.py": None,  # the end of models.SqueezeExcitation
 }
 
 

@@ -66,6 +66,7 @@ from fastdl.functional.reduction import mean as mean
 from fastdl.functional.reduction import min as min
 from fastdl.functional.reduction import prod as prod
 from fastdl.functional.reduction import sum as sum
+from fastdl.functional.scale import scale as scale
 from fastdl.functional.shaping import broadcast_to as broadcast_to
 from fastdl.functional.shaping import expand_dims as expand_dims
 from fastdl.functional.shaping import flatten as flatten

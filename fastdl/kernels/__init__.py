@@ -47,6 +47,8 @@ from fastdl.kernels.pool2d import (
 from fastdl.kernels.pool2d import global_avg_pool2d_forward as global_avg_pool2d_forward
 from fastdl.kernels.pool2d import max_pool2d_backward as max_pool2d_backward
 from fastdl.kernels.pool2d import max_pool2d_forward as max_pool2d_forward
+from fastdl.kernels.scale import scale_backward as scale_backward
+from fastdl.kernels.scale import scale_forward as scale_forward
 from fastdl.kernels.softmax import log_softmax_forward as log_softmax_forward
 from fastdl.kernels.softmax import (
     sigmoid_cross_entropy_backward as sigmoid_cross_entropy_backward,

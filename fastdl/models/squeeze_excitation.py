@@ -36,4 +36,4 @@ class SqueezeExcitation(nn.Module):
         """Map (n, h, w, channels) to the same shape."""
         mean = F.reshape(F.global_avg_pool2d(x), (x.shape[0], 1, 1, self.channels))
         scale = F.sigmoid(self.fc2(F.silu(self.fc1(mean))))
-        return x * scale
+        return F.scale(x, scale)

@@ -43,6 +43,8 @@ from fastdl.reference.pool2d import (
 )
 from fastdl.reference.pool2d import max_pool2d_backward as max_pool2d_backward
 from fastdl.reference.pool2d import max_pool2d_forward as max_pool2d_forward
+from fastdl.reference.scale import scale_backward as scale_backward
+from fastdl.reference.scale import scale_forward as scale_forward
 from fastdl.reference.softmax import log_softmax_forward as log_softmax_forward
 from fastdl.reference.softmax import (
     sigmoid_cross_entropy_backward as sigmoid_cross_entropy_backward,

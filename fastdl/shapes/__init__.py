@@ -43,6 +43,7 @@ from fastdl.shapes.images import argmax_dtype as argmax_dtype
 from fastdl.shapes.images import check_images as check_images
 from fastdl.shapes.images import conv2d as conv2d
 from fastdl.shapes.images import pool2d as pool2d
+from fastdl.shapes.images import scale as scale
 from fastdl.shapes.resample import adaptive_pool2d as adaptive_pool2d
 from fastdl.shapes.resample import adaptive_taps as adaptive_taps
 from fastdl.shapes.resample import adaptive_windows as adaptive_windows

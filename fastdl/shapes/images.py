@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from fastdl.shapes.arguments import (
     PaddingLike,
     Pair,
     check_elements,
+    check_shape,
     integer,
     padding2d,
     pair,
@@ -292,3 +294,20 @@ def _layout_hint(x_shape: Shape, weight_shape: Shape, groups: int) -> str:
             "use weight.transpose(2, 3, 1, 0)"
         )
     return ""
+
+
+def scale(
+    shape: tuple[int, ...], factors: tuple[int, ...], operation: str
+) -> tuple[int, int, int]:
+    """Return n, pixels and c of images whose channels have factors (n, 1, ..., 1, c).
+
+    Raises
+    ------
+    ShapeError
+        The shapes do not fit.
+    """
+    if len(shape) < 2:
+        raise ShapeError(f"{operation}: expected x of shape (n, ..., c), got {shape}")
+    n, *pixels, c = shape
+    check_shape(operation, "scale", factors, (n, *(1 for _ in pixels), c))
+    return n, math.prod(pixels), c

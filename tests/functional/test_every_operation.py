@@ -87,6 +87,7 @@ CALLS = {
     "reshape": (lambda x: F.reshape(x, 6, 4), X),
     "sigmoid": (F.sigmoid, X),
     "sigmoid_focal_loss": (lambda x: F.sigmoid_focal_loss(x, X > 1), X),
+    "scale": (F.scale, IMAGES, IMAGES[:, :1, :1]),
     "silu": (F.silu, X),
     "softmax": (F.softmax, X),
     "softplus": (F.softplus, X),

@@ -276,6 +276,21 @@ class Draw:
         x, *_ = self.pooling()
         return (self.input(x[0], x[3]), x), {}, 1
 
+    def scaling(self):
+        """Return the shapes of x and of its factors."""
+        n, c = self.choice(0, 1, self.size(9)), self.size(300)
+        pixels = self.choice((), (self.size(200),), self.pair(0, 30))
+        return (n, *pixels, c), (n, *(1 for _ in pixels), c)
+
+    def scale_forward(self):
+        x, factors = self.scaling()
+        return (self.input(*x), self.input(*factors)), {}, 1
+
+    def scale_backward(self):
+        x, factors = self.scaling()
+        arguments = self.input(*x), self.input(*x), self.input(*factors)
+        return arguments, {}, max(1, int(np.prod(x[1:-1])))
+
     def adaptive_pooling(self):
         """Return the shapes of x and of y, and the size that is asked for."""
         x = (self.integer(0, 3), self.size(40), self.size(40), self.size(140))

@@ -22,6 +22,8 @@ CALLS = {
     "global_avg_pool2d_backward": lambda f, a: f(a(2, 2), IMAGES),
     "adaptive_avg_pool2d_forward": lambda f, a: f(a(*IMAGES), (3, 2)),
     "adaptive_avg_pool2d_backward": lambda f, a: f(a(2, 3, 2, 2), IMAGES, (3, 2)),
+    "scale_forward": lambda f, a: f(a(*IMAGES), a(2, 1, 1, 2)),
+    "scale_backward": lambda f, a: f(a(*IMAGES), a(*IMAGES), a(2, 1, 1, 2)),
     "batchnorm_forward": lambda f, a: f(
         a(*ROWS), a(3), a(3), residual=a(*ROWS), activation="relu"
     ),
