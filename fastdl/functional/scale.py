@@ -51,7 +51,7 @@ def scale(x: TensorLike, factors: TensorLike) -> Tensor:
     saved = (
         x.data if factors._node else None,
         x._changed,
-        factors.data,
+        factors.data if x._node else None,
         factors._changed,
     )
     return record(y, _scale_backward, (x._node, factors._node), saved)
