@@ -46,6 +46,8 @@ from fastdl.models.resnet import resnet50 as resnet50
 from fastdl.models.resnet import resnet101 as resnet101
 from fastdl.models.signs_convnet import signs_convnet as signs_convnet
 from fastdl.models.squeeze_excitation import SqueezeExcitation as SqueezeExcitation
+from fastdl.models.unet import UNet as UNet
+from fastdl.models.unet import unet as unet
 from fastdl.models.vgg import vgg11 as vgg11
 from fastdl.models.vgg import vgg11_bn as vgg11_bn
 from fastdl.models.vgg import vgg13 as vgg13

@@ -89,5 +89,12 @@ CATALOGUE = {
     "efficientnet_b3": Published(
         (300, 300, 3), 1000, 12_233_232, 1_827_141_392, _EFFICIENTNET
     ),
+    "unet": Published(
+        (256, 256, 3),
+        1,
+        7_764_481,
+        12_071_206_912,
+        "Ronneberger et al. 2015",
+    ),
 }
 """By the name of the model; `tests/models/test_catalogue.py` counts them."""

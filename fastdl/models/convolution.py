@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastdl import nn
+from fastdl.errors import ArgumentError
+from fastdl.shapes import is_positive
 
 WEIGHT_INIT = "he_normal_fan_out"  # of every convolution before a batch norm
 
@@ -52,5 +54,9 @@ def convolution_norm(
 
 def divisible(channels: float, divisor: int = 8) -> int:
     """Return channels rounded to a multiple of `divisor`, at most 10 % fewer."""
+    if not is_positive(channels):
+        raise ArgumentError(
+            f"width_mult must be a number above 0; it makes {channels} channels"
+        )
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded

@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 
 from fastdl import nn
+from fastdl.errors import ArgumentError
 from fastdl.models.convolution import convolution_norm, divisible
 from fastdl.models.head import with_head
 from fastdl.models.mbconv import MBConv
 from fastdl.models.registry import register
+from fastdl.shapes import is_positive
 
 # Of B0: expansion, size of the filters, stride of the first block, channels, blocks.
 _STAGES = [
@@ -35,6 +37,8 @@ def _efficientnet(
     The probability of stochastic depth rises from block to block, from 0 to nearly
     `drop_path`.
     """
+    if not is_positive(depth_mult):
+        raise ArgumentError(f"depth_mult must be a number above 0, got {depth_mult!r}")
     blocks = sum(math.ceil(count * depth_mult) for *_, count in _STAGES)
     drops = iter(drop_path * number / blocks for number in range(blocks))
     channels = divisible(32 * width_mult)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from fastdl import models
+from fastdl.models import CATALOGUE
 from fastdl.strategy.optimisation import RATE_TOO_LOW, STILL_FALLING
 from fastdl.train import OPTIMIZERS, RECIPES
 from fastdl.typing import Json
@@ -39,16 +40,34 @@ _LARGER = {
     "logistic": "mlp",
     "mlp": "convnet",
     "lenet5": "convnet",
+    "s41": "convnet",
+    "strided_convnet": "convnet",
     "convnet": "deep_convnet",
     "digits_convnet": "deep_convnet",
+    "signs_dense": "signs_convnet",
     "signs_convnet": "cifar_resnet18",
     "deep_convnet": "cifar_resnet18",
     "resnet20": "resnet32",
     "resnet32": "cifar_resnet18",
+    "resnet44": "cifar_resnet18",
+    "resnet56": "cifar_resnet18",
+    "resnet110": "cifar_resnet18",
     "cifar_resnet18": "cifar_resnet34",
+    "mobilenet_v2": "efficientnet_b0",
+    "efficientnet_b0": "efficientnet_b1",
+    "efficientnet_b1": "efficientnet_b2",
+    "efficientnet_b2": "efficientnet_b3",
+    "mobilenet_v1": "resnet18",
+    "alexnet": "resnet18",
     "resnet18": "resnet34",
     "resnet34": "resnet50",
     "resnet50": "resnet101",
+    "vgg11": "vgg13",
+    "vgg13": "vgg16",
+    "vgg16": "vgg19",
+    "vgg11_bn": "vgg13_bn",
+    "vgg13_bn": "vgg16_bn",
+    "vgg16_bn": "vgg19_bn",
 }
 
 
@@ -100,9 +119,11 @@ class Knob(NamedTuple):
 
 def _bigger(settings: Settings, symptoms: Collection[str]) -> dict[str, Json] | None:
     model = settings.get("model")
+    if model in CATALOGUE:
+        larger = _LARGER.get(model)
+        return None if larger is None else {"model": larger}
     usual = RECIPES.get(str(settings.get("dataset")), RECIPES["pictures"]).model
-    larger = _LARGER.get(str(model), usual)
-    return None if larger == model else {"model": larger}
+    return {"model": usual}
 
 
 def _longer(settings: Settings, symptoms: Collection[str]) -> dict[str, Json]:

@@ -107,3 +107,15 @@ def test_unknown_name(name, near):
     message = f"unknown model {name!r}; did you mean '{near}"
     with pytest.raises(ArgumentError, match=re.escape(message)):
         models.create(name)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg11", "resnet18", "mobilenet_v2"])
+@pytest.mark.parametrize("width_mult", [0, -1.0, float("nan"), float("inf")])
+def test_widths_that_are_none(name, width_mult):
+    with pytest.raises(ArgumentError, match="width_mult must be a number above 0"):
+        models.create(name, width_mult=width_mult)
+
+
+def test_depths_that_are_none():
+    with pytest.raises(ArgumentError, match="depth_mult must be a number above 0"):
+        models.efficientnet_b0(depth_mult=0)
