@@ -12,6 +12,7 @@
 #include "matmul.c"
 #include "optimizer.c"
 #include "peak.c"
+#include "penalty.c"
 #include "planes.c"
 #include "pool2d.c"
 #include "pool2d_backward.c"

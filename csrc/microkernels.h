@@ -177,6 +177,24 @@ typedef struct {
   int nesterov, decoupled;
 } Step;
 
+/* A penalty of weights w. Forward, the part of each `span` elements is added up;
+ * backward, dw is their gradient, `scale` times w or its sign. */
+typedef struct {
+  ptrdiff_t span;
+  const void *w;
+  void *dw;
+  double scale;
+  double *parts;
+} Penalty;
+
+/* Weights w (rows, units) whose columns get a limit. Each `span` rows have a part: the
+ * sums of squares of the columns; then the first part holds the factors. */
+typedef struct {
+  ptrdiff_t units, span;
+  void *w;
+  double *parts;
+} Norms;
+
 /* Images seen through maps of the plane; fill is a place in shapes.FILLS. */
 typedef struct {
   ptrdiff_t n, h, w, c;

@@ -178,6 +178,21 @@ CASES = {
         (2e-7, 2e-7),
         lambda f, a: f(a(10_000), 0.7, seed=1, offset=0),
     ),
+    "l1_penalty_forward": ((1e-6, 1e-6), lambda f, a: f(a(ROWS), 0.1)),
+    "l1_penalty_backward": (
+        (2e-7, 2e-7),
+        lambda f, a: f(a(1)[0], a(10_000) - 1.5, 0.1),
+    ),
+    "l2_penalty_forward": ((1e-6, 1e-6), lambda f, a: f(a(ROWS), 0.1)),
+    "l2_penalty_backward": (
+        (2e-7, 2e-7),
+        lambda f, a: f(a(1)[0], a(10_000), 0.1),
+    ),
+    "max_norm_step": (
+        (2e-7, 2e-7),
+        lambda f, a: in_place(f, a(ROWS, 2), limit=3.0),
+        lambda f, a: in_place(f, a(PLACES), limit=0.01),
+    ),
     "affine_warp": (
         (2e-5, 2e-5),
         lambda f, a: f(a(1, 256, 256, 2), np.array(TURN, a(1).dtype), fill="reflect"),

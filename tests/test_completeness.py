@@ -42,6 +42,7 @@ ELSEWHERE = {
     "fastdl/nn/augment.py": "fastdl/data/augment.py",
     "fastdl/functional/gather.py": None,
     "fastdl/nn/gather.py": "fastdl/data/loader.py",
+    "fastdl/nn/penalty.py": "fastdl/nn/regularization.py",
     "fastdl/nn/elementwise.py": None,  # tensors have operators
     "fastdl/nn/scale.py": None,  # the end of models.SqueezeExcitation
 }

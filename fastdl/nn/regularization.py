@@ -29,8 +29,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-import numpy as np
-
+from fastdl import backend
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, suggest
@@ -175,9 +174,5 @@ class MaxNorm:
     def __call__(self, model: Module) -> None:
         """Scale down the weights of a model, in place."""
         for weight in _chosen(model, self.names, True, "MaxNorm"):
-            w = weight.data
-            squares = np.square(w, dtype=np.float64)
-            norms = np.sqrt(squares.sum(tuple(range(w.ndim - 1))))
-            if (norms > self.limit).any():
-                w *= self.limit / np.maximum(norms, self.limit)
-                weight.mark_changed()
+            backend.max_norm_step(weight.data, limit=self.limit)
+            weight.mark_changed()

@@ -27,6 +27,11 @@ from fastdl.reference.optimizer import adagrad_step as adagrad_step
 from fastdl.reference.optimizer import adam_step as adam_step
 from fastdl.reference.optimizer import rmsprop_step as rmsprop_step
 from fastdl.reference.optimizer import sgd_step as sgd_step
+from fastdl.reference.penalty import l1_penalty_backward as l1_penalty_backward
+from fastdl.reference.penalty import l1_penalty_forward as l1_penalty_forward
+from fastdl.reference.penalty import l2_penalty_backward as l2_penalty_backward
+from fastdl.reference.penalty import l2_penalty_forward as l2_penalty_forward
+from fastdl.reference.penalty import max_norm_step as max_norm_step
 from fastdl.reference.pool2d import (
     adaptive_avg_pool2d_backward as adaptive_avg_pool2d_backward,
 )

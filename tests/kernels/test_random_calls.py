@@ -503,6 +503,20 @@ class Draw:
         }
         return (param, grad, m, v, self.choice(None, largest)), options, 4
 
+    # Penalties
+
+    def l1_penalty_forward(self):
+        return (self.input(*self.shape()), 0.3), {}, 16
+
+    def l1_penalty_backward(self):
+        return (self.input(), self.input(*self.shape()), 0.3), {}, 1
+
+    l2_penalty_forward, l2_penalty_backward = l1_penalty_forward, l1_penalty_backward
+
+    def max_norm_step(self):
+        weight = self.state(*(self.shape() or (1,)))
+        return (weight,), {"limit": self.choice(0.01, 1.0, 30.0, 1e9)}, 4
+
 
 def wide(value):
     """Return the value for the reference: of twice the digits where it has few."""

@@ -50,6 +50,10 @@ CALLS = {
     ],
     "add": lambda f, a: f(a(*ROWS), a(*ROWS)),
     "gather": lambda f, a: f(a(*ROWS), np.array([2, 0, 2])),
+    "l1_penalty_forward": lambda f, a: f(a(*ROWS), 0.5),
+    "l1_penalty_backward": lambda f, a: f(a(1)[0], a(*ROWS), 0.5),
+    "l2_penalty_forward": lambda f, a: f(a(*ROWS), 0.5),
+    "l2_penalty_backward": lambda f, a: f(a(1)[0], a(*ROWS), 0.5),
     "dropout_forward": lambda f, a: f(a(*ROWS), 0.7, seed=1, offset=0),
     "dropout_backward": lambda f, a: f(a(*ROWS), 0.7, seed=1, offset=0),
 }
@@ -62,6 +66,7 @@ UPDATES = {
     "adam_step": lambda f, p, g, s: f(
         p, g, s(), s(), s(), lr=0.1, weight_decay=0.1, decoupled=True, step=3
     ),
+    "max_norm_step": lambda f, p, g, s: f(p, limit=0.5),
 }
 DTYPES = [np.float16, np.float32, np.float64, np.longdouble]
 
