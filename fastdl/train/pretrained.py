@@ -11,12 +11,16 @@ from typing import Any
 from fastdl import nn
 from fastdl.errors import DataError, FastdlError
 from fastdl.files import read_file, read_tensors
-from fastdl.nn.serialize import describes_model, made_from, use_of
+from fastdl.interop import load_torch_state
+from fastdl.nn.serialize import describes_model, is_ours, made_from, use_of
 from fastdl.nn.transfer import find_head
 from fastdl.train.run import RunFolder
 from fastdl.typing import Shape, StrPath
 
 _ALL = "all"  # but the head
+# Mean and deviation of the pictures of ImageNet in [0, 1], by which torchvision's
+# networks, and most of timm's, normalise them.
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Pretrained:
@@ -25,8 +29,8 @@ class Pretrained:
     Parameters
     ----------
     path : path
-        The folder of a finished run, a file of `fastdl.save`, or one of
-        `fastdl.save_weights`.
+        The folder of a finished run, a file of `fastdl.save` or `fastdl.save_weights`,
+        or a safetensors file with the names of torchvision or timm.
 
     Attributes
     ----------
@@ -88,18 +92,33 @@ class Pretrained:
             if model.class_names is None:
                 model.class_names = self.config.get("classes")
             return model
-        name, _ = find_head(create(1))
-        weight = self._state.get(f"{name}.weight")
-        model = create(1 if weight is None else weight.shape[-1])
+        head, _ = find_head(create(1))
+        weight = self._state.get(f"{head}.weight")
+        ours = is_ours(self._metadata)
+        model = create(weight.shape[-1] if ours and weight is not None else 1)
         model.build(input_shape)
         try:
-            model.load_state_dict(self._state)
+            if ours:
+                model.load_state_dict(self._state)
+            else:  # its classes have no names, so the head is of no use
+                load_torch_state(model, self._state, skip=head)
         except FastdlError as error:
             raise DataError(
                 f"{self.file} holds weights of another network; --model says which one "
                 f"({error})"
             ) from error
-        return model
+        return model if ours else _normalising(model)
+
+
+def _normalising(model: nn.Module) -> nn.Module:
+    """Return a network of torchvision with the normalisation that it learned with."""
+    layer = nn.Standardize(len(_MEAN))
+    layer.mean[...], layer.std[...] = _MEAN, _STD
+    names = [name for name, _ in model.named_children()]
+    if not isinstance(model, nn.Sequential) or "0" in names:
+        return nn.Sequential({"normalize": layer, "model": model})
+    model.insert(0, layer, "normalize")
+    return model
 
 
 def fit_to(

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import fastdl
-from fastdl import nn, train
+from fastdl import models, nn, train
 from fastdl.cli import main
 from fastdl.data import ArrayDataset
 from fastdl.errors import ArgumentError, DataError
+from fastdl.interop import save_torch_state
 from fastdl.train import Job, Parts, Pretrained, open_run
 
 QUICK = {"dataset": "digits", "model": "digits_convnet", "epochs": 1, "examples": 200}
@@ -143,6 +144,55 @@ def test_a_file_of_weights_alone(source, parts, tmp_path):
     np.testing.assert_array_equal(own[name], weights(trained)[name])
     assert not Pretrained(path).describes_model
     assert Pretrained(path).input_shape is None
+
+
+@pytest.fixture
+def resnets():
+    """ResNets with torchvision's names, registered for the time of a test."""
+
+    def small(classes=10):
+        return nn.Sequential(
+            {
+                "conv1": nn.Conv2d(None, 4, 3, bias=False),
+                "bn1": nn.BatchNorm2d(4),
+                "relu": nn.ReLU(),
+                "avgpool": nn.GlobalAvgPool2d(),
+                "fc": nn.Linear(4, classes),
+            }
+        )
+
+    models.register(small)
+    yield small
+    del models.registry._models["small"]
+
+
+def test_weights_of_pytorch(resnets, tmp_path):
+    """S32: with the normalisation of ImageNet, and always a new head."""
+    path = tmp_path / "w.safetensors"
+    source = resnets(1000)
+    source.build((8, 8, 3))
+    save_torch_state(source, path)
+    rng = np.random.default_rng(0)
+    data = ArrayDataset(rng.random((20, 8, 8, 3), np.float32), np.arange(20) % 2)
+    parts = Parts("two", ("a", "b"), data, data, data)
+    one = job(path, model="small", freeze="all", examples=None)
+    model = one.trainer(parts).model
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    x = data.x.astype(np.float64)
+    expected = source[:-1].eval()(((x - mean) / std).astype(np.float32))
+    np.testing.assert_allclose(
+        model[:-1].eval()(data.x).numpy(), expected.numpy(), rtol=1e-5, atol=1e-6
+    )
+    learning = [n for n, p in model.named_parameters() if p.requires_grad]
+    assert learning == ["fc.weight", "fc.bias"]
+    again = one.trainer(parts).model
+    np.testing.assert_array_equal(again.fc.weight.numpy(), model.fc.weight.numpy())
+    nn.save(one.fit(parts).model, tmp_path / "m")
+    loaded = nn.load(tmp_path / "m")
+    assert loaded.class_names == ("a", "b")
+    np.testing.assert_allclose(loaded.normalize.mean, mean, rtol=1e-6)
+    with pytest.raises(DataError, match=r"(?s)another network; --model .*unexpected"):
+        job(path, model="mlp", examples=None).trainer(parts)
 
 
 def test_weights_of_another_architecture(source, parts, tmp_path):
