@@ -20,6 +20,7 @@ from fastdl.functional.activation import softplus as softplus
 from fastdl.functional.activation import tanh as tanh
 from fastdl.functional.batchnorm import batch_norm as batch_norm
 from fastdl.functional.conv2d import conv2d as conv2d
+from fastdl.functional.conv_transpose2d import conv_transpose2d as conv_transpose2d
 from fastdl.functional.dice import dice_loss as dice_loss
 from fastdl.functional.dropout import drop_path as drop_path
 from fastdl.functional.dropout import dropout as dropout

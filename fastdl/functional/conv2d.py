@@ -15,21 +15,30 @@ from fastdl.typing import PaddingLike, PairLike, TensorLike
 _GEOMETRY = ("stride", "padding", "dilation", "groups", "algorithm")
 
 
+def _flipped(filters: np.ndarray) -> np.ndarray:
+    """Return filters turned by half a turn; other shapes are refused by the kernels."""
+    axes = tuple(range(min(2, filters.ndim)))
+    return np.ascontiguousarray(np.flip(filters, axes))
+
+
 def _conv2d_backward(node: Node, dy: np.ndarray) -> tuple:
     x_node, weight_node, bias_node = node.inputs
     x, _, weight, _ = node.saved
-    activation, x_shape, weight_shape, values = node.arguments
+    activation, x_shape, weight_shape, values, flip = node.arguments
     geometry = dict(zip(_GEOMETRY, values, strict=True))
     dz = dy
     if activation is not None:
         dz = backend.activation_backward(dy, None, node.result, activation)
     dx = dweight = dbias = None
     if x_node:
-        dx = backend.conv2d_backward_input(dz, weight, x_shape, **geometry)
+        filters = _flipped(weight) if flip else weight
+        dx = backend.conv2d_backward_input(dz, filters, x_shape, **geometry)
     if weight_node:
         dweight, dbias = backend.conv2d_backward_weight(
             dz, x, weight_shape[:2], **geometry
         )
+        if flip:
+            dweight = _flipped(dweight)
     elif bias_node:
         dbias = sum_to(dz, dz.shape[-1:])
     return dx, dweight, dbias
@@ -45,6 +54,7 @@ def conv2d(
     groups: int = 1,
     activation: str | None = None,
     algorithm: str | None = None,
+    flip: bool = False,
 ) -> Tensor:
     """Convolve images with filters (cross-correlation, as usual in the field).
 
@@ -69,6 +79,9 @@ def conv2d(
     algorithm : str, optional
         "auto", "direct" or "winograd"; by default the one of
         ``fastdl.set_conv_algorithm``. Of all three passes.
+    flip : bool
+        Whether to turn the filters upside down and left to right first: the convolution
+        of mathematics and signal processing, as ``scipy.signal.convolve`` computes it.
 
     Returns
     -------
@@ -96,7 +109,7 @@ def conv2d(
         check_real("conv2d", x=images, weight=filters)
     y = backend.conv2d_forward(
         images,
-        filters,
+        _flipped(filters) if flip else filters,
         b,
         stride=stride,
         padding=padding,
@@ -120,6 +133,7 @@ def conv2d(
             images.shape,
             filters.shape,
             (stride, padding, dilation, groups, algorithm),
+            flip,
         ),
         saves_result=fused is not None,
     )

@@ -26,6 +26,7 @@ from fastdl.nn.collection import ParameterDict as ParameterDict
 from fastdl.nn.collection import ParameterList as ParameterList
 from fastdl.nn.container import Sequential as Sequential
 from fastdl.nn.conv2d import Conv2d as Conv2d
+from fastdl.nn.conv_transpose2d import ConvTranspose2d as ConvTranspose2d
 from fastdl.nn.dice import DiceLoss as DiceLoss
 from fastdl.nn.dropout import Dropout as Dropout
 from fastdl.nn.dropout import Dropout2d as Dropout2d

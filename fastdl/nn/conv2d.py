@@ -34,6 +34,10 @@ class Conv2d(Affine):
         Whether to add a bias; leave it out before a batch norm.
     weight_init : str
         The function of `fastdl.nn.init` that draws the filters, see `Linear`.
+    flip : bool
+        Whether each filter is turned upside down and left to right before it is
+        applied: the convolution of mathematics. Nothing is lost without it, as the
+        filters are learned.
 
     Attributes
     ----------
@@ -58,6 +62,7 @@ class Conv2d(Affine):
         groups: int = 1,
         bias: bool = True,
         weight_init: str = "he_normal",
+        flip: bool = False,
     ) -> None:
         super().__init__(bias, weight_init)
         self.in_channels = in_channels
@@ -67,6 +72,7 @@ class Conv2d(Affine):
         self.padding = padding
         self.dilation = dilation
         self.groups = integer(groups, "Conv2d: groups")
+        self.flip = flip
         # So that a mistake raises here, not in the first forward pass.
         pair(kernel_size, "Conv2d: kernel_size")
         pair(stride, "Conv2d: stride")
@@ -106,4 +112,5 @@ class Conv2d(Affine):
             dilation=self.dilation,
             groups=self.groups,
             activation=activation,
+            flip=self.flip,
         )

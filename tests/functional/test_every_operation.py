@@ -37,6 +37,12 @@ CALLS = {
     "clamp": (lambda x: F.clamp(x, 0.6, 1.4), X),
     "concatenate": (lambda x, y: F.concatenate([x, y]), X, X),
     "conv2d": (lambda x, w: F.conv2d(x, w, activation="relu"), IMAGES, FILTERS),
+    "conv_transpose2d": (
+        lambda x, w, b: F.conv_transpose2d(x, w, b, 2, 1, 1, activation="relu"),
+        IMAGES,
+        FILTERS.transpose(0, 1, 3, 2),
+        np.ones(2),
+    ),
     "cross_entropy": (lambda x: F.cross_entropy(x, LABELS), X),
     "cumsum": (lambda x: F.cumsum(x, 0), X),
     "dice_loss": (lambda x: F.dice_loss(x, (IMAGES[..., 0] > 1) * 2), IMAGES),
@@ -181,6 +187,12 @@ VARIANTS = {
         lambda x, w: F.conv2d(x, w, groups=3, activation="silu"),
         IMAGES,
         FILTERS[:, :, :1].repeat(3, -1)[..., :3],
+    ),
+    "conv2d, flipped": (lambda x, w: F.conv2d(x, w, flip=True), IMAGES, FILTERS),
+    "conv_transpose2d, no bias": (
+        F.conv_transpose2d,
+        IMAGES,
+        FILTERS.transpose(0, 1, 3, 2),
     ),
     "cross_entropy, rows": (
         lambda x, t: F.cross_entropy(x, t.detach()),

@@ -75,3 +75,13 @@ def test_a_saved_geometry_beyond_any_memory_is_refused(tmp_path):
     x = np.zeros((1, 5, 5, 2), np.float32)
     with pytest.raises(ShapeError, match=r"conv2d: the padded x .* any memory holds"):
         again(x)
+
+
+def test_s37_flip():
+    """S37: true convolution as an option of the layer."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, 5, 6, 2)).astype(np.float32)
+    layer, flipped = nn.Conv2d(2, 3, 3), nn.Conv2d(2, 3, 3, flip=True)
+    flipped.weight.data[...] = layer.weight.data[::-1, ::-1]
+    np.testing.assert_allclose(flipped(x).numpy(), layer(x).numpy(), rtol=1e-6)
+    assert repr(flipped).endswith("flip=True)")

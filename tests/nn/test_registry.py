@@ -17,6 +17,8 @@ LAYERS = [
     nn.AvgPool2d((2, 1), padding=0),
     nn.GlobalAvgPool2d(),
     nn.AdaptiveAvgPool2d((None, 3)),
+    nn.Conv2d(2, 3, 3, flip=True),
+    nn.ConvTranspose2d(4, 2, 3, 2, 1, output_padding=1, groups=2),
     nn.BatchNorm1d(3, eps=1e-3, momentum=0.2),
     nn.BatchNorm2d(None),
     nn.ReLU(),
