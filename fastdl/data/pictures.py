@@ -60,3 +60,12 @@ def same_array(x: np.ndarray, y: np.ndarray | None) -> bool:
     return y is x or (
         isinstance(y, np.ndarray) and x.__array_interface__ == y.__array_interface__
     )
+
+
+def is_mapped(array: object) -> bool:
+    """Whether the values are in a memory-mapped file."""
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap):
+            return True
+        array = array.base
+    return False

@@ -7,32 +7,49 @@ import warnings
 import numpy as np
 
 from fastdl import shapes
-from fastdl.data import DataLoader, Dataset
+from fastdl.data import ArrayDataset, DataLoader, Dataset, Subset
+from fastdl.data.pictures import is_mapped
 from fastdl.errors import DataError, NonFiniteError
 from fastdl.nn import Module, Standardize
 from fastdl.shapes import check_probabilities
 from fastdl.train.losses import LossLike
 
 _NUMBERS = 1 << 20  # checked at a time
+_NUMBERS_OF_FILE = 1 << 24  # checked of a memory-mapped array
 _ROUNDING = 1e-3  # allowed in the sum of a row of probabilities, as in the metrics
 
 
 def check_finite(dataset: Dataset, name: str) -> None:
-    """Raise NonFiniteError, with the position, when an input is NaN or infinite."""
+    """Raise NonFiniteError, with the position, when an input is NaN or infinite.
+
+    Of a large memory-mapped array, examples at equal distances are read.
+    """
+    examples = _to_check(dataset)
     start, stop = 0, 1
-    while start < len(dataset):
-        x, *_ = dataset.take(np.arange(start, stop))
+    while start < len(examples):
+        x, *_ = dataset.take(examples[start:stop])
         if x.dtype.kind != "f":  # integers are finite
             return
         if not np.isfinite(x).all():
             row, *rest = np.argwhere(~np.isfinite(x))[0].tolist()
-            position = ", ".join(map(str, (start + row, *rest)))
+            position = ", ".join(map(str, (examples[start + row], *rest)))
             raise NonFiniteError(
                 f"fit: x[{position}] of the {name} data is {x[(row, *rest)]}; repair "
                 f"or leave out such examples, or pass check_finite=False"
             )
         rows = max(1, _NUMBERS * len(x) // max(x.size, 1))
-        start, stop = stop, min(stop + rows, len(dataset))
+        start, stop = stop, min(stop + rows, len(examples))
+
+
+def _to_check(dataset: Dataset) -> np.ndarray:
+    """Return the examples in which to look for NaN: all, unless they are in a file."""
+    count, whole = len(dataset), dataset
+    while isinstance(whole, Subset):
+        whole = whole.dataset
+    if isinstance(whole, ArrayDataset) and is_mapped(whole.x):
+        numbers = whole.x[:1].size or 1
+        count = min(count, max(1, _NUMBERS_OF_FILE // numbers))
+    return np.arange(count) * len(dataset) // max(count, 1)
 
 
 def check_targets(

@@ -19,6 +19,7 @@ from fastdl.data import (
 )
 from fastdl.data.dataset import weights
 from fastdl.data.mapped import MapStyle
+from fastdl.data.pictures import is_mapped
 from fastdl.nn import Module
 from fastdl.train.callback import Callback
 from fastdl.train.fingerprint import (
@@ -195,7 +196,7 @@ def describe_data(dataset: Dataset) -> dict[str, Json]:
     if type(whole) is Concat or type(whole) is InTurn:
         described["rows"] = None if rows is None else describe_array(rows)
         return described | {"parts": [describe_data(part) for part in whole.datasets]}
-    if type(whole) is ArrayDataset and not _is_mapped(whole.x):
+    if type(whole) is ArrayDataset and not is_mapped(whole.x):
         described["x"] = describe_array(whole.x, rows)
     else:
         source = whole.items if isinstance(whole, MapDataset) else whole
@@ -220,15 +221,6 @@ def _whole(dataset: Dataset) -> tuple[Dataset, np.ndarray | None]:
         return dataset, None
     whole, rows = _whole(dataset.dataset)
     return whole, dataset.indices if rows is None else rows[dataset.indices]
-
-
-def _is_mapped(array: object) -> bool:
-    """Whether the values are in a memory-mapped file."""
-    while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap):
-            return True
-        array = array.base
-    return False
 
 
 def _names(dataset: Dataset | MapStyle, rows: np.ndarray | None) -> Json:

@@ -53,6 +53,7 @@ def test_config_with_a_recipe_and_options_of_the_model(fastdl_command, tmp_path)
         """
         dataset = "digits"
         recipe = "signs_dense"
+        model = "mlp"
         epochs = 1
         seed = 3
         [model_options]

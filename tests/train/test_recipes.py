@@ -245,3 +245,24 @@ def test_recipe_reaches_its_accuracy(name, floor, seed):
     if name != "digits" and not folder.is_dir():
         pytest.skip(f"{folder.name} is not in FASTDL_DATA_DIR")
     assert learn(name, recipe(name).epochs, seed) >= floor
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(backend.name != "compiled", reason="slow")
+def test_dense_network_of_the_course():
+    """S44: within 2 points of what it published, trained on all pictures as there."""
+    if not Path(SHARED, "signs").is_dir():
+        pytest.skip("signs is not in FASTDL_DATA_DIR")
+    signs, chosen = datasets.load("signs"), recipe("signs_dense")
+    reached = []
+    for seed in range(5):
+        fastdl.manual_seed(seed)
+        trainer = chosen.trainer(chosen.create_model(len(signs.classes)))
+        trainer.fit(
+            chosen.loader(signs.train, seed),
+            epochs=chosen.epochs,
+            callbacks=[chosen.create_schedule()],
+        )
+        parts = (signs.train, signs.test)
+        reached.append([trainer.evaluate(part)["accuracy"] for part in parts])
+    np.testing.assert_allclose(np.mean(reached, axis=0), [0.797, 0.716], atol=0.02)
