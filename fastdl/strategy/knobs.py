@@ -17,7 +17,6 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from fastdl import models
-from fastdl.models import CATALOGUE
 from fastdl.strategy.optimisation import RATE_TOO_LOW, STILL_FALLING
 from fastdl.train import OPTIMIZERS, RECIPES
 from fastdl.typing import Json
@@ -118,8 +117,8 @@ class Knob(NamedTuple):
 
 
 def _bigger(settings: Settings, symptoms: Collection[str]) -> dict[str, Json] | None:
-    model = settings.get("model")
-    if model in CATALOGUE:
+    model = str(settings.get("model"))
+    if model in models.CATALOGUE:
         larger = _LARGER.get(model)
         return None if larger is None else {"model": larger}
     usual = RECIPES.get(str(settings.get("dataset")), RECIPES["pictures"]).model
