@@ -74,7 +74,7 @@ def l2_penalty_backward(dy, w, strength):
 
 
 cdef bint fold(Norms *p, Py_ssize_t blocks, double limit) noexcept nogil:
-    """Turn the first part into factors; return whether one of them is below 1."""
+    """Turn the first part into factors; return whether one is not 1."""
     cdef bint exceeds = False
     cdef double norm
     cdef Py_ssize_t i, j
@@ -83,8 +83,10 @@ cdef bint fold(Norms *p, Py_ssize_t blocks, double limit) noexcept nogil:
             p.parts[j] += p.parts[i * p.units + j]
     for j in range(p.units):
         norm = sqrt(p.parts[j])
-        exceeds |= norm > limit
-        p.parts[j] = limit / norm if norm > limit else 1
+        p.parts[j] = 1
+        if not norm <= limit:  # NaN spreads, as in the reference
+            p.parts[j] = limit / norm
+            exceeds = True
     return exceeds
 
 

@@ -75,6 +75,15 @@ def test_max_norm_step_equals_reference(isa, dtype, assert_close):
         assert_close(limited(kernels, w), limited(reference, w))
 
 
+def test_max_norm_step_of_strange_columns(isa, dtype):
+    w = np.ones((9, 4), dtype)
+    w[2, 1], w[3, 2] = np.nan, np.inf
+    with np.errstate(invalid="ignore"):
+        expected = limited(reference, w, 100.0)
+    np.testing.assert_array_equal(limited(kernels, w, 100.0), expected)
+    np.testing.assert_array_equal(np.isnan(expected).all(0), [0, 1, 0, 0])
+
+
 def test_max_norm_step_leaves_small_columns_alone(isa, dtype):
     w = weights((50, 7), dtype)
     np.testing.assert_array_equal(limited(kernels, w, 100.0), w)
