@@ -324,8 +324,8 @@ def _start(path: str, settings: Mapping[str, Any], model: str | None) -> dict[st
             )
         if own in models.names():
             found["model"] = own
-    shape = source.input_shape
-    if shape and settings.get("size") is None and Path(settings["dataset"]).is_dir():
+    shape, of_folder = source.input_shape, settings["dataset"] not in datasets.names()
+    if shape and of_folder and settings.get("size") is None:
         found["size"] = shape[:2]
     return found
 

@@ -143,3 +143,13 @@ def test_a_file_that_does_not_say_what_it_is_for(fastdl_command, tmp_path):
     code, _, err = fastdl_command("predict", file, file)
     assert code != 0
     assert "has no class_names and input_shape" in err
+
+
+def test_a_data_set_by_name_keeps_its_size(
+    fastdl_command, source, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    argv = ("train", "digits", "--from", source, "--epochs", 1, "--examples", 100)
+    assert fastdl_command(*argv, "--no-report", "--out", "run")[0] == 0
+    assert open_run("run").config["size"] is None
