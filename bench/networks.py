@@ -21,15 +21,16 @@ class Network:
     """A network, its batch, and the goals of its training step.
 
     `goal` is in milliseconds, `floor` in times of what the multiply-adds of the direct
-    products take at the measured peak.
+    products take at the measured peak, `ratio` of the peer's time to fastdl's.
     """
 
     build: Callable[[], nn.Module]
     input_shape: tuple[int, ...]
     classes: int
     batch: int
-    goal: float
+    goal: float | None = None
     floor: float | None = None
+    ratio: float | None = 2.0
 
 
 def _signs() -> nn.Sequential:
@@ -58,6 +59,25 @@ NETWORKS = {
     "MNIST ConvNet 32-64": Network(models.convnet, (28, 28, 1), 10, 128, 7.5, 0.75),
     "ResNet-20": Network(models.resnet20, (32, 32, 3), 10, 64, 48, 0.72),
     "ResNet-18": Network(models.cifar_resnet18, (32, 32, 3), 10, 32, 270, 0.60),
+}
+
+
+def _imagenet(name: str, ratio: float | None = None, size: int = 224) -> Network:
+    """Return one of `fastdl.models` at its published size, with a batch of 8."""
+    return Network(
+        lambda: models.create(name, 1000), (size, size, 3), 1000, 8, ratio=ratio
+    )
+
+
+CLASSIC = {
+    "AlexNet": _imagenet("alexnet"),
+    "VGG-11": _imagenet("vgg11"),
+    "VGG-16": _imagenet("vgg16"),
+    "ResNet-18": _imagenet("resnet18"),
+    "ResNet-50": _imagenet("resnet50", 1.3),
+    "MobileNet v1": _imagenet("mobilenet"),
+    "MobileNet v2": _imagenet("mobilenet_v2", 1.8),
+    "EfficientNet-B0": _imagenet("efficientnet_b0", 1.8),
 }
 
 

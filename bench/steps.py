@@ -24,6 +24,7 @@ from bench.harness import (
     with_runtime,
 )
 from bench.networks import (
+    CLASSIC,
     LR,
     NETWORKS,
     Network,
@@ -33,13 +34,23 @@ from bench.networks import (
     multiply_adds,
     training_step,
 )
-from fastdl import kernels, nn
+from fastdl import kernels
+from fastdl.nn.dropout import DropLayer
 
-LATENCY = {"LeNet-5": 5.0, "ResNet-20": 3.0, "ResNet-18": 1.0}  # ratios to reach
+LATENCY = {  # ratios to reach
+    "LeNet-5": (NETWORKS["LeNet-5"], 5.0),
+    "ResNet-20": (NETWORKS["ResNet-20"], 3.0),
+    "ResNet-18": (NETWORKS["ResNet-18"], 1.0),
+    "ResNet-50, 224 x 224": (CLASSIC["ResNet-50"], 1.0),
+    "MobileNet v2, 224 x 224": (CLASSIC["MobileNet v2"], None),
+}
 PEERS = ("peer", "compiled", "JAX")
+CLASSIC_SAMPLES = 7  # of steps that take a second
 
 
-def _step_sides(network: Network, compiled: bool = False) -> dict[str, Function]:
+def _step_sides(
+    network: Network, compiled: bool = False, jax: bool = True
+) -> dict[str, Function]:
     """Return a training step of fastdl and of each peer, from equal weights."""
     model = built(network)
     x, labels = batch(network)
@@ -51,12 +62,12 @@ def _step_sides(network: Network, compiled: bool = False) -> dict[str, Function]
         for name in ("peer", "compiled") if compiled else ("peer",):
             steps = training_steps(theirs, x, labels, LR, name == "compiled")
             sides[name] = fastest(steps)
-    if find_spec("jax"):
+    if jax and find_spec("jax"):
         from bench import jax_networks
 
         sides["JAX"] = jax_networks.training_step(model, x, labels, LR)
     ours = training_step(model, x, labels)
-    if not any(isinstance(layer, nn.Dropout) for layer in model.modules()):
+    if not any(isinstance(layer, DropLayer) for layer in model.modules()):
         for name, step in sides.items():
             check_equal(f"first loss of {name}", ours(), step())
     return {"fastdl": ours, **sides}
@@ -98,7 +109,7 @@ def training(repeats: int, compiled: bool = False) -> Table:
         peers = [milliseconds[side] for side in PEERS if side in milliseconds]
         if peers:
             ratios.append(min(peers) / milliseconds["fastdl"])
-            row.append(against(ratios[-1], 2.0, ".2f"))
+            row.append(against(ratios[-1], network.ratio, ".2f"))
             row.append(f"{min(peers) / milliseconds['direct']:.2f}")
         else:
             row += ["", ""]
@@ -113,6 +124,28 @@ def training(repeats: int, compiled: bool = False) -> Table:
     return table
 
 
+def classic(repeats: int) -> Table:
+    """Training steps of the classic networks, at their published sizes."""
+    table = Table(
+        "Training steps of the classic networks",
+        "As above, 224 x 224 pixels and 1,000 classes, few samples.",
+        ("network, batch", "fastdl", "steps a second", "peer", "ratio"),
+    )
+    for name, network in CLASSIC.items():
+        sides = _step_sides(network, jax=False)
+        times = table.timings[name] = measure(sides, min(repeats, CLASSIC_SAMPLES))
+        ours = times["fastdl"].median
+        row = [f"{name}, {network.batch}", f"{1e3 * ours:.0f}", f"{1 / ours:.2f}"]
+        if "peer" in times:
+            theirs = times["peer"].median
+            ratio = against(theirs / ours, network.ratio, ".2f")
+            row += [f"{1e3 * theirs:.0f}", ratio]
+        else:
+            row += ["", ""]
+        table.rows.append(row)
+    return table
+
+
 def latency(repeats: int) -> Table:
     """Predictions of one picture."""
     table = Table(
@@ -120,14 +153,14 @@ def latency(repeats: int) -> Table:
         "Microseconds from one picture to its logits, in evaluation mode.",
         ("network", "fastdl", "peer", "ratio"),
     )
-    for name, goal in LATENCY.items():
-        model = built(NETWORKS[name])
-        x, _ = batch(NETWORKS[name], 1)
+    for name, (network, goal) in LATENCY.items():
+        model = built(network)
+        x, _ = batch(network, 1)
         sides = {"fastdl": inference(model, x)}
         if peer.available():
             from bench.peer_networks import inferences, translate
 
-            theirs = translate(model, NETWORKS[name].input_shape)
+            theirs = translate(model, network.input_shape)
             model.eval()
             sides["peer"] = fastest(inferences(theirs, x))
         times = table.timings[name] = measure(sides, repeats)

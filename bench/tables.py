@@ -22,13 +22,14 @@ from bench.scaling import scaling
 from fastdl.kernels.engine import runtime
 
 # Measured with each instruction set above generic, unless FASTDL_ISA says which.
-OF_EACH_ISA = ("steps", "latency", "conv2d", "dense", "memory", "scaling")
+OF_EACH_ISA = ("steps", "classic", "latency", "conv2d", "dense", "memory", "scaling")
 
 
 def tables(repeats: int, compiled: bool) -> dict[str, Callable[[], Table]]:
     """Return the functions that measure, by the name that asks for them."""
     return {
         "steps": partial(steps.training, repeats, compiled),
+        "classic": partial(steps.classic, repeats),
         "latency": partial(steps.latency, repeats),
         "conv2d": partial(kernels.conv2d, repeats),
         "isa": partial(kernels.instruction_sets, repeats),
