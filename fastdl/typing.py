@@ -15,6 +15,7 @@ from numpy import typing as npt
 
 __all__ = [
     "ArrayLike",
+    "ArraysLike",
     "Axis",
     "DtypeLike",
     "Index",
@@ -23,6 +24,7 @@ __all__ = [
     "PaddingLike",
     "PairLike",
     "Shape",
+    "ShapesLike",
     "StrPath",
     "TensorLike",
 ]
@@ -41,11 +43,23 @@ A type checker sees no difference from `ArrayLike`, since a tensor has ``__array
 reader does: gradients flow to a tensor that is given here.
 """
 
+ArraysLike: TypeAlias = ArrayLike | tuple[ArrayLike, ...] | Mapping[str, ArrayLike]
+"""One array, or several in a tuple or a dict; a list is one array.
+
+What a model of several inputs takes: ``model(*x)`` for a tuple, ``model(**x)`` for a
+dict.
+"""
+
 DtypeLike: TypeAlias = npt.DTypeLike
 """What `numpy.dtype` takes: ``np.float32``, ``"float32"``, or a dtype."""
 
 Shape: TypeAlias = tuple[int, ...]
 """The sizes of the axes of an array."""
+
+ShapesLike: TypeAlias = (
+    Sequence[int] | tuple[Sequence[int], ...] | Mapping[str, Sequence[int]]
+)
+"""The shape of one array, or a tuple or dict of the shapes of several."""
 
 Axis: TypeAlias = int | Sequence[int] | None
 """One axis, several, or all of them (None)."""

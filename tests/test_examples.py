@@ -202,3 +202,15 @@ def test_transfer(tmp_path, monkeypatch, capsys):
     trained = (tmp_path / "small.safetensors").read_bytes()
     assert main(**options)["digits"] == results
     assert (tmp_path / "small.safetensors").read_bytes() == trained
+
+
+def test_multitask(run):
+    """S33: a shared trunk with three heads, 40 % of the labels missing."""
+    accuracies, printed = run(
+        "multitask", dataset="digits", examples=700, epochs=2, seeds=1
+    )
+    assert list(accuracies) == ["one network", "three networks"]
+    for rows in accuracies.values():
+        assert rows.shape == (1, 3)
+        assert rows.min() > 0.6
+    assert len(printed.splitlines()) == 3

@@ -19,6 +19,7 @@ FLOORS = {
         "files",
         "shapes",
         "random",
+        "structure",
         "engine",
         "threads",
         "backend",

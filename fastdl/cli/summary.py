@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
-from fastdl import models
+from fastdl import models, report
 from fastdl.cli import arguments
+from fastdl.files import write_text
 
 HELP = "print the layers of a network"
 DESCRIPTION = """\
 Print each layer of a network: the shape of its output, its parameters, and the
-multiply-adds for one example.
+multiply-adds for one example. With --svg also draw it: layers as boxes, and who takes
+whose output.
 """
 EXAMPLES = """\
 examples:
   fastdl summary convnet --input 28,28,1
-  fastdl summary resnet50 --classes 10
+  fastdl summary resnet50 --classes 10 --svg resnet50.svg
 """
 
 
@@ -25,6 +28,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "model", metavar="NAME", help="a network; `fastdl models` lists them"
     )
     add_sizes(parser)
+    parser.add_argument(
+        "--svg", type=Path, metavar="FILE", help="draw the network too, as SVG"
+    )
 
 
 def add_sizes(parser: ArgumentParser) -> None:
@@ -46,4 +52,7 @@ def add_sizes(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Run the command."""
     model = models.create(options.model, options.classes)
-    print(model.summary(options.input or models.CATALOGUE[options.model].input_shape))
+    shape = options.input or models.CATALOGUE[options.model].input_shape
+    print(model.summary(shape))
+    if options.svg is not None:
+        write_text(options.svg, report.diagram(model, shape))

@@ -12,9 +12,10 @@ import numpy as np
 from fastdl import backend
 from fastdl.data.dataset import Batch
 from fastdl.data.seeds import uniform
-from fastdl.errors import ArgumentError, DataError
+from fastdl.errors import ArgumentError, DataError, ShapeError
 from fastdl.shapes import check_images, check_real, fill_index, integer
 from fastdl.shapes.numbers import is_number
+from fastdl.structure import Structure, entries, is_several, leaves, tree_map
 
 _DRAWN = (
     *("flip", "flip_vertical", "crop_y", "crop_x", "translate_y", "translate_x"),
@@ -115,14 +116,16 @@ class Augment:
         _zoom_range(self.zoom)
         fill_index(self.fill, "Augment")
 
-    def __call__(self, x: np.ndarray, y: np.ndarray | None, seeds: np.ndarray) -> Batch:
+    def __call__(self, x: Structure, y: Structure, seeds: np.ndarray) -> Batch:
         """Return new pictures, and `y` unchanged.
 
         Parameters
         ----------
-        x : ndarray, (n, h, w, c)
-            float32 or float64; in [0, 1] if colours are to change.
-        y : ndarray or None
+        x : ndarray, (n, h, w, c), or tuple or dict of arrays
+            float32 or float64; in [0, 1] if colours are to change. Of several arrays
+            those with four axes are pictures and change alike, as two views of one
+            scene or a picture with its depth must; the others stay as they are.
+        y : ndarray, tuple, dict or None
             Labels.
         seeds : ndarray of uint64, (n,)
             From the loader, one for each picture.
@@ -132,14 +135,27 @@ class Augment:
         ShapeError, DtypeError, DataError
             `x` is not pictures, or is outside [0, 1] when colours are to change.
         """
+        if not is_several(x):
+            return self._change(x, seeds, check_images("Augment", x.shape)[3]), y
+        channels = [each.shape[3] for each in leaves(x) if each.ndim == 4]
+        if not channels:
+            raise ShapeError(
+                f"Augment: none of {entries(x, 'x')} is pictures (n, h, w, c)"
+            )
+        most = max(channels)
+        return tree_map(
+            lambda each: self._change(each, seeds, most) if each.ndim == 4 else each, x
+        ), y
+
+    def _change(self, x: np.ndarray, seeds: np.ndarray, most: int) -> np.ndarray:
+        """Return new pictures; those beside them have up to `most` channels."""
         shape = check_images("Augment", x.shape)
         check_real("Augment", x=x)
-        channels = shape[3]
         points = 2 * (_CELLS + 3) ** 2 if self.elastic else 0
-        draws = uniform(seeds, len(_DRAWN) + channels + points)
+        draws = uniform(seeds, len(_DRAWN) + most + points)
         drawn = dict(zip(_DRAWN, draws.T, strict=False))
-        drawn["color"] = draws[:, len(_DRAWN) : len(_DRAWN) + channels]
-        drawn["elastic"] = draws[:, len(_DRAWN) + channels :]
+        drawn["color"] = draws[:, len(_DRAWN) : len(_DRAWN) + shape[3]]
+        drawn["elastic"] = draws[:, len(_DRAWN) + most :]
         if self.brightness or self.contrast or self.color:
             x = self._recolor(x, drawn)
         if self._moves:
@@ -148,7 +164,7 @@ class Augment:
             x = backend.affine_warp(x, matrix, displacement, fill=self.fill)
         if self.cutout:
             x = self._cut(x, drawn)
-        return x, y
+        return x
 
     @property
     def _moves(self) -> bool:

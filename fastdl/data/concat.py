@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from fastdl.data.dataset import (
@@ -14,6 +16,7 @@ from fastdl.data.dataset import (
 )
 from fastdl.errors import DataError, DtypeError, ShapeError
 from fastdl.shapes import rows
+from fastdl.structure import Structure, entries, names, put, tree_map
 
 
 class Concat(Gathered):
@@ -47,16 +50,20 @@ class Concat(Gathered):
         firsts = [take_real(dataset, np.arange(1)) for dataset in self.datasets]
         for number, first in enumerate(firsts):
             _check_alike(first, firsts[0], number)
-        self._columns = [_column(values) for values in zip(*firsts, strict=True)]
+        self._columns = [_columns(values) for values in zip(*firsts, strict=True)]
 
     @property
-    def y(self) -> np.ndarray | None:
+    def y(self) -> Structure | None:
         """Labels or targets of all the examples, or None."""
         none = self._columns[1]
         if none is None:
             return None
+
+        def joined(none: np.ndarray, *each: np.ndarray) -> np.ndarray:
+            return np.concatenate(each, dtype=none.dtype, casting="same_kind")
+
         each = [y for dataset in self.datasets if (y := dataset.y) is not None]
-        return np.concatenate(each, dtype=none.dtype, casting="same_kind")
+        return tree_map(joined, none, *each)
 
     @property
     def weight(self) -> np.ndarray | None:
@@ -76,19 +83,17 @@ class Concat(Gathered):
         """
         indices = rows(indices, len(self), "Concat")
         source = np.searchsorted(self._ends, indices, side="right")
-        x, y, weight = (
-            None
-            if none is None
-            else np.empty((len(indices), *none.shape[1:]), none.dtype)
+        room = [
+            None if none is None else tree_map(partial(_room, m=len(indices)), none)
             for none in self._columns
-        )
+        ]
         for number in np.unique(source):
             dataset, mine = self.datasets[number], source == number
             own = indices[mine] - (self._ends[number] - len(dataset))
-            taken = take_real(dataset, own)
-            for column, values in zip((x, y, weight), taken, strict=True):
+            for column, values in zip(room, take_real(dataset, own), strict=True):
                 if column is not None:
-                    column[mine] = 1 if values is None else values
+                    put(column, mine, 1 if values is None else values)
+        x, y, weight = room
         return (x, y) if weight is None else (x, y, weight)
 
     def __repr__(self) -> str:
@@ -103,28 +108,40 @@ def _check_alike(first: WeightedBatch, expected: WeightedBatch, number: int) -> 
                 has = "no" if values is None else "a"
                 raise DataError(f"Concat: data set {number} has {has} y, other than 0")
             continue
-        if values.shape != others.shape:
-            raise ShapeError(
-                f"Concat: {name} of an example of data set {number} has shape "
-                f"{values.shape[1:]}, of data set 0 {others.shape[1:]}"
-            )
-        if name == "y" and (values.dtype.kind == "f") != (others.dtype.kind == "f"):
-            raise DtypeError(
-                f"Concat: y of data set {number} is {values.dtype}, of data set 0 "
-                f"{others.dtype}; labels are integers, targets real numbers"
-            )
+        own, common = entries(values, name), entries(others, name)
+        if own != common:
+            raise DataError(f"Concat: data set {number} has {own}, data set 0 {common}")
+        check = partial(_check_array, number=number, is_target=name == "y")
+        tree_map(check, names(values, name), values, others)
 
 
-def _column(values: tuple[np.ndarray | None, ...]) -> np.ndarray | None:
-    """Return an empty array of the shape and type of all examples, or None."""
+def _check_array(
+    place: str, value: np.ndarray, other: np.ndarray, number: int, is_target: bool
+) -> None:
+    if value.shape != other.shape:
+        raise ShapeError(
+            f"Concat: {place} of an example of data set {number} has shape "
+            f"{value.shape[1:]}, of data set 0 {other.shape[1:]}"
+        )
+    if is_target and (value.dtype.kind == "f") != (other.dtype.kind == "f"):
+        raise DtypeError(
+            f"Concat: {place} of data set {number} is {value.dtype}, of data set 0 "
+            f"{other.dtype}; labels are integers, targets real numbers"
+        )
+
+
+def _columns(values: tuple[Structure, ...]) -> Structure:
+    """Return empty arrays of the shape and type of all examples, or None."""
     known = [value for value in values if value is not None]
-    if not known:
-        return None
+    return tree_map(_column, *known) if known else None
+
+
+def _column(*known: np.ndarray) -> np.ndarray:
     dtype = np.result_type(*(value.dtype for value in known))
     if dtype.kind == "f" and all(value.dtype.kind in "biu" for value in known):
         dtype = np.dtype(np.int64)  # labels of uint64 and int64 stay integers
     return known[0][:0].astype(dtype)
 
 
-def _room(column: np.ndarray | None, m: int) -> np.ndarray | None:
-    return None if column is None else np.empty((m, *column.shape[1:]), column.dtype)
+def _room(column: np.ndarray, m: int) -> np.ndarray:
+    return np.empty((m, *column.shape[1:]), column.dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 import numpy as np
@@ -11,10 +12,18 @@ import numpy as np
 from fastdl.data.mapped import MapDataset, MapStyle, is_map_style
 from fastdl.data.pictures import as_float, same_array, take_float, take_rows
 from fastdl.errors import DataError, DtypeError, ShapeError
-from fastdl.typing import ArrayLike, Index
+from fastdl.structure import (
+    Structure,
+    at,
+    check_lengths,
+    leaves,
+    names,
+    tree_map,
+)
+from fastdl.typing import ArrayLike, ArraysLike, Index
 
-Batch = tuple[np.ndarray, "np.ndarray | None"]
-WeightedBatch = tuple[np.ndarray, "np.ndarray | None", "np.ndarray | None"]
+Batch = tuple[Structure, Structure]  # y may be None
+WeightedBatch = tuple[Structure, Structure, "np.ndarray | None"]
 
 
 @runtime_checkable
@@ -28,7 +37,7 @@ class Dataset(Protocol):
     """
 
     @property
-    def y(self) -> np.ndarray | None:
+    def y(self) -> Structure | None:
         """Labels or targets of all the examples, or None without labels."""
 
     def __len__(self) -> int: ...
@@ -44,8 +53,9 @@ DataLike: TypeAlias = (
     Dataset
     | MapStyle
     | ArrayLike
-    | tuple[ArrayLike, ArrayLike | None]
-    | tuple[ArrayLike, ArrayLike | None, ArrayLike]
+    | Mapping[str, ArraysLike]
+    | tuple[ArraysLike, ArraysLike | None]
+    | tuple[ArraysLike, ArraysLike | None, ArrayLike]
 )
 """What `as_dataset` takes: a data set, x, (x, y) or (x, y, weight)."""
 
@@ -57,11 +67,12 @@ class ArrayDataset:
 
     Parameters
     ----------
-    x : array_like, (m, ...)
+    x : array_like, (m, ...), or tuple or dict of array_like
         Inputs, one example per row, numbers of any type. Images are
         (m, h, w, c); of uint8 they become float32 in [0, 1] in the loader, see
-        `fastdl.data.as_float`.
-    y : array_like, (m, ...), optional
+        `fastdl.data.as_float`. A tuple or a dict is for a model of several inputs,
+        which is called as ``model(*x)`` or ``model(**x)``.
+    y : array_like, (m, ...), or tuple or dict of array_like, optional
         Labels (integers) or targets.
     weight : array_like, (m,), optional
         How much each example counts in the loss: finite and >= 0; 0 leaves it out.
@@ -78,30 +89,28 @@ class ArrayDataset:
     """
 
     def __init__(
-        self, x: ArrayLike, y: ArrayLike | None = None, weight: ArrayLike | None = None
+        self,
+        x: ArraysLike,
+        y: ArraysLike | None = None,
+        weight: ArrayLike | None = None,
     ) -> None:
-        self.x: np.ndarray = _numbers(x, "x")
-        self.y: np.ndarray | None = None if y is None else _numbers(y, "y")
-        if self.y is not None and len(self.y) != len(self.x):
-            raise ShapeError(
-                f"ArrayDataset: x has {len(self.x)} examples but y has "
-                f"{len(self.y)}; both need one row per example "
-                f"(x {self.x.shape}, y {self.y.shape})"
-            )
+        self.x: Structure = _numbers(x, "x")
+        self.y: Structure | None = None if y is None else _numbers(y, "y")
+        self._length = check_lengths("ArrayDataset", x=self.x, y=self.y)
         self.weight: np.ndarray | None = None
         if weight is not None:
-            self.weight = _weights(_numbers(weight, "weight"), len(self.x))
+            self.weight = _weights(_array(weight, "weight"), len(self))
 
     def __len__(self) -> int:
-        return len(self.x)
+        return self._length
 
     def __getitem__(self, index: Index) -> tuple[Any, Any]:
-        return self.x[index], None if self.y is None else self.y[index]
+        return at(self.x, index), None if self.y is None else at(self.y, index)
 
     def take(self, indices: np.ndarray) -> Batch:
         """Return new arrays (x, y) of the examples at ``indices``."""
-        y = None if self.y is None else take_rows(self.y, indices)
-        return take_rows(self.x, indices), y
+        y = None if self.y is None else take_each(self.y, indices)
+        return take_each(self.x, indices), y
 
     def __repr__(self) -> str:
         return f"ArrayDataset(x={_describe(self.x)}, y={_describe(self.y)})"
@@ -111,7 +120,7 @@ class Gathered(Dataset):
     """What `Subset` and `Concat` share: examples that `take` gathers at each use."""
 
     @property
-    def x(self) -> np.ndarray:
+    def x(self) -> Structure:
         """The inputs of all examples, gathered at each use.
 
         Raises
@@ -119,7 +128,8 @@ class Gathered(Dataset):
         DataError
             They take more than half of the memory of this machine.
         """
-        size = len(self) * self.take(np.arange(min(1, len(self))))[0].nbytes
+        first = leaves(self.take(np.arange(min(1, len(self))))[0])
+        size = len(self) * sum(each.nbytes for each in first)
         if size > _most_memory():
             raise DataError(
                 f"{self!r}: all x take {size / 2**30:.1f} GB, too much for one array; "
@@ -132,7 +142,7 @@ class Gathered(Dataset):
         taken = self.take(np.atleast_1d(picked))
         if np.ndim(picked):
             return taken
-        return tuple(None if each is None else each[0] for each in taken)
+        return tuple(None if each is None else at(each, 0) for each in taken)
 
 
 class Subset(Gathered):
@@ -167,10 +177,10 @@ class Subset(Gathered):
             )
 
     @property
-    def y(self) -> np.ndarray | None:
+    def y(self) -> Structure | None:
         """Labels or targets of all the examples, or None."""
         y = self.dataset.y
-        return None if y is None else y[self.indices]
+        return None if y is None else at(y, self.indices)
 
     @property
     def weight(self) -> np.ndarray | None:
@@ -195,20 +205,24 @@ def as_dataset(data: DataLike) -> Dataset:
     Parameters
     ----------
     data : Dataset, array (m, ...), tuple (x, y) or (x, y, weight) of arrays
-        An array, or what becomes one (a tensor, a table), means inputs without labels.
+        An array, or what becomes one (a tensor, a table), means inputs without labels;
+        so does a dict of them. Within a tuple, x and y may be tuples or dicts.
         An object with ``__len__`` and ``__getitem__`` becomes a `MapDataset`.
 
     Raises
     ------
     DataError
         For anything else. A list is refused: ``[x, y]`` could be two examples or
-        inputs and labels.
+        inputs and labels; and a dict of "x" and "y", which are hardly both inputs.
     """
     # These first: isinstance(data, Dataset) would compute all their labels.
     if isinstance(data, (ArrayDataset, MapDataset, Gathered)):
         return data
     if is_array_like(data) and not isinstance(data, list):
         return ArrayDataset(data)
+    if isinstance(data, Mapping) and not {"x", "y"} <= data.keys():
+        named: dict[str, Any] = dict(data)
+        return ArrayDataset(named)
     if isinstance(data, tuple) and len(data) in (2, 3):
         return ArrayDataset(*data)
     if isinstance(data, Dataset):
@@ -216,7 +230,9 @@ def as_dataset(data: DataLike) -> Dataset:
     if is_map_style(data):
         return MapDataset(data)
     hint = ""
-    if isinstance(data, list):
+    if isinstance(data, Mapping):
+        hint = "; labels stand beside the inputs: (data['x'], data['y'])"
+    elif isinstance(data, list):
         hint = "; make it an array, or a MapDataset if these are examples"
     elif hasattr(data, "__getitem__") or hasattr(data, "__iter__"):
         hint = "; a data set of your own needs both __len__ and __getitem__"
@@ -236,6 +252,11 @@ def weights(dataset: Dataset) -> np.ndarray | None:
     return getattr(dataset, "weight", None)
 
 
+def take_each(structure: Structure, indices: np.ndarray) -> Structure:
+    """Return rows of each array as new arrays."""
+    return tree_map(lambda array: take_rows(array, indices), structure)
+
+
 def take_real(dataset: Dataset, indices: np.ndarray) -> WeightedBatch:
     """Return (x, y, weight) of the examples, pictures as float32 in [0, 1].
 
@@ -246,13 +267,19 @@ def take_real(dataset: Dataset, indices: np.ndarray) -> WeightedBatch:
         return take_real(dataset.dataset, dataset.indices[indices])
     weight = None
     if type(dataset) is ArrayDataset:
-        x, y = take_float(dataset.x, indices), dataset.y
+        x, y = dataset.x, dataset.y
         if y is not None:
-            take_y = take_float if same_array(dataset.x, y) else take_rows
-            y = take_y(y, indices)
+            inputs = leaves(x)
+
+            def take(array: np.ndarray) -> np.ndarray:
+                is_input = any(same_array(each, array) for each in inputs)
+                return (take_float if is_input else take_rows)(array, indices)
+
+            y = tree_map(take, y)
+        x = tree_map(lambda array: take_float(array, indices), x)
     else:
         x, y, weight = (*dataset.take(indices), None)[:3]
-        x = as_float(x)
+        x = tree_map(as_float, x)
     if weight is None and (all_weights := weights(dataset)) is not None:
         weight = all_weights[indices]
     return x, y, weight
@@ -265,7 +292,11 @@ def _most_memory() -> float:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
 
 
-def _numbers(values: ArrayLike, name: str) -> np.ndarray:
+def _numbers(values: ArraysLike, name: str) -> Structure:
+    return tree_map(_array, values, names(values, name))
+
+
+def _array(values: ArrayLike, name: str) -> np.ndarray:
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         hint = ""
@@ -298,5 +329,7 @@ def _weights(weight: np.ndarray, m: int) -> np.ndarray:
     return weight
 
 
-def _describe(array: np.ndarray | None) -> str:
-    return "None" if array is None else f"{array.dtype}{array.shape}"
+def _describe(structure: Structure) -> str:
+    if structure is None:
+        return "None"
+    return str(tree_map(lambda array: f"{array.dtype}{array.shape}", structure))

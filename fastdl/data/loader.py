@@ -14,19 +14,21 @@ from fastdl.data.seeds import example_seeds
 from fastdl.data.turns import at_epoch
 from fastdl.errors import ArgumentError, DataError
 from fastdl.shapes import integer
+from fastdl.structure import Structure, length
 
 T = TypeVar("T")
-Transform = Callable[[np.ndarray, "np.ndarray | None", np.ndarray], Batch]
+Transform = Callable[[Structure, Structure, np.ndarray], Batch]
 
 
 class DataLoader:
     """Cuts a data set into mini-batches, in a new order each epoch.
 
     Iterating yields pairs (x, y) of NumPy arrays: x (b, ...) and y (b, ...), or y None
-    without labels. If the examples have weights it yields (x, y, weight), weight (b,).
-    b is ``batch_size``, except that the last batch may be smaller. Pictures x of uint8
-    become float32 in [0, 1], see `fastdl.data.as_float`; so does y if it is the same
-    array as x. The arrays are new; the data set is never written to.
+    without labels; tuples or dicts of such arrays, if those of the data are. If the
+    examples have weights it yields (x, y, weight), weight (b,). b is ``batch_size``,
+    except that the last batch may be smaller. Pictures x of uint8 become float32 in
+    [0, 1], see `fastdl.data.as_float`; so does y if it is the same array as x. The
+    arrays are new; the data set is never written to.
 
     The order of epoch e depends on (seed, e) alone. The random numbers of an example
     depend on (seed, e, number of the example), so they are the same in any batch and
@@ -147,10 +149,10 @@ class DataLoader:
             x, y = _pair(transform(x, y, seeds))
         if weight is None:
             return x, y
-        if len(x) != len(examples):
+        if length(x) != len(examples):
             raise DataError(
-                f"DataLoader: transform made {len(x)} of {len(examples)} examples that "
-                f"have weights"
+                f"DataLoader: transform made {length(x)} of {len(examples)} examples "
+                f"that have weights"
             )
         return x, y, weight
 
@@ -196,8 +198,8 @@ def _pair(result: object) -> Batch:
             f"{type(result).__name__}"
         )
     x, y = result
-    if y is not None and len(x) != len(y):
+    if y is not None and length(x) != length(y):
         raise DataError(
-            f"DataLoader: transform returned {len(x)} examples x but {len(y)} y"
+            f"DataLoader: transform returned {length(x)} examples x but {length(y)} y"
         )
     return x, y

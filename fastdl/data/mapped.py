@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
 from fastdl.errors import DataError, DtypeError, ShapeError
+from fastdl.structure import Structure, entries, leaves, names, put, tree_map
 
-Example = list[Any]  # x, y, weight: each an array, the last two may be None
+Example = list[Structure]  # x, y, weight; the last two may be None
 
 _FIELDS = ("x", "y", "weight")
 _OTHERS = (str, bytes, bytearray, list, tuple, range, Mapping)
@@ -56,7 +58,8 @@ class MapDataset:
     items : object
         ``items[i]`` for i in [0, len(items)) is x, or a tuple (x,), (x, y) or
         (x, y, weight): numbers, arrays, or what converts to arrays, such as tensors of
-        another library. All items have the shapes and types of item 0. y may be None;
+        another library. x and y may be tuples or dicts of arrays, if the item is a
+        tuple. All items have the shapes and types of item 0. y may be None;
         weight is a number, finite and >= 0. A list of such items is fine here.
 
     Raises
@@ -69,14 +72,14 @@ class MapDataset:
     def __init__(self, items: MapStyle) -> None:
         self.items = items
         self._first: Any = None
-        self._labels: np.ndarray | None = None  # of the examples seen so far
+        self._labels: Structure | None = None  # of the examples seen so far
         if len(items) == 0:
             return
         _, y, weight = self._first = _example(items[0], 0)
         if weight is not None and weight.ndim > 0:
             raise ShapeError(f"{_name(0)}: weight must be a number, got {weight!r:.60}")
-        if y is not None and y.ndim < 2:
-            self._labels = np.empty((len(items), *y.shape), y.dtype)
+        if y is not None and all(each.ndim < 2 for each in leaves(y)):
+            self._labels = _room(y, len(items))
             self._seen = np.zeros(len(items), bool)
 
     @property
@@ -85,7 +88,7 @@ class MapDataset:
         return self._labels is not None
 
     @property
-    def y(self) -> np.ndarray | None:
+    def y(self) -> Structure | None:
         """Labels or targets of all the examples, or None.
 
         This takes a pass through the examples; labels that were seen before are
@@ -113,25 +116,26 @@ class MapDataset:
         if self._first is None:
             raise DataError("MapDataset: the data set is empty")
         columns = [
-            None
-            if value is None
-            else np.empty((len(indices), *value.shape), value.dtype)
+            None if value is None else _room(value, len(indices))
             for value in self._first
         ]
         for row, index in enumerate(indices.tolist()):
             for column, value in zip(columns, self._get(index), strict=True):
                 if column is not None:
-                    column[row] = value
+                    put(column, row, value)
         x, y, weight = columns
         return (x, y) if weight is None else (x, y, weight)
 
     def __repr__(self) -> str:
         return f"MapDataset({len(self)} of {type(self.items).__name__})"
 
-    def _column(self, field: int) -> np.ndarray | None:
+    def _column(self, field: int) -> Structure | None:
         if self._first is None or self._first[field] is None:
             return None
-        return np.stack([self._get(index)[field] for index in range(len(self))])
+        column = _room(self._first[field], len(self))
+        for index in range(len(self)):
+            put(column, index, self._get(index)[field])
+        return column
 
     def _get(self, index: int) -> Example:
         """Return an example, and remember its labels."""
@@ -144,7 +148,7 @@ class MapDataset:
                 f"{_name(index)}: weight is {weight}; it must be a finite number >= 0"
             )
         if self._labels is not None:
-            self._labels[index] = y
+            put(self._labels, index, y)
             self._seen[index] = True
         return example
 
@@ -161,9 +165,20 @@ def _example(item: object, index: int) -> Example:
         )
     fields += (None,) * (3 - len(fields))
     return [
-        None if value is None and name != "x" else _array(value, name, index)
+        None if value is None and name != "x" else _arrays(value, name, index)
         for name, value in zip(_FIELDS, fields, strict=True)
     ]
+
+
+def _room(example: Structure, m: int) -> Structure:
+    """Return empty arrays for m examples like this one."""
+    return tree_map(lambda each: np.empty((m, *each.shape), each.dtype), example)
+
+
+def _arrays(value: Structure, name: str, index: int) -> Structure:
+    if name == "weight":
+        return _array(value, name, index)
+    return tree_map(partial(_array, index=index), value, names(value, name))
 
 
 def _array(value: object, name: str, index: int) -> np.ndarray:
@@ -180,7 +195,7 @@ def _array(value: object, name: str, index: int) -> np.ndarray:
 
 
 def _check_alike(
-    name: str, value: np.ndarray | None, first: np.ndarray | None, index: int
+    name: str, value: Structure | None, first: Structure | None, index: int
 ) -> None:
     """Raise unless a field of an example has the shape and type of that of item 0."""
     if value is None or first is None:
@@ -188,14 +203,21 @@ def _check_alike(
             has = "has no" if value is None else "has a"
             raise DataError(f"{_name(index)} {has} {name}, other than item 0")
         return
-    if value.shape != first.shape:
+    own, expected = entries(value, name), entries(first, name)
+    if own != expected:
+        raise DataError(f"{_name(index)} has {own}, but item 0 has {expected}")
+    tree_map(partial(_check_array, index=index), names(value, name), value, first)
+
+
+def _check_array(place: str, array: np.ndarray, first: np.ndarray, index: int) -> None:
+    if array.shape != first.shape:
         raise ShapeError(
-            f"{_name(index)}: {name} has shape {value.shape}, but that of item 0 is "
+            f"{_name(index)}: {place} has shape {array.shape}, but that of item 0 is "
             f"{first.shape}; all examples need one shape"
         )
-    if value.dtype != first.dtype:
+    if array.dtype != first.dtype:
         raise DtypeError(
-            f"{_name(index)}: {name} is {value.dtype}, but that of item 0 is "
+            f"{_name(index)}: {place} is {array.dtype}, but that of item 0 is "
             f"{first.dtype}; all examples need one type"
         )
 

@@ -10,6 +10,14 @@ from fastdl import shapes
 from fastdl.data.dataset import Batch
 from fastdl.errors import ArgumentError, DataError
 from fastdl.shapes.numbers import is_number
+from fastdl.structure import (
+    Structure,
+    first_leaf,
+    is_several,
+    length,
+    named_leaves,
+    tree_map,
+)
 
 
 class Mixup:
@@ -50,12 +58,12 @@ class Mixup:
         self.alpha = alpha
         self.classes = shapes.integer(classes, "Mixup: classes")
 
-    def __call__(self, x: np.ndarray, y: np.ndarray | None, seeds: np.ndarray) -> Batch:
+    def __call__(self, x: Structure, y: np.ndarray | None, seeds: np.ndarray) -> Batch:
         """Return new arrays.
 
         Parameters
         ----------
-        x : ndarray, (n, ...)
+        x : ndarray, (n, ...), or tuple or dict of them
             float32 or float64.
         y : ndarray, (n,) or (n, classes)
             Integer labels or rows of probabilities.
@@ -74,14 +82,16 @@ class Mixup:
         """
         if y is None:
             raise DataError("Mixup: the data have no labels y to blend")
-        shapes.check_real("Mixup", x=x)
-        n = len(x)
+        if is_several(y):
+            raise DataError("Mixup: blends the labels of one task, got several y")
+        shapes.check_real("Mixup", **dict(named_leaves(x, "x")))
+        n, dtype = length(x), first_leaf(x).dtype
         y = shapes.labels(y, n, self.classes, "Mixup")
-        rows = (np.eye(self.classes)[y] if y.ndim == 1 else y).astype(x.dtype)
+        rows = (np.eye(self.classes)[y] if y.ndim == 1 else y).astype(dtype)
         rng = np.random.default_rng(seeds)
         other = rng.permutation(n)
-        t = rng.beta(self.alpha, self.alpha, n).astype(x.dtype)
-        return _blend(x, other, t), _blend(rows, other, t)
+        t = rng.beta(self.alpha, self.alpha, n).astype(dtype)
+        return tree_map(lambda each: _blend(each, other, t), x), _blend(rows, other, t)
 
     def __repr__(self) -> str:
         return f"Mixup(alpha={self.alpha}, classes={self.classes})"

@@ -43,6 +43,7 @@ from fastdl.nn.loss import HuberLoss as HuberLoss
 from fastdl.nn.loss import L1Loss as L1Loss
 from fastdl.nn.loss import MSELoss as MSELoss
 from fastdl.nn.module import Module as Module
+from fastdl.nn.multitask import MultiTaskLoss as MultiTaskLoss
 from fastdl.nn.parameter import Parameter as Parameter
 from fastdl.nn.pool2d import AdaptiveAvgPool2d as AdaptiveAvgPool2d
 from fastdl.nn.pool2d import AvgPool2d as AvgPool2d

@@ -29,6 +29,7 @@ class Loss(Module):
     """
 
     applies: str | None = None
+    _is_loss = True
 
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in REDUCTIONS:

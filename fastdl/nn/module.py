@@ -6,13 +6,20 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data.pictures import as_float
-from fastdl.errors import DtypeError, FastdlError, ShapeError, listed, suggest
+from fastdl.errors import (
+    ArgumentError,
+    DtypeError,
+    FastdlError,
+    ShapeError,
+    listed,
+    suggest,
+)
 from fastdl.nn.layout import (
     from_pytorch,
     transposed_hint,
@@ -23,7 +30,14 @@ from fastdl.nn.summary import summary
 from fastdl.nn.transfer import Transfer
 from fastdl.nn.tree import label
 from fastdl.shapes import holds_pictures, integer
-from fastdl.typing import DtypeLike, Shape, TensorLike
+from fastdl.structure import (
+    Structure,
+    entries,
+    example_shapes,
+    map_shapes,
+    named_leaves,
+)
+from fastdl.typing import DtypeLike, Shape, ShapesLike
 
 M = TypeVar("M", bound="Module")
 
@@ -58,10 +72,11 @@ class Module(Transfer):
     kept as attributes of the same names are saved with the model.
     """
 
-    input_shape: Shape | None = None  # set by build
+    input_shape: Structure | None = None  # set by build: a shape, or several
     _takes_pictures: ClassVar[bool] = False  # only (n, h, w, c)
     _pytorch_axes: ClassVar[Shape] = ()  # of each axis of its weights, that in PyTorch
     _is_activation: ClassVar[bool] = False  # shares a line of the summary
+    _is_loss: ClassVar[bool] = False  # its second input may be masks
     _forward_hooks: tuple[Callable, ...] = ()
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
@@ -71,18 +86,20 @@ class Module(Transfer):
     def __call__(self, *inputs: Any, **options: Any) -> Tensor:
         """Run `forward`, after creating parameters whose sizes were open.
 
-        Pictures of uint8 as the first input become float32 in [0, 1], as in a loader.
-        After a tensor, as the second input of a loss, they may be masks and are kept.
+        Pictures of uint8 become float32 in [0, 1], as in a loader. After a tensor, or
+        as the second input of a loss, they may be masks and are kept.
 
         The message of an error is extended by the name of the layer that raised it.
         """
         first = inputs[0] if inputs else next(iter(options.values()), None)
-        if not isinstance(first, Tensor) and holds_pictures(first):
+        if not isinstance(first, Tensor) and (
+            holds_pictures(first) or not self._is_loss
+        ):
             inputs = tuple(map(as_float, inputs))
             options = {name: as_float(value) for name, value in options.items()}
         try:
             if self._pending:
-                self._infer_sizes(inputs[0])
+                self._infer_sizes(first)
             output = self.forward(*inputs, **options)
         except FastdlError as error:
             self._name_layer(error)
@@ -100,7 +117,7 @@ class Module(Transfer):
             if module is layer and name:
                 error.args = (f"{label(name, layer)}: {reason}",)
 
-    def _infer_sizes(self, x: TensorLike) -> None:
+    def _infer_sizes(self, x: Any) -> None:
         shape = np.shape(x)[1:]
         if self._takes_pictures and isinstance(x, np.ndarray):  # as the user gave it
             warn_channels_first(type(self).__name__, shape)
@@ -109,36 +126,42 @@ class Module(Transfer):
     def _create_parameters(self, input_shape: Shape) -> None:
         """Create the parameters whose sizes were left open; defined by layers."""
 
-    def build(self, input_shape: Sequence[int]) -> Shape:
+    @overload
+    def build(self, input_shape: Sequence[int]) -> Shape: ...
+    @overload
+    def build(self, input_shape: ShapesLike) -> Structure: ...
+    def build(self, input_shape: ShapesLike) -> Structure:
         """Infer every size that was left open from the shape of one example.
 
         An example of zeros is passed through the module in evaluation mode.
 
         Parameters
         ----------
-        input_shape : sequence of int
+        input_shape : sequence of int, or tuple or dict of them
             The shape of one example, without the batch axis: (h, w, c) or (features,).
+            A module of several inputs has a tuple of shapes or, if it is called by
+            names, a dict.
 
         Returns
         -------
-        tuple of int
-            The shape of the output for one example.
+        tuple of int, or tuple or dict of them
+            The shape of the output, or of each output, for one example.
 
         Raises
         ------
         ShapeError
             A size is not a positive integer, or the shape does not fit a layer.
         DtypeError
-            ``forward`` returns something other than one tensor.
+            ``forward`` returns something other than a tensor, or a tuple or dict of
+            them.
         """
-        shape = tuple(
-            integer(size, "build: each size of input_shape, of one example,")
-            for size in input_shape
-        )
+        shape = map_shapes(_checked, input_shape)
+        dtype = self._dtype()
+        zeros = map_shapes(lambda each: np.zeros((1, *each), dtype), shape)
         with no_grad(), self.mode(training=False):
-            output = one_tensor(self, self(np.zeros((1, *shape), self._dtype())))
+            output = run(self, zeros)
         self.input_shape = shape
-        return output.shape[1:]
+        return example_shapes(output)
 
     def _dtype(self) -> np.dtype:
         for module in self.modules():
@@ -308,12 +331,12 @@ class Module(Transfer):
         """Count the multiplications with weights for one example's output."""
         return 0
 
-    def summary(self, input_shape: Sequence[int] | None = None) -> str:
+    def summary(self, input_shape: ShapesLike | None = None) -> str:
         """Return a table of layers, output shapes, parameters and multiply-adds.
 
         Parameters
         ----------
-        input_shape : sequence of int, optional
+        input_shape : sequence of int, or tuple or dict of them, optional
             The shape of one example; by default the one given to `build`.
         """
         return summary(self, input_shape)
@@ -349,17 +372,89 @@ def _constructor(module: Module) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(type(module)).parameters
 
 
-def one_tensor(module: Module, output: object) -> Tensor:
-    """Return the output of a module; DtypeError unless it is one tensor."""
+def _checked(shape: Shape) -> Shape:
+    place = "build: each size of input_shape, of one example,"
+    return tuple(integer(size, place) for size in shape)
+
+
+def run(module: Module, x: Structure) -> Structure:
+    """Run a module on its inputs: ``module(x)``, ``module(*x)`` or ``module(**x)``.
+
+    Parameters
+    ----------
+    module : Module
+        A tuple of inputs is passed in order, a dict by names.
+    x : array, or tuple or dict of arrays
+        A batch.
+
+    Returns
+    -------
+    Tensor, or tuple or dict of Tensor
+        The outputs.
+
+    Raises
+    ------
+    ArgumentError
+        ``forward`` does not take these inputs.
+    DtypeError
+        It returns something else.
+    """
+    try:
+        if isinstance(x, np.ndarray):
+            output = module(x)
+        elif isinstance(x, tuple):
+            output = module(*x)
+        elif isinstance(x, Mapping):
+            output = module(**x)
+        else:
+            output = module(x)
+    except TypeError as error:
+        _check_takes(module, x, error)
+        raise
     if isinstance(output, Tensor):
         return output
-    got, hint = f"a {type(output).__name__}", ""
-    if output is None:
-        got, hint = "None", "; is a return missing?"
-    elif isinstance(output, (tuple, list, dict)):
-        hint = "; a loop of your own can use several outputs, build and Trainer one"
-    elif isinstance(output, np.ndarray):
-        hint = "; compute with fastdl, so that there are gradients"
-    raise DtypeError(
-        f"forward of {type(module).__name__} must return a Tensor, got {got}{hint}"
+    _check_tensors(module, output)
+    return output
+
+
+def required_inputs(module: Module) -> int:
+    """Return how many inputs ``forward`` cannot do without."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    return sum(
+        each.default is each.empty
+        and each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+        for each in parameters
     )
+
+
+def _check_takes(module: Module, x: Structure, error: TypeError) -> None:
+    """Raise ArgumentError if it is the inputs that ``forward`` does not take."""
+    signature = inspect.signature(module.forward)
+    inputs = x if isinstance(x, tuple) else () if isinstance(x, Mapping) else (x,)
+    try:
+        signature.bind(*inputs, **(x if isinstance(x, Mapping) else {}))
+    except TypeError as reason:
+        raise ArgumentError(
+            f"forward of {type(module).__name__} takes {signature}, which does not fit "
+            f"the inputs {entries(x, 'x')}: {reason}; a tuple of inputs is passed in "
+            f"order, a dict by names"
+        ) from error
+
+
+def _check_tensors(module: Module, output: object) -> None:
+    """Raise DtypeError unless the output is a tensor, or a tuple or dict of them."""
+    for place, leaf in named_leaves(output, "output"):
+        if isinstance(leaf, Tensor):
+            continue
+        got, hint = f"a {type(leaf).__name__}", ""
+        if leaf is None:
+            got, hint = "None", "; is a return missing?"
+        elif isinstance(leaf, list):
+            hint = "; several outputs are a tuple or a dict"
+        elif isinstance(leaf, np.ndarray):
+            hint = "; compute with fastdl, so that there are gradients"
+        where = f" as {place}" if leaf is not output else ""
+        raise DtypeError(
+            f"forward of {type(module).__name__} must return a Tensor, got "
+            f"{got}{where}{hint}"
+        )

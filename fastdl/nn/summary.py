@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastdl.errors import ShapeError
-from fastdl.typing import Shape
+from fastdl.structure import (
+    Structure,
+    example_shapes,
+    leaves,
+    map_shapes,
+    named_leaves,
+)
+from fastdl.typing import ShapesLike
 
 if TYPE_CHECKING:
     from fastdl.nn.module import Module
@@ -19,12 +26,12 @@ class Row:
     """One line of the table."""
 
     layer: str
-    output: Shape
+    output: Structure  # a shape, or a tuple or dict of them
     parameters: int
     multiply_adds: int
 
 
-def summary(model: Module, input_shape: Sequence[int] | None = None) -> str:
+def summary(model: Module, input_shape: ShapesLike | None = None) -> str:
     """Return a table of what an example passes through, ready to print.
 
     An activation is on the line of the layer it follows. Parameters that are used twice
@@ -34,7 +41,7 @@ def summary(model: Module, input_shape: Sequence[int] | None = None) -> str:
     ----------
     model : Module
         Any module; open sizes are inferred.
-    input_shape : sequence of int, optional
+    input_shape : sequence of int, or tuple or dict of them, optional
         The shape of one example; by default the one given to `Module.build`.
 
     Returns
@@ -48,10 +55,12 @@ def summary(model: Module, input_shape: Sequence[int] | None = None) -> str:
         The shape does not fit, or no shape is known.
     """
     shape = _shape(model, input_shape)
-    return _table(model, [Row("input", shape, 0, 0), *layers(model, shape)])
+    wrapped = map_shapes(lambda each: [each], shape)  # a list is no structure
+    inputs = [Row(name, each, 0, 0) for name, [each] in named_leaves(wrapped, "input")]
+    return _table(model, [*inputs, *layers(model, shape)])
 
 
-def layers(model: Module, input_shape: Sequence[int] | None = None) -> list[Row]:
+def layers(model: Module, input_shape: ShapesLike | None = None) -> list[Row]:
     """Run an example through the model, and describe each layer that it passes.
 
     Parameters and errors as in `summary`.
@@ -71,7 +80,7 @@ def layers(model: Module, input_shape: Sequence[int] | None = None) -> list[Row]
             if id(parameter) not in counted
         ]
         counted.update(map(id, own))
-        made = tuple(output.shape[1:])
+        made = example_shapes(output)
         rows.append(
             Row(
                 f"{names[id(module)]} {_heading(module)}".strip(),
@@ -90,8 +99,8 @@ def layers(model: Module, input_shape: Sequence[int] | None = None) -> list[Row]
     return rows
 
 
-def _shape(model: Module, given: Sequence[int] | None) -> Shape:
-    shape = model.input_shape if given is None else tuple(given)
+def _shape(model: Module, given: ShapesLike | None) -> ShapesLike:
+    shape = model.input_shape if given is None else given
     if shape is None:
         raise ShapeError("summary: give input_shape, the shape of one example")
     return shape
@@ -136,5 +145,6 @@ def _table(model: Module, rows: list[Row]) -> str:
     )
 
 
-def _text(shape: Shape) -> str:
-    return "x".join(map(str, shape)) or "1"
+def _text(shapes: Structure) -> str:
+    texts = map_shapes(lambda shape: "x".join(map(str, shape)) or "1", shapes)
+    return ", ".join(leaves(texts))

@@ -13,6 +13,7 @@ from fastdl.report.boundary import decision_boundary as decision_boundary
 from fastdl.report.confusion import confusion_matrix as confusion_matrix
 from fastdl.report.curves import learning_curves as learning_curves
 from fastdl.report.data_curve import data_curve as data_curve
+from fastdl.report.diagram import diagram as diagram
 from fastdl.report.filters import feature_maps as feature_maps
 from fastdl.report.filters import filters as filters
 from fastdl.report.learning_rate import learning_rate_curve as learning_rate_curve

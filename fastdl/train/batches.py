@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Number
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -12,21 +12,27 @@ from fastdl.data import ArrayDataset, DataLoader
 from fastdl.data.dataset import DataLike, is_array_like
 from fastdl.errors import ArgumentError
 from fastdl.nn import Module
+from fastdl.nn.module import required_inputs
+from fastdl.structure import is_several, tree_map
 from fastdl.train.losses import LossLike
 from fastdl.train.targets import as_targets
-from fastdl.typing import ArrayLike
+from fastdl.typing import ArrayLike, ArraysLike
 
 Source: TypeAlias = DataLike | DataLoader
 """Data with their labels, or inputs x alone."""
 
 
-def one_source(operation: str, x: Source, y: ArrayLike | None, second: str) -> Source:
+def one_source(
+    operation: str, model: Module, x: Source, y: ArraysLike | None, second: str
+) -> Source:
     """Return the x and y of a call as one source of data.
 
     Parameters
     ----------
     operation : str
         For the messages.
+    model : Module
+        It tells several inputs, which a tuple may be, from inputs with labels.
     x, y
         What the user gave; y None when x is all there is.
     second : str
@@ -44,17 +50,33 @@ def one_source(operation: str, x: Source, y: ArrayLike | None, second: str) -> S
             f"{operation}: the second place is for y, labels or targets, got {y}; did "
             f"you mean {second}={y}?"
         )
-    if not is_array_like(x):
+    if not (is_array_like(x) or isinstance(x, Mapping) or _are_inputs(x, model)):
         raise ArgumentError(
             f"{operation}: x is a {type(x).__name__}, which brings its labels itself; "
             f"leave y out (data to measure the training by go into validation= of fit)"
         )
-    if not is_array_like(y):
+    if not (is_array_like(y) or is_several(y)):
         raise ArgumentError(
             f"{operation}: y must be an array of labels or targets beside an array x, "
             f"got {type(y).__name__}"
         )
-    return ArrayDataset(x, y)
+    inputs: Any = x  # an array, a dict or the tuple that `_are_inputs` let pass
+    return ArrayDataset(inputs, y)
+
+
+def inputs_alone(model: Module, x: Source) -> Source:
+    """Return a tuple of all inputs of a model as data without labels.
+
+    Any other tuple is x with its labels.
+    """
+    return ArrayDataset(x) if _are_inputs(x, model) else x
+
+
+def _are_inputs(x: object, model: Module) -> TypeGuard[tuple[ArrayLike, ...]]:
+    """Whether a tuple holds what ``forward`` needs, and not inputs with labels."""
+    if not isinstance(x, tuple) or any(map(is_several, x)):
+        return False
+    return 1 < len(x) == required_inputs(model)
 
 
 def as_loader(data: Source, batch_size: int = 256) -> DataLoader:
@@ -90,8 +112,12 @@ def converted(
     With a loss, y is converted to what that loss takes; without one, y is not used.
     """
     dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float32))
+
+    def cast(array: np.ndarray) -> np.ndarray:
+        return array.astype(dtype, copy=False)
+
     for x, y, *weight in batches:
-        x = x.astype(dtype, copy=False)
+        x = tree_map(cast, x)
         if y is not None and loss is not None:
             y = as_targets(y, x, loss)
         yield x, y, *weight

@@ -23,6 +23,7 @@ from fastdl.typing import StrPath
 
 _KEY = "fastdl.checkpoint"  # in the file's metadata
 _FORMAT = 2  # 1 did not describe the run
+_LOSS = {"loss", "loss_weights"}
 _RATES = {"lr", "epochs", "optimizer"}  # if these change, a schedule sets other rates
 
 
@@ -64,6 +65,7 @@ class Checkpoint:
         """Write the file after so many epochs of this ``fit``."""
         optimizer = self._trainer.optimizer.state_dict()
         arrays = _prefixed("model", self._trainer.model.state_dict())
+        arrays |= _prefixed("loss", self._trainer._learned_weights().state_dict())
         arrays |= _prefixed("optimizer", optimizer.pop("state"))
         states = []
         for index, callback in enumerate(self._callbacks):
@@ -113,6 +115,9 @@ class Checkpoint:
         before = Snapshot(self._trainer, self._loader, self._callbacks)
         with self._blaming("the model"):
             check_like(_within("model", arrays), before.model)
+        if not changed & _LOSS:
+            with self._blaming("the loss"):
+                check_like(_within("loss", arrays), before.loss)
         if "optimizer" not in changed:
             with self._blaming("the optimiser"):
                 _check_optimizer(before.optimizer["param_groups"], state, arrays)
@@ -130,6 +135,8 @@ class Checkpoint:
         arrays, state, changed = self._saved
         with self._blaming("the model"):
             self._trainer.model.load_state_dict(_within("model", arrays))
+        if not changed & _LOSS:  # another one starts afresh
+            self._trainer._learned_weights().load_state_dict(_within("loss", arrays))
         if "optimizer" not in changed:  # another one starts afresh
             with self._blaming("the optimiser"):
                 self._restore_optimizer(self._saved)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -10,9 +12,12 @@ from fastdl import shapes
 from fastdl.data import ArrayDataset, DataLoader, Dataset, Subset
 from fastdl.data.pictures import is_mapped
 from fastdl.errors import DataError, NonFiniteError
-from fastdl.nn import Module, Standardize
+from fastdl.nn import Module, MultiTaskLoss, Standardize
+from fastdl.nn.multitask import as_labels, missing_rows
 from fastdl.shapes import check_probabilities
+from fastdl.structure import Structure, is_several, is_shape, leaves, named_leaves
 from fastdl.train.losses import LossLike
+from fastdl.typing import Shape
 
 _NUMBERS = 1 << 20  # checked at a time
 _NUMBERS_OF_FILE = 1 << 24  # checked of a memory-mapped array
@@ -27,17 +32,22 @@ def check_finite(dataset: Dataset, name: str) -> None:
     examples = _to_check(dataset)
     start, stop = 0, 1
     while start < len(examples):
-        x, *_ = dataset.take(examples[start:stop])
-        if x.dtype.kind != "f":  # integers are finite
+        taken, *_ = dataset.take(examples[start:stop])
+        # Integers are finite.
+        real = [pair for pair in named_leaves(taken, "x") if pair[1].dtype.kind == "f"]
+        if not real:
             return
-        if not np.isfinite(x).all():
-            row, *rest = np.argwhere(~np.isfinite(x))[0].tolist()
-            position = ", ".join(map(str, (examples[start + row], *rest)))
-            raise NonFiniteError(
-                f"fit: x[{position}] of the {name} data is {x[(row, *rest)]}; repair "
-                f"or leave out such examples, or pass check_finite=False"
-            )
-        rows = max(1, _NUMBERS * len(x) // max(x.size, 1))
+        for place, x in real:
+            if not np.isfinite(x).all():
+                row, *rest = np.argwhere(~np.isfinite(x))[0].tolist()
+                position = ", ".join(map(str, (examples[start + row], *rest)))
+                raise NonFiniteError(
+                    f"fit: {place}[{position}] of the {name} data is "
+                    f"{x[(row, *rest)]}; repair or leave out such examples, or pass "
+                    f"check_finite=False"
+                )
+        numbers = sum(x.size for _, x in real)
+        rows = max(1, _NUMBERS * (stop - start) // max(numbers, 1))
         start, stop = stop, min(stop + rows, len(examples))
 
 
@@ -46,39 +56,83 @@ def _to_check(dataset: Dataset) -> np.ndarray:
     count, whole = len(dataset), dataset
     while isinstance(whole, Subset):
         whole = whole.dataset
-    if isinstance(whole, ArrayDataset) and is_mapped(whole.x):
-        numbers = whole.x[:1].size or 1
+    if isinstance(whole, ArrayDataset) and any(map(is_mapped, leaves(whole.x))):
+        numbers = sum(x[:1].size for x in leaves(whole.x)) or 1
         count = min(count, max(1, _NUMBERS_OF_FILE // numbers))
     return np.arange(count) * len(dataset) // max(count, 1)
 
 
 def check_targets(
-    loader: DataLoader, loss: LossLike, output_shape: tuple[int, ...], name: str
+    loader: DataLoader, loss: LossLike, output_shape: Structure, name: str
 ) -> None:
     """Raise unless a cross-entropy can use all labels or targets of the data.
 
-    Masks, and what a transform makes of the labels, are checked batch by batch.
+    Masks, and what a transform makes of the labels, are checked batch by batch. What is
+    wrong with the structure of outputs and targets is left to the loss.
     """
-    rows = len(output_shape) == 1
+    if isinstance(loss, MultiTaskLoss):
+        y = loader.dataset.y
+        if not isinstance(y, Mapping) or not isinstance(output_shape, Mapping):
+            return
+        for task, its_loss in loss.losses.items():
+            if task in y and task in output_shape:
+                targets = np.asarray(y[task])
+                place = f"of task {task!r}"
+                its_loss_applies = getattr(its_loss, "applies", None)
+                if its_loss_applies == "softmax" and targets.dtype.kind == "f":
+                    targets = _known_labels(targets, place)
+                _check(
+                    partial(np.asarray, targets),
+                    loader,
+                    its_loss,
+                    output_shape[task],
+                    (name, f" {place}"),
+                )
+    elif is_shape(output_shape):
+        _check(lambda: loader.dataset.y, loader, loss, output_shape, (name, ""))
+
+
+def _known_labels(y: np.ndarray, place: str) -> np.ndarray:
+    """Return labels with something valid where they are missing."""
+    try:
+        return as_labels(y) if y.ndim == 1 else y[~missing_rows(y)[0]]
+    except DataError as error:
+        raise DataError(f"fit: {place}: {error}") from None
+
+
+def _check(
+    read: Callable[[], Structure],
+    loader: DataLoader,
+    loss: LossLike,
+    output_shape: Shape,
+    names: tuple[str, str],
+) -> None:
+    """Check targets, which may have to be read from files, if the loss needs it."""
+    name, task = names
     applies = getattr(loss, "applies", None)
     if applies == "softmax":
-        _check_labels(loader.dataset, output_shape, name)
-    elif applies == "sigmoid" and rows and not loader.transforms:
-        targets = np.asarray(loader.dataset.y)
-        check_probabilities(targets, f"fit: {name} targets", missing=True)
+        _check_labels(read, output_shape, f"fit: {name} labels{task}", task)
+        return
+    in_rows = len(output_shape) <= 1 and not loader.transforms
+    if applies == "sigmoid" and in_rows:
+        targets = read()
+        if not is_several(targets):
+            operation = f"fit: {name} targets{task}"
+            check_probabilities(np.asarray(targets), operation, missing=True)
 
 
-def _check_labels(dataset: Dataset, output_shape: tuple[int, ...], name: str) -> None:
+def _check_labels(
+    read: Callable[[], Structure], output_shape: Shape, operation: str, task: str
+) -> None:
     if len(output_shape) != 1:
         raise DataError(
-            f"fit: the cross-entropy needs one row of logits for each example, but "
-            f"the model's output has shape {output_shape} for one; end it with a "
+            f"fit: the cross-entropy{task} needs one row of logits for each example, "
+            f"but the model's output has shape {output_shape} for one; end it with a "
             f"Flatten and a Linear layer"
         )
-    y = dataset.y
-    if y is None:  # a transform makes them
+    y = read()
+    if y is None or is_several(y):  # a transform makes them
         return
-    operation = f"fit: {name} labels"
     labels = shapes.labels(y, len(y), output_shape[0], operation)
     if labels.ndim == 2:
         check_probabilities(labels, operation, missing=False)

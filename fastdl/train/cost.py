@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -10,7 +9,10 @@ import numpy as np
 
 from fastdl import nn, optim
 from fastdl.autograd import Tensor
-from fastdl.errors import ArgumentError, ShapeError
+from fastdl.errors import ArgumentError
+from fastdl.nn.multitask import TaskLoss, total
+from fastdl.nn.weighted import Weighted
+from fastdl.structure import Structure, entries, is_several
 from fastdl.train.losses import LossLike, as_module
 
 Penalty = Callable[[nn.Module], Tensor]
@@ -51,8 +53,7 @@ class Cost:
                 f"(outputs, y), got {loss!r:.60}"
             )
         self._loss = as_module(loss)
-        self._name = getattr(loss, "__name__", type(loss).__name__)
-        self._takes_weights = _takes_weights(self._loss)
+        self._call = Weighted(self._loss, f"{who}: ")
         if not isinstance(regularization, Sequence):
             regularization = [regularization]
         self.penalties = regularization
@@ -63,63 +64,51 @@ class Cost:
                     f"{penalty!r:.60}"
                 )
 
-    def __call__(self, outputs: Tensor, y: np.ndarray, *weight: np.ndarray) -> Tensor:
-        """Return the cost.
+    def __call__(
+        self, outputs: Structure, y: Structure, *weight: np.ndarray
+    ) -> tuple[Tensor, dict[str, TaskLoss]]:
+        """Return the cost, and the loss of each task if there are several.
 
         Raises
         ------
         ShapeError
             The loss is not one number.
         ArgumentError
-            The loss is not a tensor; or the examples have weights, but it takes none.
+            The loss is not a tensor; it takes one output and there are several; or the
+            examples have weights, but it takes none.
         """
-        if weight and self._takes_weights is None:
-            raise ArgumentError(
-                f"{self._who}: the examples have weights, but the loss {self._name} "
-                f"takes none; use a function (outputs, y, weight)"
-            )
-        if weight and self._takes_weights:
-            cost = self._loss(outputs, y, **{self._takes_weights: weight[0]})
+        if is_several(outputs) or is_several(y):
+            self._check_takes_several(outputs, y)
+        tasks: dict[str, TaskLoss] = {}
+        if isinstance(self._loss, nn.MultiTaskLoss):
+            tasks = self._loss.tasks(outputs, y, *weight)
+            cost = total(tasks)
         else:
-            cost = self._loss(outputs, y, *weight)
-        if not isinstance(cost, Tensor):
-            raise ArgumentError(
-                f"{self._who}: the loss {self._name} must return a Tensor of one "
-                f"number, computed from the outputs by fastdl, got "
-                f"{type(cost).__name__}"
-            )
-        if cost.size != 1:
-            raise ShapeError(
-                f"{self._who}: the loss must be one number for a batch, got shape "
-                f"{cost.shape}; take reduction='mean' or .mean()"
-            )
+            cost = self._call(outputs, y, *(weight or (None,)))
         for penalty in self.penalties:
             cost = cost + penalty(self._model)
-        return cost
+        return cost, tasks
 
-    def count(self, y: np.ndarray, *weight: np.ndarray) -> float:
+    def _check_takes_several(self, outputs: Structure, y: Structure) -> None:
+        """Raise ArgumentError if it is a loss of one output."""
+        if not isinstance(self._loss, nn.Module) or not self._loss._is_loss:
+            return
+        given = f"the model returns {entries(outputs, 'output')}"
+        if not is_several(outputs):
+            given = f"there are targets {entries(y, 'y')}"
+        raise ArgumentError(
+            f"{self._who}: {given}, but the loss {self._call.name} takes one of them; "
+            f"give a dict of losses, one for each output of the model by name, or a "
+            f"function (outputs, y)"
+        )
+
+    def count(self, y: Structure, *weight: np.ndarray) -> float:
         """Return how much a batch counts in the mean over batches.
 
         The loss may say, see `fastdl.nn.CrossEntropyLoss.count`; otherwise it is the
         number of examples, or the sum of their weights.
         """
-        count = getattr(self._loss, "count", None)
-        if isinstance(self._loss, nn.Module) and callable(count):
-            return float(count(y, *weight))
-        return float(weight[0].sum() if weight else len(y))
-
-
-def _takes_weights(loss: LossLike) -> str | None:
-    """Return the name of the argument for weights, "" if by position, None if none."""
-    function = loss.forward if isinstance(loss, nn.Module) else loss
-    try:
-        signature = inspect.signature(function)
-        if "sample_weight" in signature.parameters:
-            return "sample_weight"
-        signature.bind("outputs", "y", "weight")
-    except TypeError:
-        return None
-    return ""
+        return self._call.count(y, *(weight or (None,)))
 
 
 class Limits:

@@ -21,6 +21,8 @@ from fastdl.data.dataset import weights
 from fastdl.data.mapped import MapStyle
 from fastdl.data.pictures import is_mapped
 from fastdl.nn import Module
+from fastdl.nn.module import run
+from fastdl.structure import Structure, leaves, map_shapes, tree_map
 from fastdl.train.callback import Callback
 from fastdl.train.fingerprint import (
     describe,
@@ -107,6 +109,8 @@ class Run:
         """Return the class, and the names of the parameters in each group."""
         named = self.trainer.model.named_parameters()
         names = {id(parameter): name for name, parameter in named}
+        for task, parameter in self.trainer._learned_weights().items():
+            names[id(parameter)] = f"the weight of task {task!r}"
         optimizer = self.trainer.optimizer
         return {
             **described_class(type(optimizer)),
@@ -134,9 +138,12 @@ def _describe_model(model: Module) -> Json:
     """
     before = describe(model)
     # Not zeros, which `build` may have used already.
-    x = np.full((1, *(model.input_shape or ())), 0.5, model._dtype())
+    dtype = model._dtype()
+    x = map_shapes(
+        lambda shape: np.full((1, *shape), 0.5, dtype), model.input_shape or ()
+    )
     with no_grad(), model.mode(training=False):
-        model(x)
+        run(model, x)
     return _common(before, describe(model))
 
 
@@ -196,19 +203,21 @@ def describe_data(dataset: Dataset) -> dict[str, Json]:
     if type(whole) is Concat or type(whole) is InTurn:
         described["rows"] = None if rows is None else describe_array(rows)
         return described | {"parts": [describe_data(part) for part in whole.datasets]}
-    if type(whole) is ArrayDataset and not is_mapped(whole.x):
-        described["x"] = describe_array(whole.x, rows)
+    if type(whole) is ArrayDataset and not any(map(is_mapped, leaves(whole.x))):
+        described["x"] = tree_map(lambda x: describe_array(x, rows), whole.x)
     else:
         source = whole.items if isinstance(whole, MapDataset) else whole
         described |= described_class(type(source))
         described["names"] = _names(source, rows)
         described["sample"] = _sample(dataset)
-    for name, array in _labels(dataset, whole).items():
-        described[name] = None if array is None else describe_array(np.asarray(array))
+    for name, labels in _labels(dataset, whole).items():
+        if labels is not None:
+            labels = tree_map(lambda y: describe_array(np.asarray(y)), labels)
+        described[name] = labels
     return described
 
 
-def _labels(dataset: Dataset, whole: Dataset) -> dict[str, np.ndarray | None]:
+def _labels(dataset: Dataset, whole: Dataset) -> dict[str, Structure]:
     """Return y and weight, unless finding them means reading every example."""
     if isinstance(whole, MapDataset):
         return {"y": dataset.y} if whole.remembers_labels else {}

@@ -28,12 +28,14 @@ from fastdl.autograd import Tensor, no_grad
 from fastdl.data.dataset import take_real
 from fastdl.errors import ArgumentError, NonFiniteError
 from fastdl.nn.dropout import DropLayer
+from fastdl.nn.module import run
 from fastdl.optim.optimizer import is_positive
 from fastdl.shapes import integer
+from fastdl.structure import example_shapes, tree_map
 from fastdl.train.cost import Cost, Penalties
 from fastdl.train.losses import LossLike
 from fastdl.train.targets import as_targets
-from fastdl.typing import ArrayLike
+from fastdl.typing import ArrayLike, ArraysLike
 
 GREAT, WRONG = 1e-7, 1e-3
 _UNITS = 32  # units in the last place by which two computations of a cost may differ
@@ -203,8 +205,8 @@ def verdict(ratio: float) -> str:
 def gradcheck(
     model: nn.Module,
     loss: LossLike,
-    x: ArrayLike,
-    y: ArrayLike,
+    x: ArraysLike,
+    y: ArraysLike,
     eps: float = 1e-5,
     sample: int | None = None,
     seed: int = 0,
@@ -237,8 +239,9 @@ def gradcheck(
         Sizes that are open are inferred from x. Each element takes two forward passes.
     loss : callable
         ``loss(outputs, y) -> Tensor``, one number.
-    x, y : array_like
-        A batch, which may be small; pictures of uint8 become numbers in [0, 1].
+    x, y : array_like, or tuples or dicts of them
+        A batch, which may be small; several inputs are passed to the model as
+        ``model(*x)`` or ``model(**x)``. Pictures of uint8 become numbers in [0, 1].
     eps : float
         The step of the differences, > 0.
     sample : int, optional
@@ -271,15 +274,15 @@ def gradcheck(
     inputs, targets, _ = take_real(batch, np.arange(len(batch)))
     assert targets is not None
     _refuse_dropout(model)
-    model.build(inputs.shape[1:])
+    model.build(example_shapes(inputs))
     double = copy.deepcopy(model).astype(np.float64)
-    inputs = inputs.astype(np.float64)
+    inputs = tree_map(lambda each: each.astype(np.float64), inputs)
     targets = as_targets(targets, inputs, loss)
     cost = Cost(double, loss, regularization, "gradcheck")
 
     @no_grad()
     def value() -> float:
-        return cost(double(inputs), targets).item()
+        return cost(run(double, inputs), targets)[0].item()
 
     trained = {n: p for n, p in double.named_parameters() if p.requires_grad}
     if not trained:
@@ -293,7 +296,7 @@ def gradcheck(
             "numbers out of the model and the loss"
         )
     double.zero_grad()
-    cost(double(inputs), targets).backward()
+    cost(run(double, inputs), targets)[0].backward()
 
     rng = np.random.default_rng(seed)
     rows, pairs = [], []

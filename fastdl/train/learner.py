@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from itertools import chain
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
@@ -15,17 +15,29 @@ from fastdl import nn
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
-from fastdl.metrics import MetricLike
-from fastdl.nn.module import one_tensor
+from fastdl.nn.module import run
+from fastdl.nn.multitask import TaskLoss
 from fastdl.optim import Adam, Optimizer
-from fastdl.train.batches import Source, as_loader, converted, one_source
+from fastdl.structure import Structure, tree_map
+from fastdl.train.batches import (
+    Source,
+    as_loader,
+    converted,
+    inputs_alone,
+    one_source,
+)
 from fastdl.train.cost import Cost, Penalties
 from fastdl.train.history import History
-from fastdl.train.losses import LossLike
-from fastdl.train.measures import Measures, by_name
+from fastdl.train.losses import (
+    LossLike,
+    TaskWeights,
+    one_loss,
+    tasks_of,
+)
+from fastdl.train.measures import Measures, Metrics, by_name
 from fastdl.train.nonfinite import Buffers, first_bad
 from fastdl.train.targets import check_scaled
-from fastdl.typing import ArrayLike, StrPath
+from fastdl.typing import ArraysLike, StrPath
 
 OptimizerLike: TypeAlias = Optimizer | Callable[[Iterable[Tensor]], Optimizer]
 """An optimiser of the model's parameters, or what makes one from them."""
@@ -41,20 +53,21 @@ class Learner:
     def __init__(
         self,
         model: nn.Module,
-        loss: LossLike | None,
+        loss: LossLike | Mapping[str, LossLike] | None,
         optimizer: OptimizerLike | None,
-        metrics: Sequence[MetricLike] | None,
+        metrics: Metrics | None,
         regularization: Penalties,
+        loss_weights: TaskWeights | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise ArgumentError(f"Trainer: model must be a Module, got {model!r:.60}")
         self.model = model
-        self.loss = nn.CrossEntropyLoss() if loss is None else loss
+        self.loss = one_loss(loss, loss_weights)
         self._cost = Cost(model, self.loss, regularization, "Trainer")
-        self._applies = getattr(self.loss, "applies", None)
-        if metrics is None:
-            metrics = ("accuracy",) if self._applies == "softmax" else ()
-        self.metrics = by_name(metrics)
+        self._tasks = tasks_of(self.loss)
+        self.metrics = by_name(
+            _usual_metrics(self.loss) if metrics is None else metrics, self._tasks
+        )
         self._optimizer = optimizer if isinstance(optimizer, Optimizer) else None
         self._make_optimizer = Adam if optimizer is None else optimizer
         if self._optimizer is None and not callable(self._make_optimizer):
@@ -65,20 +78,33 @@ class Learner:
         self.history = History()
         # For checkpoints: what determines a training, besides model and optimiser.
         self._settings: dict[str, object] = {
-            "loss": self.loss,
+            "loss": self._tasks or self.loss,
             "regularization": self._cost.penalties,
         }
+        if isinstance(self.loss, nn.MultiTaskLoss):
+            self._settings["loss_weights"] = self.loss.weights
         self._stopping = False
 
     @property
     def optimizer(self) -> Optimizer:
         """The optimiser; GraphError as long as sizes of the model are open."""
         if self._optimizer is None:
-            made = self._make_optimizer(self.model.parameters())  # type: ignore[operator]
+            parameters = (
+                *self.model.parameters(),
+                *self._learned_weights().parameters(),
+            )
+            made = self._make_optimizer(parameters)  # type: ignore[operator]
             if not isinstance(made, Optimizer):
                 raise ArgumentError(f"Trainer: optimizer gave {made!r:.60}")
             self._optimizer = made
         return self._optimizer
+
+    def _learned_weights(self) -> nn.ParameterDict:
+        """Return the parameters by which the loss weighs its tasks, if it learns to."""
+        learned = None
+        if isinstance(self.loss, nn.MultiTaskLoss):
+            learned = self.loss.log_variance
+        return nn.ParameterDict() if learned is None else learned
 
     def stop(self) -> None:
         """End `fit` after the current epoch; for callbacks."""
@@ -87,7 +113,7 @@ class Learner:
     # Measuring and predicting
 
     def evaluate(
-        self, x: Source | None, y: ArrayLike | None = None, *, batch_size: int = 256
+        self, x: Source | None, y: ArraysLike | None = None, *, batch_size: int = 256
     ) -> dict[str, float]:
         """Measure the model in evaluation mode.
 
@@ -103,7 +129,9 @@ class Learner:
         Returns
         -------
         dict
-            "loss", the mean over all examples, and each metric.
+            "loss", the mean over all examples, and each metric. With several tasks
+            also "<task>_loss", and "<task>_" before the name of each metric: over the
+            labels that are there, and NaN if there are none.
 
         Raises
         ------
@@ -114,13 +142,14 @@ class Learner:
         """
         if x is None:
             raise DataError("evaluate: there is no such set, x is None")
-        loader = as_loader(one_source("evaluate", x, y, "batch_size"), batch_size)
+        source = one_source("evaluate", self.model, x, y, "batch_size")
+        loader = as_loader(source, batch_size)
         return self._evaluate(loader, check_interrupt=lambda: None)
 
     def _evaluate(
         self, loader: DataLoader, check_interrupt: Callable[[], None]
     ) -> dict[str, float]:
-        measures = Measures(self.metrics)
+        measures = Measures(self.metrics, self._tasks)
         with (
             no_grad(),
             self.model.mode(training=False),
@@ -132,20 +161,22 @@ class Learner:
             for batch, (x, y, *weight) in enumerate(steps, 1):
                 if y is None:
                     raise DataError("evaluate: the data have no labels or targets y")
-                outputs = one_tensor(self.model, self.model(x))
-                value = self._cost(outputs, y, *weight).item()
+                outputs = run(self.model, x)
+                cost, tasks = self._cost(outputs, y, *weight)
+                value = cost.item()
                 if not math.isfinite(value):
                     buffers = Buffers(self.model)
-                    where = f"batch {batch}"
+                    where = f"batch {batch}{culprits(tasks)}"
                     raise self._non_finite("evaluate", value, where, x, buffers)
-                measures.update(value, self._cost.count(y, *weight), outputs, y)
+                count = self._cost.count(y, *weight)
+                measures.update(value, count, outputs, y, tasks)
                 if batch == 1 and len(loader) > 1:
                     measures.warn_of_batches(outputs, y)
                 check_interrupt()
         return measures.results()
 
     def _non_finite(
-        self, operation: str, loss: float, where: str, x: np.ndarray, buffers: Buffers
+        self, operation: str, loss: float, where: str, x: Structure, buffers: Buffers
     ) -> NonFiniteError:
         """Restore the buffers, run the batch again to find the cause, describe it."""
         buffers.restore()
@@ -160,14 +191,20 @@ class Learner:
 
         Parameters
         ----------
-        x : array, Dataset or DataLoader
+        x : array, tuple or dict of arrays, Dataset or DataLoader
             Inputs; labels are ignored. The rows come in the order of the loader.
         batch_size : int
             Examples at a time.
         probabilities : bool
             Whether to turn logits, which a model gives unless it ends with a Softmax,
             into probabilities: by softmax if the loss is the cross-entropy, by sigmoid
-            if it is the binary cross-entropy.
+            if it is the binary cross-entropy. With several tasks each goes by its own
+            loss, and those of another loss stay as they are.
+
+        Returns
+        -------
+        ndarray, or tuple or dict of them
+            As the model returns tensors.
 
         Raises
         ------
@@ -176,9 +213,9 @@ class Learner:
         FastdlError
             There are no examples, or they do not fit the model.
         """
-        activation: Callable = _identity
+        finish: Callable = _identity
         if probabilities:
-            activation = self._probabilities()
+            finish = self._probabilities()
         if isinstance(x, np.ndarray) and x.shape == self.model.input_shape:
             raise ShapeError(
                 f"predict: x is one example of shape {x.shape}; give a batch, "
@@ -189,21 +226,28 @@ class Learner:
                 "predict: the second place is for batch_size, got an array; predict "
                 "needs no y, which is for evaluate(x, y)"
             )
-        loader = as_loader(x, batch_size)
+        loader = as_loader(inputs_alone(self.model, x), batch_size)
         with (
             no_grad(),
             self.model.mode(training=False),
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
             rows = [
-                activation(one_tensor(self.model, self.model(x))).numpy()
+                tree_map(Tensor.numpy, finish(run(self.model, x)))
                 for x, *_ in converted(batches, self.model)
             ]
-        return np.concatenate(rows)
+        return tree_map(lambda *parts: np.concatenate(parts), *rows)
 
-    def _probabilities(self) -> Callable[[Tensor], Tensor]:
-        if self._applies is not None:
-            return {"softmax": F.softmax, "sigmoid": F.sigmoid}[self._applies]
+    def _probabilities(self) -> Callable[[Structure], Structure]:
+        if self._tasks:
+            known = {task: _activation(loss) for task, loss in self._tasks.items()}
+            return lambda outputs: {
+                name: (known.get(name) or _identity)(each)
+                for name, each in outputs.items()
+            }
+        activation = _activation(self.loss)
+        if activation is not None:
+            return activation
         raise ArgumentError(
             "predict: probabilities are known for losses of logits only, such as "
             "CrossEntropyLoss and BCEWithLogitsLoss; this trainer has another loss"
@@ -214,5 +258,27 @@ class Learner:
         nn.save(self.model, path)
 
 
-def _identity(outputs: Tensor) -> Tensor:
+def _identity(outputs: Structure) -> Structure:
     return outputs
+
+
+def _activation(loss: LossLike) -> Callable[[Tensor], Tensor] | None:
+    """Return what makes probabilities of the logits that a loss takes, or None."""
+    return {"softmax": F.softmax, "sigmoid": F.sigmoid}.get(
+        getattr(loss, "applies", None) or ""
+    )
+
+
+def _usual_metrics(loss: LossLike) -> Metrics:
+    if isinstance(loss, nn.MultiTaskLoss):
+        of_tasks = {task: _usual_metrics(each) for task, each in loss.losses.items()}
+        return cast(Metrics, of_tasks)
+    return ("accuracy",) if getattr(loss, "applies", None) == "softmax" else ()
+
+
+def culprits(tasks: Mapping[str, TaskLoss]) -> str:
+    """Name the tasks whose loss is not finite."""
+    found = [
+        task for task, each in tasks.items() if not math.isfinite(each.loss.item())
+    ]
+    return f", in task {' and '.join(map(repr, found))}" if found else ""

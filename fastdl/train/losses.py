@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeAlias
 
 from fastdl import functional as F
 from fastdl import nn
 from fastdl.autograd import Tensor
+from fastdl.errors import ArgumentError
 
 LossLike: TypeAlias = Callable[..., Tensor]
 """A loss: ``(outputs, y)`` or ``(outputs, y, weight)`` to one number."""
+
+TaskWeights: TypeAlias = Mapping[str, float] | str
+"""How much each task counts; "uncertainty" learns it, see `fastdl.nn.MultiTaskLoss`."""
 
 _OF_FUNCTION: dict[LossLike, type[nn.Module]] = {
     F.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss,
@@ -40,6 +44,31 @@ def as_module(loss: LossLike) -> LossLike:
     if not _is_known(function) or "sample_weight" in options:
         return loss
     return _OF_FUNCTION[function](**options)
+
+
+def one_loss(
+    loss: LossLike | Mapping[str, LossLike] | None, weights: TaskWeights | None
+) -> LossLike:
+    """Return the loss of a trainer: a dict becomes that of several tasks.
+
+    Raises
+    ------
+    ArgumentError
+        There are weights, but no tasks to weigh.
+    """
+    if isinstance(loss, Mapping):
+        modules = {task: as_module(each) for task, each in loss.items()}
+        return nn.MultiTaskLoss(modules, weights)
+    if weights is not None:
+        raise ArgumentError(
+            "Trainer: loss_weights are for a dict of losses, one for each task"
+        )
+    return nn.CrossEntropyLoss() if loss is None else loss
+
+
+def tasks_of(loss: LossLike) -> Mapping[str, LossLike]:
+    """Return the losses of the tasks; nothing if there is only one."""
+    return loss.losses if isinstance(loss, nn.MultiTaskLoss) else {}
 
 
 def _is_known(function: LossLike) -> bool:

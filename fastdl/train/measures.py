@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from fastdl import metrics
 from fastdl.autograd import Tensor
-from fastdl.errors import ArgumentError, FastdlError
+from fastdl.errors import ArgumentError, FastdlError, suggest
 from fastdl.metrics import Mean, MeanOf, Metric, MetricLike
+from fastdl.nn.multitask import TaskLoss
+from fastdl.structure import Structure, tree_map
+from fastdl.train.losses import LossLike
+from fastdl.train.task import OfTask
+
+Metrics = Sequence[MetricLike] | Mapping[str, Sequence[MetricLike]]
+"""What to measure: metrics, or for each task some."""
 
 
-def by_name(given: Sequence[MetricLike]) -> dict[str, Metric]:
+def by_name(given: Metrics, losses: Mapping[str, LossLike]) -> dict[str, Metric]:
     """Return metrics, given as `fastdl.metrics.as_metric` takes them, by their names.
+
+    Parameters
+    ----------
+    given : sequence, or mapping of str to sequence
+        Those of a task are called "even_accuracy".
+    losses : mapping of str to loss
+        Those of the tasks; empty if there is one.
 
     Raises
     ------
     ArgumentError
         One is unknown or not a metric, or two have the same name.
     """
+    if isinstance(given, Mapping):
+        return _of_tasks(given, losses)
     if isinstance(given, (str, Metric)) or callable(given):
         raise ArgumentError(f"Trainer: metrics are a list, got {given!r:.60}")
     named: dict[str, Metric] = {}
@@ -37,43 +55,85 @@ def by_name(given: Sequence[MetricLike]) -> dict[str, Metric]:
     return named
 
 
+def _of_tasks(
+    given: Mapping[str, Sequence[MetricLike]], losses: Mapping[str, LossLike]
+) -> dict[str, Metric]:
+    named: dict[str, Metric] = {}
+    for task, metrics_of_it in given.items():
+        if task not in losses:
+            raise ArgumentError(
+                f"Trainer: metrics for {task!r}, which is no task of the loss"
+                f"{suggest(task, losses)}"
+            )
+        for name, metric in by_name(metrics_of_it, {}).items():
+            named[f"{task}_{name}"] = OfTask(task, metric, losses[task])
+    return named
+
+
 class Measures:
     """The loss, as a weighted mean over batches, and metrics.
+
+    The loss of several tasks is the sum of their means, each over its own labels: in
+    evaluation it does not depend on how the examples are cut into batches.
 
     Parameters
     ----------
     metrics_by_name : dict of str to Metric
         They are copied, so that several measurements can run at once.
+    tasks : iterable of str
+        Those of the loss, if there are several.
     """
 
-    def __init__(self, metrics_by_name: dict[str, Metric]) -> None:
+    def __init__(
+        self, metrics_by_name: dict[str, Metric], tasks: Iterable[str] = ()
+    ) -> None:
         self._loss = Mean()
         self._loss_of_nothing = Mean()
+        self._tasks = {task: (Mean(), Mean()) for task in tasks}  # the loss, its share
         self._metrics = {
             name: metric.fresh() for name, metric in metrics_by_name.items()
         }
 
-    def update(self, loss: float, count: float, outputs: Tensor, y: np.ndarray) -> None:
+    def update(
+        self,
+        loss: float,
+        count: float,
+        outputs: Structure,
+        y: Structure,
+        tasks: Mapping[str, TaskLoss] = MappingProxyType({}),
+    ) -> None:
         """Add a batch; an error in a metric is told with its name.
 
         `count` is the weight of its loss in the mean. If no batch counts, because all
         targets are missing, what remains is the mean of the penalties.
         """
+        for task, part in tasks.items():
+            if part.count:
+                share = part.share.item()
+                loss -= share
+                of_loss, of_share = self._tasks[task]
+                of_loss.update(part.loss.item(), part.count)
+                of_share.update(share, part.count)
         if count:
             self._loss.update(loss, count)
         else:
             self._loss_of_nothing.update(loss)
+        outputs = tree_map(Tensor.numpy, outputs)
         for name, metric in self._metrics.items():
             try:
-                metric.update(y, outputs.numpy())
+                metric.update(y, outputs)
             except FastdlError as error:
                 error.args = (f"Trainer: metric {name!r}: {error}",)
                 raise
 
     def results(self) -> dict[str, float]:
-        """Return all by name."""
-        loss = self._loss if self._loss.count else self._loss_of_nothing
-        return {"loss": loss.result(), **self.of_metrics()}
+        """Return all by name; NaN for the loss of a task without labels."""
+        loss = (self._loss if self._loss.count else self._loss_of_nothing).result()
+        of_tasks = {}
+        for task, (of_loss, of_share) in self._tasks.items():
+            of_tasks[f"{task}_loss"] = of_loss.result() if of_loss.count else math.nan
+            loss += of_share.result() if of_share.count else 0.0
+        return {"loss": loss, **of_tasks, **self.of_metrics()}
 
     def of_metrics(self) -> dict[str, float]:
         """Return the metrics by name; ArgumentError if one is not a number."""
@@ -82,10 +142,11 @@ class Measures:
             for name, metric in self._metrics.items()
         }
 
-    def warn_of_batches(self, outputs: Tensor, y: np.ndarray) -> None:
+    def warn_of_batches(self, outputs: Structure, y: Structure) -> None:
         """Warn of functions whose mean over batches is not their value over all."""
+        outputs = tree_map(Tensor.numpy, outputs)
         for name, metric in self._metrics.items():
-            if isinstance(metric, MeanOf) and not metric.is_a_mean(y, outputs.numpy()):
+            if isinstance(metric, MeanOf) and not metric.is_a_mean(y, outputs):
                 warnings.warn(
                     f"Trainer: metric {name!r} is no mean over examples, so its mean "
                     f"over batches is not its value over the whole set; give a metric "

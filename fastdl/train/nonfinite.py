@@ -8,6 +8,8 @@ import numpy as np
 
 from fastdl.autograd import Tensor, no_grad
 from fastdl.nn import Module
+from fastdl.nn.module import run
+from fastdl.structure import Structure, leaves, named_leaves
 from fastdl.train.losses import LossLike
 
 
@@ -35,7 +37,7 @@ class Buffers:
             array[...] = saved
 
 
-def first_bad(model: Module, loss: LossLike, x: np.ndarray) -> str:
+def first_bad(model: Module, loss: LossLike, x: Structure) -> str:
     """Say what is the first to be NaN or infinite on the way to the loss.
 
     The forward pass runs again, in the model's present mode, watched by hooks. It
@@ -46,8 +48,12 @@ def first_bad(model: Module, loss: LossLike, x: np.ndarray) -> str:
     str
         To end an error message with.
     """
-    if not np.isfinite(x).all():
-        return "the batch x itself is not finite; look at the data and the transform"
+    for place, array in named_leaves(x, "x"):
+        if not np.isfinite(array).all():
+            return (
+                f"the batch {place} itself is not finite; look at the data and the "
+                f"transform"
+            )
     for name, parameter in model.named_parameters():
         if not np.isfinite(parameter.data).all():
             return (
@@ -57,13 +63,14 @@ def first_bad(model: Module, loss: LossLike, x: np.ndarray) -> str:
     found: list[Module] = []
 
     def look(module: Module, inputs: tuple, output: object) -> None:
-        if isinstance(output, Tensor) and not np.isfinite(output.data).all():
+        tensors = [each for each in leaves(output) if isinstance(each, Tensor)]
+        if not all(np.isfinite(each.data).all() for each in tensors):
             found.append(module)
 
     with ExitStack() as stack, no_grad():
         for module in model.modules():
             stack.callback(module.register_forward_hook(look).remove)
-        model(x)
+        run(model, x)
     if found:
         names = {id(module): name for name, module in model.named_modules()}
         name, kind = names[id(found[0])], type(found[0]).__name__

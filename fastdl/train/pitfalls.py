@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import numpy as np
 
-from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError
 from fastdl.nn import Module, Sigmoid, Softmax
+from fastdl.nn.parameter import Parameter
 from fastdl.nn.tree import label
 from fastdl.optim import Optimizer
+from fastdl.structure import Structure, is_several
 
 
 def check_optimizer(model: Module, optimizer: Optimizer, maker: object) -> None:
@@ -60,6 +61,17 @@ def check_optimizer(model: Module, optimizer: Optimizer, maker: object) -> None:
         )
 
 
+def check_learned_weights(optimizer: Optimizer, learned: Iterable[Parameter]) -> None:
+    """Refuse an optimiser without the weights that the loss of several tasks learns."""
+    given = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    if any(id(parameter) not in given for parameter in learned):
+        raise ArgumentError(
+            "fit: the loss learns how much each task counts, but the optimiser does "
+            "not have its parameters; make it from [*model.parameters(), "
+            "*loss.parameters()], or give the class, such as optim.Adam"
+        )
+
+
 def warn_of_probabilities(end: str, loss: object) -> None:
     """Warn when the model ends in probabilities, but its loss takes logits.
 
@@ -98,7 +110,7 @@ def watched(model: Module) -> Iterator[list[tuple[Module, object]]]:
 
 
 def probabilities(
-    model: Module, outputs: Tensor, seen: Sequence[tuple[Module, object]]
+    model: Module, outputs: Structure, seen: Sequence[tuple[Module, object]]
 ) -> str | None:
     """Say what makes the model's outputs probabilities; None if they are not.
 
@@ -106,7 +118,7 @@ def probabilities(
     ----------
     model : Module
         After a run in evaluation mode.
-    outputs : Tensor
+    outputs : Tensor, or tuple or dict of them
         Its outputs for a batch.
     seen : sequence
         What `watched` gathered meanwhile.
@@ -116,7 +128,7 @@ def probabilities(
         # Layers after it, such as dropout in evaluation, may return their input.
         if its_output is outputs:
             return label(names[id(module)], module)
-    if _are_distributions(outputs.data):
+    if not is_several(outputs) and _are_distributions(outputs.data):
         return "a softmax (the outputs are >= 0 and add up to 1)"
     return None
 

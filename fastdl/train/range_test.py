@@ -44,7 +44,8 @@ class _Probe(Callback):
         self.losses: list[float] = []
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        self._parameters = list(trainer.model.parameters())
+        learned = trainer._learned_weights().parameters()
+        self._parameters = [*trainer.model.parameters(), *learned]
         self._saved = [parameter.data.copy() for parameter in self._parameters]
         self._buffers = Buffers(trainer.model)
         self._optimizer = trainer.optimizer

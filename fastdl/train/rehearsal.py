@@ -8,12 +8,15 @@ from contextlib import closing
 from fastdl.autograd import no_grad
 from fastdl.data import DataLoader
 from fastdl.errors import DataError
-from fastdl.nn.module import one_tensor
+from fastdl.nn.module import run
+from fastdl.structure import example_shapes
 from fastdl.train.batches import converted
 from fastdl.train.checks import check_finite, check_statistics, check_targets
 from fastdl.train.learner import Learner
+from fastdl.train.losses import LossLike
 from fastdl.train.measures import Measures
 from fastdl.train.pitfalls import (
+    check_learned_weights,
     check_optimizer,
     probabilities,
     warn_of_probabilities,
@@ -41,19 +44,20 @@ def rehearse(
     FastdlError
         As documented for ``fit``.
     """
-    ends_with = _measure_a_batch(learner, train, "training", finite)
+    ends = _measure_a_batch(learner, train, "training", finite)
     check_statistics(learner.model, len(train.dataset))
     check_optimizer(learner.model, learner.optimizer, learner._make_optimizer)
-    if ends_with is not None:
-        warn_of_probabilities(ends_with, learner.loss)
+    check_learned_weights(learner.optimizer, learner._learned_weights().parameters())
+    for end, loss in ends:
+        warn_of_probabilities(end, loss)
     if validation is not None:
         _measure_a_batch(learner, validation, "validation", finite)
 
 
 def _measure_a_batch(
     learner: Learner, loader: DataLoader, name: str, finite: bool
-) -> str | None:
-    """Return what makes the outputs probabilities, or None if they are not."""
+) -> list[tuple[str, LossLike]]:
+    """Return what makes outputs probabilities, with the loss that takes them."""
     if finite:
         check_finite(loader.dataset, name)
     with closing(loader.batches(loader.epoch)) as batches:  # type: ignore[type-var]
@@ -63,15 +67,20 @@ def _measure_a_batch(
         raise DataError(f"fit: the {name} data have no labels or targets y")
     check_scaled(batch, loader, learner.loss)
     model, cost = learner.model, learner._cost
-    check_targets(loader, learner.loss, model.build(x.shape[1:]), name)
-    measures = Measures(learner.metrics)
+    check_targets(loader, learner.loss, model.build(example_shapes(x)), name)
+    measures = Measures(learner.metrics, learner._tasks)
     x, y, *weight = next(converted([batch], model, learner.loss))
     with no_grad(), model.mode(training=False), watched(model) as inside:
-        outputs = one_tensor(model, model(x))
-        value = cost(outputs, y, *weight).item()
+        outputs = run(model, x)
+        value_, tasks = cost(outputs, y, *weight)
+    value = value_.item()
     if math.isfinite(value):  # else the first step will say what is wrong
-        measures.update(value, cost.count(y, *weight), outputs, y)
+        measures.update(value, cost.count(y, *weight), outputs, y, tasks)
         measures.of_metrics()
         if len(loader) > 1:
             measures.warn_of_batches(outputs, y)
-    return probabilities(model, outputs, inside)
+    pairs = [(outputs, learner.loss)]
+    if learner._tasks:
+        pairs = [(outputs[task], loss) for task, loss in learner._tasks.items()]
+    found = [(probabilities(model, each, inside), loss) for each, loss in pairs]
+    return [(end, loss) for end, loss in found if end is not None]

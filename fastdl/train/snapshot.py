@@ -28,8 +28,8 @@ class Snapshot:
 
     Attributes
     ----------
-    model, optimizer : dict
-        Their ``state_dict``.
+    model, loss, optimizer : dict
+        Their ``state_dict``; of the loss only the weights of tasks that it learns.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Snapshot:
     ) -> None:
         self._trainer, self._loader = trainer, loader
         self.model = trainer.model.state_dict()
+        self.loss = trainer._learned_weights().state_dict()
         self.optimizer = trainer.optimizer.state_dict()
         self._epoch, self._stopping = loader.epoch, trainer._stopping
         containers: list[Any] = [trainer.history.rows, *map(vars, callbacks)]
@@ -47,6 +48,7 @@ class Snapshot:
     def put_back(self) -> None:
         """Restore everything."""
         self._trainer.model.load_state_dict(self.model)
+        self._trainer._learned_weights().load_state_dict(self.loss)
         self._trainer.optimizer.load_state_dict(self.optimizer)
         self._loader.epoch, self._trainer._stopping = self._epoch, self._stopping
         for container, contents in self._contents:

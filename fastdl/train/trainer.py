@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 
 from fastdl import nn
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, NonFiniteError
 from fastdl.files import check_writable
-from fastdl.metrics import MetricLike
-from fastdl.nn.module import one_tensor
+from fastdl.nn.module import run
 from fastdl.shapes import integer
+from fastdl.structure import length
 from fastdl.train.batches import (
     Source,
     as_loader,
@@ -28,13 +28,13 @@ from fastdl.train.cost import Limits, Penalties
 from fastdl.train.description import Run
 from fastdl.train.history import History
 from fastdl.train.interrupt import deferred_interrupt
-from fastdl.train.learner import Learner, OptimizerLike
-from fastdl.train.losses import LossLike
-from fastdl.train.measures import Measures
+from fastdl.train.learner import Learner, OptimizerLike, culprits
+from fastdl.train.losses import LossLike, TaskWeights
+from fastdl.train.measures import Measures, Metrics
 from fastdl.train.nonfinite import Buffers
 from fastdl.train.progress import Progress
 from fastdl.train.rehearsal import rehearse
-from fastdl.typing import ArrayLike, StrPath
+from fastdl.typing import ArraysLike, StrPath
 
 
 class Trainer(Learner):
@@ -61,7 +61,9 @@ class Trainer(Learner):
         by its number of examples, or the sum of their weights; a Module that divides by
         something else has a method ``count(y, weight=None) -> float``, as those of
         `fastdl.nn` do. By default `fastdl.nn.CrossEntropyLoss`: the model returns
-        logits, and y are integer labels.
+        logits, and y are integer labels. For several tasks a dict of losses, or a
+        `fastdl.nn.MultiTaskLoss`: the model returns a dict of outputs, and y is a dict
+        of labels or targets, NaN where one is missing.
     optimizer : Optimizer or callable, optional
         Either an optimiser of ``model.parameters()``, or what makes one from them, such
         as ``functools.partial(optim.SGD, lr=0.1)``. By default Adam with lr 0.001.
@@ -73,7 +75,11 @@ class Trainer(Learner):
         (``metrics.F1("micro")``). So is a `fastdl.metrics.Metric` of your own. Any
         other function ``(y, outputs) -> float`` is taken to be a mean over examples.
         Metrics ignore the weights of examples. By default the accuracy if the loss is
-        the cross-entropy, and nothing otherwise.
+        the cross-entropy, and nothing otherwise. For several tasks a dict of such
+        lists; what they measure is called "<task>_<metric>".
+    loss_weights : mapping of str to float, or "uncertainty", optional
+        How much each task of a dict of losses counts, 1 by default; "uncertainty"
+        learns it with the model, see `fastdl.nn.MultiTaskLoss`.
     regularization : penalty or sequence of penalties
         ``penalty(model) -> Tensor``, such as ``nn.L2(0.01)``: added to the loss. The
         "loss" that `fit` and `evaluate` report is the whole cost.
@@ -98,16 +104,17 @@ class Trainer(Learner):
     def __init__(
         self,
         model: nn.Module,
-        loss: LossLike | None = None,
+        loss: LossLike | Mapping[str, LossLike] | None = None,
         optimizer: OptimizerLike | None = None,
-        metrics: Sequence[MetricLike] | None = None,
+        metrics: Metrics | None = None,
         *,
+        loss_weights: TaskWeights | None = None,
         regularization: Penalties = (),
         constraint: Callable[[nn.Module], object] | None = None,
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
-        super().__init__(model, loss, optimizer, metrics, regularization)
+        super().__init__(model, loss, optimizer, metrics, regularization, loss_weights)
         self._limits = Limits(constraint, clip_norm, clip_value)
         self._settings |= {
             "constraint": constraint,
@@ -120,7 +127,7 @@ class Trainer(Learner):
     def fit(
         self,
         x: Source,
-        y: ArrayLike | None = None,
+        y: ArraysLike | None = None,
         *,
         epochs: int = 1,
         batch_size: int = 32,
@@ -146,12 +153,15 @@ class Trainer(Learner):
         ----------
         x : array_like, or all in one: Dataset, tuple or DataLoader
             Inputs (m, ...); or inputs with their labels: a data set, a tuple (x, y) or
-            (x, y, weight), a loader. Pictures of uint8 become float32 in [0, 1],
-            see `fastdl.data.as_float`; then all numbers are converted to the type of
-            the model's parameters. weight (m,) says how much each example counts in
-            the loss.
+            (x, y, weight), a loader. Several inputs are a tuple of arrays, passed as
+            ``model(*x)``, or a dict, passed as ``model(**x)``: ``fit((a, b), y)``,
+            ``fit({"left": a, "right": b}, y)``, ``fit(((a, b), y))``. Pictures of
+            uint8 become float32 in [0, 1], see `fastdl.data.as_float`; then all numbers
+            are converted to the type of the model's parameters. weight (m,) says how
+            much each example counts in the loss.
         y : array_like, (m, ...), optional
-            Labels or targets, beside an array x. Under the squared error, pictures of
+            Labels or targets, beside x; a tuple or a dict of them goes to the loss as
+            it is. Under the squared error, pictures of
             the shape of x are scaled as x is; pictures of another shape, and bytes
             that are only 0 and 1, must be given as real numbers.
         epochs : int
@@ -208,7 +218,7 @@ class Trainer(Learner):
         """
         epochs = integer(epochs, "fit: epochs")
         check_callbacks(callbacks, checkpoint)
-        train = one_source("fit", x, y, "epochs")
+        train = one_source("fit", self.model, x, y, "epochs")
         loader = training_loader(train, batch_size, shuffle, seed)
         loader_of_validation = None if validation is None else as_loader(validation)
         if resume and checkpoint is None:
@@ -258,7 +268,7 @@ class Trainer(Learner):
         epoch = len(self.history) + 1
         for callback in callbacks:
             callback.on_epoch_begin(self, epoch)
-        measures = Measures(self.metrics)
+        measures = Measures(self.metrics, self._tasks)
         optimizer = self.optimizer
         buffers = Buffers(self.model)
         start = time.perf_counter()
@@ -268,11 +278,12 @@ class Trainer(Learner):
             for batch, (x, y, *weight) in enumerate(steps, 1):
                 buffers.save()
                 optimizer.zero_grad()
-                outputs = one_tensor(self.model, self.model(x))
-                cost = self._cost(outputs, y, *weight)
+                outputs = run(self.model, x)
+                cost, tasks = self._cost(outputs, y, *weight)
                 value = cost.item()
                 where = f"epoch {epoch}, batch {batch}"
                 if not math.isfinite(value):
+                    where += culprits(tasks)
                     raise self._non_finite("fit", value, where, x, buffers)
                 cost.backward()
                 try:
@@ -282,9 +293,10 @@ class Trainer(Learner):
                     raise NonFiniteError(f"fit: {error} ({where})") from None
                 optimizer.step()
                 self._limits.constrain(self.model)
-                measures.update(value, self._cost.count(y, *weight), outputs, y)
-                examples += len(x)
-                step = Step(epoch, batch, len(x), value)
+                count = self._cost.count(y, *weight)
+                measures.update(value, count, outputs, y, tasks)
+                examples += (n := length(x))
+                step = Step(epoch, batch, n, value)
                 for callback in callbacks:
                     callback.on_batch_end(self, step)
                 check_interrupt()

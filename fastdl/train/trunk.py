@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastdl import nn
-from fastdl.autograd import no_grad
+from fastdl.autograd import Tensor, no_grad
 from fastdl.data import ArrayDataset, DataLike, DataLoader, InTurn
 from fastdl.data.loader import Transform
 from fastdl.errors import ArgumentError
-from fastdl.nn.module import one_tensor
+from fastdl.nn.module import run
 from fastdl.nn.transfer import split
 from fastdl.nn.tree import label
 from fastdl.shapes import integer
+from fastdl.structure import length, tree_map
 from fastdl.train.batches import converted
 
 if TYPE_CHECKING:
@@ -125,11 +126,11 @@ class FrozenTrunk:
             closing(loader.batches(epoch)) as batches,  # type: ignore[type-var]
         ):
             for x, *rest in converted(batches, self.trunk):
-                made = one_tensor(self.trunk, self.trunk(x)).numpy()
+                made = tree_map(Tensor.numpy, run(self.trunk, x))
                 rows.append([made, *rest])
-                bar.update(len(x))
+                bar.update(length(x))
         x, y, *weight = (
-            None if column[0] is None else np.concatenate(column)
+            None if column[0] is None else tree_map(_joined, *column)
             for column in zip(*rows, strict=True)
         )
         assert x is not None
@@ -156,3 +157,7 @@ def _cut(
     trunk, head = chain[: place + 1], chain[place:]
     trunk[-1], head[0] = inside
     return trunk, head
+
+
+def _joined(*parts: np.ndarray) -> np.ndarray:
+    return np.concatenate(parts)

@@ -509,6 +509,14 @@ def test_summary(fastdl_command, given):
     assert (code, out) == (0, expected.summary((28, 28, 1)) + "\n")
 
 
+def test_summary_as_a_drawing(fastdl_command, tmp_path):
+    path = tmp_path / "lenet5.svg"
+    code, out, err = fastdl_command("summary", "lenet5", "--svg", str(path))
+    assert (code, err) == (0, "")
+    assert fastdl_command("summary", "lenet5") == (0, out, "")
+    assert "<title>Sequential, 61,706 parameters" in path.read_text(encoding="utf-8")
+
+
 def test_models(fastdl_command):
     """The counts, which `tests/models/test_catalogue.py` proves."""
     code, out, _ = fastdl_command("models")

@@ -25,7 +25,7 @@ class Net(nn.Module):
     [
         (lambda output: None, "None; is a return missing"),
         (lambda output: output.numpy(), "a ndarray"),
-        (lambda output: (output, output), "a tuple"),
+        (lambda output: [output, output], "a list; several outputs are a tuple or a"),
     ],
 )
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
