@@ -143,6 +143,7 @@ _LAYERS: dict[type, Callable[[Any], Any]] = {
     models.MBConv: _MBConv,
     models.ResidualBlock: _ResidualBlock,
     models.SqueezeExcitation: _SqueezeExcitation,
+    nn.AdaptiveAvgPool2d: lambda layer: torch.nn.AdaptiveAvgPool2d(layer.output_size),
     nn.AvgPool2d: lambda layer: torch.nn.AvgPool2d(layer.kernel_size),
     nn.BatchNorm2d: _batchnorm2d,
     nn.Conv2d: _conv2d,
