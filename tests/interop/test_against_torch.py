@@ -25,6 +25,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
+from bench.peer import images  # noqa: E402
 from bench.peer_layers import twin  # noqa: E402
 from bench.peer_networks import translate  # noqa: E402
 
@@ -52,7 +53,7 @@ class Pair:
 
     @property
     def their_x(self):
-        return torch.from_numpy(self.x.transpose(0, 3, 1, 2).copy())
+        return images(self.x, torch.contiguous_format)
 
 
 def filled(module):
@@ -207,7 +208,7 @@ def test_weights_of_timm(name, torchvision_models):
     assert interop.load_torch_state(ours, theirs.state_dict()) == ([], [])
     x = np.random.default_rng(0).standard_normal((1, size, size, 3), np.float32)
     with no_grad(), torch.no_grad():
-        expected = theirs(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()))
+        expected = theirs(images(x, torch.contiguous_format))
         assert_close(ours.eval()(x).numpy(), expected)
 
 
@@ -218,10 +219,13 @@ def test_weights_of_timm(name, torchvision_models):
 def test_twins_of_the_benchmarks(name):
     """Where there is no torchvision, and as the peers of the benchmarks."""
     options = {"width_mult": 0.25} if name in ("alexnet", "vgg11") else {}
-    model = quiet(models.create(name, classes=CLASSES, **options))
+    ours = models.create(name, classes=CLASSES, **options)
     size = SIZES.get(name, 32)
-    theirs = translate(model, (size, size, 3))  # raises where outputs differ
-    assert theirs.state_dict().keys() == interop.torch_state(model).keys()
+    theirs = filled(translate(ours, (size, size, 3))).eval()
+    assert interop.load_torch_state(ours.eval(), theirs.state_dict()) == ([], [])
+    x = np.random.default_rng(0).standard_normal((2, size, size, 3), np.float32)
+    with no_grad(), torch.no_grad():
+        assert_close(ours(x).numpy(), theirs(images(x, torch.contiguous_format)))
 
 
 def test_own_modules():
@@ -265,7 +269,7 @@ def test_own_modules():
     x = np.random.default_rng(0).standard_normal((4, 10, 8, 3), np.float32)
     for training in (False, True):
         ours.train(training)
-        y = theirs.train(training)(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()))
+        y = theirs.train(training)(images(x, torch.contiguous_format))
         assert_close(ours(x).numpy(), y)
 
 
