@@ -234,12 +234,13 @@ def test_own_modules():
     class Ours(nn.Module):
         def __init__(self):
             self.convs = nn.Sequential(
-                nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.ReLU(),
+                nn.ConvTranspose2d(3, 4, (3, 2), (2, 1), padding=(1, 0)),
+                nn.Conv2d(4, 8, 3), nn.GroupNorm(2, 8), nn.ReLU(),
                 nn.Conv2d(8, 8, (3, 1), padding=(1, 0), groups=8),
-                nn.BatchNorm2d(8), nn.LayerNorm((8, 6, 8)),
+                nn.BatchNorm2d(8), nn.LayerNorm((17, 7, 8)),
             )  # fmt: skip
-            self.norm = nn.BatchNorm1d(384)
-            self.head = nn.Linear(384, 5)
+            self.norm = nn.BatchNorm1d(952)
+            self.head = nn.Linear(952, 5)
 
         def forward(self, x):
             y = self.convs(x)
@@ -250,12 +251,13 @@ def test_own_modules():
             super().__init__()
             t = torch.nn
             self.convs = t.Sequential(
-                t.Conv2d(3, 8, 3), t.GroupNorm(2, 8), t.ReLU(),
+                t.ConvTranspose2d(3, 4, (3, 2), (2, 1), padding=(1, 0)),
+                t.Conv2d(4, 8, 3), t.GroupNorm(2, 8), t.ReLU(),
                 t.Conv2d(8, 8, (3, 1), padding=(1, 0), groups=8),
-                t.BatchNorm2d(8), t.LayerNorm((8, 8, 6)),
+                t.BatchNorm2d(8), t.LayerNorm((8, 17, 7)),
             )  # fmt: skip
-            self.norm = t.BatchNorm1d(384)
-            self.head = t.Linear(384, 5)
+            self.norm = t.BatchNorm1d(952)
+            self.head = t.Linear(952, 5)
 
         def forward(self, x):
             return self.head(self.norm(torch.relu(self.convs(x).flatten(1))))
