@@ -56,14 +56,18 @@ class _Mean(torch.nn.Module):
 class _Block(torch.nn.Module):
     """Base of blocks: the twins of the layers inside, by the same names."""
 
+    _optional = ""  # None where the block has no such layer
+
     def __init__(self, block: Any) -> None:
         super().__init__()
+        if self._optional:
+            setattr(self, self._optional, None)
         for name, layer in block.named_children():
             setattr(self, name, twin(layer))
 
 
 class _BasicBlock(_Block):
-    downsample = None
+    _optional = "downsample"
 
     def forward(self, x: Any) -> Any:
         y = self.bn2(self.conv2(torch.relu_(self.bn1(self.conv1(x)))))
@@ -72,7 +76,7 @@ class _BasicBlock(_Block):
 
 
 class _Bottleneck(_Block):
-    downsample = None
+    _optional = "downsample"
 
     def forward(self, x: Any) -> Any:
         y = torch.relu_(self.bn1(self.conv1(x)))
@@ -83,7 +87,7 @@ class _Bottleneck(_Block):
 
 
 class _ResidualBlock(_Block):
-    shortcut = None
+    _optional = "shortcut"
 
     def __init__(self, block: models.ResidualBlock) -> None:
         super().__init__(block)
@@ -111,7 +115,7 @@ class _InvertedResidual(_Block):
 
 
 class _MBConv(_Block):
-    stochastic_depth = None
+    _optional = "stochastic_depth"
 
     def forward(self, x: Any) -> Any:
         y = self.block(x)
@@ -143,6 +147,7 @@ _LAYERS: dict[type, Callable[[Any], Any]] = {
     models.MBConv: _MBConv,
     models.ResidualBlock: _ResidualBlock,
     models.SqueezeExcitation: _SqueezeExcitation,
+    nn.AdaptiveAvgPool2d: lambda layer: torch.nn.AdaptiveAvgPool2d(layer.output_size),
     nn.AvgPool2d: lambda layer: torch.nn.AvgPool2d(layer.kernel_size),
     nn.BatchNorm2d: _batchnorm2d,
     nn.Conv2d: _conv2d,

@@ -173,6 +173,27 @@ def test_filters_of_groups(groups):
     assert_computes(model, state, expected)
 
 
+@pytest.mark.parametrize("groups", [1, 3])
+def test_filters_of_a_transposed_convolution(groups):
+    model = nn.Sequential(nn.ConvTranspose2d(3, 6, 2, stride=2, groups=groups))
+    model.build(PICTURE)
+    state = random_state(model)
+    assert state["0.weight"].shape == (3, 6 // groups, 2, 2)
+
+    def expected(x, state):
+        parts = [
+            np.einsum("nchw,coij->nohiwj", part, filters)
+            for part, filters in zip(
+                np.split(x, groups, axis=1), np.split(state["0.weight"], groups),
+                strict=True,
+            )
+        ]  # fmt: skip
+        y = np.concatenate(parts, axis=1).reshape(len(x), 6, 12, 8)
+        return (y + state["0.bias"].reshape(-1, 1, 1)).transpose(0, 2, 3, 1)
+
+    assert_computes(model, state, expected)
+
+
 @pytest.mark.parametrize("shape", [(6, 4, 3), (3,)])
 def test_a_layer_norm_of_pictures_has_its_channels_first_too(shape):
     model = nn.Sequential(nn.LayerNorm(shape))
