@@ -92,7 +92,7 @@ CATALOGUE = {
     "unet": Published(
         (256, 256, 3),
         1,
-        7_764_481,
+        7_763_041,
         12_071_206_912,
         "Ronneberger et al. 2015",
     ),

@@ -22,25 +22,6 @@ def _double(in_channels: int | None, out_channels: int) -> nn.Sequential:
     )
 
 
-class _UpConvolution(nn.Module):
-    """A transposed convolution with 2 x 2 filters and stride 2: doubles the picture.
-
-    The filters do not overlap, so it is a 1 x 1 convolution to four times the channels,
-    a quarter for each of 2 x 2 pixels.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        self.conv = nn.Conv2d(
-            in_channels, 4 * out_channels, 1, weight_init="glorot_normal"
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        n, h, w, _ = x.shape
-        c = self.conv.out_channels // 4
-        y = F.reshape(self.conv(x), (n, h, w, 2, 2, c))
-        return F.reshape(F.transpose(y, (0, 1, 3, 2, 4, 5)), (n, 2 * h, 2 * w, c))
-
-
 @nn.register
 class UNet(nn.Module):
     """A network that shrinks the picture and enlarges it again, with skips across.
@@ -77,7 +58,9 @@ class UNet(nn.Module):
         self.down = nn.ModuleList([_double(in_channels, width)])
         self.down.extend(_double(few, many) for few, many in levels)
         self.pool = nn.MaxPool2d(2)
-        self.up = nn.ModuleList(_UpConvolution(many, few) for few, many in levels[::-1])
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(many, few, 2, stride=2) for few, many in levels[::-1]
+        )
         self.join = nn.ModuleList(_double(many, few) for few, many in levels[::-1])
         self.head = nn.Conv2d(width, classes, 1, weight_init="glorot_normal")
 
