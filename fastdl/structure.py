@@ -81,6 +81,8 @@ def example_shapes(structure: Structure) -> Structure:
 
 def is_several(structure: object) -> bool:
     """Whether it is a tuple or a dict rather than a single leaf."""
+    if isinstance(structure, np.ndarray):  # the usual case, and the cheaper question
+        return False
     return isinstance(structure, (tuple, Mapping))
 
 

@@ -93,7 +93,7 @@ class Module(Transfer):
         """
         first = inputs[0] if inputs else next(iter(options.values()), None)
         if not isinstance(first, Tensor) and (
-            holds_pictures(first) or not self._is_loss
+            holds_pictures(first) or self._has_more_pictures(inputs, options)
         ):
             inputs = tuple(map(as_float, inputs))
             options = {name: as_float(value) for name, value in options.items()}
@@ -107,6 +107,12 @@ class Module(Transfer):
         for hook in self._forward_hooks:
             hook(self, inputs, output)
         return output
+
+    def _has_more_pictures(self, inputs: tuple, options: dict[str, Any]) -> bool:
+        """Whether there are pictures of uint8 beside the first input of a model."""
+        if self._is_loss or len(inputs) + len(options) < 2:
+            return False
+        return any(map(holds_pictures, (*inputs, *options.values())))
 
     def _name_layer(self, error: FastdlError) -> None:
         """Prefix the error's message with the path from here to the failing layer."""

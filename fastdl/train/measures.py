@@ -118,7 +118,7 @@ class Measures:
             self._loss.update(loss, count)
         else:
             self._loss_of_nothing.update(loss)
-        outputs = tree_map(Tensor.numpy, outputs)
+        outputs = _arrays(outputs)
         for name, metric in self._metrics.items():
             try:
                 metric.update(y, outputs)
@@ -144,7 +144,7 @@ class Measures:
 
     def warn_of_batches(self, outputs: Structure, y: Structure) -> None:
         """Warn of functions whose mean over batches is not their value over all."""
-        outputs = tree_map(Tensor.numpy, outputs)
+        outputs = _arrays(outputs)
         for name, metric in self._metrics.items():
             if isinstance(metric, MeanOf) and not metric.is_a_mean(y, outputs):
                 warnings.warn(
@@ -154,6 +154,12 @@ class Measures:
                     f"metrics.Metric of your own",
                     stacklevel=4,
                 )
+
+
+def _arrays(outputs: Structure) -> Structure:
+    if isinstance(outputs, Tensor):
+        return outputs.data
+    return tree_map(Tensor.numpy, outputs)
 
 
 def _number(name: str, value: float | np.ndarray | None) -> float:
