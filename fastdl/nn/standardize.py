@@ -13,12 +13,13 @@ import numpy as np
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.data.dataset import DataLike, Dataset, as_dataset, take_real
-from fastdl.errors import DataError, NonFiniteError, ShapeError
+from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
 from fastdl.nn import init
 from fastdl.nn.layout import warn_channels_first
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 from fastdl.shapes import integer
+from fastdl.structure import entries, is_several
 from fastdl.typing import Shape
 
 _CHUNK = 1 << 20  # how many numbers `fit` processes at a time
@@ -145,6 +146,11 @@ def _example_shape(dataset: Dataset) -> Shape:
     if len(dataset) == 0:
         raise DataError("Standardize.fit: the data set is empty")
     first, *_ = take_real(dataset, np.arange(1))
+    if is_several(first):
+        raise ArgumentError(
+            f"Standardize.fit: the data have several inputs, {entries(first, 'x')}; "
+            f"give the one that this layer is for"
+        )
     if first.ndim < 2:
         raise ShapeError(
             f"Standardize.fit: expected x of shape (m, features) or (m, h, w, c), got "

@@ -13,10 +13,13 @@ import numpy as np
 from fastdl.autograd import no_grad
 from fastdl.errors import ArgumentError
 from fastdl.nn import Module
+from fastdl.nn.module import run as run_module
 from fastdl.nn.summary import layers
 from fastdl.shapes import integer
+from fastdl.structure import Structure, map_shapes
 from fastdl.threads import get_num_threads
 from fastdl.train import FinishedRun, open_run
+from fastdl.typing import ShapesLike
 
 _ROUNDS = 5  # each of one call at least, however long that takes
 _WARM_UP = 2  # calls before the measurement
@@ -61,7 +64,7 @@ MEASURES = (
 
 def inference_cost(
     model: Module,
-    input_shape: Sequence[int] | None = None,
+    input_shape: ShapesLike | None = None,
     batch_size: int = 64,
     seconds: float = 1.0,
 ) -> InferenceCost:
@@ -71,7 +74,7 @@ def inference_cost(
     ----------
     model : Module
         Any.
-    input_shape : sequence of int, optional
+    input_shape : sequence of int, or tuple or dict of them, optional
         The shape of one example, if the model does not know it, as after loading.
     batch_size, seconds
         As in `inference_costs`.
@@ -214,7 +217,7 @@ def _milliseconds(
     rng = np.random.default_rng(0)
     calls = {}
     for name, model in models.items():
-        x = rng.random((examples, *(model.input_shape or ()))).astype(model._dtype())
+        x = _random(model, examples, rng)
         calls[name] = _asking(model, x)
         for _ in range(_WARM_UP):
             calls[name]()
@@ -233,10 +236,18 @@ def _milliseconds(
     return times
 
 
-def _asking(model: Module, x: np.ndarray) -> Callable[[], object]:
+def _random(model: Module, examples: int, rng: np.random.Generator) -> Structure:
+    dtype = model._dtype()
+    return map_shapes(
+        lambda shape: rng.random((examples, *shape)).astype(dtype),
+        model.input_shape or (),
+    )
+
+
+def _asking(model: Module, x: Structure) -> Callable[[], object]:
     def ask() -> None:
         with no_grad(), model.mode(training=False):
-            model(x)
+            run_module(model, x)
 
     return ask
 

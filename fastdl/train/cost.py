@@ -77,7 +77,7 @@ class Cost:
             The loss is not a tensor; it takes one output and there are several; or the
             examples have weights, but it takes none.
         """
-        if is_several(y) or not isinstance(outputs, Tensor) and is_several(outputs):
+        if is_several(y) or (not isinstance(outputs, Tensor) and is_several(outputs)):
             self._check_takes_several(outputs, y)
         tasks: dict[str, TaskLoss] = {}
         if isinstance(self._loss, nn.MultiTaskLoss):

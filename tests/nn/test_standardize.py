@@ -9,7 +9,7 @@ import fastdl
 from fastdl import nn
 from fastdl.data import ArrayDataset, Augment, DataLoader, split
 from fastdl.datasets import Splits
-from fastdl.errors import DataError, NonFiniteError, ShapeError
+from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
 
 
 @pytest.fixture
@@ -219,3 +219,9 @@ def test_mistakes():
         nn.Standardize(0)
     with pytest.raises(ShapeError, match=r"got \(n,\)"):
         nn.Standardize()(np.zeros(3, np.float32))
+
+
+def test_fit_on_several_inputs_names_them():
+    data = {"left": np.ones((4, 2)), "right": np.ones((4, 3))}
+    with pytest.raises(ArgumentError, match=r"several inputs, x\['left'\]"):
+        nn.Standardize().fit(data)

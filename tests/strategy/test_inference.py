@@ -165,3 +165,15 @@ def test_a_trainer_is_no_model(shape):
     trainer = fastdl.Trainer(nn.Sequential(nn.Linear(4, 2)))
     with pytest.raises(ArgumentError, match=r"got Trainer; .*give trainer\.model"):
         strategy.inference_cost(trainer, shape)
+
+
+def test_a_model_of_several_inputs():
+    class Sum(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(None, 2)
+
+        def forward(self, left, right):
+            return self.layer(left) + self.layer(right)
+
+    cost = strategy.inference_cost(Sum(), ((3,), (3,)), 4, seconds=0.01)
+    assert (cost.parameters, cost.multiply_adds) == (8, 12)
