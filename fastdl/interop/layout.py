@@ -21,7 +21,9 @@ from fastdl.autograd import Leaf, Node, Tensor
 from fastdl.errors import GraphError
 from fastdl.nn import Linear, Module
 from fastdl.nn.layout import moved_weights
+from fastdl.nn.module import run
 from fastdl.nn.tree import join
+from fastdl.structure import map_shapes
 from fastdl.typing import Shape
 
 # Operations behind which a feature is still where it was.
@@ -113,13 +115,15 @@ def _flattened_pictures(model: Module) -> dict[str, Shape]:
             for name in _counting(module, features):
                 found.setdefault(join(names[id(module)], name), picture)
 
-    # It needs a gradient, so that everything behind it is recorded.
-    x = Tensor(np.zeros((1, *model.input_shape), model._dtype()), requires_grad=True)
+    def example(shape: Shape) -> Tensor:
+        # It needs a gradient, so that everything behind it is recorded.
+        return Tensor(np.zeros((1, *shape), model._dtype()), requires_grad=True)
+
     with ExitStack() as stack:
         for module in model.modules():
             stack.callback(module.register_forward_hook(note).remove)
         stack.enter_context(model.mode(training=False))
-        model(x)
+        run(model, map_shapes(example, model.input_shape))
     return found
 
 

@@ -148,6 +148,31 @@ def test_a_forward_of_ones_own(flatten):
     assert_computes(model, state, expected)
 
 
+class Both(nn.Module):
+    """Two inputs by name, two outputs."""
+
+    def __init__(self):
+        self.picture = convnet(nn.Flatten(), nn.Linear(24, 5))
+        self.row = nn.Linear(6, 5)
+
+    def forward(self, picture, row):
+        return {"a": self.picture(picture), "b": self.row(row)}
+
+
+def test_several_inputs():
+    model = Both()
+    model.build({"picture": PICTURE, "row": (6,)})
+    state = random_state(model)
+    assert interop.load_torch_state(model, state) == ([], [])
+    inside = {n.removeprefix("picture."): a for n, a in state.items()}
+    alone = convnet(nn.Flatten(), nn.Linear(24, 5))
+    interop.load_torch_state(
+        alone, {n: a for n, a in inside.items() if not n.startswith("row")}
+    )
+    np.testing.assert_array_equal(model.picture[5].weight.data, alone[5].weight.data)
+    np.testing.assert_array_equal(model.row.weight.data, state["row.weight"].T)
+
+
 def test_averages_over_all_pixels_are_no_flatten():
     for pool in ([nn.GlobalAvgPool2d()], [nn.AvgPool2d((3, 2)), nn.Flatten()]):
         model = convnet(*pool, nn.Linear(4, 5))
