@@ -288,19 +288,3 @@ static void layernorm_write(const Layernorm *g, ptrdiff_t index, void *scratch) 
   for (; at + next <= stop; at += c) write_pixel(1, g, at, stop, row);
   for (; at < stop; at += c) write_pixel(0, g, at, stop, row);
 }
-
-/* sum_i x[i][j] in float64, rows being `stride` bytes apart: dgamma or dbeta from those
- * of examples or parts. */
-static void layernorm_total(ptrdiff_t rows, ptrdiff_t cols, const void *x,
-                            ptrdiff_t stride, void *sum) {
-  enum { WIDTH = 16 };
-  for (ptrdiff_t j = 0; j < cols; j += WIDTH) {
-    const ptrdiff_t width = cols - j < WIDTH ? cols - j : WIDTH;
-    double total[WIDTH] = {0};
-    for (ptrdiff_t i = 0; i < rows; i++) {
-      const real *row = behind(x, i * stride) + j;
-      for (ptrdiff_t l = 0; l < width; l++) total[l] += row[l];
-    }
-    for (ptrdiff_t l = 0; l < width; l++) ((real *)sum)[j + l] = (real)total[l];
-  }
-}

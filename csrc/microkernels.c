@@ -16,6 +16,7 @@
 #include "planes.c"
 #include "pool2d.c"
 #include "pool2d_backward.c"
+#include "prelu.c"
 #include "resample.c"
 #include "scale.c"
 #include "softmax.c"

@@ -150,6 +150,14 @@ typedef struct {
   void *result;
 } Activation;
 
+/* PReLU of n elements in rows of `cols`; the weights are those of a row, and followed
+ * by LANES reals. Backward, the result is dx. */
+typedef struct {
+  ptrdiff_t n, cols;
+  const void *x, *weight, *dy;
+  void *result;
+} Prelu;
+
 /* y = a + b; whether y goes past the caches. */
 typedef struct {
   const void *a, *b;

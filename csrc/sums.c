@@ -56,3 +56,18 @@ static void add_runs(ptrdiff_t rows, ptrdiff_t n, const void *x, ptrdiff_t x_str
                     n - i);
     }
 }
+
+/* sum_i x[i][j] in float64, rows being `stride` bytes apart. */
+static void total_rows(ptrdiff_t rows, ptrdiff_t cols, const void *x, ptrdiff_t stride,
+                       void *sum) {
+  enum { WIDTH = 16 };
+  for (ptrdiff_t j = 0; j < cols; j += WIDTH) {
+    const ptrdiff_t width = cols - j < WIDTH ? cols - j : WIDTH;
+    double total[WIDTH] = {0};
+    for (ptrdiff_t i = 0; i < rows; i++) {
+      const real *row = behind(x, i * stride) + j;
+      for (ptrdiff_t l = 0; l < width; l++) total[l] += row[l];
+    }
+    for (ptrdiff_t l = 0; l < width; l++) ((real *)sum)[j + l] = (real)total[l];
+  }
+}

@@ -23,6 +23,7 @@ __all__ = [
     "OutputSizeLike",
     "PaddingLike",
     "PairLike",
+    "ScaleLike",
     "Shape",
     "ShapesLike",
     "StrPath",
@@ -52,6 +53,9 @@ dict.
 
 DtypeLike: TypeAlias = npt.DTypeLike
 """What `numpy.dtype` takes: ``np.float32``, ``"float32"``, or a dtype."""
+
+ScaleLike: TypeAlias = float | Sequence[float]
+"""How many times as large: one number, or (vertical, horizontal)."""
 
 Shape: TypeAlias = tuple[int, ...]
 """The sizes of the axes of an array."""

@@ -152,6 +152,23 @@ CASES = {
             for kind in ACTIVATIONS
         ),
     ),
+    "prelu_forward": ((2e-7, 2e-7), lambda f, a: f(a(10_000, 3) - 1.5, a(3))),
+    "prelu_backward": (
+        (2e-6, 4e-5),
+        lambda f, a: f(a(ROWS, 2), -a(ROWS, 2), a(2)),
+        lambda f, a: f(a(ROWS), -a(ROWS), a(1)),
+        lambda f, a: f(a(10_000, 200), -a(10_000, 200), a(200)),
+    ),
+    "upsample_forward": (
+        (4e-7, 4e-7),
+        lambda f, a: f(a(1, 100, 90, 3), scale_factor=2, mode="bilinear"),
+        lambda f, a: f(a(1, 100, 90, 3), 211, mode="bilinear", align_corners=True),
+    ),
+    "upsample_backward": (
+        (1e-6, 4e-6),
+        lambda f, a: f(a(1, 512, 512, 3), LARGE, scale_factor=1),
+        lambda f, a: f(a(1, 600, 600, 3), (1, 7, 7, 3), 600, mode="bilinear"),
+    ),
     "softmax_forward": ((2e-6, 2e-6), lambda f, a: f(a(2, CLASSES))),
     "log_softmax_forward": ((4e-7, 4e-7), lambda f, a: f(a(2, CLASSES))),
     "softmax_cross_entropy_forward": (

@@ -33,6 +33,7 @@ PACKAGES = ["kernels", "reference", "functional", "nn"]  # that export what they
 # Where a floor has its own word for an operation, or no use of it (None).
 ELSEWHERE = {
     "csrc/conv2d.c": "csrc/matmul.c",  # a window is a row of a product
+    "csrc/upsample.c": "csrc/resample.c",  # averages into any size use it, too
     "fastdl/kernels/conv2d.pyx": "fastdl/kernels/conv2d/passes.pyx",
     "fastdl/nn/matmul.py": "fastdl/nn/linear.py",
     "fastdl/nn/softmax.py": "fastdl/nn/loss.py",

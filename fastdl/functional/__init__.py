@@ -59,6 +59,7 @@ from fastdl.functional.pool2d import adaptive_avg_pool2d as adaptive_avg_pool2d
 from fastdl.functional.pool2d import avg_pool2d as avg_pool2d
 from fastdl.functional.pool2d import global_avg_pool2d as global_avg_pool2d
 from fastdl.functional.pool2d import max_pool2d as max_pool2d
+from fastdl.functional.prelu import prelu as prelu
 from fastdl.functional.reduction import argmax as argmax
 from fastdl.functional.reduction import argmin as argmin
 from fastdl.functional.reduction import cumsum as cumsum
@@ -92,6 +93,7 @@ from fastdl.functional.unary import exp as exp
 from fastdl.functional.unary import log as log
 from fastdl.functional.unary import negative as negative
 from fastdl.functional.unary import sqrt as sqrt
+from fastdl.functional.upsample import upsample as upsample
 
 exports.publish(__name__)
 

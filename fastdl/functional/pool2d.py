@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastdl import backend
@@ -10,12 +12,8 @@ from fastdl.typing import OutputSizeLike, PaddingLike, PairLike, TensorLike
 
 
 def _max_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
-    argmax, shape, kernel_size, stride, padding = node.arguments
-    return (
-        backend.max_pool2d_backward(
-            dy, argmax, shape, kernel_size, stride=stride, padding=padding
-        ),
-    )
+    argmax, shape, kernel_size, options = node.arguments
+    return (backend.max_pool2d_backward(dy, argmax, shape, kernel_size, **options),)
 
 
 def max_pool2d(
@@ -23,6 +21,7 @@ def max_pool2d(
     kernel_size: PairLike,
     stride: PairLike | None = None,
     padding: PaddingLike = 0,
+    ceil_mode: bool = False,
 ) -> Tensor:
     """Return the maximum of each window; the first of equal ones gets the gradient.
 
@@ -36,6 +35,10 @@ def max_pool2d(
         By default the size of the window.
     padding : int, pair, pair of pairs or str
         As in `conv2d`, but smaller than the window. Padding is never the maximum.
+    ceil_mode : bool
+        Whether a window more covers the rows and columns that are left over at the
+        bottom and right: the size of the result is rounded up. As in PyTorch, a window
+        must begin inside the image or the padding at its top or left.
 
     Returns
     -------
@@ -48,20 +51,19 @@ def max_pool2d(
         The sizes do not fit.
     """
     x = as_tensor(x)
-    y, argmax = backend.max_pool2d_forward(
-        x.data, kernel_size, stride=stride, padding=padding
-    )
-    arguments = (argmax, x.data.shape, kernel_size, stride, padding)
+    options: dict[str, Any] = {
+        "stride": stride,
+        "padding": padding,
+        "ceil_mode": ceil_mode,
+    }
+    y, argmax = backend.max_pool2d_forward(x.data, kernel_size, **options)
+    arguments = (argmax, x.data.shape, kernel_size, options)
     return record(y, _max_pool2d_backward, (x._node,), (), arguments)
 
 
 def _avg_pool2d_backward(node: Node, dy: np.ndarray) -> tuple:
-    shape, kernel_size, stride, padding = node.arguments
-    return (
-        backend.avg_pool2d_backward(
-            dy, shape, kernel_size, stride=stride, padding=padding
-        ),
-    )
+    shape, kernel_size, options = node.arguments
+    return (backend.avg_pool2d_backward(dy, shape, kernel_size, **options),)
 
 
 def avg_pool2d(
@@ -69,11 +71,39 @@ def avg_pool2d(
     kernel_size: PairLike,
     stride: PairLike | None = None,
     padding: PaddingLike = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
 ) -> Tensor:
-    """Return the mean of each window. See `max_pool2d`; padding counts as zeros."""
+    """Return the mean of each window.
+
+    Parameters
+    ----------
+    x, kernel_size, stride, padding, ceil_mode
+        As in `max_pool2d`.
+    count_include_pad : bool
+        Whether padding counts as zeros, as it does by default in PyTorch too, or the
+        mean is over the pixels of the image alone. What a window of `ceil_mode` covers
+        behind the padding never counts.
+
+    Returns
+    -------
+    Tensor
+        (n, oh, ow, c).
+
+    Raises
+    ------
+    ShapeError
+        The sizes do not fit.
+    """
     x = as_tensor(x)
-    y = backend.avg_pool2d_forward(x.data, kernel_size, stride=stride, padding=padding)
-    arguments = (x.data.shape, kernel_size, stride, padding)
+    options: dict[str, Any] = {
+        "stride": stride,
+        "padding": padding,
+        "ceil_mode": ceil_mode,
+        "count_include_pad": count_include_pad,
+    }
+    y = backend.avg_pool2d_forward(x.data, kernel_size, **options)
+    arguments = (x.data.shape, kernel_size, options)
     return record(y, _avg_pool2d_backward, (x._node,), (), arguments)
 
 

@@ -52,6 +52,8 @@ from fastdl.kernels.pool2d import (
 from fastdl.kernels.pool2d import global_avg_pool2d_forward as global_avg_pool2d_forward
 from fastdl.kernels.pool2d import max_pool2d_backward as max_pool2d_backward
 from fastdl.kernels.pool2d import max_pool2d_forward as max_pool2d_forward
+from fastdl.kernels.prelu import prelu_backward as prelu_backward
+from fastdl.kernels.prelu import prelu_forward as prelu_forward
 from fastdl.kernels.scale import scale_backward as scale_backward
 from fastdl.kernels.scale import scale_forward as scale_forward
 from fastdl.kernels.softmax import log_softmax_forward as log_softmax_forward
@@ -68,5 +70,7 @@ from fastdl.kernels.softmax import (
     softmax_cross_entropy_forward as softmax_cross_entropy_forward,
 )
 from fastdl.kernels.softmax import softmax_forward as softmax_forward
+from fastdl.kernels.upsample import upsample_backward as upsample_backward
+from fastdl.kernels.upsample import upsample_forward as upsample_forward
 
 exports.publish(__name__)

@@ -206,8 +206,8 @@ def layernorm_backward(dy, x, gamma, mean, rstd):
         stride = p.channels * p.kernels.real_bytes
         if g.pixels > 1:
             stride *= g.parts
-        p.kernels.layernorm_total(
+        p.kernels.total_rows(
             p.partials, p.channels, g.seconds, stride, cnp.PyArray_DATA(dgamma))
-        p.kernels.layernorm_total(
+        p.kernels.total_rows(
             p.partials, p.channels, g.firsts, stride, cnp.PyArray_DATA(dbeta))
     return dx, dgamma, dbeta

@@ -39,6 +39,10 @@ cdef cnp.dtype argmax_dtype(Pool2d *p, object sizes, str operation):
     return dtype
 
 
+cdef str rounding(object ceil_mode):
+    return "ceil" if ceil_mode else "floor"
+
+
 cdef void run_forward(SpanKernel kernel, const Pool2d *p, cnp.ndarray x):
     run_rows(kernel, p, x, p.n * p.oh, p.kh * p.kw * p.ow)
 
@@ -72,12 +76,13 @@ cdef cnp.ndarray new_input(object sizes, int typenum):
     return new_array(4, shape, typenum)
 
 
-def max_pool2d_forward(x, kernel_size, *, stride=None, padding=0):
+def max_pool2d_forward(x, kernel_size, *, stride=None, padding=0, ceil_mode=False):
     """Compiled `fastdl.reference.pool2d.max_pool2d_forward`."""
     cdef Pool2d p
     cdef cnp.ndarray x_ = as_real(x, "max_pool2d", "x")
     cdef cnp.ndarray y, argmax
-    sizes = shapes.pool2d(x.shape, kernel_size, stride, padding, "max_pool2d")
+    sizes = shapes.pool2d(
+        x.shape, kernel_size, stride, padding, "max_pool2d", rounding(ceil_mode))
     set_sizes(&p, sizes, x_)
     y = new_output(sizes, cnp.PyArray_TYPE(x_))
     argmax = new_output(sizes, argmax_dtype(&p, sizes, "max_pool2d").num)
@@ -88,14 +93,15 @@ def max_pool2d_forward(x, kernel_size, *, stride=None, padding=0):
 
 
 def max_pool2d_backward(
-    dy, argmax, input_shape, kernel_size, *, stride=None, padding=0,
+    dy, argmax, input_shape, kernel_size, *, stride=None, padding=0, ceil_mode=False,
 ):
     """Compiled `fastdl.reference.pool2d.max_pool2d_backward`."""
     cdef Pool2d p
     cdef str operation = "max_pool2d_backward"
     cdef cnp.ndarray dy_ = as_real(dy, operation, "dy")
     cdef cnp.ndarray argmax_, dx
-    sizes = shapes.pool2d(input_shape, kernel_size, stride, padding, operation)
+    sizes = shapes.pool2d(
+        input_shape, kernel_size, stride, padding, operation, rounding(ceil_mode))
     set_sizes(&p, sizes, dy_)
     output = (sizes.n, sizes.oh, sizes.ow, sizes.c)
     shapes.check_shape(operation, "dy", dy.shape, output)
@@ -113,12 +119,18 @@ def max_pool2d_backward(
     return dx
 
 
-def avg_pool2d_forward(x, kernel_size, *, stride=None, padding=0):
+def avg_pool2d_forward(
+    x, kernel_size, *, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
+):
     """Compiled `fastdl.reference.pool2d.avg_pool2d_forward`."""
     cdef Pool2d p
     cdef cnp.ndarray x_ = as_real(x, "avg_pool2d", "x")
     cdef cnp.ndarray y
-    sizes = shapes.pool2d(x.shape, kernel_size, stride, padding, "avg_pool2d")
+    sizes = shapes.pool2d(
+        x.shape, kernel_size, stride, padding, "avg_pool2d", rounding(ceil_mode))
+    if not shapes.has_equal_counts(sizes, count_include_pad):
+        return resample(
+            x_, shapes.pool2d_taps(sizes, bool(count_include_pad), x_.dtype, False))
     set_sizes(&p, sizes, x_)
     y = new_output(sizes, cnp.PyArray_TYPE(x_))
     p.result = cnp.PyArray_DATA(y)
@@ -126,16 +138,23 @@ def avg_pool2d_forward(x, kernel_size, *, stride=None, padding=0):
     return y
 
 
-def avg_pool2d_backward(dy, input_shape, kernel_size, *, stride=None, padding=0):
+def avg_pool2d_backward(
+    dy, input_shape, kernel_size, *, stride=None, padding=0, ceil_mode=False,
+    count_include_pad=True,
+):
     """Compiled `fastdl.reference.pool2d.avg_pool2d_backward`."""
     cdef Pool2d p
     cdef str operation = "avg_pool2d_backward"
     cdef cnp.ndarray dy_ = as_real(dy, operation, "dy")
     cdef cnp.ndarray dx
-    sizes = shapes.pool2d(input_shape, kernel_size, stride, padding, operation)
+    sizes = shapes.pool2d(
+        input_shape, kernel_size, stride, padding, operation, rounding(ceil_mode))
     set_sizes(&p, sizes, dy_)
     shapes.check_shape(
         operation, "dy", dy.shape, (sizes.n, sizes.oh, sizes.ow, sizes.c))
+    if not shapes.has_equal_counts(sizes, count_include_pad):
+        return resample(
+            dy_, shapes.pool2d_taps(sizes, bool(count_include_pad), dy_.dtype, True))
     dx = new_input(sizes, cnp.PyArray_TYPE(dy_))
     p.result = cnp.PyArray_DATA(dx)
     run_backward(kernels_of(dy_).avg_pool2d_backward, &p, dy_)
@@ -172,9 +191,9 @@ def adaptive_avg_pool2d_forward(x, output_size):
     _, h, w, _ = x.shape
     if h % oh == 0 and w % ow == 0:  # windows side by side
         return avg_pool2d_forward(x_, (h // oh, w // ow))
-    return resample(
-        x_, shapes.adaptive_taps(h, oh, x_.dtype, False),
-        shapes.adaptive_taps(w, ow, x_.dtype, False))
+    return resample(x_, (
+        shapes.adaptive_taps(h, oh, x_.dtype, False),
+        shapes.adaptive_taps(w, ow, x_.dtype, False)))
 
 
 def adaptive_avg_pool2d_backward(dy, input_shape, output_size):
@@ -186,6 +205,6 @@ def adaptive_avg_pool2d_backward(dy, input_shape, output_size):
     shapes.check_shape(operation, "dy", dy.shape, (n, oh, ow, c))
     if h % oh == 0 and w % ow == 0:
         return avg_pool2d_backward(dy_, input_shape, (h // oh, w // ow))
-    return resample(
-        dy_, shapes.adaptive_taps(h, oh, dy_.dtype, True),
-        shapes.adaptive_taps(w, ow, dy_.dtype, True))
+    return resample(dy_, (
+        shapes.adaptive_taps(h, oh, dy_.dtype, True),
+        shapes.adaptive_taps(w, ow, dy_.dtype, True)))

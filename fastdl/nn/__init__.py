@@ -49,6 +49,7 @@ from fastdl.nn.pool2d import AdaptiveAvgPool2d as AdaptiveAvgPool2d
 from fastdl.nn.pool2d import AvgPool2d as AvgPool2d
 from fastdl.nn.pool2d import GlobalAvgPool2d as GlobalAvgPool2d
 from fastdl.nn.pool2d import MaxPool2d as MaxPool2d
+from fastdl.nn.prelu import PReLU as PReLU
 from fastdl.nn.registry import from_config as from_config
 from fastdl.nn.registry import register as register
 from fastdl.nn.registry import to_config as to_config
@@ -64,5 +65,6 @@ from fastdl.nn.shape import Flatten as Flatten
 from fastdl.nn.shape import Identity as Identity
 from fastdl.nn.standardize import Standardize as Standardize
 from fastdl.nn.triplet import TripletMarginLoss as TripletMarginLoss
+from fastdl.nn.upsample import Upsample as Upsample
 
 exports.publish(__name__, "init")

@@ -10,25 +10,18 @@ from fastdl.shapes import output_pair, padding2d, pair
 from fastdl.typing import OutputSizeLike, PaddingLike, PairLike, TensorLike
 
 
-class _Pool2d(Module):
-    def __init__(
-        self,
-        kernel_size: PairLike,
-        stride: PairLike | None = None,
-        padding: PaddingLike = 0,
-    ) -> None:
-        self.kernel_size = kernel_size
-        self.stride = stride
-        self.padding = padding
-        name = type(self).__name__
-        pair(kernel_size, f"{name}: kernel_size")
-        if stride is not None:
-            pair(stride, f"{name}: stride")
-        padding2d(padding, name)
+def _check(
+    kernel_size: PairLike, stride: PairLike | None, padding: PaddingLike, name: str
+) -> None:
+    """Raise an error where the arguments fit no image, before the first pass."""
+    pair(kernel_size, f"{name}: kernel_size")
+    if stride is not None:
+        pair(stride, f"{name}: stride")
+    padding2d(padding, name)
 
 
 @register
-class MaxPool2d(_Pool2d):
+class MaxPool2d(Module):
     """Maximum over windows of each channel.
 
     Parameters
@@ -39,26 +32,69 @@ class MaxPool2d(_Pool2d):
         Steps between windows; by default they touch without overlap.
     padding : int, pair, pair of pairs, "same" or "valid"
         As in `Conv2d`, but smaller than the window; padding never wins the maximum.
+    ceil_mode : bool
+        Whether a window more covers the rows and columns that are left over at the
+        bottom and right.
     """
+
+    def __init__(
+        self,
+        kernel_size: PairLike,
+        stride: PairLike | None = None,
+        padding: PaddingLike = 0,
+        ceil_mode: bool = False,
+    ) -> None:
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+        self.ceil_mode = ceil_mode
+        _check(kernel_size, stride, padding, "MaxPool2d")
 
     def forward(self, x: TensorLike) -> Tensor:
         """Map x (n, h, w, c) to (n, oh, ow, c)."""
-        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+        return F.max_pool2d(
+            x, self.kernel_size, self.stride, self.padding, self.ceil_mode
+        )
 
 
 @register
-class AvgPool2d(_Pool2d):
-    """Mean over windows of each channel; padding counts as zeros.
+class AvgPool2d(Module):
+    """Mean over windows of each channel.
 
     Parameters
     ----------
-    kernel_size, stride, padding
+    kernel_size, stride, padding, ceil_mode
         As in `MaxPool2d`.
+    count_include_pad : bool
+        Whether padding counts as zeros, or the mean is over the pixels of the image
+        alone.
     """
+
+    def __init__(
+        self,
+        kernel_size: PairLike,
+        stride: PairLike | None = None,
+        padding: PaddingLike = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+        self.ceil_mode = ceil_mode
+        self.count_include_pad = count_include_pad
+        _check(kernel_size, stride, padding, "AvgPool2d")
 
     def forward(self, x: TensorLike) -> Tensor:
         """Map x (n, h, w, c) to (n, oh, ow, c)."""
-        return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+        return F.avg_pool2d(
+            x,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+        )
 
 
 @register

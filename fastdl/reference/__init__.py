@@ -48,6 +48,8 @@ from fastdl.reference.pool2d import (
 )
 from fastdl.reference.pool2d import max_pool2d_backward as max_pool2d_backward
 from fastdl.reference.pool2d import max_pool2d_forward as max_pool2d_forward
+from fastdl.reference.prelu import prelu_backward as prelu_backward
+from fastdl.reference.prelu import prelu_forward as prelu_forward
 from fastdl.reference.scale import scale_backward as scale_backward
 from fastdl.reference.scale import scale_forward as scale_forward
 from fastdl.reference.softmax import log_softmax_forward as log_softmax_forward
@@ -64,5 +66,7 @@ from fastdl.reference.softmax import (
     softmax_cross_entropy_forward as softmax_cross_entropy_forward,
 )
 from fastdl.reference.softmax import softmax_forward as softmax_forward
+from fastdl.reference.upsample import upsample_backward as upsample_backward
+from fastdl.reference.upsample import upsample_forward as upsample_forward
 
 exports.publish(__name__)

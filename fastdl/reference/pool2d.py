@@ -5,9 +5,10 @@ r"""Pooling: the maximum or the mean of each window of an image, channel by chan
     \quad\text{or}\quad
     \frac{1}{k_h k_w} \sum_{p, q} x[n, i s - t + p, j s - l + q, k]
 
-with stride s, padding t at the top and l at the left. Padding is never the maximum, but
-counts as zeros in the mean. Backward, the gradient of a window goes to its maximum, or
-in equal shares to all its pixels; overlapping windows add up.
+with stride s, padding t at the top and l at the left. Padding is never the maximum; in
+the mean it counts as zeros or, where that is asked for, not at all: the sum is then
+divided by the number of pixels that are left. Backward, the gradient of a window goes
+to its maximum, or in equal shares to all its pixels; overlapping windows add up.
 
 Shapes: x (n, h, w, c), y (n, oh, ow, c).
 
@@ -44,12 +45,19 @@ def _first_inside(s: Pool2dShape) -> np.ndarray:
     return (p[:, np.newaxis] * s.kw + q)[:, :, np.newaxis]
 
 
+def _divisor(s: Pool2dShape, count_include_pad: bool) -> np.ndarray:
+    """Return (oh, ow, 1): the number of pixels of each window that count."""
+    rows, columns = shapes.pool2d_counts(s, count_include_pad)
+    return np.multiply.outer(rows, columns)[:, :, np.newaxis]
+
+
 def max_pool2d_forward(
     x: np.ndarray,
     kernel_size: PairLike,
     *,
     stride: PairLike | None = None,
     padding: PaddingLike = 0,
+    ceil_mode: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the maximum of each window, and where it was.
 
@@ -59,6 +67,8 @@ def max_pool2d_forward(
         Images (n, h, w, c), any float type.
     kernel_size, stride, padding
         See ``shapes.pool2d``.
+    ceil_mode
+        Whether a last window may reach beyond the padding.
 
     Returns
     -------
@@ -73,7 +83,8 @@ def max_pool2d_forward(
     ShapeError
         When the sizes do not fit, or the window has more than 2**31 pixels.
     """
-    s = shapes.pool2d(x.shape, kernel_size, stride, padding, "max_pool2d")
+    rounding = "ceil" if ceil_mode else "floor"
+    s = shapes.pool2d(x.shape, kernel_size, stride, padding, "max_pool2d", rounding)
     place = shapes.argmax_dtype(s, "max_pool2d")
     padded = pad(x, s, -np.inf)
     y = np.full((s.n, s.oh, s.ow, s.c), -np.inf, x.dtype)
@@ -95,6 +106,7 @@ def max_pool2d_backward(
     *,
     stride: PairLike | None = None,
     padding: PaddingLike = 0,
+    ceil_mode: bool = False,
 ) -> np.ndarray:
     """Return the gradient with respect to the images.
 
@@ -106,7 +118,7 @@ def max_pool2d_backward(
         From the forward pass.
     input_shape
         (n, h, w, c).
-    kernel_size, stride, padding
+    kernel_size, stride, padding, ceil_mode
         As in the forward pass.
 
     Returns
@@ -115,7 +127,8 @@ def max_pool2d_backward(
         dx (n, h, w, c).
     """
     operation = "max_pool2d_backward"
-    s = shapes.pool2d(input_shape, kernel_size, stride, padding, operation)
+    rounding = "ceil" if ceil_mode else "floor"
+    s = shapes.pool2d(input_shape, kernel_size, stride, padding, operation, rounding)
     shapes.argmax_dtype(s, operation)  # the window has a legal size
     padded = _padded_zeros(s, dy.dtype)
     for p, q in _taps(s):
@@ -129,8 +142,10 @@ def avg_pool2d_forward(
     *,
     stride: PairLike | None = None,
     padding: PaddingLike = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
 ) -> np.ndarray:
-    """Return the mean of each window; padding counts as zeros.
+    """Return the mean of each window.
 
     Parameters
     ----------
@@ -138,6 +153,10 @@ def avg_pool2d_forward(
         Images (n, h, w, c), any float type.
     kernel_size, stride, padding
         See ``shapes.pool2d``.
+    ceil_mode
+        Whether a last window may reach beyond the padding; what is there never counts.
+    count_include_pad
+        Whether padding counts as zeros, or does not count.
 
     Returns
     -------
@@ -149,12 +168,13 @@ def avg_pool2d_forward(
     ShapeError
         When the sizes do not fit.
     """
-    s = shapes.pool2d(x.shape, kernel_size, stride, padding, "avg_pool2d")
+    rounding = "ceil" if ceil_mode else "floor"
+    s = shapes.pool2d(x.shape, kernel_size, stride, padding, "avg_pool2d", rounding)
     padded = pad(x, s)
     y = np.zeros((s.n, s.oh, s.ow, s.c), wide(x.dtype))
     for p, q in _taps(s):
         y += tap(padded, s, p, q)
-    return (y / (s.kh * s.kw)).astype(x.dtype)
+    return (y / _divisor(s, count_include_pad)).astype(x.dtype)
 
 
 def avg_pool2d_backward(
@@ -164,6 +184,8 @@ def avg_pool2d_backward(
     *,
     stride: PairLike | None = None,
     padding: PaddingLike = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
 ) -> np.ndarray:
     """Return the gradient with respect to the images.
 
@@ -173,7 +195,7 @@ def avg_pool2d_backward(
         (n, oh, ow, c): the gradient at the output.
     input_shape
         (n, h, w, c).
-    kernel_size, stride, padding
+    kernel_size, stride, padding, ceil_mode, count_include_pad
         As in the forward pass.
 
     Returns
@@ -182,9 +204,10 @@ def avg_pool2d_backward(
         dx (n, h, w, c).
     """
     operation = "avg_pool2d_backward"
-    s = shapes.pool2d(input_shape, kernel_size, stride, padding, operation)
+    rounding = "ceil" if ceil_mode else "floor"
+    s = shapes.pool2d(input_shape, kernel_size, stride, padding, operation, rounding)
     padded = _padded_zeros(s, dy.dtype)
-    share = dy / (s.kh * s.kw)
+    share = dy / _divisor(s, count_include_pad)
     for p, q in _taps(s):
         tap(padded, s, p, q)[...] += share
     return crop(padded, s).astype(dy.dtype)

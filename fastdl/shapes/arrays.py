@@ -154,3 +154,19 @@ def layernorm(x_shape: Shape, groups: int, operation: str) -> tuple[int, int, in
         )
     n, *pixels, c = x_shape
     return n, math.prod(pixels), groups, c // groups
+
+
+def prelu(x_shape: Shape, weight_shape: Shape, operation: str) -> None:
+    """Check the weights (c,) or (1,) of x (..., c).
+
+    Raises
+    ------
+    ShapeError
+        When they are not as many as the channels.
+    """
+    channels = x_shape[-1:]
+    if weight_shape not in ((1,), channels) or weight_shape in ((), (0,)):
+        raise ShapeError(
+            f"{operation}: expected weight of shape (1,), or {channels} for the "
+            f"channels of x of shape {x_shape}, got {weight_shape}"
+        )

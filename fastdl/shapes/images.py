@@ -65,6 +65,8 @@ class Pool2dShape(NamedTuple):
     bottom: int
     left: int
     right: int
+    beyond_h: int  # pixels of the last window behind the padding; part of `bottom`
+    beyond_w: int
 
 
 @remember
@@ -160,11 +162,16 @@ def pool2d(
     stride: int | Sequence[int] | None = None,
     padding: PaddingLike = 0,
     operation: str = "max_pool2d",
+    rounding: str = "floor",
 ) -> Pool2dShape:
     """Return every size of a pooling, after checking them.
 
     The output sizes are those of `conv2d`, and so is what becomes of a large stride.
     Padding must be smaller than the window, so that no window lies wholly in padding.
+
+    With the rounding "ceil", a window more covers what is left over at the bottom or
+    right, if it begins inside the image or the padding at the top or left. It is as if
+    there were more padding.
 
     Parameters
     ----------
@@ -178,6 +185,8 @@ def pool2d(
         See `padding2d`.
     operation
         The name for the messages.
+    rounding
+        "floor" or "ceil".
 
     Raises
     ------
@@ -189,20 +198,54 @@ def pool2d(
     stride = (kh, kw) if stride is None else pair(stride, f"{operation}: stride")
     padding = padding2d(padding, operation)
     oh, top, bottom, stride_h, _ = _axis(
-        operation, "height", h, kh, 1, stride[0], _side(padding, 0)
+        operation, "height", h, kh, 1, stride[0], _side(padding, 0), rounding
     )
     ow, left, right, stride_w, _ = _axis(
-        operation, "width", w, kw, 1, stride[1], _side(padding, 1)
+        operation, "width", w, kw, 1, stride[1], _side(padding, 1), rounding
     )
     if max(top, bottom) >= kh or max(left, right) >= kw:
         raise ShapeError(
             f"{operation}: padding must be smaller than the window of {kh} x {kw}, "
             f"got {((top, bottom), (left, right))}"
         )
+    beyond_h = max(0, (oh - 1) * stride_h + kh - top - h - bottom)
+    beyond_w = max(0, (ow - 1) * stride_w + kw - left - w - right)
+    bottom, right = bottom + beyond_h, right + beyond_w
     _check_arrays(operation, (n, top + h + bottom, left + w + right, c), (n, oh, ow, c))
     return Pool2dShape(
-        *(n, h, w, c, kh, kw, oh, ow, stride_h, stride_w), *(top, bottom, left, right)
+        *(n, h, w, c, kh, kw, oh, ow, stride_h, stride_w),
+        *(top, bottom, left, right, beyond_h, beyond_w),
     )
+
+
+def pool2d_counts(
+    s: Pool2dShape, count_include_pad: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (oh,) and (ow,): a window's mean is its sum over their product.
+
+    Rows and columns behind the padding, in windows that "ceil" adds, never count.
+    """
+
+    def axis(
+        size: int, kernel: int, output: int, stride: int, before: int, after: int
+    ) -> np.ndarray:
+        first = np.arange(output) * stride - before
+        end = first + kernel
+        if count_include_pad:
+            return np.minimum(end, size + after) - first
+        return np.minimum(end, size) - np.maximum(first, 0)
+
+    return (
+        axis(s.h, s.kh, s.oh, s.stride_h, s.top, s.bottom - s.beyond_h),
+        axis(s.w, s.kw, s.ow, s.stride_w, s.left, s.right - s.beyond_w),
+    )
+
+
+def has_equal_counts(s: Pool2dShape, count_include_pad: bool) -> bool:
+    """Return whether the mean of each window is its sum over kh * kw."""
+    if s.beyond_h or s.beyond_w:
+        return False
+    return count_include_pad or not (s.top or s.bottom or s.left or s.right)
 
 
 def argmax_dtype(s: Pool2dShape, operation: str) -> np.dtype[Any]:
@@ -260,6 +303,7 @@ def _axis(
     dilation: int,
     stride: int,
     padding: Pair | str,
+    rounding: str = "floor",
 ) -> tuple[int, int, int, int, int]:
     """Return the output's size, padding before and after, stride and dilation."""
     window = dilation * (kernel - 1) + 1
@@ -269,15 +313,19 @@ def _axis(
         padding = (total // 2, total - total // 2)
     before, after = (0, 0) if isinstance(padding, str) else padding
     padded = before + size + after
-    if window > padded:
+    output = (padded - window) // stride + 1
+    if rounding == "ceil":
+        output = -((window - padded) // stride) + 1
+        if (output - 1) * stride >= before + size:
+            output -= 1
+    if output < 1:
         dilated = f" (with dilation {dilation}: {window})" if dilation > 1 else ""
         raise ShapeError(
             f"{operation}: the kernel's {axis} {kernel}{dilated} is larger than the "
             f"padded input's {axis} {padded} ({before} + {size} + {after}); use a "
             "smaller kernel, more padding, or fewer pooling or strided layers before"
         )
-    stride, dilation = min(stride, padded), min(dilation, padded)
-    return (padded - window) // stride + 1, before, after, stride, dilation
+    return output, before, after, min(stride, padded), min(dilation, padded)
 
 
 def _layout_hint(x_shape: Shape, weight_shape: Shape, groups: int) -> str:

@@ -90,6 +90,7 @@ CALLS = {
     "prod": (F.prod, X),
     "relu": (F.relu, X),
     "relu6": (F.relu6, X),
+    "prelu": (F.prelu, X - 1, X[0]),
     "reshape": (lambda x: F.reshape(x, 6, 4), X),
     "sigmoid": (F.sigmoid, X),
     "sigmoid_focal_loss": (lambda x: F.sigmoid_focal_loss(x, X > 1), X),
@@ -110,6 +111,7 @@ CALLS = {
     "triplet_margin_loss": (F.triplet_margin_loss, X, 2 - X, X**2),
     "unsqueeze": (lambda x: F.unsqueeze(x, 1), X),
     "var": (F.var, X),
+    "upsample": (lambda x: F.upsample(x, 7, mode="bilinear"), IMAGES),
     "where": (lambda x, y: F.where(X > 1, x, y), X, X),
 }
 NOT_DIFFERENTIABLE = {"hardmax"}
@@ -279,6 +281,7 @@ VARIANTS = {
     "power, of a copy": (lambda x: x.T.reshape(24) ** 2, X),
     "power, of a view": (lambda x: x.reshape(24).T ** 2, X),
     "power, stretched": (F.power, X[0], X),
+    "prelu, one slope": (F.prelu, X - 1, X[0, :1]),
     "where, by a tensor": (lambda c, x, y: F.where(c.detach(), x, y), X, X, 2 * X),
 }
 

@@ -19,6 +19,7 @@ CASES = {
         {"stride": (2, 1), "padding": ((1, 0), (0, 1))},
     ),
     "same": ((1, 5, 5, 1), (3,), {"stride": 2, "padding": "same"}),
+    "rounded up": ((1, 5, 6, 2), (2,), {"stride": 3, "ceil_mode": True}),
     "empty batch": ((0, 4, 4, 1), (2,), {}),
 }
 
@@ -36,6 +37,14 @@ def test_global_average(rng, check_gradients):
     y = F.global_avg_pool2d(x)
     np.testing.assert_allclose(y.data, x.mean((1, 2)))
     check_gradients(F.global_avg_pool2d, x)
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+def test_gradients_of_the_mean_without_padding(ceil_mode, rng, check_gradients):
+    def mean(x):
+        return F.avg_pool2d(x, 3, 2, 1, ceil_mode, count_include_pad=False)
+
+    check_gradients(mean, rng.standard_normal((1, 6, 5, 2)))
 
 
 @pytest.mark.parametrize("output_size", [1, 2, 7, (3, None)], ids=str)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from fastdl import kernels, reference, shapes
 from fastdl.errors import DtypeError, ShapeError
 
-# x, kernel_size, stride, padding
+CEIL, INSIDE = {"ceil_mode": True}, {"count_include_pad": False}
+# x, kernel_size, stride, padding, and perhaps options
 CASES = {
     "the common one": ((2, 8, 8, 64), 2, None, 0),
     "1 pixel": ((2, 1, 1, 5), 1, None, 0),
@@ -32,6 +33,16 @@ CASES = {
     "whole image": ((3, 5, 4, 9), (5, 4), 1, 0),
     "large window": ((1, 20, 20, 3), 17, 1, 0),  # argmax is int32
     "many channels of a large window": ((2, 6, 7, 530), (5, 6), 1, 1),
+    "rounded up": ((2, 9, 11, 3), 2, 2, 0, CEIL),
+    "rounded up, many channels": ((1, 8, 9, 40), 3, 2, 0, CEIL),
+    "rounded up, padded": ((2, 7, 8, 17), 3, 2, 1, CEIL),
+    "rounded up, gaps": ((1, 8, 10, 6), 2, 3, 0, CEIL),
+    "rounded up, window above the image": ((2, 1, 5, 4), 2, 3, 0, CEIL),
+    "padding does not count": ((2, 9, 11, 3), 3, 1, 1, INSIDE),
+    "padding does not count, many channels": ((2, 8, 9, 130), 3, 1, 1, INSIDE),
+    "padding does not count, rounded up": (
+        *((2, 8, 9, 20), (3, 4), 3, ((1, 2), (3, 0)), CEIL | INSIDE),
+    ),
     # Tasks end within windows, in which few channels are scattered.
     "several tasks": ((2, 70, 67, 9), 3, 2, 1),
     "several tasks of large windows": ((1, 40, 300, 3), 17, 5, 8),
@@ -39,21 +50,24 @@ CASES = {
 
 
 def operands(case, dtype, seed=0):
-    x_shape, kernel_size, stride, padding = case
-    s = shapes.pool2d(x_shape, kernel_size, stride, padding)
+    x_shape, kernel_size, stride, padding, *options = case
+    options = options[0] if options else {}
+    rounding = "ceil" if options.get("ceil_mode") else "floor"
+    s = shapes.pool2d(x_shape, kernel_size, stride, padding, rounding=rounding)
     rng = np.random.default_rng(seed)
     x = rng.integers(-9, 10, x_shape).astype(dtype)  # with ties
     dy = rng.standard_normal((s.n, s.oh, s.ow, s.c)).astype(dtype)
     x.flags.writeable = dy.flags.writeable = False
-    return x, dy, kernel_size, {"stride": stride, "padding": padding}
+    return x, dy, kernel_size, {"stride": stride, "padding": padding, **options}
 
 
 def all_results(module, x, dy, kernel_size, options):
-    y, argmax = module.max_pool2d_forward(x, kernel_size, **options)
+    of_maxima = {k: v for k, v in options.items() if k != "count_include_pad"}
+    y, argmax = module.max_pool2d_forward(x, kernel_size, **of_maxima)
     return (
         y,
         argmax,
-        module.max_pool2d_backward(dy, argmax, x.shape, kernel_size, **options),
+        module.max_pool2d_backward(dy, argmax, x.shape, kernel_size, **of_maxima),
         module.avg_pool2d_forward(x, kernel_size, **options),
         module.avg_pool2d_backward(dy, x.shape, kernel_size, **options),
     )
@@ -89,7 +103,14 @@ def geometries(draw):
     )
     stride = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
     n, c = draw(st.integers(0, 3)), draw(st.integers(1, 40))
-    return (n, *size, c), kernel, stride, draw(st.sampled_from([padding, "same"]))
+    padding = draw(st.sampled_from([padding, "same"]))
+    return (
+        (n, *size, c),
+        kernel,
+        stride,
+        padding,
+        draw(st.sampled_from([{}, CEIL, INSIDE, CEIL | INSIDE])),
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -191,16 +212,23 @@ def test_padding_is_never_the_maximum(isa, dtype):
     np.testing.assert_array_equal(argmax[0, :, :, 0], [[4, 3], [1, 0]])
 
 
-@pytest.mark.parametrize("case", ["17 channels", "3 channels", "stride above kernel"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("17 channels", "3 channels", "stride above kernel", "rounded up, padded"),
+        "padding does not count",
+    ],
+)
 def test_gradients_are_finite_differences(case, isa, numeric_gradient):
     x, dy, kernel_size, options = operands(CASES[case], np.float64)
     x = x[:1] + 0.01 * np.random.default_rng(1).standard_normal(x[:1].shape)  # no ties
     dy = dy[:1]
-    _, argmax = kernels.max_pool2d_forward(x, kernel_size, **options)
+    of_maxima = {k: v for k, v in options.items() if k != "count_include_pad"}
+    _, argmax = kernels.max_pool2d_forward(x, kernel_size, **of_maxima)
     for gradient, forward in (
         (
-            kernels.max_pool2d_backward(dy, argmax, x.shape, kernel_size, **options),
-            lambda: kernels.max_pool2d_forward(x, kernel_size, **options)[0],
+            kernels.max_pool2d_backward(dy, argmax, x.shape, kernel_size, **of_maxima),
+            lambda: kernels.max_pool2d_forward(x, kernel_size, **of_maxima)[0],
         ),
         (
             kernels.avg_pool2d_backward(dy, x.shape, kernel_size, **options),

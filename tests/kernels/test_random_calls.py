@@ -237,9 +237,12 @@ class Draw:
             "same" if stride == 1 else "valid",
             tuple(self.pair(0, k - 1) for k in kernel),
         )
+        ceil_mode = self.chance(0.3)
         x = (self.integer(0, 3), *self.image(kernel, padding), self.size(140))
-        s = shapes.pool2d(x, kernel, stride, padding)
-        return x, (s.n, s.oh, s.ow, s.c), kernel, {"stride": stride, "padding": padding}
+        rounding = "ceil" if ceil_mode else "floor"
+        s = shapes.pool2d(x, kernel, stride, padding, rounding=rounding)
+        options = {"stride": stride, "padding": padding, "ceil_mode": ceil_mode}
+        return x, (s.n, s.oh, s.ow, s.c), kernel, options
 
     def max_pool2d_forward(self):
         x, _, kernel, options = self.pooling()
@@ -262,10 +265,12 @@ class Draw:
 
     def avg_pool2d_forward(self):
         x, _, kernel, options = self.pooling()
+        options["count_include_pad"] = self.chance(0.6)
         return (self.input(*x), kernel), options, kernel[0] * kernel[1]
 
     def avg_pool2d_backward(self):
         x, y, kernel, options = self.pooling()
+        options["count_include_pad"] = self.chance(0.6)
         return (self.input(*y), x, kernel), options, kernel[0] * kernel[1]
 
     def global_avg_pool2d_forward(self):
@@ -305,6 +310,28 @@ class Draw:
     def adaptive_avg_pool2d_backward(self):
         x, y, output_size = self.adaptive_pooling()
         return (self.input(*y), x, output_size), {}, y[1] * y[2]
+
+    def upsampling(self):
+        """Return the shapes of x and of y, and the options."""
+        x = (self.integer(0, 3), self.size(20), self.size(20), self.size(100))
+        options = self.choice(
+            {"size": (self.size(60), self.size(60))},
+            {"scale_factor": self.choice(2, 2, 3, 1.5, (2.7, 1))},
+        ) | self.choice(
+            {},
+            {"mode": "bilinear"},
+            {"mode": "bilinear", "align_corners": True},
+        )
+        size, _ = shapes.upsample(x, options.get("size"), options.get("scale_factor"))
+        return x, (x[0], *size, x[3]), options
+
+    def upsample_forward(self):
+        x, _, options = self.upsampling()
+        return (self.input(*x),), options, 4
+
+    def upsample_backward(self):
+        x, y, options = self.upsampling()
+        return (self.input(*y), x), options, y[1] * y[2]
 
     def affine_warp(self):
         n, (h, w), c = self.integer(0, 3), self.pair(1, 12), self.integer(1, 5)
@@ -404,6 +431,21 @@ class Draw:
         with np.errstate(all="ignore"):
             y = np.asarray(reference.activation_forward(x, kind, **options), self.dtype)
         return (self.input(*x.shape), x, self.laid_out(y), kind), options, 64
+
+    def slopes(self):
+        """Return the shape of x, and its slopes."""
+        shape = (*self.shape()[:3], self.size(300))
+        shape = (min(shape[0], MOST // int(np.prod(shape[1:])) + 1), *shape[1:])
+        return shape, self.input(self.choice(1, shape[-1]))
+
+    def prelu_forward(self):
+        shape, weight = self.slopes()
+        return (self.input(*shape), weight), {}, 1
+
+    def prelu_backward(self):
+        shape, weight = self.slopes()
+        arguments = self.input(*shape), self.input(*shape), weight
+        return arguments, {}, int(np.prod(shape))
 
     def dropout_forward(self):
         keep_prob = self.choice(0.5, 0.9, 1.0, 1e-9)

@@ -25,6 +25,22 @@ def test_shapes_without_parameters(layer):
     assert layer(3, 2, "same").build((7, 6, 1)) == (4, 3, 1)
 
 
+@pytest.mark.parametrize("layer", [nn.MaxPool2d, nn.AvgPool2d])
+def test_ceil_mode(layer):
+    """GoogLeNet's pooling."""
+    assert layer(3, 2).build((112, 112, 4)) == (55, 55, 4)
+    assert layer(3, 2, ceil_mode=True).build((112, 112, 4)) == (56, 56, 4)
+
+
+def test_count_include_pad():
+    """By default padding counts as zeros, as in PyTorch."""
+    x = np.ones((1, 2, 2, 1), np.float32)
+    y = nn.AvgPool2d(2, padding=1)(x).numpy()
+    np.testing.assert_array_equal(y, 0.25)
+    y = nn.AvgPool2d(2, padding=1, count_include_pad=False)(x).numpy()
+    np.testing.assert_array_equal(y, 1)
+
+
 def test_global_average_of_1000_channels():
     """S42: 7x7x1000 gives 1000 numbers."""
     assert nn.GlobalAvgPool2d().build((7, 7, 1000)) == (1000,)

@@ -39,6 +39,10 @@ CALLS = {
     "activation_backward": lambda f, a: [
         f(a(*ROWS), a(*ROWS), a(*ROWS), kind) for kind in ACTIVATIONS
     ],
+    "prelu_forward": lambda f, a: f(a(*ROWS) - 0.5, a(3)),
+    "prelu_backward": lambda f, a: f(a(*ROWS), a(*ROWS) - 0.5, a(3)),
+    "upsample_forward": lambda f, a: f(a(*IMAGES), 7, mode="bilinear"),
+    "upsample_backward": lambda f, a: f(a(2, 7, 7, 2), IMAGES, 7, mode="bilinear"),
     "softmax_forward": lambda f, a: f(a(*ROWS)),
     "log_softmax_forward": lambda f, a: f(a(*ROWS)),
     "softmax_cross_entropy_forward": lambda f, a: f(a(*ROWS), np.array([0, 1, 2, 0])),

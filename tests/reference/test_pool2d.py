@@ -30,6 +30,14 @@ GEOMETRIES = {
         "padding": ((2, 0), (1, 2)),
     },
     "same": {"x": (1, 5, 6, 2), "kernel_size": 2, "stride": 2, "padding": "same"},
+    "rounded up": {"x": (1, 5, 7, 2), "kernel_size": 2, "ceil_mode": True},
+    "rounded up, in the padding": {
+        "x": (1, 4, 5, 2),
+        "kernel_size": 3,
+        "stride": 3,
+        "padding": 1,
+        "ceil_mode": True,
+    },
     "window of 17 x 17": {"x": (1, 18, 18, 1), "kernel_size": 17, "stride": 1},
 }
 
@@ -41,9 +49,10 @@ def case(request, rng):
     return rng.standard_normal(shape), kernel_size, options
 
 
-def windows(x, kernel_size, stride=None, padding=0):
+def windows(x, kernel_size, stride=None, padding=0, ceil_mode=False):
     """Yield each output index, its window clipped to the image, and the geometry."""
-    s = shapes.pool2d(x.shape, kernel_size, stride, padding)
+    rounding = "ceil" if ceil_mode else "floor"
+    s = shapes.pool2d(x.shape, kernel_size, stride, padding, rounding=rounding)
     for n, i, j, k in np.ndindex(s.n, s.oh, s.ow, s.c):
         row, column = i * s.stride_h - s.top, j * s.stride_w - s.left
         rows = slice(max(row, 0), row + s.kh)
@@ -66,7 +75,18 @@ def test_mean_by_definition(case):
     x, kernel_size, options = case
     y = avg_pool2d_forward(x, kernel_size, **options)
     for index, window, s in windows(x, kernel_size, **options):
-        np.testing.assert_allclose(y[index], window.sum() / (s.kh * s.kw))
+        _, i, j, _ = index
+        bottom = s.top + s.h + s.bottom - s.beyond_h
+        right = s.left + s.w + s.right - s.beyond_w
+        counts = min(s.kh, bottom - i * s.stride_h) * min(s.kw, right - j * s.stride_w)
+        np.testing.assert_allclose(y[index], window.sum() / counts)
+
+
+def test_mean_of_the_image_alone_by_definition(case):
+    x, kernel_size, options = case
+    y = avg_pool2d_forward(x, kernel_size, count_include_pad=False, **options)
+    for index, window, _ in windows(x, kernel_size, **options):
+        np.testing.assert_allclose(y[index], window.mean())
 
 
 def test_max_backward_by_finite_differences(case, rng, numeric_gradient):
@@ -81,8 +101,12 @@ def test_max_backward_by_finite_differences(case, rng, numeric_gradient):
     np.testing.assert_allclose(dx, numeric_gradient(forward, x, dy), atol=1e-9)
 
 
-def test_mean_backward_by_finite_differences(case, rng, numeric_gradient):
+@pytest.mark.parametrize("count_include_pad", [True, False])
+def test_mean_backward_by_finite_differences(
+    case, count_include_pad, rng, numeric_gradient
+):
     x, kernel_size, options = case
+    options["count_include_pad"] = count_include_pad
     dy = rng.standard_normal(avg_pool2d_forward(x, kernel_size, **options).shape)
     dx = avg_pool2d_backward(dy, x.shape, kernel_size, **options)
 
@@ -97,6 +121,33 @@ def test_global_mean_backward_by_finite_differences(rng, numeric_gradient):
     dx = global_avg_pool2d_backward(dy, x.shape)
     expected = numeric_gradient(global_avg_pool2d_forward, x, dy)
     np.testing.assert_allclose(dx, expected, atol=1e-9)
+
+
+def test_options_worked_by_hand():
+    """6 pixels, windows of 3 with stride 2 and padding 1: the values of PyTorch."""
+    x = np.array([3.0, 6, 9, 12, 18, 24])[None, None, :, None]
+    options = {"stride": (1, 2), "padding": (0, 1)}
+    y = avg_pool2d_forward(x, (1, 3), **options)
+    np.testing.assert_allclose(y.reshape(-1), [3, 9, 18])
+    y = avg_pool2d_forward(x, (1, 3), count_include_pad=False, **options)
+    np.testing.assert_allclose(y.reshape(-1), [4.5, 9, 18])
+    options["ceil_mode"] = True  # a window more: the last pixel and a column of padding
+    y = avg_pool2d_forward(x, (1, 3), **options)
+    np.testing.assert_allclose(y.reshape(-1), [3, 9, 18, 12])
+    y = avg_pool2d_forward(x, (1, 3), count_include_pad=False, **options)
+    np.testing.assert_allclose(y.reshape(-1), [4.5, 9, 18, 24])
+    y, argmax = max_pool2d_forward(x, (1, 3), **options)
+    np.testing.assert_array_equal(y.reshape(-1), [6, 12, 24, 24])
+    np.testing.assert_array_equal(argmax.reshape(-1), [2, 2, 2, 0])
+
+
+def test_a_window_that_would_begin_behind_the_image_is_left_out():
+    x = np.ones((1, 1, 6, 1))
+    for padding, outputs in (((0, 0), 2), ((0, 1), 2), ((1, 1), 3)):
+        y, _ = max_pool2d_forward(
+            x, (1, 2), stride=(1, 3), padding=((0, 0), padding), ceil_mode=True
+        )
+        assert y.shape[2] == outputs, padding
 
 
 ADAPTIVE = {  # x, output_size

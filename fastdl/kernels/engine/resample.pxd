@@ -1,3 +1,3 @@
 cimport numpy as cnp
 
-cdef cnp.ndarray resample(cnp.ndarray x, rows, cols)
+cdef cnp.ndarray resample(cnp.ndarray x, object taps)

@@ -20,12 +20,13 @@ cdef struct Groups:
     Py_ssize_t rows, length
 
 
-cdef cnp.ndarray resample(cnp.ndarray x, rows, cols):
+cdef cnp.ndarray resample(cnp.ndarray x, object taps):
     """Return images of which each pixel is a weighted sum of pixels of x.
 
-    x is contiguous; `rows` and `cols` are Taps (fastdl/shapes/resample.py) that its
-    height and width were checked with, their weights in its type.
+    x is contiguous; `taps` are of its rows and its columns (fastdl/shapes/resample.py),
+    in its type.
     """
+    rows, cols = taps
     cdef Groups g
     cdef Resample *p = &g.resample
     cdef cnp.npy_intp shape[4]

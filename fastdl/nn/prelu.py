@@ -1,0 +1,40 @@
+"""The activation with learned slopes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastdl import functional as F
+from fastdl.autograd import Tensor
+from fastdl.nn.module import Module
+from fastdl.nn.parameter import Parameter
+from fastdl.nn.registry import register
+from fastdl.shapes import integer
+from fastdl.typing import TensorLike
+
+
+@register
+class PReLU(Module):
+    """``x`` where x > 0, else ``weight * x`` (He et al. 2015).
+
+    Parameters
+    ----------
+    num_parameters : int
+        The channels, each of which learns a slope of its own; 1 for one slope.
+    init : float
+        The slope that training starts with. Weight decay would pull it to ReLU's 0.
+
+    Attributes
+    ----------
+    weight : Parameter
+        (num_parameters,)
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+        self.num_parameters = integer(num_parameters, "PReLU: num_parameters")
+        self.init = init
+        self.weight = Parameter(np.full(num_parameters, init, np.float32))
+
+    def forward(self, x: TensorLike) -> Tensor:
+        """Map x (..., channels) to the same shape."""
+        return F.prelu(x, self.weight)
