@@ -1,4 +1,4 @@
-"""y = x s, a number for each channel of each image: spans and parts for csrc/scale.c."""
+"""y = x s, a number for each channel of each image: spans for csrc/scale.c."""
 
 cimport numpy as cnp
 
@@ -14,6 +14,7 @@ cnp.import_array()
 
 cdef enum:
     PART = 16384  # elements of a part of an image
+    CHAIN = 256  # pixels that are added up in their own type, at most
     WORK = 8  # elementary operations an element, about
 
 
@@ -56,7 +57,8 @@ def scale_backward(dy, x, scale):
     cdef double work
     cdef Block sums
     check_same_shape(dy_, x_, operation, "dy")
-    g.part_pixels = max(<Py_ssize_t> 1, PART // max(g.c, <Py_ssize_t> 1))
+    g.part_pixels = min(
+        <Py_ssize_t> CHAIN, max(<Py_ssize_t> 1, PART // max(g.c, <Py_ssize_t> 1)))
     g.parts = ceil_div(g.pixels, g.part_pixels)
     sums = new_block(g.n * g.parts * g.c * cnp.PyArray_ITEMSIZE(x_))
     g.sums = sums.data

@@ -442,7 +442,7 @@ def test_evaluate(fastdl_command, digits_run):
 
 
 def outcome(matrix, classes):
-    return Outcome(None, None, None, classes, np.array(matrix))
+    return Outcome(None, None, classes, np.array(matrix))
 
 
 def test_long_names_are_numbered():
