@@ -27,7 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="NAME", nargs="?", help="a network; default: all of them"
     )
-    summary.add_sizes(parser)
+    summary.add_options(parser)
 
 
 def run(options: Namespace) -> None:

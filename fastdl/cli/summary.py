@@ -27,14 +27,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="NAME", help="a network; `fastdl models` lists them"
     )
-    add_sizes(parser)
-    parser.add_argument(
-        "--svg", type=Path, metavar="FILE", help="draw the network too, as SVG"
-    )
+    add_options(parser)
 
 
-def add_sizes(parser: ArgumentParser) -> None:
-    """Declare the sizes of the input and the output."""
+def add_options(parser: ArgumentParser) -> None:
+    """Declare all but the network."""
     parser.add_argument(
         "--input",
         type=arguments.shape,
@@ -46,6 +43,9 @@ def add_sizes(parser: ArgumentParser) -> None:
         type=arguments.count,
         metavar="N",
         help="default: those of the published network",
+    )
+    parser.add_argument(
+        "--svg", type=Path, metavar="FILE", help="draw the network too, as SVG"
     )
 
 

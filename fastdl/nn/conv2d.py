@@ -48,6 +48,7 @@ class Conv2d(Affine):
     """
 
     _takes_pictures = True
+    _newer_arguments = ("flip",)
     _pytorch_axes = (2, 3, 1, 0)
     _outputs = "out_channels"
 

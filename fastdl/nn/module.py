@@ -76,6 +76,8 @@ class Module(Transfer):
     _takes_pictures: ClassVar[bool] = False  # only (n, h, w, c)
     _pytorch_axes: ClassVar[Shape] = ()  # of each axis of its weights, that in PyTorch
     _is_activation: ClassVar[bool] = False  # shares a line of the summary
+    # Arguments that older files lack: they mean what the defaults say.
+    _newer_arguments: ClassVar[tuple[str, ...]] = ()
     _is_loss: ClassVar[bool] = False  # its second input may be masks
     _forward_hooks: tuple[Callable, ...] = ()
 

@@ -37,6 +37,8 @@ class MaxPool2d(Module):
         bottom and right.
     """
 
+    _newer_arguments = ("ceil_mode",)
+
     def __init__(
         self,
         kernel_size: PairLike,
@@ -69,6 +71,8 @@ class AvgPool2d(Module):
         Whether padding counts as zeros, or the mean is over the pixels of the image
         alone.
     """
+
+    _newer_arguments = ("ceil_mode", "count_include_pad")
 
     def __init__(
         self,

@@ -248,10 +248,18 @@ def _arguments(module: Module) -> dict[str, object]:
         arguments = {}
     if not _is_ours(type(module)):
         arguments = _public(module) | arguments
+    defaults = inspect.signature(type(module)).parameters
+    newer = {
+        name: defaults[name].default
+        for name in module._newer_arguments
+        if name in defaults  # a subclass may lack it
+    }
     kept = {
         name: value
         for name, value in arguments.items()
-        if name not in (*_PASSING, *module._buffer_names) and not _has_parts(value)
+        if name not in (*_PASSING, *module._buffer_names)
+        and not _has_parts(value)
+        and not (name in newer and value == newer[name])
     }
     return kept | ({"frozen": True} if module.frozen else {})
 

@@ -210,3 +210,28 @@ def test_differences_are_named():
 def test_many_differences_are_cut():
     found = differences({"a": [0] * 50}, {"a": [1] * 50})
     assert found["a"].splitlines()[-1] == "  a: 40 more differences"
+
+
+@pytest.mark.parametrize(
+    ("usual", "other"),
+    [
+        (nn.Conv2d(1, 2, 3), nn.Conv2d(1, 2, 3, flip=True)),
+        (nn.MaxPool2d(2), nn.MaxPool2d(2, ceil_mode=True)),
+        (nn.AvgPool2d(2), nn.AvgPool2d(2, count_include_pad=False)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_what_older_files_lack_is_described_where_it_matters(usual, other):
+    """So that a training of an earlier version can be resumed."""
+    newer = set(type(usual)._newer_arguments)
+    assert newer <= usual.config().keys()
+    assert not newer & describe(usual)["itself"].keys()
+    assert newer & describe(other)["itself"].keys()
+
+
+def test_a_subclass_may_lack_an_argument():
+    class Edges(nn.Conv2d):
+        def __init__(self):
+            super().__init__(1, 2, 3)
+
+    assert "flip" not in describe(Edges())["itself"]
