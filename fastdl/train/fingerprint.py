@@ -248,12 +248,7 @@ def _arguments(module: Module) -> dict[str, object]:
         arguments = {}
     if not _is_ours(type(module)):
         arguments = _public(module) | arguments
-    defaults = inspect.signature(type(module)).parameters
-    newer = {
-        name: defaults[name].default
-        for name in module._newer_arguments
-        if name in defaults  # a subclass may lack it
-    }
+    newer = {name: _default(module, name) for name in module._newer_arguments}
     kept = {
         name: value
         for name, value in arguments.items()
@@ -262,6 +257,16 @@ def _arguments(module: Module) -> dict[str, object]:
         and not (name in newer and value == newer[name])
     }
     return kept | ({"frozen": True} if module.frozen else {})
+
+
+def _default(module: Module, name: str) -> object:
+    """Return the default of an argument; a subclass may lack it."""
+    signatures = map(inspect.signature, type(module).__mro__)
+    return next(
+        signature.parameters[name].default
+        for signature in signatures
+        if name in signature.parameters
+    )
 
 
 def _has_parts(value: object) -> bool:
