@@ -66,5 +66,5 @@ def prelu_backward(
     """
     shapes.prelu(x.shape, weight.shape, "prelu_backward")
     dx = np.where(x > 0, dy, weight * dy).reshape(x.shape)
-    terms = np.where(x > 0, 0, dy * x).reshape(-1, weight.size)
+    terms = np.where(x > 0, np.zeros_like(x), dy * x).reshape(-1, weight.size)
     return dx, sum_over(terms, (0,))

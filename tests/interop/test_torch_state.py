@@ -548,7 +548,7 @@ def test_a_flipped_bit_of_our_own_file_is_noticed(tmp_path):
     ("values", "message"),
     [
         (np.zeros((2**40, 0), np.float32), r"got \(1099511627776, 0\)"),
-        (np.zeros((1,) * 60, np.float32), r"got \(1, 1, 1"),
+        (np.zeros((1,) * 32, np.float32), r"got \(1, 1, 1"),
         (np.zeros((4, 3, 3, 3), np.int64), "got int64"),
         (np.zeros((4, 3, 3, 3), bool), "got bool"),
         (np.float32(1), r"got \(\)"),
