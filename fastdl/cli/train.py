@@ -226,6 +226,7 @@ def run(options: Namespace) -> None:
     parts = job.load()
     trainer = job.trainer(parts)
     folder = RunFolder(options.out or Path("runs", parts.name))
+    _check_apart(job, folder)
     chosen = job.recipe
     parameters = list(trainer.model.parameters())
     counts = f"{sum(parameter.size for parameter in parameters):,} parameters"
@@ -270,6 +271,18 @@ def run(options: Namespace) -> None:
     if not options.no_report:
         print()
         write_report([finished], folder.report)
+
+
+def _check_apart(job: Job, folder: RunFolder) -> None:
+    """Refuse a run folder that would overwrite the weights that the run starts from."""
+    if job.pretrained is None:
+        return
+    start = Path(job.pretrained).resolve()
+    if folder.path.resolve() in (start, start.parent):
+        raise ArgumentError(
+            f"the run would overwrite {start}, which it starts from; choose another "
+            f"folder by --out"
+        )
 
 
 def _job(options: Namespace) -> Job:

@@ -153,3 +153,16 @@ def test_a_data_set_by_name_keeps_its_size(
     argv = ("train", "digits", "--from", source, "--epochs", 1, "--examples", 100)
     assert fastdl_command(*argv, "--no-report", "--out", "run")[0] == 0
     assert open_run("run").config["size"] is None
+
+
+@pytest.mark.parametrize("start", [".", "model.safetensors"])
+def test_a_run_does_not_overwrite_what_it_starts_from(
+    fastdl_command, source, pictures, tmp_path, start
+):
+    run = shutil.copytree(source, tmp_path / "run")
+    before = (run / "model.safetensors").read_bytes()
+    options = ("--from", run / start, "--out", run, "--epochs", 1)
+    code, _, err = fastdl_command("train", pictures, *options)
+    assert code == 2
+    assert "choose another folder by --out" in err
+    assert (run / "model.safetensors").read_bytes() == before
