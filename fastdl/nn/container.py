@@ -114,6 +114,11 @@ class Sequential(List[Module]):
     def __setattr__(self, name: str, value: object) -> None:
         if name in (self._names or ()):
             self[name] = value  # type: ignore[assignment]
+        elif self._names and type(self) is Sequential and isinstance(value, Module):
+            self._refuse(  # it would be saved, but never run
+                f"there is no layer {name!r}{suggest(name, self._names)}; a new one is "
+                f"added by append(layer, {name!r})"
+            )
         else:
             super().__setattr__(name, value)
 

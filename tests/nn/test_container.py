@@ -342,3 +342,13 @@ def test_gradients_through_all_layers(check_gradients):
         return criterion(model(x), Y)
 
     check_gradients(loss, *(getattr(module, name).data for module, name in places))
+
+
+def test_a_misspelt_name_makes_no_layer():
+    model = nn.Sequential({"body": nn.Linear(2, 3), "fc": nn.Linear(3, 2)})
+    with pytest.raises(ArgumentError, match="no layer 'fcc'; did you mean 'fc'"):
+        model.fcc = nn.Linear(3, 5)
+    assert set(model.state_dict()) == {
+        *("body.weight", "body.bias"),
+        *("fc.weight", "fc.bias"),
+    }
