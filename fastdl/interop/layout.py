@@ -2,23 +2,21 @@
 
 Two things differ. Its weights have their axes in another order, which each layer says.
 And it has pictures as (n, c, h, w), so that behind a Flatten the features come in
-another order: channel by channel there, pixel by pixel here. Which layers are behind a
-Flatten, and what it flattened, is read from the tape of one forward pass.
+another order, which is read from the tape of one forward pass (see `order`).
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 
-from fastdl.autograd import Leaf, Node, Tensor
+from fastdl.autograd import Tensor
 from fastdl.errors import GraphError
+from fastdl.interop.order import Orders
 from fastdl.nn import Linear, Module
 from fastdl.nn.layout import moved_weights
 from fastdl.nn.module import run
@@ -26,12 +24,6 @@ from fastdl.nn.tree import join
 from fastdl.structure import map_shapes
 from fastdl.typing import Shape
 
-# Operations behind which a feature is still where it was.
-_IN_PLACE = re.compile(
-    "abs|activation|add|astype|batch_norm(_inference)?|clamp|divide|dropout|exp|"
-    "layer_norm|log|maximum|minimum|multiply|negative|normalise|power|prelu|reshape|"
-    "sqrt|subtract|where"
-)
 # The state of random numbers, which PyTorch does not keep with a layer.
 _OURS_ALONE = "random_state"
 
@@ -46,13 +38,22 @@ class Layout:
         The array itself: a parameter's values, or a buffer.
     axes : tuple of int
         For each axis of the array, the axis in PyTorch that it is.
-    picture : tuple of int, optional
-        (h, w, c), if the first axis counts the elements of a flattened picture.
+    orders : dict of int to ndarray of int
+        By axis of the array: where PyTorch has each of its indices, once its axes are
+        moved. Other axes are in the same order.
     """
 
     array: np.ndarray
     axes: Shape
-    picture: Shape | None = None
+    orders: Mapping[int, np.ndarray]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all orders could be told."""
+        return all(
+            np.array_equal(np.sort(order), np.arange(order.size))
+            for order in self.orders.values()
+        )
 
     @property
     def torch_shape(self) -> Shape:
@@ -62,17 +63,15 @@ class Layout:
     def from_torch(self, values: np.ndarray) -> np.ndarray:
         """Return values of `torch_shape` in our order."""
         values = values.transpose(self.axes)
-        if self.picture is not None:
-            h, w, c = self.picture
-            values = np.moveaxis(values.reshape(c, h, w, -1), 0, 2)
-        return values.reshape(self.array.shape)
+        for axis, order in self.orders.items():
+            values = values.take(order, axis)
+        return values
 
     def to_torch(self) -> np.ndarray:
         """Return the array's values in PyTorch's order."""
         values = self.array
-        if self.picture is not None:
-            pixels = values.reshape(*self.picture, -1)
-            values = np.moveaxis(pixels, 2, 0).reshape(values.shape)
+        for axis, order in self.orders.items():
+            values = values.take(np.argsort(order), axis)
         return values.transpose(np.argsort(self.axes))
 
 
@@ -85,35 +84,33 @@ def layouts(model: Module) -> dict[str, Layout]:
         The model was not built.
     """
     axes = {name: order for name, _, order in moved_weights(model)}
-    pictures = _flattened_pictures(model)
+    orders = _orders(model)
     parameters = ((name, p.data) for name, p in model.named_parameters())
     return {
         name: Layout(
-            array, axes.get(name, tuple(range(array.ndim))), pictures.get(name)
+            array, axes.get(name, tuple(range(array.ndim))), orders.get(name, {})
         )
         for name, array in chain(parameters, model.named_buffers())
         if name.rpartition(".")[2] != _OURS_ALONE
     }
 
 
-def _flattened_pictures(model: Module) -> dict[str, Shape]:
-    """Return (h, w, c) for each array whose first axis counts a flattened picture."""
+def _orders(model: Module) -> dict[str, dict[int, np.ndarray]]:
+    """Return in which order PyTorch has the features of rows, by array and axis."""
     if model.input_shape is None:
         raise GraphError(
             "the order of the weights behind a Flatten depends on the size of the "
             "pictures; call model.build(input_shape) first"
         )
-    found: dict[str, Shape] = {}
-    names = {id(module): name for name, module in model.named_modules()}
+    calls: list[tuple[Module, Tensor, Tensor]] = []
+    orders = Orders()
 
     def note(module: Module, inputs: tuple, output: object) -> None:
-        if not inputs or not isinstance(inputs[0], Tensor) or inputs[0].ndim != 2:
-            return
-        features = inputs[0].shape[1]
-        picture = _picture_behind(inputs[0]._node, features)
-        if picture is not None:
-            for name in _counting(module, features):
-                found.setdefault(join(names[id(module)], name), picture)
+        tensors = [t for t in (*inputs, output) if isinstance(t, Tensor)]
+        for tensor in tensors:
+            orders.add(tensor)
+        if len(inputs) == 1 and len(tensors) == 2:
+            calls.append((module, tensors[0], tensors[1]))
 
     def example(shape: Shape) -> Tensor:
         # It needs a gradient, so that everything behind it is recorded.
@@ -124,28 +121,30 @@ def _flattened_pictures(model: Module) -> dict[str, Shape]:
             stack.callback(module.register_forward_hook(note).remove)
         stack.enter_context(model.mode(training=False))
         run(model, map_shapes(example, model.input_shape))
+
+    orders.solve()
+    found: dict[str, dict[int, np.ndarray]] = {}
+    names = {id(module): name for name, module in model.named_modules()}
+    for module, x, y in calls:
+        for name, axis, rows in _features(module, x, y):
+            order = orders.of(rows)
+            own = found.setdefault(join(names[id(module)], name), {})
+            if not np.array_equal(own.setdefault(axis, order), order):
+                own[axis] = np.zeros_like(order)  # a shared layer, rows of two orders
     return found
 
 
-def _picture_behind(node: Node | Leaf | None, features: int) -> Shape | None:
-    """Return the shape of the picture that a tensor of features is, or None."""
-    while isinstance(node, Node) and _IN_PLACE.fullmatch(node.operation):
-        source = next((n for n in node.inputs if isinstance(n, Node)), None)
-        if node.operation == "reshape":
-            (shape,) = node.arguments
-            if len(shape) == 4 and math.prod(shape[1:]) == features:
-                # Whoever flattens a transposed picture has PyTorch's order already.
-                is_moved = source is not None and source.operation == "transpose"
-                return None if is_moved else shape[1:]
-        node = source
-    return None
-
-
-def _counting(module: Module, features: int) -> Iterator[str]:
-    """Yield the names of a layer's own arrays with a row or number for each feature."""
+def _features(
+    module: Module, x: Tensor, y: Tensor
+) -> Iterator[tuple[str, int, Tensor]]:
+    """Yield (name, axis, rows) where a layer's own array has an index per feature."""
+    is_linear = isinstance(module, Linear)
     parameters = ((name, p.data) for name, p in module._own_parameters())
     buffers = ((name, getattr(module, name)) for name in module._buffer_names)
     for name, array in chain(parameters, buffers):
-        counts_outputs = isinstance(module, Linear) and name == "bias"
-        if array.shape[:1] == (features,) and not counts_outputs:
-            yield name
+        axes = {0: y} if is_linear and name == "bias" else {0: x}
+        if is_linear and name == "weight":
+            axes[1] = y
+        for axis, rows in axes.items():
+            if rows.shape == (1, *array.shape[axis : axis + 1]):
+                yield name, axis, rows

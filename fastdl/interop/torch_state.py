@@ -8,7 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from fastdl.errors import ArgumentError, DataError, FastdlError, listed, near, suggest
+from fastdl.errors import (
+    ArgumentError,
+    DataError,
+    FastdlError,
+    GraphError,
+    listed,
+    near,
+    suggest,
+)
 from fastdl.files import read_tensors, write_tensors
 from fastdl.interop.layout import Layout, layouts
 from fastdl.interop.timm import from_timm
@@ -45,9 +53,9 @@ def load_torch_state(
     The models of `fastdl.models` have torchvision's names; timm's are recognised where
     they differ. Any other model needs the same names as its twin in PyTorch, and is
     converted layer by layer: filters from (oc, c, kh, kw) to (kh, kw, c, oc), dense
-    weights from (out, in) to (in, out), and what follows a Flatten of pictures from
-    the order (c, h, w) to (h, w, c). Parameters that a class of your own holds itself,
-    not through a layer, stay as they are.
+    weights from (out, in) to (in, out), and features of flattened pictures, and those
+    that are reshaped to pictures, from the order (c, h, w) to (h, w, c). Parameters
+    that a class of your own holds itself, not through a layer, stay as they are.
 
     Parameters
     ----------
@@ -80,7 +88,8 @@ def load_torch_state(
         Names are missing or unexpected, or an entry does not have the shape or kind of
         its parameter, strict or not. All are listed, and nothing is changed.
     GraphError
-        The model was not built.
+        The model was not built; or PyTorch's order of a layer's features cannot be
+        told, as of those that were cut out of a flattened picture.
     """
     who = "load_torch_state"
     state, where = _read(source)
@@ -103,6 +112,7 @@ def load_torch_state(
             + listed("wrong", wrong, lambda n: _difference(state[n], own[n]))
             + _advice(wrong, state, own)
         )
+    _check_known(who, own, fitting)
     for name in fitting:
         own[name].array[...] = own[name].from_torch(state[name])
     for parameter in model.parameters():
@@ -123,11 +133,13 @@ def torch_state(model: Module) -> dict[str, np.ndarray]:
     Raises
     ------
     GraphError
-        The model was not built.
+        The model was not built; or PyTorch's order of a layer's features cannot be
+        told, as of those that were cut out of a flattened picture.
     """
+    own = layouts(model)
+    _check_known("torch_state", own, own)
     return {
-        name: np.array(layout.to_torch(), order="C")
-        for name, layout in layouts(model).items()
+        name: np.array(layout.to_torch(), order="C") for name, layout in own.items()
     }
 
 
@@ -147,7 +159,7 @@ def save_torch_state(model: Module, path: StrPath) -> None:
     Raises
     ------
     GraphError
-        The model was not built.
+        As `torch_state`.
     OSError
         The file cannot be written.
     """
@@ -212,6 +224,18 @@ def _skipped(skip: Iterable[str], names: Iterable[str]) -> set[str]:
             )
         skipped |= inside
     return skipped
+
+
+def _check_known(who: str, own: Mapping[str, Layout], names: Iterable[str]) -> None:
+    unknown = [name for name in names if not own[name].is_known]
+    if unknown:
+        layer = unknown[0].rpartition(".")[0]
+        raise GraphError(
+            f"{who}: the order of the features of {layer!r} in PyTorch, which flattens "
+            f"pictures channel by channel, cannot be told: they are rearranged before "
+            f"it, or are those of several pictures. Leave the layer out by "
+            f"skip={layer!r}, and fill it yourself"
+        )
 
 
 def _fits(values: np.ndarray, layout: Layout) -> bool:

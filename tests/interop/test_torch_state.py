@@ -10,6 +10,7 @@ import fastdl
 from fastdl import functional as F
 from fastdl import interop, models, nn
 from fastdl.errors import ArgumentError, DataError, FastdlError, GraphError
+from fastdl.interop.layout import layouts
 
 RNG = np.random.default_rng(0)
 PICTURE = (6, 4, 3)  # no two sizes are equal
@@ -171,6 +172,141 @@ def test_several_inputs():
     )
     np.testing.assert_array_equal(model.picture[5].weight.data, alone[5].weight.data)
     np.testing.assert_array_equal(model.row.weight.data, state["row.weight"].T)
+
+
+class Rows(nn.Module):
+    """Two flattened pictures and a table, which `join` makes to the rows of a layer."""
+
+    def __init__(self, join, features):
+        self.a, self.b = convnet(nn.Flatten()), convnet(nn.Flatten())
+        self.table = nn.Linear(6, 24)
+        self.head = nn.Linear(features, 5)
+        self.join = join
+
+    def forward(self, picture, row):
+        return self.head(self.join(self.a(picture), self.b(picture), self.table(row)))
+
+
+def of_rows(model, state, x, row, join):
+    """Compute what `Rows` has in PyTorch, from x (n, c, h, w)."""
+    parts = []
+    for prefix in ("a.", "b."):
+        inside = {n.removeprefix(prefix): a for n, a in state.items()}
+        parts.append(trunk(x, inside).reshape(len(x), -1))
+    return linear(join(*parts, linear(row, state, "table")), state, "head")
+
+
+@pytest.mark.parametrize(
+    ("join", "join_arrays", "features"),
+    [
+        (
+            lambda a, b, z: F.concatenate([a, z, b], axis=1),
+            lambda a, b, z: np.concatenate([a, z, b], axis=1),
+            72,
+        ),
+        (
+            lambda a, b, z: F.relu(F.concatenate([z, F.tanh(a)], axis=-1)),
+            lambda a, b, z: np.maximum(np.concatenate([z, np.tanh(a)], axis=1), 0),
+            48,
+        ),
+        # The dense layer of the table has to give its features in the pictures' order.
+        (lambda a, b, z: a + z * 2, lambda a, b, z: a + z * 2, 24),
+        (lambda a, b, z: F.maximum(z - a, b), lambda a, b, z: np.maximum(z - a, b), 24),
+        (
+            lambda a, b, z: F.concatenate([z, b], axis=1)[:, 24:] + a,
+            lambda a, b, z: a + b,
+            24,
+        ),
+        (lambda a, b, z: F.flip(a, 1), lambda a, b, z: a[:, ::-1], 24),
+    ],
+)
+def test_rows_that_are_joined(join, join_arrays, features):
+    model = Rows(join, features)
+    model.build((PICTURE, (6,)))
+    model.eval()
+    state = random_state(model)
+    assert interop.load_torch_state(model, state) == ([], [])
+    x = RNG.standard_normal((5, *PICTURE), np.float32)
+    row = RNG.standard_normal((5, 6), np.float32)
+    expected = of_rows(model, state, x.transpose(0, 3, 1, 2), row, join_arrays)
+    np.testing.assert_allclose(model(x, row).numpy(), expected, rtol=1e-4, atol=1e-4)
+    back = interop.torch_state(model)
+    for name, values in state.items():
+        np.testing.assert_array_equal(back[name], values)
+
+
+@pytest.mark.parametrize(
+    "join",
+    [
+        lambda a, b, z: F.split(a, 12, axis=1)[0],
+        lambda a, b, z: a[:, ::2],
+        lambda a, b, z: a.reshape(-1, 2, 12)[:, 1],
+        lambda a, b, z: F.concatenate([a[:, 12:], a[:, :12]], axis=1),
+    ],
+)
+def test_an_order_that_cannot_be_told_is_an_error(join):
+    features = join(np.zeros((1, 24)), None, None).shape[1]
+    model = Rows(join, features)
+    model.build((PICTURE, (6,)))
+    state = model.state_dict()
+    own = {
+        name: np.zeros(layout.torch_shape, layout.array.dtype)
+        for name, layout in layouts(model).items()
+    }
+    check = unchanged(model)
+    with pytest.raises(
+        GraphError, match=r"order of the features of 'head'.*skip='head'"
+    ):
+        interop.load_torch_state(model, own)
+    check()
+    with pytest.raises(GraphError, match=r"torch_state: the order of .* 'head'"):
+        interop.torch_state(model)
+    assert interop.load_torch_state(model, own, skip="head") == ([], [])
+    np.testing.assert_array_equal(model.head.weight.data, state["head.weight"])
+
+
+def test_a_layer_for_rows_of_two_orders():
+    head = nn.Linear(24, 24)
+    model = convnet(nn.Flatten(), head, nn.ReLU(), head)
+    with pytest.raises(GraphError, match="features of '5'"):
+        interop.torch_state(model)
+
+
+class Decoder(nn.Module):
+    """Pictures from rows."""
+
+    def __init__(self, to_picture):
+        self.fc = nn.Linear(6, 24, bias=False)
+        self.bn = nn.BatchNorm1d(24)
+        self.to_picture = to_picture
+        self.conv = nn.Conv2d(4, 2, 3, padding=1)
+
+    def forward(self, x):
+        z = F.relu(self.bn(self.fc(x)))
+        return self.conv(F.tanh(self.to_picture(z)))
+
+
+@pytest.mark.parametrize(
+    "to_picture",
+    [
+        lambda z: z.reshape(-1, 3, 2, 4),
+        # PyTorch's order, made on purpose.
+        lambda z: z.reshape(-1, 4, 3, 2).transpose(0, 2, 3, 1),
+    ],
+)
+def test_rows_that_become_pictures(to_picture):
+    model = Decoder(to_picture)
+    model.build((6,))
+    model.eval()
+    state = random_state(model)
+    interop.load_torch_state(model, state)
+    x = RNG.standard_normal((5, 6), np.float32)
+    z = np.maximum(batch_norm(x @ state["fc.weight"].T, state, "bn"), 0)
+    picture = np.tanh(z.reshape(5, 4, 3, 2))
+    expected = conv2d(picture, state["conv.weight"], state["conv.bias"])
+    np.testing.assert_allclose(
+        model(x).numpy().transpose(0, 3, 1, 2), expected, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_averages_over_all_pixels_are_no_flatten():
