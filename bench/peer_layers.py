@@ -36,6 +36,16 @@ def _conv2d(layer: nn.Conv2d) -> Any:
     )
 
 
+def _conv_transpose2d(layer: nn.ConvTranspose2d) -> Any:
+    return torch.nn.ConvTranspose2d(
+        layer.in_channels,
+        layer.out_channels,
+        layer.kernel_size,
+        layer.stride,
+        bias=layer.bias is not None,
+    )
+
+
 def _linear(layer: nn.Linear) -> Any:
     return torch.nn.Linear(*layer.weight.shape, bias=layer.bias is not None)
 
@@ -128,6 +138,17 @@ class _SqueezeExcitation(_Block):
         return x * torch.sigmoid(self.fc2(F.silu(self.fc1(mean), inplace=True)))
 
 
+class _UNet(_Block):
+    def forward(self, x: Any) -> Any:
+        x, skips = self.down[0](x), []
+        for block in self.down[1:]:
+            skips.append(x)
+            x = block(self.pool(x))
+        for up, join in zip(self.up, self.join, strict=True):
+            x = join(torch.cat([skips.pop(), up(x)], 1))
+        return self.head(x)
+
+
 class _DropPath(torch.nn.Module):
     def __init__(self, layer: nn.DropPath) -> None:
         super().__init__()
@@ -147,16 +168,19 @@ _LAYERS: dict[type, Callable[[Any], Any]] = {
     models.MBConv: _MBConv,
     models.ResidualBlock: _ResidualBlock,
     models.SqueezeExcitation: _SqueezeExcitation,
+    models.UNet: _UNet,
     nn.AdaptiveAvgPool2d: lambda layer: torch.nn.AdaptiveAvgPool2d(layer.output_size),
     nn.AvgPool2d: lambda layer: torch.nn.AvgPool2d(layer.kernel_size),
     nn.BatchNorm2d: _batchnorm2d,
     nn.Conv2d: _conv2d,
+    nn.ConvTranspose2d: _conv_transpose2d,
     nn.DropPath: _DropPath,
     nn.Dropout: lambda layer: torch.nn.Dropout(layer.p),
     nn.Flatten: lambda layer: torch.nn.Flatten(),
     nn.GlobalAvgPool2d: lambda layer: _Mean(),
     nn.Linear: _linear,
     nn.MaxPool2d: _max_pool2d,
+    nn.ModuleList: lambda layer: torch.nn.ModuleList(map(twin, layer)),
     nn.ReLU: lambda layer: torch.nn.ReLU(inplace=True),
     nn.ReLU6: lambda layer: torch.nn.ReLU6(inplace=True),
     nn.SiLU: lambda layer: torch.nn.SiLU(inplace=True),

@@ -128,7 +128,8 @@ def classic(repeats: int) -> Table:
     """Training steps of the classic networks, at their published sizes."""
     table = Table(
         "Training steps of the classic networks",
-        "As above, 224 x 224 pixels and 1,000 classes, few samples.",
+        "As above, 224 x 224 pixels and 1,000 classes (U-Net: 128 x 128 and 10), few "
+        "samples.",
         ("network, batch", "fastdl", "steps a second", "peer", "ratio"),
     )
     for name, network in CLASSIC.items():

@@ -35,7 +35,7 @@ def _conv2d_backward(node: Node, dy: np.ndarray) -> tuple:
         dx = backend.conv2d_backward_input(dz, filters, x_shape, **geometry)
     if weight_node:
         dweight, dbias = backend.conv2d_backward_weight(
-            dz, x, weight_shape[:2], **geometry
+            dz, x, weight_shape[:2], with_bias=bias_node is not None, **geometry
         )
         if flip:
             dweight = _flipped(dweight)

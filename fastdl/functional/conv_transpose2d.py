@@ -29,7 +29,9 @@ def _conv_transpose2d_backward(node: Node, dy: np.ndarray) -> tuple:
     if x_node:
         dx = backend.conv2d_forward(dy, weight, **geometry)
     if weight_node:
-        dweight, _ = backend.conv2d_backward_weight(x, dy, kernel_size, **geometry)
+        dweight, _ = backend.conv2d_backward_weight(
+            x, dy, kernel_size, with_bias=False, **geometry
+        )
     if bias_node:
         dbias = sum_to(dy, dy.shape[-1:])
     return dx, dweight, dbias

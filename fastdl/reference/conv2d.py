@@ -158,8 +158,9 @@ def conv2d_backward_weight(
     padding: PaddingLike = 0,
     dilation: PairLike = 1,
     groups: int = 1,
+    with_bias: bool = True,
     algorithm: str | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the gradients with respect to the filters and the bias.
 
     Parameters
@@ -172,13 +173,15 @@ def conv2d_backward_weight(
         kh = kw, or (kh, kw).
     stride, padding, dilation, groups, algorithm
         As in the forward pass.
+    with_bias
+        Whether there is a bias; a convolution before a batch norm has none.
 
     Returns
     -------
     dweight : numpy.ndarray
         (kh, kw, c / groups, oc).
-    dbias : numpy.ndarray
-        (oc,).
+    dbias : numpy.ndarray or None
+        (oc,), or None without a bias.
     """
     operation = "conv2d_backward_weight"
     shapes.conv_algorithm_index(algorithm, operation)
@@ -194,4 +197,4 @@ def conv2d_backward_weight(
     for p, q, row, column in _taps(s):
         seen = _by_group(tap(padded, s, row, column), groups)
         dweight[p, q] = _from_groups(seen.transpose(0, 2, 1) @ dz, weight_shape[2:])
-    return dweight, sum_over(dy, (0, 1, 2))
+    return dweight, sum_over(dy, (0, 1, 2)) if with_bias else None

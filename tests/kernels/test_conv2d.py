@@ -76,6 +76,9 @@ CASES = {
     "slices of channels": (2, (5, 5), 96, 1200, (3, 3), {"padding": 1}),
     "a last slice of few": (1, (3, 3), 113, 20, (3, 3), {"padding": 1}),
     "stretches of tiles": (2, (33, 31), 72, 66, (3, 3), {"padding": 1}),
+    "few channels, many outputs": (2, (6, 5), 2, 70, (3, 3), {"padding": 1}),
+    "1x1, few channels": (2, (20, 21), 16, 70, (1, 1), {}),
+    "1x1, rows of dy in one set": (1, (17, 16), 5, 512, (1, 1), {}),
     "1x1, stride": (2, (9, 8), 20, 33, (1, 1), {"stride": (2, 3)}),
     "1x1, stride and padding": (2, (6, 5), 18, 7, (1, 1), {"stride": 2, "padding": 1}),
 }
@@ -143,6 +146,21 @@ def test_equals_reference(case, isa, dtype, assert_close, same_bits_for_threads)
     ):
         assert_close(result, wanted, 4 * terms)
     same_bits_for_threads(lambda: all_passes(kernels, x, weight, bias, dy, options))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_gradient_of_weights_without_a_bias(case):
+    *sizes, options = CASES[case]
+    x, weight, _, dy = tensors(*sizes, options, np.float32)
+    arguments = (dy, x, weight.shape[:2])
+    dweight, _ = kernels.conv2d_backward_weight(*arguments, **options)
+    for module in (kernels, reference):
+        alone, dbias = module.conv2d_backward_weight(
+            *arguments, with_bias=False, **options
+        )
+        assert dbias is None
+        if module is kernels:
+            np.testing.assert_array_equal(alone, dweight)
 
 
 FOLDER = Path(__file__).parents[2] / "fastdl/kernels/conv2d"

@@ -7,7 +7,8 @@ A product over windows. Both operands would be read with all channels as their s
 often a power of two, so for a chunk of windows both are packed: dy into panels as wide
 as a tile, and x into blocks of as many channels as a tile has rows, [block][row][col],
 where a tap is just another place to begin. Few channels are read where they are: of x
-the reals of a row of taps lie together, of dy all that a tile needs.
+the reals of a row of taps lie together, of dy all that a tile needs. So is dy where it
+meets so few rows that the copy would not pay.
 
 The chunks are shared out to `parts` with a sum of their own, added in order at the end.
 Where the weights are too large for many copies, the input channels are cut into
@@ -35,6 +36,10 @@ cdef enum:
     PARTS_BYTES = 4 << 20  # of all parts together
     SLICE_CHANNELS = 16  # at least, or too little is gained from each panel of dy
     PACK_CHANNELS = 17  # at least, for blocks of channels
+    # So many rows of the product pay for packing dy. Those of dy that are a multiple of
+    # so many bytes apart fall into few sets of the caches, and are packed in any case.
+    PACK_ROWS = 25
+    ALIASED = 1024
     SPAN = 4096  # reals of a task that adds up the parts
 
 cdef struct Plan:
@@ -44,11 +49,11 @@ cdef struct Plan:
     Py_ssize_t parts, slices, slice_in  # channels of a group in a slice
     Py_ssize_t sum_bytes  # of one part: dweight, then dbias
     char *part_sums  # of all but the first, which is the result
-    # Rows of the product that lie together: channels of a block where x is packed, else
-    # those of some taps of a row of the kernel.
+    # Rows of the product: channels where x is packed, else those of some taps of a row
+    # of the kernel, which lie together.
     bint packed
     Py_ssize_t taps, block_rows, blocks
-    Py_ssize_t pixel, row, block  # packed: bytes
+    Py_ssize_t pixel, row, block  # bytes; of a pixel and a row where x is packed
     Py_ssize_t panel, group_panels  # of dy: bytes of one, panels of a group
     char *scratch
     Py_ssize_t scratch_bytes
@@ -104,6 +109,7 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     plan.slice_in = ceil_div(p.group_in, plan.slices)
     plan.slices = ceil_div(p.group_in, plan.slice_in)
 
+    plan.group_panels = ceil_div(p.group_out, p.kernels.tile_cols)
     plan.packed = p.group_in >= PACK_CHANNELS
     if plan.packed:
         plan.taps, plan.block_rows = 1, p.kernels.tile_rows
@@ -115,8 +121,11 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
         plan.block += p.kernels.lanes * p.size  # packing stores whole vectors
     else:
         plan.taps = p.kw if p.groups == 1 and p.dilation_w == 1 else 1
-        plan.block_rows, plan.blocks, plan.block = plan.taps * p.group_in, 1, 0
-    plan.group_panels = ceil_div(p.group_out, p.kernels.tile_cols)
+        plan.block_rows = plan.taps * p.group_in
+        if plan.group_panels > 1:  # a lone panel may be narrow, and its tiles higher
+            plan.block_rows = min(plan.block_rows, p.kernels.tile_rows)
+        plan.blocks = ceil_div(plan.taps * p.group_in, plan.block_rows)
+        plan.block = plan.block_rows * p.size
     plan.panel = (
         chunk_windows(&plan.x, &plan.chunks) * p.kernels.tile_cols * p.size)
     scratch_of(plan, &scratch)
@@ -201,15 +210,14 @@ cdef void sum_task(
     cdef Py_ssize_t channel = index % plan.slices * plan.slice_in
     cdef Py_ssize_t channels = min(plan.slice_in, p.group_in - channel)
     cdef char *sums = sums_of(plan, part)
-    # Of few channels all would be asked for at once, of slices each time all channels.
-    cdef bint prefetches = plan.packed and plan.slices == 1
+    cdef Py_ssize_t end = plan.chunks.count * (part + 1) // plan.parts
+    # Of few channels all would be asked for at once.
+    cdef bint prefetches = plan.packed or plan.group_panels > 1
     cdef Py_ssize_t i, windows
     cdef const char *dy
     cdef Chunk chunk
     cdef Left left
-    for i in range(
-            plan.chunks.count * part // plan.parts,
-            plan.chunks.count * (part + 1) // plan.parts):
+    for i in range(plan.chunks.count * part // plan.parts, end):
         chunk = chunk_at(&plan.x, &plan.chunks, i)
         windows = chunk.images * chunk.rows * p.ow
         dy = p.y + (chunk.image0 * p.oh + chunk.row0) * p.ow * p.oc * p.size
@@ -218,9 +226,9 @@ cdef void sum_task(
         else:
             left = look(plan, &chunk, scratch.x)
         add_products(
-            plan, &chunk, i + 1 if prefetches else plan.chunks.count, &left, dy,
-            channel, channels, &scratch, sums)
-        if channel == 0:
+            plan, &chunk, i + 1 if prefetches and i + 1 < end else plan.chunks.count,
+            &left, dy, channel, channels, &scratch, sums)
+        if channel == 0 and p.with_bias:
             p.kernels.column_sum(
                 windows, p.oc, dy, p.oc * p.size, sums + plan.sum_bytes - p.oc * p.size)
 
@@ -263,7 +271,8 @@ cdef void add_products(
             product.cols = min(width, p.group_out - panel * width)
             product.b = dy + (group * p.group_out + panel * width) * p.size
             product.k.b_stride = p.oc * p.size
-            if p.oc > width or reads_beyond(p, <const char *> product.b, windows):
+            if packs_dy(plan, channels) or reads_beyond(
+                    p, <const char *> product.b, windows):
                 p.kernels.pack_panel(
                     windows, product.cols, product.b, p.oc * p.size, p.size, width,
                     scratch.dy)
@@ -272,6 +281,12 @@ cdef void add_products(
                 plan, left, x, channels, blocks,
                 sums + (channel * p.oc + group * p.group_out + panel * width) * p.size,
                 &product, &later)
+
+
+cdef bint packs_dy(const Plan *plan, Py_ssize_t channels) noexcept nogil:
+    cdef const Problem *p = plan.problem
+    return p.oc > p.kernels.tile_cols and (
+        p.kh * p.kw * channels >= PACK_ROWS or p.oc * p.size % ALIASED == 0)
 
 
 cdef bint reads_beyond(

@@ -110,7 +110,8 @@ def conv2d_backward_input(
 
 
 def conv2d_backward_weight(
-    dy, x, kernel_size, *, stride=1, padding=0, dilation=1, groups=1, algorithm=None,
+    dy, x, kernel_size, *, stride=1, padding=0, dilation=1, groups=1, with_bias=True,
+    algorithm=None,
 ):
     """`fastdl.reference.conv2d_backward_weight`; `algorithm` as in the forward pass."""
     cdef str operation = "conv2d_backward_weight"
@@ -130,6 +131,7 @@ def conv2d_backward_weight(
     cdef cnp.ndarray result = new_array(1, &reals, cnp.PyArray_TYPE(x_))
     p.x, p.y = cnp.PyArray_BYTES(x_), cnp.PyArray_BYTES(dy_)
     p.weight = cnp.PyArray_BYTES(result)
-    p.bias = p.weight + weights * p.size
+    p.bias, p.with_bias = p.weight + weights * p.size, with_bias
     compute(&p, algorithm, operation)
-    return result[:weights].reshape(p.kh, p.kw, p.group_in, p.oc), result[weights:]
+    dweight = result[:weights].reshape(p.kh, p.kw, p.group_in, p.oc)
+    return dweight, result[weights:] if with_bias else None

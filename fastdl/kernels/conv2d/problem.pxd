@@ -22,6 +22,7 @@ cdef struct Problem:
     char *bias  # (oc,); NULL for none; dbias lies right behind dweight
     char *y  # (n, oh, ow, oc)
     int activation
+    bint with_bias  # whether dbias is wanted
 
 
 cdef inline Py_ssize_t window_h(const Problem *p) noexcept nogil:
