@@ -181,7 +181,7 @@ class Estimator(BaseEstimator):
             with random.seeded(self._seed):
                 model = self._network(X.shape[1:])
             model.astype(np.float64 if X.dtype == np.float64 else np.float32)
-        loss = self.loss or self._usual_loss()
+        loss = self._usual_loss() if self.loss is None else self.loss
         if isinstance(y, Mapping):
             loss = {task: copy.deepcopy(loss) for task in y}
         self.trainer_ = Trainer(model, loss, self._optimizer(), metrics=())
@@ -230,11 +230,15 @@ class Estimator(BaseEstimator):
         return [EarlyStopping("loss", patience, self.tol, restore_best=False)]
 
     def _run(self: E, train: DataLike, **options: Any) -> E:
-        loader = DataLoader(train, self.batch_size, shuffle=True, seed=self._seed)
+        loader = DataLoader(
+            train, self.batch_size, shuffle=True, seed=self._seed, prefetch=0
+        )
         loader.epoch = len(self.trainer_.history)
         self.trainer_.fit(
             loader, progress=bool(self.verbose), check_finite=False, **options
         )
+        # Threads may predict at once, and none may switch it to training for another.
+        self.trainer_.model.eval()
         return self
 
     def _outputs(self, X: ArrayLike, **options: bool) -> Structure:

@@ -72,8 +72,7 @@ def test_pictures(pictures):
 
 def test_bytes_are_pictures_in_the_unit_range(pictures):
     x, y = (pictures[0][:200] * 255).round().astype(np.uint8), pictures[1][:200]
-    model = classifier(model="lenet5", model_options={}, max_iter=1)
-    model.set_params(model=[nn.Flatten(), nn.Linear(None, 10)]).fit(x, y)
+    model = classifier(model=[nn.Flatten(), nn.Linear(None, 10)]).fit(x, y)
     of_numbers = clone(model).fit((x / 255).astype(np.float32), y)
     np.testing.assert_allclose(
         model.predict_proba(x), of_numbers.predict_proba(x / 255), rtol=1e-4
@@ -112,7 +111,7 @@ def test_a_wrong_option_is_named(options, message, iris):
 
 @pytest.mark.parametrize("optimizer", ["adamw", "momentum", optim.RMSprop])
 def test_optimizer(optimizer, iris):
-    model = classifier(optimizer=optimizer, lr=0.02, weight_decay=1e-4, **{})
+    model = classifier(optimizer=optimizer, lr=0.02, weight_decay=1e-4)
     made = model.fit(*iris).trainer_.optimizer
     assert made.param_groups[0]["lr"] == 0.02
     assert made.param_groups[0]["weight_decay"] == 1e-4
@@ -348,7 +347,7 @@ def test_several_questions(iris):
 def test_a_loss_of_ones_own(iris):
     loss = nn.CrossEntropyLoss(label_smoothing=0.3)
     p = classifier(loss=loss, max_iter=60, **SMALL).fit(*iris).predict_proba(iris[0])
-    assert 0.6 < p.max() < 0.9
+    assert 0.6 < np.median(p.max(axis=1)) < 0.9  # it is taught to be 0.8
     x, y = several_questions(iris)
     both = classifier(loss=loss, max_iter=60, **SMALL).fit(x, y).predict_proba(x)
-    assert all(0.6 < p.max() < 0.95 for p in both)
+    assert all(0.5 < np.median(p.max(axis=1)) < 0.9 for p in both)
