@@ -178,11 +178,11 @@ class FastClassifier(ClassifierMixin, Estimator):
         """
         p = self.predict_proba(X)
         if isinstance(p, list):
-            pairs = zip(self.classes_, p, strict=True)
+            pairs = zip(self._labels, p, strict=True)
             return np.stack([labels[rows.argmax(1)] for labels, rows in pairs], axis=1)
         if self._is_multilabel:
             return (p > 0.5).astype(int)
-        return self.classes_[p.argmax(axis=1)]
+        return self._labels[0][p.argmax(axis=1)]
 
     def _weights(
         self, X: np.ndarray, y: np.ndarray, sample_weight: ArrayLike | None
@@ -213,12 +213,12 @@ class FastClassifier(ClassifierMixin, Estimator):
 
     def _learn_classes(self, columns: np.ndarray, classes: ArrayLike | None) -> None:
         if self._is_multilabel:
-            self.classes_ = np.arange(self.n_outputs_)
+            self.classes_: np.ndarray | list[np.ndarray] = np.arange(self.n_outputs_)
             return
         known: Any = columns
         if classes is not None:
             known = [classes] if self.n_outputs_ == 1 else classes
-        self._labels = [np.unique(each) for each in known]
+        self._labels: list[np.ndarray] = [np.unique(each) for each in known]
         for labels in self._labels:
             if len(labels) < 2:
                 raise ArgumentError(

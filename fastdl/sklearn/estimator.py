@@ -19,9 +19,8 @@ from sklearn.utils.validation import (
 )
 
 from fastdl import models, nn, random
-from fastdl.data import DataLoader, split
-from fastdl.data.dataset import DataLike
-from fastdl.errors import ArgumentError, suggest
+from fastdl.data import ArrayDataset, DataLoader, Dataset, split
+from fastdl.errors import ArgumentError, ShapeError, suggest
 from fastdl.optim import Optimizer
 from fastdl.sklearn.heads import Heads
 from fastdl.structure import Structure, at
@@ -34,9 +33,6 @@ E = TypeVar("E", bound="Estimator")
 
 ModelLike: TypeAlias = str | nn.Module | Sequence[nn.Module] | Callable[..., nn.Module]
 """A network: its name, itself, its layers, or a function of the number of outputs."""
-
-Examples: TypeAlias = tuple[np.ndarray, Structure, "np.ndarray | None"]
-"""X, the targets as the loss takes them, and the weights."""
 
 # The network computes in the type of X. Pictures stay bytes until a batch is made.
 _DTYPES = (np.float64, np.float32, np.uint8)
@@ -83,12 +79,14 @@ class Estimator(BaseEstimator):
         self
         """
         warm = self.warm_start and hasattr(self, "trainer_")
-        train, dev = self._examples(X, y, sample_weight, first=not warm), None
-        self._begin(*train, self.trainer_.model if warm else None)
+        examples = self._examples(X, y, sample_weight, first=not warm)
+        self._begin(examples, self.trainer_.model if warm else None)
+        train: Dataset = examples
+        dev: Dataset | None = None
         if self.early_stopping:
             sizes = (1 - self.validation_fraction, self.validation_fraction)
-            are_labels = np.ndim(train[1]) == 1
-            train, dev = split(train, sizes, self._seed, stratify=are_labels)
+            are_labels = np.ndim(examples.y) == 1
+            train, dev = split(examples, sizes, self._seed, stratify=are_labels)
         return self._run(
             train,
             epochs=self.max_iter,
@@ -107,7 +105,7 @@ class Estimator(BaseEstimator):
         first = not hasattr(self, "trainer_")
         examples = self._examples(X, y, sample_weight, first, classes)
         if first:
-            self._begin(*examples)
+            self._begin(examples)
         return self._run(examples, epochs=1)
 
     # The data
@@ -119,9 +117,9 @@ class Estimator(BaseEstimator):
         sample_weight: ArrayLike | None,
         first: bool,
         classes: ArrayLike | None = None,
-    ) -> Examples:
+    ) -> ArrayDataset:
         """Check the data; `first` says that nothing was learned before."""
-        X, y = validate_data(
+        x, labels = validate_data(
             self,
             X,
             y,
@@ -132,18 +130,18 @@ class Estimator(BaseEstimator):
             multi_output=True,
             y_numeric=is_regressor(self),
         )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        outputs = 1 if y.ndim == 1 else y.shape[1]
+        if labels.ndim == 2 and labels.shape[1] == 1:
+            labels = column_or_1d(labels, warn=True)
+        outputs = 1 if labels.ndim == 1 else labels.shape[1]
         if not first and outputs != self.n_outputs_:
-            raise ValueError(
-                f"{type(self).__name__}: y has {outputs} outputs, but had "
-                f"{self.n_outputs_} before"
+            raise ShapeError(
+                f"{type(self).__name__}: expected y with the {self.n_outputs_} columns "
+                f"that it had before, got {outputs}"
             )
-        self.n_outputs_ = outputs
-        weight = self._weights(X, y, sample_weight)
-        examples = X, self._targets(y, first, classes), weight
-        return examples if weight is None else at(examples, weight > 0)
+        self.n_outputs_: int = outputs
+        weight = self._weights(x, labels, sample_weight)
+        examples = x, self._targets(labels, first, classes), weight
+        return ArrayDataset(*(examples if weight is None else at(examples, weight > 0)))
 
     def _weights(
         self, X: np.ndarray, y: np.ndarray, sample_weight: ArrayLike | None
@@ -168,23 +166,21 @@ class Estimator(BaseEstimator):
     def _usual_loss(self) -> LossLike:
         raise NotImplementedError
 
-    def _begin(
-        self,
-        X: np.ndarray,
-        y: Structure,
-        weight: np.ndarray | None,
-        model: nn.Module | None = None,
-    ) -> None:
+    def _begin(self, examples: ArrayDataset, model: nn.Module | None = None) -> None:
         """Make a trainer, of a new network unless there is one."""
+        x, y = examples.x, examples.y
         self._seed = _seed(self.random_state)
         if model is None:
             with random.seeded(self._seed):
-                model = self._network(X.shape[1:])
-            model.astype(np.float64 if X.dtype == np.float64 else np.float32)
+                model = self._network(x.shape[1:])
+            model.astype(np.float64 if x.dtype == np.float64 else np.float32)
         loss = self._usual_loss() if self.loss is None else self.loss
-        if isinstance(y, Mapping):
-            loss = {task: copy.deepcopy(loss) for task in y}
-        self.trainer_ = Trainer(model, loss, self._optimizer(), metrics=())
+        self.trainer_ = Trainer(
+            model,
+            dict.fromkeys(y, loss) if isinstance(y, Mapping) else loss,
+            self._optimizer(),
+            metrics=(),
+        )
 
     def _network(self, input_shape: Shape) -> nn.Module:
         sizes = self._sizes()
@@ -207,7 +203,8 @@ class Estimator(BaseEstimator):
         return network if len(sizes) == 1 else Heads(network, sizes)
 
     def _optimizer(self) -> Callable[..., Optimizer]:
-        make, options = self.optimizer, {}
+        options: dict[str, float] = {}
+        make = self.optimizer
         if isinstance(make, str):
             if make not in OPTIMIZERS:
                 raise ArgumentError(
@@ -229,7 +226,7 @@ class Estimator(BaseEstimator):
             return []
         return [EarlyStopping("loss", patience, self.tol, restore_best=False)]
 
-    def _run(self: E, train: DataLike, **options: Any) -> E:
+    def _run(self: E, train: Dataset, **options: Any) -> E:
         loader = DataLoader(
             train, self.batch_size, shuffle=True, seed=self._seed, prefetch=0
         )
@@ -244,8 +241,8 @@ class Estimator(BaseEstimator):
     def _outputs(self, X: ArrayLike, **options: bool) -> Structure:
         """Return what the network says about examples."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=_DTYPES, order="C", allow_nd=True)
-        return self.trainer_.predict(X, **options)
+        x = validate_data(self, X, reset=False, dtype=_DTYPES, order="C", allow_nd=True)
+        return self.trainer_.predict(x, **options)
 
     @property
     def n_iter_(self) -> int:

@@ -340,7 +340,7 @@ def test_several_questions(iris):
     assert (model.predict(x) == y).mean(axis=0).min() > 0.85
     parts = classifier().partial_fit(x, y, classes=model.classes_)
     assert parts.partial_fit(x[:3], y[:3]).predict(x).shape == (150, 2)
-    with pytest.raises(ValueError, match="y has 1 outputs, but had 2 before"):
+    with pytest.raises(ValueError, match="the 2 columns that it had before, got 1"):
         parts.partial_fit(x, y[:, 0])
 
 

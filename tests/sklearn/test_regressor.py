@@ -72,7 +72,7 @@ def test_partial_fit_makes_the_passes_of_fit(diabetes):
         parts.partial_fit(*diabetes)
     x, y = diabetes
     np.testing.assert_array_equal(whole.predict(x), parts.predict(x))
-    with pytest.raises(ValueError, match="y has 2 outputs, but had 1 before"):
+    with pytest.raises(ValueError, match="the 1 columns that it had before, got 2"):
         parts.partial_fit(x, np.stack([y, y], axis=1))
 
 
