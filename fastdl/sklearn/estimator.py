@@ -85,8 +85,9 @@ class Estimator(BaseEstimator):
         dev: Dataset | None = None
         if self.early_stopping:
             sizes = (1 - self.validation_fraction, self.validation_fraction)
-            are_labels = np.ndim(examples.y) == 1
-            train, dev = split(examples, sizes, self._seed, stratify=are_labels)
+            targets = examples.y
+            has_classes = isinstance(targets, np.ndarray) and targets.ndim == 1
+            train, dev = split(examples, sizes, self._seed, stratify=has_classes)
         return self._run(
             train,
             epochs=self.max_iter,
