@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fastdl import optim as optim
     from fastdl import random as random
     from fastdl import report as report
+    from fastdl import sklearn as sklearn
     from fastdl import strategy as strategy
     from fastdl import train as train
     from fastdl import tune as tune
@@ -62,6 +63,7 @@ _MODULES = (
     "optim",
     "random",
     "report",
+    "sklearn",
     "strategy",
     "train",
     "tune",

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import operator
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -15,6 +18,7 @@ from fastdl.errors import ArgumentError
 
 _root = np.random.SeedSequence()  # unseeded: entropy from the operating system
 _lock = threading.Lock()  # spawning counts children, and data loaders are threads
+_of_block: ContextVar[np.random.SeedSequence | None] = ContextVar("seeds", default=None)
 
 
 def seed(n: int) -> None:
@@ -31,22 +35,55 @@ def seed(n: int) -> None:
         When `n` is negative or not an integer.
     """
     global _root
+    with _lock:
+        _root = _sequence(n)
+
+
+manual_seed = seed  # the name in fastdl, where "seed" alone would be vague
+
+
+@contextmanager
+def seeded(n: int) -> Iterator[None]:
+    """Draw from a seed within a block; then the randomness goes on as if untouched.
+
+    ::
+
+        with random.seeded(7):
+            model = models.create("mlp")
+            model.build((4,))
+
+    It concerns only the thread that it is called in.
+
+    Parameters
+    ----------
+    n
+        Any integer >= 0.
+
+    Raises
+    ------
+    ArgumentError
+        When `n` is negative or not an integer.
+    """
+    before = _of_block.set(_sequence(n))
+    try:
+        yield
+    finally:
+        _of_block.reset(before)
+
+
+def _sequence(n: int) -> np.random.SeedSequence:
     try:
         n = operator.index(n)
     except TypeError:
         raise ArgumentError(f"seed: expected an integer >= 0, got {n!r}") from None
     if n < 0:
         raise ArgumentError(f"seed: expected an integer >= 0, got {n}")
-    with _lock:
-        _root = np.random.SeedSequence(n)
-
-
-manual_seed = seed  # the name in fastdl, where "seed" alone would be vague
+    return np.random.SeedSequence(n)
 
 
 def _next_child() -> np.random.SeedSequence:
     with _lock:
-        return _root.spawn(1)[0]
+        return (_of_block.get() or _root).spawn(1)[0]
 
 
 def generator() -> np.random.Generator:

@@ -28,7 +28,7 @@ FLOORS = {
     ],
     2: ["autograd", "functional"],
     3: ["nn", "optim", "models", "metrics", "data", "datasets"],
-    4: ["train", "strategy", "tune", "interop"],
+    4: ["train", "strategy", "tune", "interop", "sklearn"],
     5: ["cli", "report", "examples", "__main__"],
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
@@ -138,6 +138,7 @@ WITHOUT_CIRCLES = [
     "reference",
     "report",
     "shapes",
+    "sklearn",
     "strategy",
     "train",
     "tune",
@@ -196,7 +197,9 @@ def test_types_that_name_each_other_do_no_more(name, other):
 def test_heavy_packages_are_imported_where_they_are_used(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = imported_modules(path, nodes_run_at_import(tree))
-    assert not HEAVY & {name.split(".")[0] for name in names}
+    # A class of scikit-learn's has a base there; the package loads it at its first use.
+    based = {"sklearn"} if path.match("sklearn/[a-z]*.py") else set()
+    assert not (HEAVY - based) & {name.split(".")[0] for name in names}
 
 
 def test_importing_fastdl_loads_nothing_heavy():

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,39 @@ def test_global_numpy_state_is_untouched():
 def test_bad_seed(n):
     with pytest.raises(ArgumentError, match="seed: expected an integer >= 0, got"):
         random.seed(n)
+    with pytest.raises(ArgumentError, match="seed: expected an integer >= 0, got"):
+        random.seeded(n).__enter__()
+
+
+def test_a_block_has_randomness_of_its_own():
+    def draws():
+        with random.seeded(7):
+            return random.new_seed(), random.generator().random(3).tolist()
+
+    random.seed(7)
+    expected = random.new_seed(), random.generator().random(3).tolist()
+    random.seed(3)
+    outside = [random.new_seed(), random.new_seed()]
+    random.seed(3)
+    assert [random.new_seed(), draws(), random.new_seed()] == [
+        outside[0],
+        expected,
+        outside[1],
+    ]
+
+
+def test_a_block_ends_with_an_error():
+    random.seed(3)
+    expected = random.new_seed()
+    random.seed(3)
+    with pytest.raises(KeyError), random.seeded(7):
+        raise KeyError
+    assert random.new_seed() == expected
+
+
+def test_a_block_concerns_its_thread():
+    random.seed(3)
+    expected = random.new_seed()
+    random.seed(3)
+    with random.seeded(7), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(random.new_seed).result() == expected

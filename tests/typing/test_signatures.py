@@ -28,6 +28,7 @@ TYPED = [
     "reference",
     "report",
     "shapes",
+    "sklearn",
     "strategy",
     "threads",
     "train",
