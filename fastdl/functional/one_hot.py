@@ -34,6 +34,8 @@ def one_hot(labels: ArrayLike, classes: int | None = None) -> Tensor:
     ------
     DtypeError
         The labels are no integers.
+    ShapeError
+        `classes` is no integer above 0.
     ArgumentError
         A label is not in [0, classes); there are none, and `classes` is not given.
     """
