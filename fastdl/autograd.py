@@ -455,6 +455,10 @@ class Tensor:
     def __bool__(self) -> bool:
         return bool(self.data)
 
+    def __format__(self, spec: str) -> str:
+        """Format a single number as Python's: ``f"{loss:.3f}"``."""
+        return format(self.item(), spec) if spec else str(self)
+
     def __repr__(self) -> str:
         values = repr(self.data)[len("array(") : -1].replace("\n", "\n ")
         return f"Tensor({values}{', requires_grad=True' * self.requires_grad})"
@@ -487,8 +491,8 @@ class Tensor:
         __matmul__ = __rmatmul__ = __neg__ = __abs__ = __getitem__ = _operation
         exp = log = sqrt = abs = astype = clamp = _operation
         sum = mean = max = min = prod = var = std = norm = logsumexp = _operation
-        cumsum = reshape = flatten = squeeze = unsqueeze = expand_dims = _operation
-        transpose = flip = take_along_axis = _operation
+        cumsum = reshape = view = flatten = squeeze = unsqueeze = _operation
+        expand_dims = transpose = flip = take_along_axis = _operation
         argmax = argmin = _places
         split = _parts
         __lt__ = __le__ = __gt__ = __ge__ = _comparison

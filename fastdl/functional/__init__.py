@@ -51,8 +51,10 @@ from fastdl.functional.matmul import linear as linear
 from fastdl.functional.matmul import matmul as matmul
 from fastdl.functional.norm import logsumexp as logsumexp
 from fastdl.functional.norm import norm as norm
+from fastdl.functional.norm import normalize as normalize
 from fastdl.functional.norm import std as std
 from fastdl.functional.norm import var as var
+from fastdl.functional.one_hot import one_hot as one_hot
 from fastdl.functional.penalty import l1_penalty as l1_penalty
 from fastdl.functional.penalty import l2_penalty as l2_penalty
 from fastdl.functional.pool2d import adaptive_avg_pool2d as adaptive_avg_pool2d

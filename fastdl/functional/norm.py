@@ -11,8 +11,10 @@ import numpy as np
 
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError
-from fastdl.functional.elementwise import empty_like
+from fastdl.functional.elementwise import divide, empty_like
 from fastdl.functional.reduction import reduce, shapes_of, share
+from fastdl.functional.unary import clamp
+from fastdl.shapes import is_positive, one_axis
 from fastdl.shapes.numbers import is_number
 from fastdl.typing import Axis, Shape, TensorLike
 
@@ -169,6 +171,40 @@ def norm(
     y = y.reshape(kept if keepdims else dropped)
     saved = (x.data, x._changed)
     return record(y, _norm_backward, (x._node,), saved, (p, kept), True)
+
+
+def normalize(
+    x: TensorLike, p: float = 2, axis: int = -1, eps: float = 1e-12
+) -> Tensor:
+    """Return x divided by its p-norm along an axis: vectors of length 1.
+
+    ::
+
+        cosine = F.sum(F.normalize(a) * F.normalize(b), axis=-1)
+
+    Parameters
+    ----------
+    x : Tensor or array_like
+        Any shape.
+    p : float
+        See `norm`.
+    axis : int
+        That of the vectors; PyTorch takes axis 1 by default.
+    eps : float
+        > 0; what shorter vectors are divided by, so that 0 stays 0.
+
+    Raises
+    ------
+    ShapeError
+        `axis` is not an axis of `x`.
+    ArgumentError
+        `p` or `eps` is no number above 0.
+    """
+    if not is_positive(eps):
+        raise ArgumentError(f"normalize: eps must be a finite number > 0, got {eps!r}")
+    x = as_tensor(x)
+    axis = one_axis(axis, x.data.shape, "normalize")
+    return divide(x, clamp(norm(x, p, axis, keepdims=True), eps))
 
 
 def _logsumexp_backward(node: Node, dy: np.ndarray) -> tuple:

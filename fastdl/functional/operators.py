@@ -131,6 +131,7 @@ METHODS: dict[str, Any] = {
     "squeeze": shaping.squeeze,
     "transpose": shaping.transpose,
     "unsqueeze": shaping.unsqueeze,
+    "view": shaping.reshape,
     "T": property(shaping.transpose, doc="The tensor with its axes reversed."),
     "split": joining.split,
     "take_along_axis": indexing.take_along_axis,

@@ -6,6 +6,8 @@ exact for logits of any finite size, and their gradient is simply (yhat - y) / m
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fastdl import backend
@@ -18,6 +20,7 @@ from fastdl.functional.loss import (
     reduction_factor,
     spread_loss,
 )
+from fastdl.functional.shaping import transpose
 from fastdl.functional.targets import (
     check_smoothing,
     example_weights,
@@ -25,18 +28,27 @@ from fastdl.functional.targets import (
     weigh_classes,
     weigh_positive,
 )
-from fastdl.shapes import check_probabilities
+from fastdl.shapes import check_probabilities, one_axis
 from fastdl.typing import ArrayLike, TensorLike
 
 
-def _rows(x: TensorLike, operation: str) -> Tensor:
+def _along(
+    axis: int, rows: Callable[[Tensor], Tensor], x: TensorLike, operation: str
+) -> Tensor:
+    """Apply what is defined over the last axis along any axis."""
     x = as_tensor(x)
-    if x.data.ndim == 0 or x.data.shape[-1] == 0:
+    axis = one_axis(axis, x.data.shape, operation)
+    if x.data.shape[axis] == 0:
         raise ShapeError(
-            f"{operation}: expected at least one class along the last axis, "
-            f"got shape {x.data.shape}"
+            f"{operation}: expected at least one class along axis {axis}, got shape "
+            f"{x.data.shape}"
         )
-    return x
+    last = x.data.ndim - 1
+    if axis == last:
+        return rows(x)
+    order = list(range(x.data.ndim))
+    order[axis], order[last] = last, axis
+    return transpose(rows(transpose(x, order)), order)
 
 
 def _softmax_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -46,13 +58,20 @@ def _softmax_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.subtract(dx, p * total, dx),)
 
 
-def softmax(x: TensorLike) -> Tensor:
-    """Return the softmax over the last axis: positive, with sum 1.
+def _softmax(x: Tensor) -> Tensor:
+    p = backend.softmax_forward(x.data)
+    return record(p, _softmax_backward, (x._node,), saves_result=True)
+
+
+def softmax(x: TensorLike, axis: int = -1) -> Tensor:
+    """Return the softmax along an axis: positive, with sum 1.
 
     Parameters
     ----------
     x : Tensor or array_like
-        (..., classes), of any finite size.
+        By default (..., classes), of any finite size.
+    axis : int
+        That of the classes. The last is the fastest.
 
     Returns
     -------
@@ -62,11 +81,9 @@ def softmax(x: TensorLike) -> Tensor:
     Raises
     ------
     ShapeError
-        There is no class.
+        There is no class, or no such axis.
     """
-    x = _rows(x, "softmax")
-    p = backend.softmax_forward(x.data)
-    return record(p, _softmax_backward, (x._node,), saves_result=True)
+    return _along(axis, _softmax, x, "softmax")
 
 
 def _log_softmax_backward(node: Node, dy: np.ndarray) -> tuple:
@@ -76,22 +93,28 @@ def _log_softmax_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.subtract(dy, dx, dx),)
 
 
-def log_softmax(x: TensorLike) -> Tensor:
-    """Return the logarithm of the softmax over the last axis. See `softmax`."""
-    x = _rows(x, "log_softmax")
+def _log_softmax(x: Tensor) -> Tensor:
     log_p = backend.log_softmax_forward(x.data)
     return record(log_p, _log_softmax_backward, (x._node,), saves_result=True)
 
 
-def hardmax(x: TensorLike) -> Tensor:
-    """Return 1 for the largest (first) element along the last axis and 0 for others.
+def log_softmax(x: TensorLike, axis: int = -1) -> Tensor:
+    """Return the logarithm of the softmax along an axis. See `softmax`."""
+    return _along(axis, _log_softmax, x, "log_softmax")
 
-    It has no useful gradient, so none flows back. See `softmax`.
-    """
-    x = _rows(x, "hardmax")
+
+def _hardmax(x: Tensor) -> Tensor:
     y = backend.zeros(x.data.shape, x.data.dtype)
     np.put_along_axis(y, x.data.argmax(-1)[..., np.newaxis], 1, -1)
     return Tensor(y)
+
+
+def hardmax(x: TensorLike, axis: int = -1) -> Tensor:
+    """Return 1 for the largest (first) element along an axis and 0 for the others.
+
+    It has no useful gradient, so none flows back. See `softmax`.
+    """
+    return _along(axis, _hardmax, x, "hardmax")
 
 
 # Losses ------------------------------------------------------------------------------

@@ -255,3 +255,17 @@ def test_tensors_are_dictionary_keys_by_identity():
     table = {x: "x", y: "y"}
     assert table[x] == "x"
     assert table[y] == "y"
+
+
+def test_a_number_is_formatted_as_pythons():
+    loss = Tensor([0.12345])
+    assert f"{loss:.2f} {loss:>8.3f}" == "0.12    0.123"
+    assert f"{loss}" == str(loss) == "Tensor([0.12345])"
+    with pytest.raises(ValueError, match="size 1"):
+        format(Tensor([1.0, 2.0]), ".2f")
+
+
+def test_view_is_another_name_of_reshape():
+    x = Tensor(np.arange(6.0))
+    assert x.view(2, -1).shape == (2, 3)
+    assert np.shares_memory(x.view(3, 2).data, x.data)

@@ -85,6 +85,7 @@ CALLS = {
     "multiply": (F.multiply, X, X),
     "negative": (F.negative, X),
     "norm": (F.norm, X),
+    "normalize": (F.normalize, X),
     "pad": (lambda x: F.pad(x, [(1, 1), (0, 2)]), X),
     "power": (F.power, X, X),
     "prod": (F.prod, X),
@@ -114,7 +115,7 @@ CALLS = {
     "upsample": (lambda x: F.upsample(x, 7, mode="bilinear"), IMAGES),
     "where": (lambda x, y: F.where(X > 1, x, y), X, X),
 }
-NOT_DIFFERENTIABLE = {"hardmax"}
+NOT_DIFFERENTIABLE = {"hardmax", "one_hot"}
 PLAIN = {"argmax", "argmin"}  # whose results are arrays of integers, not tensors
 
 

@@ -134,3 +134,34 @@ def test_logsumexp_of_extreme_elements():
     assert x.grad.tolist() == [[0.5, 0.5], [0.5, 0.5], [0, 1], [0, 0]]
     assert F.logsumexp([inf, 0]).item() == inf
     assert F.logsumexp(np.ones((0, 2)), 0).data.tolist() == [-inf, -inf]
+
+
+# Normalised vectors ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("axis", [-1, 0, 1])
+@pytest.mark.parametrize("p", [1, 2, 3, math.inf])
+def test_normalized_vectors_have_length_one(p, axis, rng, check_gradients):
+    x = rng.standard_normal((2, 3, 4))
+    y = F.normalize(x, p, axis)
+    np.testing.assert_allclose(F.norm(y, p, axis).data, 1, rtol=1e-13)
+    np.testing.assert_allclose(
+        y.data * F.norm(x, p, axis, keepdims=True).data, x, rtol=1e-13
+    )
+    if p != math.inf:
+        check_gradients(lambda x: F.normalize(x, p, axis), x)
+
+
+def test_a_vector_of_zeros_stays_zero():
+    x = Tensor(np.zeros((2, 3)), requires_grad=True)
+    y = F.normalize(x)
+    assert (y.data == 0).all()
+    y.sum().backward()
+    assert np.isfinite(x.grad).all()
+
+
+def test_what_cannot_be_normalized():
+    with pytest.raises(ShapeError, match="normalize"):
+        F.normalize(np.ones((2, 3)), axis=2)
+    with pytest.raises(ArgumentError, match="normalize: eps"):
+        F.normalize(np.ones((2, 3)), eps=0)

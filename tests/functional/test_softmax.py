@@ -45,6 +45,27 @@ def test_gradients(name, shape, rng, check_gradients):
     check_gradients(getattr(F, name), rng.standard_normal(shape))
 
 
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("axis", [0, 1, -2])
+def test_along_another_axis(name, axis, rng, check_gradients):
+    x = rng.standard_normal((2, 3, 4))
+    function = getattr(F, name)
+    expected = np.moveaxis(function(np.moveaxis(x, axis, -1)).data, -1, axis)
+    np.testing.assert_array_equal(function(x, axis).data, expected)
+    check_gradients(lambda x: function(x, axis), x)
+
+
+def test_hardmax_along_another_axis():
+    x = np.array([[1.0, 4.0], [2.0, 3.0]])
+    assert F.hardmax(x, 0).data.tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "hardmax"])
+def test_an_axis_that_does_not_exist(name):
+    with pytest.raises(ShapeError, match=name):
+        getattr(F, name)(np.ones((2, 3)), axis=2)
+
+
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "hardmax"])
 @pytest.mark.parametrize("shape", [(), (3, 0)], ids=str)
 def test_softmax_needs_classes(name, shape):
