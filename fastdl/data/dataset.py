@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 import numpy as np
 
+from fastdl import shapes
 from fastdl.data.mapped import MapDataset, MapStyle, is_map_style
 from fastdl.data.pictures import as_float, same_array, take_float, take_rows
 from fastdl.errors import DataError, DtypeError, ShapeError
@@ -297,7 +298,10 @@ def _numbers(values: ArraysLike, name: str) -> Structure:
 
 
 def _array(values: ArrayLike, name: str) -> np.ndarray:
-    array = np.asarray(values)
+    try:
+        array = shapes.array(values, f"ArrayDataset: {name}")
+    except ShapeError as error:
+        raise ShapeError(f"{error} Several inputs or targets are a tuple") from None
     if array.dtype.kind not in "biuf":
         hint = ""
         if array.dtype.kind in "US":

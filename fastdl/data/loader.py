@@ -13,7 +13,7 @@ from fastdl.data.prefetch import prefetched
 from fastdl.data.seeds import example_seeds
 from fastdl.data.turns import at_epoch
 from fastdl.errors import ArgumentError, DataError
-from fastdl.shapes import integer
+from fastdl.shapes import flag, integer
 from fastdl.structure import Structure, length
 
 T = TypeVar("T")
@@ -74,7 +74,8 @@ class DataLoader:
     ShapeError
         When one of the integers is out of range.
     ArgumentError
-        When a transform is not a function, or labels are given as batch_size.
+        When a transform is not a function, shuffle or drop_last is neither True nor
+        False, or labels are given as batch_size.
     """
 
     def __init__(
@@ -88,16 +89,16 @@ class DataLoader:
         transform: Transform | Sequence[Transform] | None = None,
         workers: int = 1,
     ) -> None:
-        if np.ndim(batch_size) > 0:
+        if holds_several(batch_size):
             raise ArgumentError(
                 "DataLoader: the second place is for batch_size, got an array; give "
                 "labels with the inputs, as a tuple: DataLoader((x, y))"
             )
         self.dataset = as_dataset(data)
         self.batch_size = integer(batch_size, "DataLoader: batch_size")
-        self.shuffle = shuffle
+        self.shuffle = flag(shuffle, "DataLoader: shuffle")
         self.seed = integer(seed, "DataLoader: seed", minimum=0)
-        self.drop_last = drop_last
+        self.drop_last = flag(drop_last, "DataLoader: drop_last")
         self.prefetch = integer(prefetch, "DataLoader: prefetch", minimum=0)
         self.transforms = _functions(transform)
         self.workers = integer(workers, "DataLoader: workers")
@@ -174,6 +175,11 @@ class DataLoader:
             f"DataLoader({self.dataset!r}, batch_size={self.batch_size}, "
             f"shuffle={self.shuffle}, seed={self.seed})"
         )
+
+
+def holds_several(value: object) -> bool:
+    """Whether labels or other values stand where one number should."""
+    return isinstance(value, (list, tuple)) or np.ndim(value) > 0  # type: ignore[arg-type]
 
 
 def _functions(

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import numpy as np
 
 from fastdl.data.dataset import Dataset
 from fastdl.errors import DataError, ShapeError
+from fastdl.structure import Structure, entries, is_several
 from fastdl.typing import ArrayLike
+
+
+def are_labels(y: Structure) -> TypeGuard[np.ndarray]:
+    """Whether targets are labels of classes: integers (m,)."""
+    return isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biu"
 
 
 def class_labels(dataset: Dataset, operation: str) -> np.ndarray:
@@ -19,10 +27,15 @@ def class_labels(dataset: Dataset, operation: str) -> np.ndarray:
         ``operation``.
     """
     y = dataset.y
-    if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
-        came = "no labels" if y is None else f"{y.dtype} of shape {y.shape}"
-        raise DataError(f"{operation} needs integer labels y (m,), got {came}")
-    return y
+    if are_labels(y):
+        return y
+    if y is None:
+        came = "no labels"
+    elif is_several(y):
+        came = entries(y, "y")
+    else:
+        came = f"{y.dtype} of shape {y.shape}"
+    raise DataError(f"{operation} needs integer labels y (m,), got {came}")
 
 
 def group_numbers(groups: ArrayLike, m: int, operation: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from fastdl.datasets.files import DataFolder
 from fastdl.datasets.folder import image_folder
 from fastdl.datasets.splits import Splits
 from fastdl.errors import ArgumentError, suggest
+from fastdl.files import as_path
 from fastdl.typing import PairLike, StrPath
 
 _LOADERS: dict[str, Callable[[DataFolder], Splits]] = {
@@ -77,7 +78,7 @@ def load(
         raise ArgumentError(
             f"datasets.load: unknown data set {name!r}{suggest(name, _LOADERS)}"
         )
-    folder = None if directory is None else Path(directory)
+    folder = None if directory is None else as_path(directory)
     return _LOADERS[name](DataFolder(name, folder, download))
 
 

@@ -23,6 +23,7 @@ from fastdl.datasets.images import SUFFIXES, picture_shape, read_image
 from fastdl.datasets.lazy import PictureFiles
 from fastdl.datasets.splits import Splits
 from fastdl.errors import DataError
+from fastdl.files import as_path
 from fastdl.shapes import pair
 from fastdl.typing import PairLike, StrPath
 
@@ -75,9 +76,10 @@ def image_folder(
     FastdlError
         When Pillow is missing.
     """
-    root = Path(path)
+    root = as_path(path)
     if not root.is_dir():
-        raise DataError(f"image_folder: there is no folder {root}")
+        what = ": it is a file" if root.is_file() else ""
+        raise DataError(f"image_folder: there is no folder {root}{what}")
     if size is not None:
         size = pair(size, "image_folder: size")
     if (root / "train").is_dir():

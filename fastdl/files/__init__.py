@@ -13,6 +13,7 @@ from fastdl.files.damage import read_settings as read_settings
 from fastdl.files.damage import read_toml as read_toml
 from fastdl.files.damage import reading as reading
 from fastdl.files.lock import locked as locked
+from fastdl.files.path import as_path as as_path
 from fastdl.files.replace import check_writable as check_writable
 from fastdl.files.replace import keep_aside as keep_aside
 from fastdl.files.replace import new_file as new_file

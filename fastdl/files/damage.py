@@ -7,12 +7,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from fastdl.errors import DataError, FastdlError
+from fastdl.files.path import as_path
 from fastdl.typing import StrPath
 
 SMALL = 2**24  # bytes; far more than any settings file has
@@ -118,7 +118,7 @@ def read_settings(path: StrPath) -> dict[str, Any]:
     DataError
         It has something else, or as for `read_file`.
     """
-    if Path(path).suffix.lower() == ".toml":
+    if as_path(path).suffix.lower() == ".toml":
         return read_toml(path)
     settings = read_json(path)
     if not isinstance(settings, dict):
@@ -147,14 +147,20 @@ def read_file(path: StrPath, limit: int | None = None) -> bytes:
 
     Raises
     ------
+    ArgumentError
+        `path` is no path.
     DataError
         It is not a regular file (a pipe would block, a device may have no end), or it
         is larger than `limit`.
     OSError
         There is no permission to read it.
     """
-    if not Path(path).is_file():
-        raise DataError(f"no file {path}")
-    if limit is not None and os.path.getsize(path) > limit:
+    file = as_path(path)
+    if not file.is_file():
+        what = ""
+        if file.exists():
+            what = "a folder" if file.is_dir() else "a pipe, socket or device"
+        raise DataError(f"no file {path}" + (f": it is {what}" if what else ""))
+    if limit is not None and os.path.getsize(file) > limit:
         raise DataError(f"{path} is damaged: it has more than {limit:,} bytes")
-    return Path(path).read_bytes()
+    return file.read_bytes()

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
+from fastdl.files.path import as_path
 from fastdl.typing import StrPath
 
 if TYPE_CHECKING:
@@ -51,11 +52,13 @@ def replaced(path: StrPath) -> Iterator[BinaryIO]:
 
     Raises
     ------
+    ArgumentError
+        `path` is no path.
     OSError
         `path` cannot be written: it is a folder, pipe, socket or device, it or its
         folder is protected, the disk is full, ... The error names `path`.
     """
-    target = os.path.realpath(path)
+    target = os.path.realpath(as_path(path))
     with _naming(path):
         permissions = _permissions(target)
         temporary, descriptor = _create(os.path.dirname(target), permissions)
@@ -84,7 +87,7 @@ def write_text(path: StrPath, text: str) -> None:
 
 def check_writable(path: StrPath) -> None:
     """Raise OSError now if `replaced` would; missing folders are created."""
-    target = os.path.realpath(path)
+    target = os.path.realpath(as_path(path))
     with _naming(path):
         temporary, descriptor = _create(os.path.dirname(target), _permissions(target))
         os.close(descriptor)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -28,6 +30,14 @@ _METADATA = "__metadata__"
 _CHECKSUM = "fastdl.sha256"
 _FORMAT = "fastdl.format"  # a file with this has the checksum too
 _LARGEST_HEADER = 100_000_000  # bytes; a limit of the format
+# What pickles begin with. torch.save puts one into a zip file, as its first member.
+_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_ZIP, _FIRST = b"PK\x03\x04", 512
+_CONVERT = (
+    'python -c "import sys, torch, safetensors.torch as s; s.save_file({name: '
+    "value.clone().contiguous() for name, value in torch.load(sys.argv[1], "
+    "map_location='cpu', weights_only=True).items()}, sys.argv[2])\""
+)
 
 
 def write_tensors(
@@ -98,19 +108,24 @@ def read_tensors(
     Raises
     ------
     DataError
-        The file does not exist, is not a safetensors file, is cut off, is not what was
-        written (the checksum differs), or has a type that NumPy lacks (BF16 is read as
-        float32, which holds all its numbers).
+        The file does not exist, is not a safetensors file (of a pickle, the message has
+        a line that converts it), is cut off, is not what was written (the checksum
+        differs), or has a type that NumPy lacks (BF16 is read as float32, which holds
+        all its numbers).
     OSError
         There is no permission to read the file.
     """
     from safetensors import deserialize
 
     content = read_file(path)
-    with reading(path, "as a safetensors file, it may be cut off"):
-        # The package copies the tensors; out of memory, it aborts or hangs. We raise.
-        np.empty(len(content), np.uint8)
-        tensors = deserialize(content)
+    try:
+        with reading(path, "as a safetensors file, it may be cut off"):
+            # The package copies tensors; out of memory, it aborts or hangs. We raise.
+            np.empty(len(content), np.uint8)
+            tensors = deserialize(content)
+    except DataError:
+        _refuse_pickles(path, content)  # not before: a length may begin as they do
+        raise
     state = {}
     for name, tensor in tensors:
         with reading(path, f"at {name!r}"):
@@ -137,6 +152,22 @@ def read_tensors(
         )
     metadata.pop(_FORMAT, None)
     return state, metadata
+
+
+def _refuse_pickles(path: StrPath, content: bytes) -> None:
+    """Raise DataError if a file is a pickle, or an archive that is none."""
+    is_zip = content.startswith(_ZIP)
+    if content.startswith(_PICKLES) or (is_zip and b"data.pkl" in content[:_FIRST]):
+        target = Path(path).with_suffix(".safetensors")
+        raise DataError(
+            f"{path} is a pickle, which could run anything, and is never opened here. "
+            f"If you trust it, convert it where PyTorch is installed:\n"
+            f"  {_CONVERT} {shlex.quote(str(path))} {shlex.quote(str(target))}"
+        ) from None
+    if is_zip:
+        raise DataError(
+            f"{path} is a zip archive, as NumPy's .npz are, and no safetensors file"
+        ) from None
 
 
 def _widened(bfloat16: bytes) -> np.ndarray:

@@ -39,14 +39,15 @@ def reduction_factor(reduction: str, count: float, operation: str) -> float | No
 
     See `reduce_losses`.
     """
-    if reduction == "mean":
+    kind = reduction if isinstance(reduction, str) else ""  # not an array of weights
+    if kind == "mean":
         return 1 / float(count) if count else 0.0
-    if reduction == "sum":
+    if kind == "sum":
         return 1.0
-    if reduction == "none":
+    if kind == "none":
         return None
-    hint = suggest(reduction, ("mean", "sum", "none"))
-    raise ArgumentError(f"{operation}: unknown reduction {reduction!r}{hint}")
+    hint = suggest(kind, ("mean", "sum", "none"))
+    raise ArgumentError(f"{operation}: unknown reduction {reduction!r:.60}{hint}")
 
 
 def reduce_losses(

@@ -43,6 +43,10 @@ def _variance(
     mean = reduce(np.add, x, axis, True, operation)[0]
     mean *= 1 / count
     centred = np.subtract(x, mean, empty_like(x))
+    # The mean was rounded, by much if it is large: what it lacks is subtracted too.
+    lacking = reduce(np.add, centred, axis, True, operation)[0]
+    lacking *= 1 / count
+    centred -= lacking
     squares = np.square(centred, empty_like(x))
     variance = reduce(np.add, squares, axis, True, operation)[0]
     variance *= 1 / (count - correction)
@@ -210,7 +214,8 @@ def normalize(
 def _logsumexp_backward(node: Node, dy: np.ndarray) -> tuple:
     terms, total = node.arguments
     share = dy.reshape(total.shape) / np.where(total == 0, 1, total)
-    return (np.multiply(terms, share, empty_like(terms)),)
+    with np.errstate(invalid="ignore"):  # NaN for the infinite ones
+        return (np.multiply(terms, share, empty_like(terms)),)
 
 
 def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -221,7 +226,8 @@ def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tenso
     x = as_tensor(x)
     reduced, kept, dropped, _ = shapes_of(x.data.shape, axis, "logsumexp")
     largest = np.maximum.reduce(x.data, reduced, keepdims=True, initial=-np.inf)
-    largest = np.where(np.isfinite(largest), largest, 0)
+    ends = np.finfo(x.data.dtype)  # so that infinity minus infinity stays infinite
+    largest = np.clip(largest, ends.min, ends.max)
     terms = np.subtract(x.data, largest, empty_like(x.data))
     np.exp(terms, terms)
     total = reduce(np.add, terms, axis, True, "logsumexp")[0]

@@ -56,10 +56,14 @@ def reshape(x: TensorLike, *shape: int | Sequence[int]) -> Tensor:
         The shape does not hold as many elements as `x`.
     """
     x = as_tensor(x)
+    sizes = _listed(shape)
     try:
-        y = x.data.reshape(_listed(shape))
-    except (ValueError, TypeError) as error:
-        raise ShapeError(f"reshape: {error}") from None
+        y = x.data.reshape(sizes)
+    except (ValueError, TypeError):
+        raise ShapeError(
+            f"reshape: an array of shape {x.data.shape} has {x.data.size} elements, "
+            f"which do not fit into {sizes!r:.80}; one size may be -1, what is left"
+        ) from None
     if x.data.flags.c_contiguous or np.may_share_memory(x.data, y):
         return record_view(x, y, _reshape_backward, (x.data.shape,))
     return record(y, _reshape_backward, (x._node,), (), (x.data.shape,))  # a copy
@@ -168,8 +172,11 @@ def transpose(x: TensorLike, *axes: int | Sequence[int]) -> Tensor:
     order = _listed(axes)
     try:
         y = x.data.transpose(order or None)
-    except (ValueError, TypeError) as error:
-        raise ShapeError(f"transpose: {error}") from None
+    except (ValueError, TypeError):
+        raise ShapeError(
+            f"transpose: expected each axis of shape {x.data.shape} once, got "
+            f"{order!r:.80}"
+        ) from None
     positive = [axis % x.data.ndim for axis in order]
     inverse = [positive.index(axis) for axis in range(len(positive))]
     return record_view(x, y, _transpose_backward, (inverse,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fastdl.autograd import Node, Tensor, as_tensor, record
@@ -116,9 +118,13 @@ def clamp(x: TensorLike, min: float | None = None, max: float | None = None) -> 
     if min is None and max is None:
         raise ArgumentError("clamp: expected a limit, min or max or both, got none")
     low, high = -np.inf if min is None else min, np.inf if max is None else max
-    if not (is_number(low) and is_number(high) and low <= high):
-        raise ArgumentError(
-            f"clamp: expected numbers min <= max, got min={min!r}, max={max!r}"
-        )
+    for name, limit in (("min", low), ("max", high)):
+        if not is_number(limit) or math.isnan(limit):
+            raise ArgumentError(
+                f"clamp: expected {name} as one number, not NaN, got {limit!r:.60}; "
+                f"F.maximum and F.minimum take arrays"
+            )
+    if low > high:
+        raise ArgumentError(f"clamp: expected min <= max, got min={min}, max={max}")
     y = np.clip(x.data, low, high, out=empty_like(x.data))
     return record(y, _clamp_backward, (x._node,), (x.data, x._changed), (low, high))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -17,21 +16,15 @@ from fastdl.errors import (
     near,
     suggest,
 )
-from fastdl.files import read_tensors, write_tensors
+from fastdl.files import read_tensors, reading, write_tensors
 from fastdl.interop.layout import Layout, layouts
 from fastdl.interop.timm import from_timm
 from fastdl.models import CATALOGUE
 from fastdl.nn import Module
+from fastdl.nn.module import check_module
 from fastdl.nn.serialize import is_ours
 from fastdl.typing import ArrayLike, StrPath
 
-# What pickles begin with: torch.save's zip files, and those of its early releases.
-_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-_CONVERT = (
-    'python -c "import sys, torch, safetensors.torch as s; s.save_file({name: '
-    "value.clone().contiguous() for name, value in torch.load(sys.argv[1], "
-    "map_location='cpu', weights_only=True).items()}, sys.argv[2])\""
-)
 # A counter that early releases of PyTorch had not.
 _OPTIONAL = "num_batches_tracked"
 
@@ -92,6 +85,7 @@ def load_torch_state(
         told, as of those that were cut out of a flattened picture.
     """
     who = "load_torch_state"
+    check_module(model, who)
     state, where = _read(source)
     own = layouts(model)
     state = from_timm(state, own)
@@ -136,6 +130,7 @@ def torch_state(model: Module) -> dict[str, np.ndarray]:
         The model was not built; or PyTorch's order of a layer's features cannot be
         told, as of those that were cut out of a flattened picture.
     """
+    check_module(model, "torch_state")
     own = layouts(model)
     _check_known("torch_state", own, own)
     return {
@@ -163,6 +158,7 @@ def save_torch_state(model: Module, path: StrPath) -> None:
     OSError
         The file cannot be written.
     """
+    check_module(model, "save_torch_state")
     write_tensors(torch_state(model), path, {"format": "pt"})
 
 
@@ -177,26 +173,12 @@ def _read(
             f"load_torch_state: expected a path or a dict of arrays, got "
             f"{type(source).__name__}; of a model of PyTorch, give its state_dict()"
         )
-    _refuse_pickles(source)
     state, metadata = read_tensors(source)
     if is_ours(metadata):
         raise DataError(
             f"{source} has fastdl's own layout, not PyTorch's; load it by load_weights"
         )
     return state, str(source)
-
-
-def _refuse_pickles(path: StrPath) -> None:
-    if not Path(path).is_file():
-        return  # read_tensors says what is wrong
-    with open(path, "rb") as file:
-        begin = file.read(4)
-    if begin.startswith(_PICKLES):
-        raise DataError(
-            f"{path} is a pickle, which could run anything, and is never opened here. "
-            f"If you trust it, convert it where PyTorch is installed:\n"
-            f"  {_CONVERT} {path} {Path(path).with_suffix('.safetensors')}"
-        )
 
 
 def _array(name: str, value: ArrayLike) -> np.ndarray:
@@ -206,10 +188,11 @@ def _array(name: str, value: ArrayLike) -> np.ndarray:
             f"load_torch_state: {name!r} is a dict, not an array; if it holds the "
             f"weights, give checkpoint[{name!r}]"
         )
-    if type(value).__module__.partition(".")[0] == "torch":
-        tensor = value.detach().cpu()  # type: ignore[union-attr]
-        value = tensor.float() if "bfloat16" in str(tensor.dtype) else tensor
-    return np.asarray(value)
+    with reading(f"load_torch_state: {name!r}", "as an array"):  # sparse, meta, ...
+        if type(value).__module__.partition(".")[0] == "torch":
+            tensor = value.detach().cpu()  # type: ignore[union-attr]
+            value = tensor.float() if "bfloat16" in str(tensor.dtype) else tensor
+        return np.asarray(value)
 
 
 def _skipped(skip: Iterable[str], names: Iterable[str]) -> set[str]:

@@ -27,7 +27,7 @@ def alexnet(
         Probability to drop before each of the first two dense layers.
     """
     c1, c2, c3, c4, units = (
-        divisible(channels * width_mult) for channels in (64, 192, 384, 256, 4096)
+        divisible(channels, width_mult) for channels in (64, 192, 384, 256, 4096)
     )
     return nn.Sequential(
         {

@@ -132,9 +132,9 @@ def _activation(kind: str | None) -> list[nn.Module]:
 def _normalisation(norm: Norm, batch_norm: type[nn.Module]) -> list[nn.Module]:
     if norm is None:
         return []
-    if not isinstance(norm, str):
+    if callable(norm):
         return [norm()]
     known = {"batch": lambda: batch_norm(None), "layer": nn.LayerNorm}  # type: ignore[call-arg]
-    if norm not in known:
-        raise ArgumentError(f"block: unknown norm {norm!r}{suggest(norm, known)}")
+    if not isinstance(norm, str) or norm not in known:
+        raise ArgumentError(f"block: unknown norm {norm!r:.60}{suggest(norm, known)}")
     return [known[norm]()]

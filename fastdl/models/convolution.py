@@ -52,11 +52,15 @@ def convolution_norm(
     return nn.Sequential(*layers, *([activation()] if activation else []))
 
 
-def divisible(channels: float, divisor: int = 8) -> int:
-    """Return channels rounded to a multiple of `divisor`, at most 10 % fewer."""
-    if not is_positive(channels):
+def divisible(channels: float, width_mult: float = 1.0, divisor: int = 8) -> int:
+    """Return a multiple of `divisor` for channels times `width_mult`.
+
+    It is the nearest one, or the next one if that is more than 10 % fewer.
+    """
+    if not is_positive(width_mult):
         raise ArgumentError(
-            f"width_mult must be a number above 0; it makes {channels} channels"
+            f"width_mult must be a number above 0, got {width_mult!r:.60}"
         )
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * channels else rounded
+    wanted = channels * width_mult
+    rounded = max(divisor, int(wanted + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * wanted else rounded

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from fastdl import nn
+from fastdl.errors import ArgumentError
 from fastdl.models.blocks import Norm, dense_block
 from fastdl.models.registry import register
 
@@ -34,6 +35,11 @@ def mlp(
     activation, norm, dropout
         Of each hidden layer, see `fastdl.models.dense_block`.
     """
+    if not isinstance(hidden, Iterable):
+        raise ArgumentError(
+            f"mlp: hidden must be the units of each layer, such as (128, 64), got "
+            f"{hidden!r:.60}"
+        )
     model = nn.Sequential(nn.Flatten())
     for units in hidden:
         for layer in dense_block(

@@ -15,7 +15,7 @@ from fastdl.models.convolution import convolution_norm, divisible
 from fastdl.models.head import with_head
 from fastdl.models.mbconv import MBConv
 from fastdl.models.registry import register
-from fastdl.shapes import is_positive
+from fastdl.shapes import is_in, is_positive
 
 # Of B0: expansion, size of the filters, stride of the first block, channels, blocks.
 _STAGES = [
@@ -39,15 +39,17 @@ def _efficientnet(
     """
     if not is_positive(depth_mult):
         raise ArgumentError(f"depth_mult must be a number above 0, got {depth_mult!r}")
+    if not is_in(drop_path, 1):
+        raise ArgumentError(f"drop_path must be a number in [0, 1), got {drop_path!r}")
     blocks = sum(math.ceil(count * depth_mult) for *_, count in _STAGES)
     drops = iter(drop_path * number / blocks for number in range(blocks))
-    channels = divisible(32 * width_mult)
+    channels = divisible(32, width_mult)
     features = nn.Sequential(
         convolution_norm(None, channels, 3, stride=2, activation=nn.SiLU)
     )
     for expansion, size, stride, filters, count in _STAGES:
         stage = nn.Sequential()
-        out_channels = divisible(filters * width_mult)
+        out_channels = divisible(filters, width_mult)
         for place in range(math.ceil(count * depth_mult)):
             stage.append(
                 MBConv(

@@ -41,10 +41,10 @@ def mobilenet_v1(
     # Channels and stride of each separable convolution.
     layers = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)]
     layers += [(512, 1)] * 5 + [(1024, 2), (1024, 1)]
-    channels = divisible(32 * width_mult)
+    channels = divisible(32, width_mult)
     features = nn.Sequential(convolution_norm(None, channels, 3, stride=2))
     for filters, stride in layers:
-        out_channels = divisible(filters * width_mult)
+        out_channels = divisible(filters, width_mult)
         features.append(_separable(channels, out_channels, stride))
         channels = out_channels
     return with_head(features, channels, classes, dropout)
@@ -79,12 +79,12 @@ def mobilenet_v2(
         (6, 160, 3, 2),
         (6, 320, 1, 1),
     ]
-    channels = divisible(32 * width_mult)
+    channels = divisible(32, width_mult)
     features = nn.Sequential(
         convolution_norm(None, channels, 3, stride=2, activation=nn.ReLU6)
     )
     for expansion, filters, count, first_stride in stages:
-        out_channels = divisible(filters * width_mult)
+        out_channels = divisible(filters, width_mult)
         for place in range(count):
             stride = 1 if place else first_stride
             features.append(InvertedResidual(channels, out_channels, stride, expansion))

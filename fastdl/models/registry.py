@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from inspect import signature
 from typing import TypeVar
 
@@ -35,6 +35,22 @@ def options(name: str) -> list[str]:
     ]
 
 
+def check_options(name: str, given: Iterable[str], who: str = "") -> None:
+    """Raise ArgumentError, with a near match, for arguments that a model has not.
+
+    What `who` says is in front of the message.
+    """
+    parameters = signature(_find(name)).parameters.values()
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return
+    known = options(name)
+    for option in given:
+        if option not in known:
+            raise ArgumentError(
+                f"{who}the model {name!r} has no {option!r}{suggest(option, known)}"
+            )
+
+
 def create(name: str, classes: int | None = None, **options: object) -> Module:
     """Make a model with fresh weights.
 
@@ -55,8 +71,9 @@ def create(name: str, classes: int | None = None, **options: object) -> Module:
     Raises
     ------
     ArgumentError
-        The name is unknown; the message names a near match.
+        The name, or an option, is unknown; the message names a near match.
     """
+    check_options(name, options)
     if classes is not None:
         options["classes"] = classes
     return _find(name)(**options)

@@ -21,7 +21,7 @@ def _resnet(
     width_mult: float,
 ) -> nn.Sequential:
     """Return four stages of `counts` blocks; each but the first halves the image."""
-    width = divisible(64 * width_mult)
+    width = divisible(64, width_mult)
 
     def stage(number: int) -> nn.Sequential:
         inner = width * 2**number

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastdl import functional as F
 from fastdl import nn
-from fastdl.autograd import Tensor
+from fastdl.autograd import Tensor, as_tensor
 from fastdl.shapes import integer
+from fastdl.typing import TensorLike
 
 
 @nn.register
@@ -32,8 +33,9 @@ class SqueezeExcitation(nn.Module):
         self.fc1 = nn.Conv2d(channels, squeezed, 1)
         self.fc2 = nn.Conv2d(squeezed, channels, 1, weight_init="glorot_normal")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         """Map (n, h, w, channels) to the same shape."""
+        x = as_tensor(x)
         mean = F.reshape(F.global_avg_pool2d(x), (x.shape[0], 1, 1, self.channels))
         scale = F.sigmoid(self.fc2(F.silu(self.fc1(mean))))
         return F.scale(x, scale)

@@ -7,11 +7,12 @@ from typing import Any
 
 from fastdl import functional as F
 from fastdl import nn
-from fastdl.autograd import Tensor
+from fastdl.autograd import Tensor, as_tensor
 from fastdl.errors import ShapeError
 from fastdl.models.convolution import convolution_norm
 from fastdl.models.registry import register
 from fastdl.shapes import integer
+from fastdl.typing import TensorLike
 
 
 def _double(in_channels: int | None, out_channels: int) -> nn.Sequential:
@@ -66,11 +67,16 @@ class UNet(nn.Module):
 
     def config(self) -> dict[str, Any]:
         """Return the arguments that would construct this network again."""
-        own = {name: getattr(self, name) for name in ("classes", "width", "depth")}
-        return own | {"in_channels": self.down[0][0].in_channels}
+        return {
+            "classes": self.head.out_channels,  # `replace_head` may have changed it
+            "width": self.width,
+            "depth": self.depth,
+            "in_channels": self.down[0][0].in_channels,
+        }
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         """Map pictures (n, h, w, c) to logits (n, h, w, classes)."""
+        x = as_tensor(x)
         self._check_size(x)
         first, *rest = self.down
         x = first(x)

@@ -27,7 +27,7 @@ def _vgg(
     features = nn.Sequential()
     channels: int | None = None
     for filters, count in zip((64, 128, 256, 512, 512), _STAGES[layers], strict=True):
-        out_channels = divisible(filters * width_mult)
+        out_channels = divisible(filters, width_mult)
         for _ in range(count):
             features.append(nn.Conv2d(channels, out_channels, 3, padding=1))
             if norm:
@@ -35,7 +35,7 @@ def _vgg(
             features.append(nn.ReLU())
             channels = out_channels
         features.append(nn.MaxPool2d(2))
-    units = divisible(4096 * width_mult)
+    units = divisible(4096, width_mult)
     return nn.Sequential(
         {
             "features": features,

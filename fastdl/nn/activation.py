@@ -8,6 +8,7 @@ from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
+from fastdl.shapes import activation_parameter
 from fastdl.typing import TensorLike
 
 
@@ -21,6 +22,11 @@ class Activation(Module):
     def parameter(self) -> float | None:
         """The parameter of the function, None where it has none."""
         return None
+
+    def _checked(self, parameter: float) -> float:
+        checked = activation_parameter(self.kind, parameter, type(self).__name__)
+        assert checked is not None  # its kind has one
+        return checked
 
     def forward(self, x: TensorLike) -> Tensor:
         """Map x of any shape to an output of the same shape."""
@@ -47,7 +53,7 @@ class LeakyReLU(Activation):
     kind = "leaky_relu"
 
     def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
+        self.negative_slope = self._checked(negative_slope)
 
     @property
     def parameter(self) -> float:
@@ -110,7 +116,7 @@ class ELU(Activation):
     kind = "elu"
 
     def __init__(self, alpha: float = 1.0) -> None:
-        self.alpha = alpha
+        self.alpha = self._checked(alpha)
 
     @property
     def parameter(self) -> float:
@@ -131,7 +137,7 @@ class Softplus(Activation):
     kind = "softplus"
 
     def __init__(self, beta: float = 1.0) -> None:
-        self.beta = beta
+        self.beta = self._checked(beta)
 
     @property
     def parameter(self) -> float:

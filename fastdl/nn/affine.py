@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from fastdl.nn import init
 from fastdl.nn.module import Module
 from fastdl.nn.parameter import Parameter
+from fastdl.shapes import flag
 from fastdl.typing import Shape
 
 
@@ -32,7 +33,7 @@ class Affine(Module):
     def __init__(self, use_bias: bool, weight_init: str) -> None:
         init.method(weight_init)  # so that a misspelt name raises here
         self.weight_init = weight_init
-        self._use_bias = use_bias
+        self._use_bias = flag(use_bias, f"{type(self).__name__}: bias")
         self._pending = True
 
     def _set_weight(self, shape: Shape) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from fastdl import functional as F
-from fastdl.autograd import Tensor
+from fastdl.autograd import Tensor, as_tensor
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.nn import init
 from fastdl.nn.module import Module
@@ -69,7 +69,7 @@ class _BatchNorm(Module):
 
     def forward(
         self,
-        x: Tensor | np.ndarray,
+        x: TensorLike,
         activation: str | None = None,
         residual: TensorLike | None = None,
     ) -> Tensor:
@@ -77,6 +77,7 @@ class _BatchNorm(Module):
 
         All have the shape of x; see `fastdl.functional.batch_norm`.
         """
+        x = as_tensor(x)
         self._check_rank(x.ndim)
         training = self._is_training
         if training and math.prod(x.shape[:-1]) == 1:

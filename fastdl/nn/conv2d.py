@@ -7,7 +7,7 @@ from fastdl.autograd import Tensor
 from fastdl.errors import ShapeError
 from fastdl.nn.affine import Affine
 from fastdl.nn.registry import register
-from fastdl.shapes import integer, padding2d, pair
+from fastdl.shapes import flag, integer, padding2d, pair
 from fastdl.typing import PaddingLike, PairLike, Shape, TensorLike
 
 
@@ -73,7 +73,7 @@ class Conv2d(Affine):
         self.padding = padding
         self.dilation = dilation
         self.groups = integer(groups, "Conv2d: groups")
-        self.flip = flip
+        self.flip = flag(flip, "Conv2d: flip")
         # So that a mistake raises here, not in the first forward pass.
         pair(kernel_size, "Conv2d: kernel_size")
         pair(stride, "Conv2d: stride")

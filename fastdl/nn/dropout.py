@@ -10,12 +10,12 @@ import numpy as np
 
 from fastdl import functional as F
 from fastdl import random
-from fastdl.autograd import Tensor
+from fastdl.autograd import Tensor, as_tensor
 from fastdl.errors import ArgumentError
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 from fastdl.shapes import is_in, is_positive
-from fastdl.typing import Shape
+from fastdl.typing import Shape, TensorLike
 
 
 class DropLayer(Module):
@@ -51,8 +51,9 @@ class DropLayer(Module):
         """Return the arguments that would construct this layer again."""
         return {"p": self.p}
 
-    def forward(self, x: Tensor | np.ndarray) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         """Drop elements in training; the shape stays the same."""
+        x = as_tensor(x)
         seed, offset = self.random_state.tolist()
         training = self._is_training
         if training:

@@ -278,8 +278,8 @@ def method(name: str) -> Callable[..., np.ndarray]:
     ArgumentError
         There is no such function, or it needs more than a shape.
     """
-    if name not in _METHODS:
-        raise ArgumentError(f"init: no method {name!r}{suggest(name, _METHODS)}")
+    if not isinstance(name, str) or name not in _METHODS:
+        raise ArgumentError(f"init: no method {name!r:.60}{suggest(name, _METHODS)}")
     return _METHODS[name]
 
 

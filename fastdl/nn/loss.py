@@ -32,9 +32,9 @@ class Loss(Module):
     _is_loss = True
 
     def __init__(self, reduction: str = "mean") -> None:
-        if reduction not in REDUCTIONS:
+        if not isinstance(reduction, str) or reduction not in REDUCTIONS:
             raise ArgumentError(
-                f"{type(self).__name__}: unknown reduction {reduction!r}"
+                f"{type(self).__name__}: unknown reduction {reduction!r:.60}"
                 f"{suggest(reduction, REDUCTIONS)}"
             )
         self.reduction = reduction

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
-from fastdl.autograd import Tensor, no_grad
+from fastdl.autograd import Tensor, as_tensor, no_grad
 from fastdl.data.pictures import as_float
 from fastdl.errors import (
     ArgumentError,
@@ -126,7 +126,7 @@ class Module(Transfer):
                 error.args = (f"{label(name, layer)}: {reason}",)
 
     def _infer_sizes(self, x: Any) -> None:
-        shape = np.shape(x)[1:]
+        shape = as_tensor(x).shape[1:]
         if self._takes_pictures and isinstance(x, np.ndarray):  # as the user gave it
             warn_channels_first(type(self).__name__, shape)
         self._create_parameters(shape)
@@ -162,6 +162,8 @@ class Module(Transfer):
         DtypeError
             ``forward`` returns something other than a tensor, or a tuple or dict of
             them.
+        ArgumentError
+            ``class_names`` has not as many names as there are outputs.
         """
         shape = map_shapes(_checked, input_shape)
         dtype = self._dtype()
@@ -169,7 +171,9 @@ class Module(Transfer):
         with no_grad(), self.mode(training=False):
             output = run(self, zeros)
         self.input_shape = shape
-        return example_shapes(output)
+        output_shape = example_shapes(output)
+        self._check_class_names(output_shape)
+        return output_shape
 
     def _dtype(self) -> np.dtype:
         for module in self.modules():
@@ -374,6 +378,17 @@ class Module(Transfer):
             elif config[name] != argument.default:
                 shown.append(f"{name}={config[name]!r}")
         return shown
+
+
+def check_module(model: object, who: str) -> None:
+    """Raise ArgumentError if `model` is not a Module."""
+    if isinstance(model, Module):
+        return
+    got = f"{model!r:.60}"
+    if isinstance(getattr(model, "model", None), Module):  # as that of a Trainer
+        kind = type(model).__name__
+        got = f"{kind}; give {kind.lower()}.model"
+    raise ArgumentError(f"{who}: model must be a Module, got {got}")
 
 
 def _constructor(module: Module) -> Mapping[str, inspect.Parameter]:

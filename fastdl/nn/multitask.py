@@ -134,6 +134,10 @@ class MultiTaskLoss(Module):
         """
         return total(self.tasks(outputs, targets, sample_weight))
 
+    def check_outputs(self, outputs: object) -> None:
+        """Raise ArgumentError unless outputs are a dict with every task."""
+        _check_tasks(outputs, self.losses, "the model returns")
+
     def tasks(
         self,
         outputs: Mapping[str, TensorLike],
@@ -141,7 +145,7 @@ class MultiTaskLoss(Module):
         sample_weight: ArrayLike | None = None,
     ) -> dict[str, TaskLoss]:
         """Return the loss of each task, for parameters as `forward` has them."""
-        _check_tasks(outputs, self.losses, "the model returns")
+        self.check_outputs(outputs)
         _check_tasks(targets, self.losses, "the targets are")
         weight = None if sample_weight is None else np.asarray(sample_weight)
         return {
@@ -193,17 +197,20 @@ def as_labels(y: np.ndarray) -> np.ndarray:
     if y.ndim != 1 or y.dtype.kind != "f":
         return y
     known = np.where(np.isnan(y), 0, y)
-    wrong = np.flatnonzero(known != np.rint(known))
+    with np.errstate(invalid="ignore"):  # infinity becomes some other number
+        labels = known.astype(np.int64)
+    wrong = np.flatnonzero(labels != known)
     if len(wrong):
         raise DataError(
             f"label {wrong[0]} is {y[wrong[0]]:g}; labels are whole numbers"
         )
-    return known.astype(np.int64)
+    return labels
 
 
 def missing_rows(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return of which rows everything is missing, and of which something is."""
-    missing = np.isnan(y).reshape(len(y), -1)
+    # Not -1, which is undefined for an empty batch.
+    missing = np.isnan(y).reshape(len(y), math.prod(y.shape[1:]))
     return missing.all(axis=1), missing.any(axis=1)
 
 

@@ -6,7 +6,7 @@ from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
-from fastdl.shapes import output_pair, padding2d, pair
+from fastdl.shapes import flag, output_pair, padding2d, pair
 from fastdl.typing import OutputSizeLike, PaddingLike, PairLike, TensorLike
 
 
@@ -49,7 +49,7 @@ class MaxPool2d(Module):
         self.kernel_size = kernel_size
         self.stride = stride
         self.padding = padding
-        self.ceil_mode = ceil_mode
+        self.ceil_mode = flag(ceil_mode, "MaxPool2d: ceil_mode")
         _check(kernel_size, stride, padding, "MaxPool2d")
 
     def forward(self, x: TensorLike) -> Tensor:
@@ -85,8 +85,8 @@ class AvgPool2d(Module):
         self.kernel_size = kernel_size
         self.stride = stride
         self.padding = padding
-        self.ceil_mode = ceil_mode
-        self.count_include_pad = count_include_pad
+        self.ceil_mode = flag(ceil_mode, "AvgPool2d: ceil_mode")
+        self.count_include_pad = flag(count_include_pad, "AvgPool2d: count_include_pad")
         _check(kernel_size, stride, padding, "AvgPool2d")
 
     def forward(self, x: TensorLike) -> Tensor:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fastdl import functional as F
 from fastdl.autograd import Tensor
+from fastdl.errors import ArgumentError
 from fastdl.nn.module import Module
 from fastdl.nn.parameter import Parameter
 from fastdl.nn.registry import register
 from fastdl.shapes import integer
+from fastdl.shapes.numbers import is_number
 from fastdl.typing import TensorLike
 
 
@@ -32,6 +36,10 @@ class PReLU(Module):
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
         self.num_parameters = integer(num_parameters, "PReLU: num_parameters")
+        if not (is_number(init) and math.isfinite(init)):
+            raise ArgumentError(
+                f"PReLU: init must be a finite number, got {init!r:.60}"
+            )
         self.init = init
         self.weight = Parameter(np.full(num_parameters, init, np.float32))
 

@@ -126,12 +126,13 @@ def _construct(config: object, place: tuple[str, ...]) -> Module:
             f"a class of your own must be imported and registered first"
         )
     cls = _layers[name]
-    listed: tuple = ()
-    for key, parameter in inspect.signature(cls).parameters.items():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            listed = arguments.pop(key, ())
     try:
-        return cls(*listed, **arguments)
+        call = inspect.BoundArguments(inspect.signature(cls), {})  # type: ignore[arg-type]
+        for key, value in arguments.items():
+            if key not in call.signature.parameters:
+                raise TypeError(f"an unexpected argument {key!r}")
+            call.arguments[key] = value
+        return cls(*call.args, **call.kwargs)
     except Exception as error:  # whatever a class raises for bad arguments
         label = ".".join((*place, name))
         raise DataError(f"from_config: {label}: {error}") from error

@@ -51,7 +51,7 @@ def named_weights(model: Module) -> Iterator[tuple[str, Parameter]]:
         id(parameter)
         for module in model.modules()
         if isinstance(module, LayerNorm)
-        for parameter in module.parameters()
+        for _, parameter in module._own_parameters()
     }
     for name, parameter in model.named_parameters():
         if parameter.ndim >= 2 and id(parameter) not in spared:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from fastdl.errors import DataError, FastdlError
-from fastdl.files import parse_json, read_tensors, write_tensors
+from fastdl.errors import ArgumentError, DataError, FastdlError
+from fastdl.files import parse_json, read_tensors, reading, write_tensors
 from fastdl.nn import init
 from fastdl.nn.layout import warn_untransposed
-from fastdl.nn.module import Module
+from fastdl.nn.module import Module, check_module
 from fastdl.nn.registry import from_config, to_config
+from fastdl.nn.transfer import as_class_names
+from fastdl.nn.tree import label
+from fastdl.structure import is_shape, leaves, map_shapes
 from fastdl.typing import StrPath
 
 # Keys in the file's metadata; those of other programs do not begin with this prefix.
@@ -21,6 +25,9 @@ _OURS = "fastdl."
 _ARCHITECTURE = f"{_OURS}model"
 _WEIGHTS = f"{_OURS}weights"  # says only that the axes are in our order
 _USE = f"{_OURS}use"  # what a model takes and gives: input_shape, class_names
+
+# Numbers in an example, 256 MB of them, that a file can have us make.
+_LARGEST_EXAMPLE = 2**26
 
 
 def save(model: Module, path: StrPath) -> None:
@@ -40,17 +47,18 @@ def save(model: Module, path: StrPath) -> None:
     Raises
     ------
     FastdlError
-        A layer is not registered (see `fastdl.nn.register`) or not built.
+        A layer is not registered (see `fastdl.nn.register`) or not built; or
+        ``class_names`` has not as many names as there are outputs.
     OSError
         The file cannot be written: the disk is full, or `path` is a folder, a pipe, a
         device, ...; the error names `path`.
     """
+    check_module(model, "save")
     metadata = {_ARCHITECTURE: json.dumps(to_config(model))}
-    names = model.class_names
-    use = {
-        "input_shape": model.input_shape,
-        "class_names": None if names is None else list(names),
-    }
+    shape, names = model.input_shape, model.class_names
+    if shape is not None and names is not None:
+        model.build(shape)  # compares the names with the outputs
+    use = {"input_shape": shape, "class_names": names}
     if any(value is not None for value in use.values()):
         metadata[_USE] = json.dumps(use)
     write_tensors(model.state_dict(), path, metadata)
@@ -92,19 +100,40 @@ def made_from(
 ) -> Module:
     """Make the model of a file from what was read of it, see `load`."""
     config = parse_json(metadata[_ARCHITECTURE], f"{path}: the description")
+    shape, names = use_of(metadata, path)
     floating = [a.dtype for a in state.values() if a.dtype.kind == "f"]
     try:
         # The file may describe more weights than it contains or than fit into memory. A
         # layer may draw its weights twice, or make arrays that are not saved.
         with init.at_most(4 * sum(a.size for a in state.values()) + 2**20):
             model = from_config(config)
+            if any(module._pending for module in model.modules()):
+                _build(model, shape)
         if floating:
             model.astype(floating[0])
         model.load_state_dict(state)
     except FastdlError as error:
         raise DataError(f"{path}: {error}") from error
-    model.input_shape, model.class_names = use_of(metadata, path)
+    model.input_shape, model.class_names = shape, names
     return model.eval()
+
+
+def _build(model: Module, shape: Any) -> None:
+    """Infer the sizes that a class of the user's leaves open when it is made."""
+    if shape is None:
+        name, layer = next(pair for pair in model.named_modules() if pair[1]._pending)
+        raise DataError(
+            f"the input size of {label(name, layer)} is open, and the file has no "
+            f"input_shape to infer it from; make the model, build it, and call "
+            f"load_weights(model, path); build before save, and load can do it"
+        )
+    if sum(leaves(map_shapes(math.prod, shape))) > _LARGEST_EXAMPLE:
+        raise DataError(
+            f"an example of shape {shape} is too large to build a model for; make the "
+            f"model, build it, and call load_weights(model, path)"
+        )
+    with reading("the model"):  # whatever a class raises
+        model.build(shape)
 
 
 def use_of(metadata: Mapping[str, str], path: StrPath) -> tuple[Any, Any]:
@@ -115,26 +144,31 @@ def use_of(metadata: Mapping[str, str], path: StrPath) -> tuple[Any, Any]:
     if not isinstance(use, dict):
         raise DataError(f"{path}: its use must be a JSON object, got {use!r:.80}")
     names = use.get("class_names")
-    if isinstance(names, list) and all(isinstance(name, str) for name in names):
-        names = tuple(names)
-    elif names is not None:
-        raise DataError(f"{path}: class_names must be texts, got {names!r:.80}")
-    return _as_shape(use.get("input_shape"), path), names
+    try:
+        names = None if names is None else as_class_names(names)
+    except ArgumentError as error:
+        raise DataError(f"{path}: {error}") from None
+    shape = use.get("input_shape")
+    return None if shape is None else _as_shape(shape, path), names
 
 
 def _as_shape(value: Any, path: StrPath) -> Any:
     """Return a shape, or a tuple or dict of shapes, from JSON."""
     if isinstance(value, dict):
         return {name: _as_shape(part, path) for name, part in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list) and not is_shape(value):
         return tuple(_as_shape(part, path) for part in value)
-    if value is None or (type(value) is int and value > 0):
-        return value
-    raise DataError(f"{path}: input_shape must hold sizes, got {value!r:.80}")
+    wrong = [value]
+    if isinstance(value, list):
+        wrong = [size for size in value if type(size) is not int or size < 1]
+    if wrong:
+        raise DataError(f"{path}: input_shape must hold sizes, got {wrong[0]!r:.80}")
+    return tuple(value)
 
 
 def save_weights(model: Module, path: StrPath) -> None:
     """Save only parameters and buffers; raises like `save`, but takes any module."""
+    check_module(model, "save_weights")
     write_tensors(model.state_dict(), path, {_WEIGHTS: "1"})
 
 
@@ -166,6 +200,7 @@ def load_weights(model: Module, path: StrPath, strict: bool = True) -> None:
     FastdlError
         Names or shapes do not fit the model, see `Module.load_state_dict`.
     """
+    check_module(model, "load_weights")
     state, metadata = read_tensors(path)
     try:
         model.load_state_dict(state, strict)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastdl import functional as F
-from fastdl.autograd import Tensor
+from fastdl.autograd import Tensor, as_tensor
 from fastdl.data.dataset import DataLike, Dataset, as_dataset, take_real
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
 from fastdl.nn import init
@@ -20,7 +20,7 @@ from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 from fastdl.shapes import integer
 from fastdl.structure import entries, is_several
-from fastdl.typing import Shape
+from fastdl.typing import Shape, TensorLike
 
 _CHUNK = 1 << 20  # how many numbers `fit` processes at a time
 
@@ -130,8 +130,9 @@ class Standardize(Module):
         self.examples = len(dataset)
         return self
 
-    def forward(self, x: Tensor | np.ndarray) -> Tensor:
+    def forward(self, x: TensorLike) -> Tensor:
         """Map x (n, ..., num_features) to the same shape."""
+        x = as_tensor(x)
         if x.shape[-1:] != (self.num_features,):
             raise ShapeError(
                 f"standardize: fitted on {self.num_features} features or channels, got "

@@ -5,13 +5,14 @@ Yosinski et al. 2014, "How transferable are features in deep neural networks?".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from fastdl.errors import ArgumentError, FastdlError, suggest
 from fastdl.nn.parameter import Parameter
-from fastdl.nn.tree import Tree, label
+from fastdl.nn.tree import Tree, label, no_parameters
 from fastdl.shapes import integer
+from fastdl.structure import Structure, is_shape
 from fastdl.typing import Shape
 
 T = TypeVar("T", bound="Transfer")
@@ -22,7 +23,31 @@ class Transfer(Tree):
 
     training: bool = True
     frozen: bool = False
-    class_names: Sequence[str] | None = None  # of the outputs; `fastdl.save` keeps them
+    _class_names: tuple[str, ...] | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """What the outputs are called, if it is known; `fastdl.save` keeps it."""
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Iterable[str] | None) -> None:
+        self._class_names = None if names is None else as_class_names(names)
+
+    def _check_class_names(self, output_shape: Structure) -> None:
+        """Raise ArgumentError unless there is a name for each output.
+
+        A single output of two classes is the logit of the second.
+        """
+        names = self.class_names
+        if names is None or not output_shape or not is_shape(output_shape):
+            return
+        outputs = output_shape[-1]
+        if len(names) != outputs and (len(names), outputs) != (2, 1):
+            raise ArgumentError(
+                f"the model has {outputs} outputs, but class_names has {len(names)}: "
+                f"{names!r:.80}"
+            )
 
     @property
     def _is_training(self) -> bool:
@@ -55,7 +80,7 @@ class Transfer(Tree):
         members: Iterable[Any] = [self]
         if until is not None:
             members, _ = split(self, until, "freeze: until")
-        _set_frozen(members, True)
+        self._set_frozen(members, True)
         return self
 
     def unfreeze(self: T, since: str | None = None) -> T:
@@ -75,8 +100,27 @@ class Transfer(Tree):
         members: Iterable[Any] = [self]
         if since is not None:
             _, members = split(self, since, "unfreeze: since")
-        _set_frozen(members, False)
+        self._set_frozen(members, False)
         return self
+
+    def _set_frozen(self, members: Iterable[Any], frozen: bool) -> None:
+        """Let parameters, and modules with all that is inside, learn or not."""
+        parameters = [each for each in members if isinstance(each, Parameter)]
+        modules = [
+            module
+            for member in members
+            if not isinstance(member, Parameter)
+            for module in member.modules()
+        ]
+        for module in modules:
+            if module._pending:
+                names = {id(each): name for name, each in self.named_modules()}
+                raise no_parameters(names[id(module)], module)
+            parameters += (parameter for _, parameter in module._own_parameters())
+        for parameter in parameters:
+            parameter.requires_grad = not frozen
+        for module in modules:
+            module.frozen = frozen
 
     def replace_head(self: T, classes: int, *, again: bool = False) -> T:
         """Give the model a new last layer, for other classes; return self.
@@ -114,12 +158,14 @@ class Transfer(Tree):
                 f"been trained since; was the line run twice? If it is meant: "
                 f"replace_head({classes}, again=True)"
             )
-        attributes = dict(vars(head))
+        attributes, names = dict(vars(head)), self.class_names
         arrays = [(p, p.data) for _, p in head._own_parameters()]
         head._resize(classes)
+        self.class_names = None
         try:
             _check_outputs(self, classes, label(name, head))
         except ArgumentError:
+            self.class_names = names
             vars(head).clear()
             vars(head).update(attributes)
             for parameter, array in arrays:
@@ -127,7 +173,6 @@ class Transfer(Tree):
             raise
         if not head._pending:
             head.unfreeze()
-        self.class_names = None
         return self
 
     def _is_head(self) -> bool:
@@ -135,19 +180,20 @@ class Transfer(Tree):
         return False
 
 
+def as_class_names(names: object) -> tuple[str, ...]:
+    """Return the names of classes; ArgumentError unless they are texts."""
+    listed: tuple = ()
+    if isinstance(names, Iterable) and not isinstance(names, (str, set, frozenset)):
+        listed = tuple(names)
+    if not listed or not all(isinstance(name, str) for name in listed):
+        raise ArgumentError(
+            f"class_names must be texts, one for each output, got {names!r:.80}; of "
+            f"numbers, give [str(n) for n in numbers]"
+        )
+    return tuple(map(str, listed))
+
+
 # Which layers learn
-
-
-def _set_frozen(members: Iterable[Any], frozen: bool) -> None:
-    """Let parameters, and modules with all that is inside, learn or not."""
-    for member in members:
-        if isinstance(member, Parameter):
-            member.requires_grad = not frozen
-            continue
-        for parameter in member.parameters():
-            parameter.requires_grad = not frozen
-        for module in member.modules():
-            module.frozen = frozen
 
 
 def split(model: Tree, name: str, who: str) -> tuple[list[Any], list[Any]]:

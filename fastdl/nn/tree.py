@@ -183,10 +183,7 @@ class Tree:
         seen = set()
         for prefix, module in self.named_modules():
             if module._pending:
-                raise GraphError(
-                    f"{label(prefix, module)} has no parameters yet: its input size "
-                    f"is open; call model.build(input_shape) first"
-                )
+                raise no_parameters(prefix, module)
             for name, parameter in module._own_parameters():
                 if id(parameter) not in seen:
                     seen.add(id(parameter))
@@ -220,6 +217,14 @@ def label(name: str, module: Tree) -> str:
     """Return what messages call a module."""
     kind = type(module).__name__
     return f"layer '{name}' ({kind})" if name else kind
+
+
+def no_parameters(name: str, module: Tree) -> GraphError:
+    """Return the error about a module whose input size is open."""
+    return GraphError(
+        f"{label(name, module)} has no parameters yet: its input size is open; call "
+        f"model.build(input_shape) first"
+    )
 
 
 def join(prefix: str, name: object) -> str:

@@ -28,12 +28,28 @@ class Weighted:
     ----------
     name : str
         What messages call the loss.
+
+    Raises
+    ------
+    ArgumentError
+        It cannot be called in either way.
     """
 
     def __init__(self, loss: Callable[..., Tensor], who: str = "") -> None:
         self.name = getattr(loss, "__name__", type(loss).__name__)
         self._loss, self._who = loss, who
-        self._takes_weights = _takes_weights(loss)
+        signature = _signature(loss)
+        self._takes_weights = _takes_weights(signature)
+        if signature is not None and not (
+            self._takes_weights == ""
+            or _takes(signature, "outputs", "y")
+            or _takes(signature, "outputs", "y", sample_weight="weight")
+        ):
+            raise ArgumentError(
+                f"{who}a loss is called as (outputs, y), but {self.name} takes "
+                f"({', '.join(signature.parameters)}); call it in a function "
+                f"(outputs, y) of yours"
+            )
 
     def __call__(
         self, outputs: Structure, y: Structure, weight: np.ndarray | None
@@ -82,14 +98,26 @@ class Weighted:
         return float(length(y) if weight is None else weight.sum())
 
 
-def _takes_weights(loss: Callable[..., Tensor]) -> str | None:
-    """Return the name of the argument for weights, "" if by position, None if none."""
-    function = loss.forward if isinstance(loss, Module) else loss
+def _signature(loss: Callable[..., Tensor]) -> inspect.Signature | None:
+    """Return what a loss takes; None for a function in C, which may not say."""
     try:
-        signature = inspect.signature(function)
-        if "sample_weight" in signature.parameters:
-            return "sample_weight"
-        signature.bind("outputs", "y", "weight")
-    except TypeError:
+        return inspect.signature(loss.forward if isinstance(loss, Module) else loss)
+    except (TypeError, ValueError):
         return None
-    return ""
+
+
+def _takes(signature: inspect.Signature, *arguments: str, **options: str) -> bool:
+    try:
+        signature.bind(*arguments, **options)
+    except TypeError:
+        return False
+    return True
+
+
+def _takes_weights(signature: inspect.Signature | None) -> str | None:
+    """Return the name of the argument for weights, "" if by position, None if none."""
+    if signature is None:
+        return None
+    if "sample_weight" in signature.parameters:
+        return "sample_weight"
+    return "" if _takes(signature, "outputs", "y", "weight") else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastdl.errors import ArgumentError
 from fastdl.nn import ModuleList, Sequential
-from fastdl.nn.module import Module
+from fastdl.nn.module import Module, check_module
 from fastdl.nn.parameter import Parameter
 from fastdl.nn.regularization import named_weights
 from fastdl.shapes import is_positive
@@ -39,6 +39,7 @@ def decay_groups(model: Module, weight_decay: float) -> list[dict[str, Any]]:
     GraphError
         A size of the model is still open.
     """
+    check_module(model, "decay_groups")
     return _decaying(list(model.parameters()), _weights(model), weight_decay)
 
 
@@ -82,10 +83,13 @@ def depth_groups(
     Raises
     ------
     ArgumentError
-        layer_decay is not in (0, 1].
+        layer_decay is not in (0, 1], or lr is not positive.
     GraphError
         A size of the model is still open.
     """
+    check_module(model, "depth_groups")
+    if not is_positive(lr):
+        raise ArgumentError(f"depth_groups: lr must be positive, got {lr!r:.60}")
     if not (is_positive(layer_decay) and layer_decay <= 1):
         raise ArgumentError(
             f"depth_groups: layer_decay is a number in (0, 1], got {layer_decay!r}"

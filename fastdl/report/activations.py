@@ -11,7 +11,8 @@ import numpy as np
 from fastdl.errors import ArgumentError, DataError
 from fastdl.nn import Module
 from fastdl.nn.activation import Activation
-from fastdl.report.layers import check_module, find_layer, layer_outputs
+from fastdl.nn.module import check_module
+from fastdl.report.layers import find_layer, layer_outputs
 from fastdl.report.style import BLUE, GREY, new_figure
 from fastdl.typing import ArrayLike
 

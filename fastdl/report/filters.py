@@ -10,8 +10,8 @@ import numpy as np
 from fastdl.data import as_float
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.nn import Conv2d, Module
+from fastdl.nn.module import check_module
 from fastdl.report.layers import (
-    check_module,
     find_layer,
     first_conv2d,
     layer_outputs,

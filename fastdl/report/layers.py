@@ -10,14 +10,9 @@ import numpy as np
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, suggest
 from fastdl.nn import Conv2d, Module
+from fastdl.shapes import array
 from fastdl.train import Trainer
 from fastdl.typing import ArrayLike
-
-
-def check_module(model: object, who: str) -> None:
-    """Raise ArgumentError if `model` is not a Module."""
-    if not isinstance(model, Module):
-        raise ArgumentError(f"{who}: model must be a Module, got {model!r:.60}")
 
 
 def find_layer(model: Module, name: str, who: str) -> Module:
@@ -44,7 +39,12 @@ def layer_outputs(
     batches: dict[str, list[np.ndarray]] = {name: [] for name in names}
     layers = {name: find_layer(model, name, who) for name in names}
 
-    def keep(name: str, layer: Module, inputs: tuple, output: Tensor) -> None:
+    def keep(name: str, layer: Module, inputs: tuple, output: object) -> None:
+        if not isinstance(output, Tensor):
+            raise ArgumentError(
+                f"{who}: layer {name!r} has several outputs; name the one that makes "
+                f"what you want to see"
+            )
         batches[name].append(output.numpy())
 
     handles = [
@@ -52,7 +52,7 @@ def layer_outputs(
         for name, layer in layers.items()
     ]
     try:
-        Trainer(model).predict(np.asarray(x))
+        Trainer(model).predict(array(x, f"{who}: x"))
     finally:
         for handle in handles:
             handle.remove()

@@ -60,6 +60,13 @@ def integer(value: object, name: str, minimum: int = 1) -> int:
     return result
 
 
+def flag(value: object, name: str) -> bool:
+    """Return `value` as bool; ArgumentError unless it is True or False."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise ArgumentError(f"{name} must be True or False, got {value!r:.60}")
+
+
 def is_positive(value: object) -> bool:
     """Return whether a value is a finite number above 0."""
     return isinstance(value, _NUMBERS) and bool(0 < value < math.inf)
@@ -185,7 +192,8 @@ def activation_parameter(
         return None
     if parameter is None:
         return known.usual
-    if not math.isfinite(parameter) or (known.positive and parameter <= 0):
+    is_number = isinstance(parameter, _NUMBERS) and math.isfinite(parameter)
+    if not is_number or (known.positive and parameter <= 0):
         positive = "positive " * known.positive
         raise ArgumentError(
             f"{operation}: {known.name} of {kind} must be a finite {positive}number, "

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from fastdl.data.dataset import weights
 from fastdl.data.strata import class_labels
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import (
+    as_path,
     keep_aside,
     locked,
     parse_json,
@@ -102,7 +102,7 @@ class Corrections:
         classes: int | Sequence[str] | None = None,
     ) -> None:
         self.dataset = as_dataset(dataset)
-        self.path = Path(path)
+        self.path = as_path(path)
         self._first = class_labels(self.dataset, "Corrections").astype(np.int64)
         if classes is None:
             self.classes = int(self._first.max()) + 1 if len(self._first) else 0

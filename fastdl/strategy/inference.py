@@ -13,6 +13,7 @@ import numpy as np
 from fastdl.autograd import no_grad
 from fastdl.errors import ArgumentError
 from fastdl.nn import Module
+from fastdl.nn.module import check_module
 from fastdl.nn.module import run as run_module
 from fastdl.nn.summary import layers
 from fastdl.shapes import integer
@@ -80,7 +81,7 @@ def inference_cost(
         As in `inference_costs`.
     """
     if input_shape is not None:
-        _check_model(model)
+        check_module(model, "inference_cost")
         model.build(input_shape)
     return inference_costs({"": model}, batch_size, seconds)[""]
 
@@ -113,7 +114,7 @@ def inference_costs(
     if not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
         raise ArgumentError(f"inference_cost: seconds must be above 0, got {seconds!r}")
     for model in models.values():
-        _check_model(model)
+        check_module(model, "inference_cost")
     work = {
         name: sum(layer.multiply_adds for layer in layers(model))
         for name, model in models.items()
@@ -255,11 +256,3 @@ def _asking(model: Module, x: Structure) -> Callable[[], object]:
 def _median_and_p95(milliseconds: list[float]) -> tuple[float, float]:
     median, p95 = np.percentile(milliseconds, (50, 95))
     return float(median), float(p95)
-
-
-def _check_model(model: object) -> None:
-    if not isinstance(model, Module):
-        raise ArgumentError(
-            f"inference_cost: expected a model, got {type(model).__name__}; of a "
-            f"Trainer give trainer.model"
-        )

@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from fastdl.data import DataLike, Subset, as_dataset
+from fastdl.data.strata import are_labels
 from fastdl.errors import ArgumentError, DataError
 from fastdl.shapes import integer
 from fastdl.strategy.measure import Wrong, measure
 from fastdl.strategy.power_law import fit_power_laws, power_laws
 from fastdl.strategy.tables import percent, table
+from fastdl.structure import Structure
 from fastdl.train import Trainer
 
 HELPS = 0.1  # share of the dev error that twice the data must save to be worth it
@@ -318,11 +320,11 @@ def _sizes(sizes: Sequence[int] | None, total: int) -> list[int]:
     return found
 
 
-def _balanced_order(y: np.ndarray | None, total: int, seed: int) -> np.ndarray:
+def _balanced_order(y: Structure, total: int, seed: int) -> np.ndarray:
     """Return a random order in which any first part has its share of every class."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(total)
-    if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
+    if not are_labels(y):
         return order
     place = np.empty(total)  # of each example within its class, from 0 to 1
     labels = y[order]

@@ -15,6 +15,7 @@ from fastdl.errors import ArgumentError, DataError, NonFiniteError
 from fastdl.strategy.diagnosis import Diagnosis, diagnose
 from fastdl.strategy.knobs import Settings
 from fastdl.strategy.optimisation import Symptom, symptoms
+from fastdl.structure import entries, is_several
 from fastdl.train import History, Trainer
 from fastdl.train.batches import Source
 from fastdl.typing import ArrayLike, StrPath
@@ -183,6 +184,12 @@ def measure_sets(
             if y is None:
                 raise DataError(f"measure: the {name} set has no labels or targets y")
             outputs = outputs_of(name)
+            for each, what in ((y, "y"), (outputs, "output")):
+                if is_several(each):
+                    raise ArgumentError(
+                        f"measure: expected one {what} for an answer, but there are "
+                        f"{entries(each, what)}; measure the model of one task"
+                    )
             if np.isnan(outputs).any():
                 raise NonFiniteError(f"measure: the model gives NaN on the {name} set")
             if wrong is _wrong_class:

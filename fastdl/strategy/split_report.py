@@ -10,8 +10,11 @@ import numpy as np
 
 from fastdl.data import Dataset
 from fastdl.data.dataset import take_real
+from fastdl.data.strata import are_labels
+from fastdl.errors import ArgumentError
 from fastdl.strategy.sizes import examples_needed, standard_error
 from fastdl.strategy.tables import percent, table
+from fastdl.structure import entries, is_several
 
 _BYTES = 2**24  # of examples read at a time
 _CLASSES = 20  # rows of the table
@@ -130,6 +133,14 @@ def report_on(
     needed = examples_needed(difference, error)
     sizes = {name: len(part) for name, part in parts.items()}
     labels = {name: part.y for name, part in parts.items()}
+    for name, part in parts.items():
+        x, y, *_ = part.take(np.arange(min(1, len(part))))
+        for letter, each in (("x", x), ("y", y)):
+            if is_several(each):
+                raise ArgumentError(
+                    f"report: expected one array {letter}, but {name} has "
+                    f"{entries(each, letter)}"
+                )
     classes, counts = _by_class(labels)
     duplicates = _shared(parts)
     return SplitReport(
@@ -158,7 +169,7 @@ def _by_class(
     """Return the classes, and how many examples of each every part has."""
     known: dict[str, np.ndarray] = {}
     for name, y in labels.items():
-        if y is None or y.ndim != 1 or y.dtype.kind not in "biu":
+        if not are_labels(y):
             return np.empty(0, np.int64), {}
         known[name] = y
     classes = np.unique(np.concatenate(list(known.values())))

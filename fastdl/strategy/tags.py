@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from fastdl.errors import ArgumentError, DataError, suggest
-from fastdl.files import check_writable, keep_aside, read_json, write_text
+from fastdl.files import as_path, check_writable, keep_aside, read_json, write_text
 from fastdl.typing import Json
 
 CATEGORIES = (
@@ -82,7 +82,7 @@ class Tags:
         categories: Iterable[str] = CATEGORIES,
     ) -> None:
         self.examples = dict(examples)
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else as_path(path)
         self.notice = ""
         self._members: Members = {check_category(name): set() for name in categories}
         self._done: list[Members] = []  # the examples that each change flipped

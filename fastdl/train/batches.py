@@ -45,7 +45,7 @@ def one_source(
     """
     if y is None:
         return x
-    if isinstance(y, (Number, np.generic)) or (is_array_like(y) and np.ndim(y) == 0):
+    if isinstance(y, Number) or getattr(y, "ndim", None) == 0:
         raise ArgumentError(
             f"{operation}: the second place is for y, labels or targets, got {y}; did "
             f"you mean {second}={y}?"

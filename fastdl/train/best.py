@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastdl import nn
 from fastdl.errors import ArgumentError
-from fastdl.files import check_writable
+from fastdl.files import as_path, check_writable
 from fastdl.optim import Optimizer, set_rate
 from fastdl.optim.optimizer import is_in, is_positive
 from fastdl.shapes import integer
@@ -155,13 +155,13 @@ class ModelCheckpoint(Callback):
         monitor: str = "val_loss",
         mode: str | None = None,
     ) -> None:
-        suffix = Path(path).suffix.lower()
+        suffix = as_path(path).suffix.lower()
         if suffix in _OTHER_FORMATS:
             raise ArgumentError(
                 f"ModelCheckpoint: {path} is no file of fastdl; give a file "
                 f"*.safetensors, or a folder"
             )
-        self.best = Path(path)
+        self.best = as_path(path)
         self.last: Path | None = None
         if suffix != ".safetensors":
             self.best = Path(path, "best.safetensors")

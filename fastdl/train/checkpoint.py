@@ -6,13 +6,12 @@ import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
-from fastdl.files import parse_json, read_tensors, write_tensors
+from fastdl.files import as_path, parse_json, read_tensors, write_tensors
 from fastdl.train.callback import Callback
 from fastdl.train.description import Run, differences, options
 from fastdl.train.fingerprint import text_of
@@ -50,7 +49,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: StrPath, run: Run) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self._trainer, self._loader = run.trainer, run.loader
         self._callbacks = run.callbacks
         self._description = run.describe()

@@ -78,7 +78,7 @@ class Cost:
             examples have weights, but it takes none.
         """
         if is_several(y) or (not isinstance(outputs, Tensor) and is_several(outputs)):
-            self._check_takes_several(outputs, y)
+            self._refuse_several(outputs, y)
         tasks: dict[str, TaskLoss] = {}
         if isinstance(self._loss, nn.MultiTaskLoss):
             tasks = self._loss.tasks(outputs, y, *weight)
@@ -89,7 +89,14 @@ class Cost:
             cost = cost + penalty(self._model)
         return cost, tasks
 
-    def _check_takes_several(self, outputs: Structure, y: Structure) -> None:
+    def check_takes(self, outputs: Structure) -> None:
+        """Raise ArgumentError if the loss takes other outputs, without targets."""
+        if isinstance(self._loss, nn.MultiTaskLoss):
+            self._loss.check_outputs(outputs)
+        elif is_several(outputs):
+            self._refuse_several(outputs)
+
+    def _refuse_several(self, outputs: Structure, y: Structure = None) -> None:
         """Raise ArgumentError if it is a loss of one output."""
         if not isinstance(self._loss, nn.Module) or not self._loss._is_loss:
             return

@@ -28,7 +28,7 @@ from fastdl.autograd import Tensor, no_grad
 from fastdl.data.dataset import take_real
 from fastdl.errors import ArgumentError, NonFiniteError
 from fastdl.nn.dropout import DropLayer
-from fastdl.nn.module import run
+from fastdl.nn.module import check_module, run
 from fastdl.optim.optimizer import is_positive
 from fastdl.shapes import integer
 from fastdl.structure import example_shapes, tree_map
@@ -267,6 +267,7 @@ def gradcheck(
     ShapeError
         The loss is not one number; or x does not fit the model.
     """
+    check_module(model, "gradcheck")
     _check_eps("gradcheck", eps)
     if sample is not None:
         integer(sample, "gradcheck: sample")

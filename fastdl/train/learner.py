@@ -14,11 +14,12 @@ from fastdl import functional as F
 from fastdl import nn
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader
+from fastdl.data.loader import holds_several
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
-from fastdl.nn.module import run
+from fastdl.nn.module import check_module, run
 from fastdl.nn.multitask import TaskLoss
 from fastdl.optim import Adam, Optimizer
-from fastdl.structure import Structure, tree_map
+from fastdl.structure import Structure, names, tree_map
 from fastdl.train.batches import (
     Source,
     as_loader,
@@ -59,8 +60,7 @@ class Learner:
         regularization: Penalties,
         loss_weights: TaskWeights | None = None,
     ) -> None:
-        if not isinstance(model, nn.Module):
-            raise ArgumentError(f"Trainer: model must be a Module, got {model!r:.60}")
+        check_module(model, "Trainer")
         self.model = model
         self.loss = one_loss(loss, loss_weights)
         self._cost = Cost(model, self.loss, regularization, "Trainer")
@@ -209,7 +209,10 @@ class Learner:
         Raises
         ------
         ArgumentError
-            Probabilities are asked for, with another loss.
+            Probabilities are asked for, with another loss, or with a loss of one output
+            and several outputs.
+        ShapeError
+            An output is a single number and not a row for each example.
         FastdlError
             There are no examples, or they do not fit the model.
         """
@@ -221,7 +224,7 @@ class Learner:
                 f"predict: x is one example of shape {x.shape}; give a batch, "
                 f"x[np.newaxis]"
             )
-        if np.ndim(batch_size) > 0:
+        if holds_several(batch_size):
             raise ArgumentError(
                 "predict: the second place is for batch_size, got an array; predict "
                 "needs no y, which is for evaluate(x, y)"
@@ -232,10 +235,13 @@ class Learner:
             self.model.mode(training=False),
             closing(iter(loader)) as batches,  # type: ignore[type-var]
         ):
-            rows = [
-                tree_map(Tensor.numpy, finish(run(self.model, x)))
-                for x, *_ in converted(batches, self.model)
-            ]
+            rows = []
+            for x, *_ in converted(batches, self.model):
+                outputs = run(self.model, x)
+                if probabilities:
+                    self._cost.check_takes(outputs)
+                    outputs = finish(outputs)
+                rows.append(tree_map(_rows, outputs, names(outputs, "output")))
         return tree_map(lambda *parts: np.concatenate(parts), *rows)
 
     def _probabilities(self) -> Callable[[Structure], Structure]:
@@ -260,6 +266,15 @@ class Learner:
 
 def _identity(outputs: Structure) -> Structure:
     return outputs
+
+
+def _rows(output: Tensor, name: str) -> np.ndarray:
+    if output.ndim == 0:
+        raise ShapeError(
+            f"predict: {name} is one number for a whole batch, but there must be a row "
+            f"for each example"
+        )
+    return output.numpy()
 
 
 def _activation(loss: LossLike) -> Callable[[Tensor], Tensor] | None:

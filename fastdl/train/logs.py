@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastdl.files import check_writable, write_text
+from fastdl.files import as_path, check_writable, write_text
 from fastdl.train.callback import Callback, Step
 from fastdl.typing import StrPath
 
@@ -34,7 +34,7 @@ class CSVLog(Callback):
     """
 
     def __init__(self, path: StrPath) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
 
     def decides(self) -> None:
         """Nothing: it only watches."""
@@ -70,7 +70,7 @@ class JSONLog(Callback):
     """
 
     def __init__(self, path: StrPath) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
 
     def decides(self) -> None:
         """Nothing: it only watches."""

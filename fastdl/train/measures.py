@@ -35,7 +35,8 @@ def by_name(given: Metrics, losses: Mapping[str, LossLike]) -> dict[str, Metric]
     Raises
     ------
     ArgumentError
-        One is unknown or not a metric, or two have the same name.
+        One is unknown or not a metric, two have the same name, or one takes a single
+        task and is given for all.
     """
     if isinstance(given, Mapping):
         return _of_tasks(given, losses)
@@ -48,11 +49,22 @@ def by_name(given: Metrics, losses: Mapping[str, LossLike]) -> dict[str, Metric]
         except FastdlError as error:
             error.args = (f"Trainer: {error}",)
             raise
+        if losses and _is_of_one(metric):
+            raise ArgumentError(
+                f"Trainer: metrics of several tasks are a dict with a list for each, "
+                f"such as {{{next(iter(losses))!r}: [{metric.name!r}]}}, got a list"
+            )
         name = each if isinstance(each, str) else metric.name
         if name in named or name == "loss":
             raise ArgumentError(f"Trainer: two measures are called {name!r}")
         named[name] = metric
     return named
+
+
+def _is_of_one(metric: Metric) -> bool:
+    """Whether a metric is of fastdl: one of the user's may take all tasks."""
+    ours = type(metric).__module__.partition(".")[0] == __name__.partition(".")[0]
+    return ours and not isinstance(metric, MeanOf)
 
 
 def _of_tasks(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from fastdl import nn
 from fastdl.errors import DataError, FastdlError
-from fastdl.files import read_file, read_tensors
+from fastdl.files import as_path, read_file, read_tensors
 from fastdl.interop import load_torch_state
 from fastdl.nn.serialize import describes_model, is_ours, made_from, use_of
 from fastdl.nn.transfer import find_head
@@ -47,7 +46,7 @@ class Pretrained:
 
     def __init__(self, path: StrPath) -> None:
         self.config: dict[str, Any] = {}
-        self.file = Path(path)
+        self.file = as_path(path)
         if self.file.is_dir():
             folder = RunFolder(path)
             self.config = folder.read_config()

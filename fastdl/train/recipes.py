@@ -12,6 +12,7 @@ from fastdl import models, optim
 from fastdl.autograd import Tensor
 from fastdl.data import Augment, DataLike, DataLoader
 from fastdl.errors import ArgumentError, suggest
+from fastdl.models.registry import check_options
 from fastdl.nn import CrossEntropyLoss, Module
 from fastdl.shapes import integer
 from fastdl.shapes.numbers import is_number
@@ -137,13 +138,7 @@ class Recipe:
                 f"recipe: model_options must be values by name, got "
                 f"{self.model_options!r:.60}"
             )
-        arguments = models.options(self.model)
-        for name in self.model_options:
-            if name not in arguments:
-                raise ArgumentError(
-                    f"recipe: model_options: the model {self.model!r} has no "
-                    f"{name!r}{suggest(name, arguments)}"
-                )
+        check_options(self.model, self.model_options, "recipe: model_options: ")
 
     def replace(self, **changes: object) -> Recipe:
         """Return a recipe with some settings changed; `augment` may be a mapping.

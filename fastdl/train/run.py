@@ -10,7 +10,7 @@ from typing import Any
 
 from fastdl import nn
 from fastdl.errors import DataError
-from fastdl.files import locked, read_json, write_text
+from fastdl.files import as_path, locked, read_json, write_text
 from fastdl.typing import Json, StrPath
 
 
@@ -31,7 +31,7 @@ class RunFolder:
     """
 
     def __init__(self, path: StrPath) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self.config = self.path / "config.json"
         self.control = self.path / "control.json"
         self.checkpoint = self.path / "checkpoint.safetensors"
@@ -75,7 +75,8 @@ class RunFolder:
             The folder is missing or is not of a run, or the file is damaged.
         """
         if not self.path.is_dir():
-            raise DataError(f"there is no run folder {self.path}")
+            what = ": it is a file" if self.path.is_file() else ""
+            raise DataError(f"there is no run folder {self.path}{what}")
         if not self.config.is_file():
             raise DataError(
                 f"{self.path} is no run folder: it has no {self.config.name}"

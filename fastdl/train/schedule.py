@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from fastdl.errors import ArgumentError, suggest
-from fastdl.files import SMALL, read_file
+from fastdl.files import SMALL, as_path, read_file
 from fastdl.optim import Scheduler, set_rate
 from fastdl.train.callback import Callback, Step
 from fastdl.train.learner import Learner
@@ -137,7 +136,7 @@ class ManualRate(Callback):
     """
 
     def __init__(self, path: StrPath) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self._seen: str | None = None
 
     def on_epoch_begin(self, trainer: Learner, epoch: int) -> None:

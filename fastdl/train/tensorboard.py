@@ -11,10 +11,9 @@ from __future__ import annotations
 import struct
 import time
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastdl.files import new_file
+from fastdl.files import as_path, new_file
 from fastdl.train.callback import Callback
 from fastdl.typing import StrPath
 
@@ -34,7 +33,7 @@ class TensorBoardLog(Callback):
     """
 
     def __init__(self, folder: StrPath) -> None:
-        self.folder = Path(folder)
+        self.folder = as_path(folder)
 
     def decides(self) -> None:
         """Nothing: it only watches."""

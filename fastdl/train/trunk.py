@@ -13,7 +13,7 @@ from fastdl.autograd import Tensor, no_grad
 from fastdl.data import ArrayDataset, DataLike, DataLoader, InTurn
 from fastdl.data.loader import Transform
 from fastdl.errors import ArgumentError
-from fastdl.nn.module import run
+from fastdl.nn.module import check_module, run
 from fastdl.nn.transfer import split
 from fastdl.nn.tree import label
 from fastdl.shapes import integer
@@ -59,6 +59,7 @@ class FrozenTrunk:
     """
 
     def __init__(self, model: nn.Module, until: str) -> None:
+        check_module(model, "FrozenTrunk")
         split(model, until, "FrozenTrunk: until")  # a wrong name raises
         self.trunk, self.head = _cut(model, until.split("."), ())
         if not any(True for _ in self.trunk.parameters()):
@@ -98,11 +99,19 @@ class FrozenTrunk:
         Raises
         ------
         ArgumentError
-            Several copies are asked for, but no transform tells them apart.
+            Several copies are asked for, but no transform tells them apart; or labels
+            are given in its place.
         """
         from tqdm import tqdm
 
         copies = integer(copies, "FrozenTrunk.features: copies")
+        takes = transform is None or isinstance(transform, (list, tuple))
+        if not takes and not callable(transform):
+            raise ArgumentError(
+                f"FrozenTrunk.features: the second place is for transform, a function "
+                f"or several, got {type(transform).__name__}; give labels with the "
+                f"inputs, as a tuple: features((x, y))"
+            )
         if copies > 1 and transform is None:
             raise ArgumentError(
                 "FrozenTrunk.features: without a transform all copies are the same"

@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from fastdl.errors import ArgumentError, FastdlError
+from fastdl.files import as_path
 from fastdl.shapes import integer
 from fastdl.train import Job
 from fastdl.train.monitor import Monitor
@@ -135,7 +135,7 @@ def search(
         objective.check(space)
     description = objectives.describe(objective)
     plan = Plan(description, space, trials, method, pruner, seed, mode or "max")
-    folder = None if out is None else Path(out)
+    folder = None if out is None else as_path(out)
     if name is None:  # a journal has one study, and its folder may be renamed
         name = folder.resolve().name if folder is not None and storage else "search"
     if storage is None and folder is not None:

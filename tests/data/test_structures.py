@@ -227,3 +227,17 @@ def test_mixup_blends_all_inputs():
     np.testing.assert_allclose(targets @ y, mixed["a"][:, 0], rtol=1e-5)
     with pytest.raises(DataError, match="one task"):
         next(iter(DataLoader((x, (y, y)), 10, transform=blend)))
+
+
+def test_several_arrays_in_a_list():
+    with pytest.raises(ShapeError, match=r"x must be one array.*are a tuple"):
+        ArrayDataset([PICTURES, TABLE])
+
+
+def test_labels_of_several_tasks_do_not_stratify():
+    labels = np.arange(10) % 2
+    for y in ({"a": labels, "b": labels}, (labels, labels)):
+        with pytest.raises(DataError, match=r"integer labels y \(m,\), got y\[.*, y\["):
+            data.split((TABLE, y), (5, 5), stratify=True)
+        with pytest.raises(DataError, match="folds: stratify needs integer labels"):
+            data.folds((TABLE, y), 2, stratify=True)

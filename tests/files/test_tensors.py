@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import safetensors
 import safetensors.numpy as package
 
 import fastdl
-from fastdl import nn
+from fastdl import datasets, files, interop, nn, train
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import read_tensors, tensors, write_tensors
 
@@ -341,3 +342,75 @@ def test_what_is_no_regular_file(tmp_path):
     for path in (tmp_path, tmp_path / "pipe", "/dev/zero", tmp_path / "none"):
         with pytest.raises(DataError, match=f"no file {path}"):
             read_tensors(path)
+
+
+ZIP = b"PK\x03\x04\0\0\x08\x08"
+
+
+@pytest.mark.parametrize("begin", [ZIP + b"archive/data.pkl", b"\x80\x02\x8a\nl\xfc"])
+def test_whoever_reads_a_pickle_is_told_how_to_convert_it(begin, tmp_path):
+    path = tmp_path / "my weights.pth"
+    path.write_bytes(begin + bytes(100))
+    for read in (
+        read_tensors,
+        fastdl.load,
+        lambda path: nn.load_weights(nn.Linear(2, 2), path),
+        train.Pretrained,
+    ):
+        with pytest.raises(DataError, match=r"is a pickle.*If you trust it") as caught:
+            read(path)
+        line = str(caught.value).splitlines()[-1]
+        *_, source, target = shlex.split(line)
+        assert (source, target) == (str(path), str(path.with_suffix(".safetensors")))
+
+
+def test_an_archive_of_numpy_is_no_pickle(tmp_path):
+    np.savez(tmp_path / "a.npz", weight=np.ones(3))
+    with pytest.raises(DataError, match=r"is a zip archive.*no safetensors file"):
+        read_tensors(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("length", [0x280, 0x380, 0x480, 0x580])
+def test_a_length_of_the_header_that_looks_like_a_pickle(length, tmp_path):
+    """Files begin with it; these are protocols 2 to 5."""
+    path = tmp_path / "a.safetensors"
+    write_tensors({"a": np.ones(3)}, path, {"key": ""})
+    _, begin = parts(path)
+    write_tensors({"a": np.ones(3)}, path, {"key": "x" * (length - begin + 8)})
+    assert path.read_bytes()[:2] == length.to_bytes(2, "little")
+    assert_same(read_tensors(path)[0], {"a": np.ones(3)})
+
+
+def test_a_folder_for_a_file_and_a_file_for_a_folder(tmp_path):
+    with pytest.raises(DataError, match=f"no file {tmp_path}: it is a folder"):
+        read_tensors(tmp_path)
+    file = tmp_path / "a"
+    file.write_bytes(b"")
+    for read in (train.open_run, datasets.image_folder):
+        with pytest.raises(DataError, match=f"no .*folder {file}: it is a file"):
+            read(file)
+
+
+@pytest.mark.parametrize("path", [None, 3, 2.5, b"a", ["a"]], ids=repr)
+def test_what_is_no_path(path, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    model = nn.Linear(2, 2)
+    for use in (
+        fastdl.load,
+        lambda path: fastdl.save(model, path),
+        lambda path: fastdl.save_weights(model, path),
+        lambda path: fastdl.load_weights(model, path),
+        lambda path: interop.save_torch_state(model, path),
+        files.check_writable,
+        files.read_settings,
+        train.CSVLog,
+        train.ModelCheckpoint,
+        train.RunFolder,
+        train.Pretrained,
+        train.open_run,
+        datasets.image_folder,
+    ):
+        model.build((2,))
+        with pytest.raises(ArgumentError, match="expected a path, a text or an"):
+            use(path)
+    assert not list(tmp_path.iterdir())

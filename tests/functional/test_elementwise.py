@@ -195,3 +195,10 @@ def test_the_gradient_passes_at_the_limits():
 def test_clamp_needs_numbers_in_order(limits):
     with pytest.raises(ArgumentError, match="clamp: expected"):
         F.clamp(np.ones(2), *limits)
+
+
+def test_clamp_says_which_limit_is_none():
+    with pytest.raises(ArgumentError, match=r"max as one number.*array.*F\.minimum"):
+        F.clamp(np.ones(2), 0, np.ones(2))
+    with pytest.raises(ArgumentError, match="expected min as one number, not NaN"):
+        F.clamp(np.ones(2), np.nan)

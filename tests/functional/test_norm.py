@@ -46,6 +46,19 @@ def test_the_variance_of_numbers_far_from_zero():
     assert F.var(x, correction=0).item() == 1.25
 
 
+@pytest.mark.parametrize("shape", [(1000, 3), (3, 1000)], ids=str)
+@pytest.mark.parametrize("name", ["var", "std"])
+def test_the_spread_does_not_depend_on_a_rounded_mean(name, shape, rng):
+    x = (1e6 + rng.standard_normal(shape)).astype(np.float32)
+    axis = shape.index(1000)
+    expected = getattr(np, name)(x.astype(float), axis, ddof=1)
+    leaf = Tensor(x, requires_grad=True)
+    y = getattr(F, name)(leaf, axis)
+    np.testing.assert_allclose(y.data, expected, rtol=1e-6)
+    y.sum().backward()  # sums to 0 along the axis, as the centred numbers do
+    np.testing.assert_allclose(leaf.grad.sum(axis, dtype=float), 0, atol=1e-6)
+
+
 def test_the_gradient_of_a_spread_of_equal_numbers_is_zero():
     x = Tensor(np.ones((2, 3)), requires_grad=True)
     x.std(1).sum().backward()
@@ -165,3 +178,12 @@ def test_what_cannot_be_normalized():
         F.normalize(np.ones((2, 3)), axis=2)
     with pytest.raises(ArgumentError, match="normalize: eps"):
         F.normalize(np.ones((2, 3)), eps=0)
+
+
+def test_logsumexp_of_infinities_without_a_warning():
+    inf = np.inf
+    x = Tensor(np.array([[inf, 100, 0], [3e38, -inf, inf]], "f"), requires_grad=True)
+    y = x.logsumexp(1)
+    y.sum().backward()
+    assert y.data.tolist() == [inf, inf]
+    np.testing.assert_array_equal(x.grad, [[np.nan, 0, 0], [0, 0, np.nan]])

@@ -200,6 +200,13 @@ def test_shapes_that_do_not_fit(call, match):
         call()
 
 
+def test_a_shape_that_does_not_fit_is_told_as_it_was_given():
+    with pytest.raises(ShapeError, match=r"\(3, 4\) has 12 elements.*into \(5, -1\)"):
+        F.reshape(np.zeros((3, 4)), 5, -1)
+    with pytest.raises(ShapeError, match=r"each axis of shape \(3, 4\) once, got \(1,"):
+        F.transpose(np.zeros((3, 4)), 1, 1)
+
+
 def test_types_that_do_not_fit():
     with pytest.raises(DtypeError, match="concatenate"):
         F.concatenate([X, X.astype(np.float32)])

@@ -697,3 +697,16 @@ def test_entries_that_are_something_else(values, message):
     with pytest.raises(FastdlError, match=message):
         interop.load_torch_state(model, random_state(model) | {"0.weight": values})
     check()
+
+
+def test_an_entry_that_gives_no_array_is_named():
+    class Sparse:
+        def __array__(self, *arguments, **options):
+            raise NotImplementedError("Cannot copy out of meta tensor")
+
+    model = head()
+    state = random_state(model)
+    name = list(state)[-1]
+    message = f"'{name}' cannot be read as an array: Cannot copy"
+    with pytest.raises(DataError, match=message):
+        interop.load_torch_state(model, state | {name: Sparse()})

@@ -110,12 +110,40 @@ def test_unknown_name(name, near):
 
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg11", "resnet18", "mobilenet_v2"])
-@pytest.mark.parametrize("width_mult", [0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("width_mult", [0, -1.0, float("nan"), float("inf"), "a"])
 def test_widths_that_are_none(name, width_mult):
-    with pytest.raises(ArgumentError, match="width_mult must be a number above 0"):
+    message = f"width_mult must be a number above 0, got {width_mult!r}$"
+    with pytest.raises(ArgumentError, match=message):
         models.create(name, width_mult=width_mult)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "message"),
+    [
+        ("resnet18", "width", "'resnet18' has no 'width'; did you mean 'width_mult'"),
+        ("mlp", "width_mult", "'mlp' has no 'width_mult'; choose from 'hidden', "),
+        ("unet", "clases", "'unet' has no 'clases'; choose from 'width', 'depth'"),
+    ],
+)
+def test_unknown_options(name, option, message):
+    with pytest.raises(ArgumentError, match=message):
+        models.create(name, **{option: 2})
 
 
 def test_depths_that_are_none():
     with pytest.raises(ArgumentError, match="depth_mult must be a number above 0"):
         models.efficientnet_b0(depth_mult=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("mlp", {"hidden": 100}, r"hidden must be the units of each layer.* got 100"),
+        ("mlp", {"norm": 3}, "unknown norm 3; choose from 'batch', 'layer'"),
+        ("efficientnet_b0", {"drop_path": "a"}, r"drop_path must be a number in \[0, "),
+        ("efficientnet_b0", {"drop_path": 1}, r"drop_path must be a number in \[0, 1"),
+    ],
+)
+def test_options_of_another_kind(name, options, message):
+    with pytest.raises(ArgumentError, match=message):
+        models.create(name, **options)

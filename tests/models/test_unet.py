@@ -75,3 +75,10 @@ def test_saved_and_loaded(tmp_path):
     nn.save(model.eval(), tmp_path / "unet.safetensors")
     loaded = nn.load(tmp_path / "unet.safetensors")
     np.testing.assert_array_equal(loaded(x).data, model(x).data)
+
+
+def test_a_new_head_is_saved(tmp_path):
+    model = models.unet(1, width=2, depth=1)
+    model.build((4, 4, 1))
+    nn.save(model.replace_head(3), tmp_path / "unet.safetensors")
+    assert nn.load(tmp_path / "unet.safetensors").build((4, 4, 1)) == (4, 4, 3)

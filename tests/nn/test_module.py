@@ -5,8 +5,8 @@ import copy
 import numpy as np
 import pytest
 
-from fastdl import functional, nn, optim
-from fastdl.errors import DtypeError, FastdlError, GraphError, ShapeError
+from fastdl import functional, interop, nn, optim, train
+from fastdl.errors import ArgumentError, DtypeError, FastdlError, GraphError, ShapeError
 
 
 class Residual(nn.Module):
@@ -317,3 +317,30 @@ def test_repr_of_a_module_that_keeps_no_arguments():
     assert repr(Scale(2)) == "Scale()"
     with pytest.raises(FastdlError, match="Scale cannot be described: keep each"):
         Scale(2).config()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model: optim.depth_groups(model, 0.1),
+        lambda model: optim.decay_groups(model, 0.1),
+        lambda model: nn.save(model, "m"),
+        lambda model: nn.save_weights(model, "m"),
+        lambda model: nn.load_weights(model, "m"),
+        lambda model: interop.load_torch_state(model, {}),
+        lambda model: interop.save_torch_state(model, "m"),
+        interop.torch_state,
+        lambda model: train.FrozenTrunk(model, "0"),
+        lambda model: train.gradcheck(model, nn.MSELoss(), [[1.0]], [[1.0]]),
+        train.Trainer,
+    ],
+)
+def test_what_takes_a_model_and_gets_something_else(use, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    model = nn.Linear(2, 2)
+    for other in ("m", (model,), model.parameters(), model.state_dict(), nn.Linear):
+        with pytest.raises(ArgumentError, match=r"^\w+: model must be a Module, got "):
+            use(other)
+    with pytest.raises(ArgumentError, match=r"got Trainer; give trainer\.model"):
+        use(train.Trainer(model))
+    assert not list(tmp_path.iterdir())

@@ -9,6 +9,7 @@ import pytest
 from fastdl import models, nn
 from fastdl.errors import ArgumentError, DataError, FastdlError
 from fastdl.nn import registry
+from fastdl.nn.module import required_inputs
 
 LAYERS = [
     nn.Linear(3, 4, bias=False),
@@ -136,3 +137,29 @@ def test_foreign_data(config, message):
     with pytest.raises(FastdlError, match=message):
         nn.from_config(config)
     assert issubclass(DataError, FastdlError)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
+@pytest.mark.parametrize("x", ["text", None, {}, [[1], [1, 2]]], ids=repr)
+def test_no_layer_takes_what_is_no_array(layer, x):
+    """A layer that looks at x before an operation does must check it itself."""
+    with pytest.raises(FastdlError):
+        layer(*[x] * required_inputs(layer))
+
+
+@nn.register
+class AllKinds(nn.Module):
+    """Its arguments are passed in every way that Python has."""
+
+    def __init__(self, first, /, second, *rest, third=3, **others):
+        self.first, self.second, self.rest = first, second, rest
+        self.third, self.others = third, others
+
+
+def test_arguments_of_all_kinds():
+    model = AllKinds(1, nn.ReLU(), nn.Linear(2, 2), 4, third=5, fourth=(6,), fifth=7)
+    again = nn.from_config(json.loads(json.dumps(nn.to_config(model))))
+    assert isinstance(again.second, nn.ReLU)
+    assert isinstance(again.rest[0], nn.Linear)
+    assert (again.first, again.rest[1], again.third) == (1, 4, 5)
+    assert again.others == {"fourth": (6,), "fifth": 7}

@@ -10,7 +10,14 @@ import pytest
 from safetensors.numpy import save_file
 
 from fastdl import backend, nn
-from fastdl.errors import DataError, FastdlError, GraphError, ShapeError
+from fastdl import functional as F
+from fastdl.errors import (
+    ArgumentError,
+    DataError,
+    FastdlError,
+    GraphError,
+    ShapeError,
+)
 from fastdl.files import replace, write_tensors
 
 X = np.random.default_rng(0).standard_normal((5, 6, 6, 2)).astype(np.float32)
@@ -89,10 +96,17 @@ def test_truncated_file(model, tmp_path, size):
         nn.load(path)
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04 a zip", b"\x80\x04\x95 a pickle" * 9])
-def test_foreign_file(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"PK\x03\x04 a zip", "is a zip archive"),
+        (b"\x80\x04\x95 a pickle" * 9, "is a pickle"),
+        (b"nonsense" * 9, "cannot be read as a safetensors file"),
+    ],
+)
+def test_foreign_file(tmp_path, content, reason):
     (tmp_path / "m").write_bytes(content)
-    with pytest.raises(DataError, match="cannot be read as a safetensors file"):
+    with pytest.raises(DataError, match=reason):
         nn.load_weights(nn.Linear(2, 2), tmp_path / "m")
 
 
@@ -303,6 +317,10 @@ def test_what_a_model_takes_and_gives_goes_along(model, tmp_path):
         ('{"input_shape": [0]}', "input_shape must hold sizes, got 0"),
         ('{"input_shape": [true]}', "input_shape must hold sizes, got True"),
         ('{"input_shape": "8"}', "input_shape must hold sizes, got '8'"),
+        ('{"input_shape": 8}', "input_shape must hold sizes, got 8"),
+        ('{"input_shape": [null]}', "input_shape must hold sizes, got None"),
+        ('{"input_shape": [[3], [8.0]]}', r"input_shape must hold sizes, got 8\.0"),
+        ('{"class_names": []}', "class_names must be texts"),
     ],
 )
 def test_a_damaged_use(model, tmp_path, use, reason):
@@ -310,3 +328,124 @@ def test_a_damaged_use(model, tmp_path, use, reason):
     write_tensors(model.state_dict(), tmp_path / "m", metadata)
     with pytest.raises(DataError, match=reason):
         nn.load(tmp_path / "m")
+
+
+@nn.register
+class Open(nn.Module):
+    """A class of one's own that leaves its input size open."""
+
+    def __init__(self, units=4):
+        self.units = units
+        self.layer = nn.Linear(None, units)
+
+    def forward(self, *x, **named):
+        return self.layer(F.concatenate([*x, *named.values()], axis=1))
+
+
+OPEN = {
+    "one": (4,),
+    "tuple": ((4,), (2,)),
+    "dict": {"a": (4,), "b": (2,)},
+}
+
+
+@pytest.mark.parametrize("shape", OPEN.values(), ids=OPEN)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_class_with_an_open_size(shape, dtype, tmp_path):
+    """It is built with the shape that was saved, before the weights are loaded."""
+    model = Open()
+    model.build(shape)
+    nn.save(model.astype(dtype), tmp_path / "m")
+    again = nn.load(tmp_path / "m")
+    assert again.input_shape == shape
+    assert again.layer.weight.dtype == dtype
+    np.testing.assert_array_equal(again.layer.weight.data, model.layer.weight.data)
+
+
+def test_a_class_with_an_open_size_inside_a_chain(tmp_path):
+    model = nn.Sequential(nn.ReLU(), Open(), nn.Linear(None, 2))
+    model.build((3,))
+    nn.save(model, tmp_path / "m")
+    x = np.ones((2, 3), np.float32)
+    expected = model.eval()(x).numpy()
+    np.testing.assert_array_equal(nn.load(tmp_path / "m")(x).numpy(), expected)
+
+
+def test_an_open_size_and_no_shape(tmp_path):
+    model = Open()
+    model(np.ones((2, 3), np.float32))  # the model has not seen that shape
+    nn.save(model, tmp_path / "m")
+    with pytest.raises(DataError, match=r"of layer 'layer' .* has no input_shape"):
+        nn.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ([2**14, 2**14, 3], "too large to build"),
+        ([3, 3], "expected rows"),
+        ([[4], [2, 2]], "concatenate"),
+    ],
+)
+def test_an_open_size_and_a_shape_that_does_not_fit(shape, reason, tmp_path):
+    model = Open()
+    model.build((3,))
+    metadata = {
+        "fastdl.model": json.dumps(nn.to_config(model)),
+        "fastdl.use": json.dumps({"input_shape": shape}),
+    }
+    write_tensors(model.state_dict(), tmp_path / "m", metadata)
+    with pytest.raises(DataError, match=f"^{tmp_path / 'm'}: .*{reason}"):
+        nn.load(tmp_path / "m")
+
+
+@nn.register
+class Failing(Open):
+    def forward(self, x):
+        raise KeyError("b")
+
+
+def test_an_open_size_and_a_forward_that_fails(tmp_path):
+    metadata = {
+        "fastdl.model": json.dumps({"class": "Failing", "units": 4}),
+        "fastdl.use": json.dumps({"input_shape": [3]}),
+    }
+    state = {"layer.weight": np.zeros((3, 4), np.float32)}
+    write_tensors(state, tmp_path / "m", metadata)
+    with pytest.raises(DataError, match="the model cannot be read: 'b'"):
+        nn.load(tmp_path / "m")
+
+
+# The names of the outputs
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[1, 2, 3], ["a", None, "c"], np.arange(3), 5, "abc", [], {"a"}],
+    ids=repr,
+)
+def test_class_names_that_are_no_texts(model, names):
+    with pytest.raises(ArgumentError, match=r"class_names must be texts.*str\(n\)"):
+        model.class_names = names
+    assert model.class_names is None
+
+
+def test_class_names_of_another_number(model, tmp_path):
+    """Found by build, so before a training, and at the latest by save."""
+    model.build((6, 6, 2))
+    model.class_names = ["a", "b"]
+    with pytest.raises(ArgumentError, match="3 outputs, but class_names has 2"):
+        nn.save(model, tmp_path / "m")
+    with pytest.raises(ArgumentError, match="3 outputs, but class_names has 2"):
+        model.build((6, 6, 2))
+    model.class_names = np.array(["a", "b", "c"])
+    assert model.class_names == ("a", "b", "c")
+    nn.save(model, tmp_path / "m")
+
+
+def test_the_names_of_a_yes_or_no_question(tmp_path):
+    model = nn.Linear(2, 1)
+    model.build((2,))
+    model.class_names = ["cat", "dog"]
+    nn.save(model, tmp_path / "m")
+    assert nn.load(tmp_path / "m").class_names == ("cat", "dog")

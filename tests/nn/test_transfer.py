@@ -304,3 +304,42 @@ def test_frozen_dropout_is_inactive(layer):
 def test_the_summary_counts_what_learns():
     model = network().freeze(until="4")
     assert "(21 trainable)" in model.summary((8, 8, 1))
+
+
+def test_freezing_before_build_names_the_layer_from_the_model_on():
+    """And freezes nothing by half."""
+    model = nn.Sequential(
+        {
+            "stem": nn.Linear(2, 4),
+            "body": nn.Sequential(nn.Sequential(nn.Linear(None, 4))),
+            "head": nn.Linear(4, 3),
+        }
+    )
+    with pytest.raises(GraphError, match=r"layer 'body\.0\.0' \(Linear\) has no param"):
+        model.freeze(until="head")
+    assert model.stem.weight.requires_grad
+    assert not model.stem.frozen
+    model.build((2,))
+    model.head = nn.Linear(None, 5)  # what is not frozen may still be open
+    model.freeze(until="head")
+    assert not model.body[0][0].weight.requires_grad
+
+
+def test_names_of_the_classes_go_with_the_old_head():
+    class Backward(nn.Module):
+        def __init__(self):
+            self.head, self.body = nn.Linear(4, 3), nn.Linear(2, 4)
+
+        def forward(self, x):
+            return self.head(self.body(x))
+
+    model = Backward()
+    model.build((2,))
+    model.class_names = ["a", "b", "c"]
+    with pytest.raises(ArgumentError, match=r"'body' .* cannot have 7 outputs"):
+        model.replace_head(7)
+    assert model.class_names == ("a", "b", "c")
+    model = network()
+    model.build((8, 8, 1))
+    model.class_names = ["a", "b", "c"]
+    assert model.replace_head(7).class_names is None

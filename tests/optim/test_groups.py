@@ -139,3 +139,9 @@ def test_a_step_is_scaled_by_depth():
 def test_no_such_decay(decay):
     with pytest.raises(ArgumentError, match=r"layer_decay is a number in \(0, 1\]"):
         optim.depth_groups(deep(), 0.1, decay)
+
+
+@pytest.mark.parametrize("lr", [0, -0.1, float("nan"), "a"])
+def test_no_such_rate(lr):
+    with pytest.raises(ArgumentError, match="depth_groups: lr must be positive"):
+        optim.depth_groups(deep(), lr)

@@ -211,3 +211,24 @@ def test_decision_boundary_refuses():
         report.decision_boundary(5, POINTS, LABELS)
     with pytest.raises(ShapeError, match=r"the classifier gave shape \(3, 2\)"):
         report.decision_boundary(lambda x: np.ones((3, 2)), POINTS, LABELS)
+
+
+def test_a_layer_of_several_outputs_and_several_inputs():
+    class Two(nn.Module):
+        def __init__(self):
+            self.both = Both()
+
+        def forward(self, x):
+            return self.both(x)[0]
+
+    class Both(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.layer(x), self.layer(x)
+
+    with pytest.raises(ArgumentError, match="layer 'both' has several outputs"):
+        report.activation_histograms(Two(), POINTS, ["both"])
+    with pytest.raises(ShapeError, match="activation_histograms: x must be one array"):
+        report.activation_histograms(Two(), (POINTS, POINTS[:, :1]), ["both.layer"])

@@ -153,3 +153,21 @@ def test_labels_that_no_output_stands_for():
     trainer = Trainer(nn.Sequential(nn.Linear(3, 2)))
     with pytest.raises(ArgumentError, match="measure: the dev set: expected labels"):
         strategy.measure(trainer, train=(x, y), dev=(x, y + 1))
+
+
+def test_several_outputs_or_targets():
+    class Two(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x):
+            return {"a": self.layer(x)}
+
+    x, labels = np.ones((6, 2), np.float32), np.arange(6) % 2
+    plain, named = (x, labels), (x, {"a": labels})
+    trainer = Trainer(Two(), {"a": nn.CrossEntropyLoss()})
+    arguments = {"wrong": lambda y, outputs: y > 0, "progress": False}
+    with pytest.raises(ArgumentError, match=r"expected one y .* y\['a'\]"):
+        strategy.measure(trainer, train=named, dev=plain, **arguments)
+    with pytest.raises(ArgumentError, match=r"expected one output .* output\['a'\]"):
+        strategy.measure(trainer, train=plain, dev=plain, **arguments)

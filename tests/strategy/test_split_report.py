@@ -213,3 +213,16 @@ def test_bad_differences(difference, error, message):
 def test_bad_counts():
     with pytest.raises(ShapeError, match="examples must be an integer >= 1"):
         standard_error(0.1, 0)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        ((noise(9, 2), noise(9, 3)), np.arange(9), r"one array x, .* x\[0\], x\[1\]"),
+        (noise(9, 2), {"a": np.arange(9)}, r"one array y, but train has y\['a'\]"),
+    ],
+    ids=["inputs", "targets"],
+)
+def test_parts_with_several_inputs_or_targets(x, y, message):
+    with pytest.raises(ArgumentError, match=message):
+        train_dev_test(ArrayDataset(x, y), dev=3, test=3).report()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastdl
+from fastdl import functional as F
 from fastdl import nn
 from fastdl.data import ArrayDataset, DataLoader
 from fastdl.errors import ArgumentError, DataError, ShapeError
@@ -92,6 +93,48 @@ def test_y_beside_an_array_is_a_dict_of_no_arrays():
 def test_x_and_y_of_other_lengths():
     with pytest.raises(ShapeError, match="x has 20 examples but y has 9"):
         trainer().fit(X, Y[:9])
+
+
+def test_several_inputs_or_targets_in_a_list():
+    several = [X, X[:, :1]]
+    with pytest.raises(ShapeError, match=r"x must be one array.*are a tuple"):
+        trainer().fit(several, Y)
+    with pytest.raises(ShapeError, match=r"y must be one array.*are a tuple"):
+        trainer().fit(X, several)
+    with pytest.raises(ArgumentError, match=r"second place is for batch_size"):
+        trainer().predict(X, several)
+
+
+@pytest.mark.parametrize("shuffle", ["a", None, 1])
+def test_shuffle_is_true_or_false(shuffle):
+    with pytest.raises(ArgumentError, match="shuffle must be True or False"):
+        trainer().fit(X, Y, shuffle=shuffle)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [nn.TripletMarginLoss(), F.triplet_margin_loss, lambda outputs: outputs.sum()],
+    ids=["module", "function", "of outputs alone"],
+)
+def test_a_loss_that_takes_something_else(loss):
+    """Told when it is given, not in the first step."""
+    with pytest.raises(ArgumentError, match=r"^Trainer: a loss is called as \(out"):
+        Trainer(nn.Linear(2, 3), loss)
+    with pytest.raises(ArgumentError, match=r"a loss is called as \(outputs, y\)"):
+        nn.MultiTaskLoss({"a": loss})
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda outputs, y, weight: F.cross_entropy(outputs, y, sample_weight=weight),
+        lambda outputs, y, sample_weight: F.cross_entropy(outputs, y),
+        lambda *arguments: F.cross_entropy(*arguments[:2]),
+    ],
+)
+def test_a_loss_may_need_weights(loss):
+    trainer = Trainer(nn.Linear(2, 3), loss)
+    assert trainer.evaluate((X, Y, np.ones(20)))["loss"] > 0
 
 
 def test_a_list_of_x_alone():

@@ -269,6 +269,27 @@ def test_a_loss_of_one_output_beside_several(loss):
         Trainer(TwoOutputs(), loss).fit(TABLE, LABELS)
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["dict", "tuple"])
+def test_probabilities_of_several_outputs_under_one_loss(named):
+    """Which of them are logits? To F.softmax a tuple would be one array."""
+    trainer = Trainer(TwoOutputs(named))
+    trainer.model.build((3,))
+    with pytest.raises(ArgumentError, match=r"returns output\[.* dict of losses"):
+        trainer.predict(TABLE, probabilities=True)
+
+
+def test_an_output_without_rows_cannot_be_predicted():
+    class WithSum(TwoOutputs):
+        def forward(self, x):
+            outputs = super().forward(x)
+            return outputs | {"sum": F.sum(outputs["size"])}
+
+    trainer = Trainer(WithSum(), both_losses)
+    trainer.model.build((3,))
+    with pytest.raises(ShapeError, match=r"predict: output\['sum'\] is one number"):
+        trainer.predict(TABLE)
+
+
 def test_several_targets_for_one_output():
     with pytest.raises(ArgumentError, match=r"y\['a'\], y\['b'\].* CrossEntropyLoss"):
         Trainer(nn.Linear(3, 3)).fit(TABLE, {"a": LABELS, "b": LABELS})

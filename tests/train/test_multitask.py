@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import numpy as np
@@ -315,6 +316,50 @@ def test_predict_and_probabilities():
     np.testing.assert_allclose(likely["even"], 1 / (1 + np.exp(-outputs["even"])), 1e-5)
     np.testing.assert_allclose(likely["digit"].sum(1), 1, 1e-5)
     np.testing.assert_array_equal(likely["size"], outputs["size"])
+
+
+def test_probabilities_of_outputs_without_names():
+    class Unnamed(Heads):
+        def forward(self, x):
+            return tuple(super().forward(x).values())
+
+    trainer = Trainer(Unnamed(), LOSSES)
+    trainer.model.build((5,))
+    with pytest.raises(ArgumentError, match="returns a tuple; expected a dict with"):
+        trainer.predict(X, probabilities=True)
+
+
+@pytest.mark.parametrize("given", ["accuracy", metrics.f1, metrics.F1("micro")])
+def test_metrics_of_one_task_in_a_list(given):
+    with pytest.raises(ArgumentError, match=r"a dict .* \{'even': \['.*'\]\}, got a l"):
+        Trainer(seeded(), LOSSES, metrics=[given])
+
+
+def test_a_metric_of_all_tasks():
+    def both(y, outputs):
+        even = (outputs["even"] > 0) == y["even"]
+        return float(np.mean(even & (outputs["digit"].argmax(1) == y["digit"])))
+
+    measured = Trainer(seeded(), LOSSES, metrics=[both]).evaluate(X, Y)
+    assert 0 <= measured["both"] <= 1
+
+
+@pytest.mark.parametrize("label", [np.inf, -np.inf, 1e300, 0.5])
+def test_labels_that_are_no_whole_numbers(label):
+    digit = DIGIT.astype(float)
+    digit[7] = label
+    with pytest.raises(DataError, match=re.escape(f"label 7 is {label:g};")):
+        Trainer(seeded(), LOSSES).fit(X, Y | {"digit": digit})
+
+
+def test_a_batch_without_examples_is_no_loss():
+    model = seeded()
+    outputs = {task: each[:0] for task, each in model(X).items()}
+    targets = {task: each[:0] for task, each in with_missing().items()}
+    loss = nn.MultiTaskLoss(LOSSES)(outputs, targets)
+    loss.backward()
+    assert loss.item() == 0
+    assert not model.trunk.weight.grad.any()
 
 
 def test_functions_become_the_modules_that_do_the_same():

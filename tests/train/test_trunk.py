@@ -162,3 +162,10 @@ def test_names_sizes_and_numbers_that_do_not_fit():
         frozen.features((X, Y), copies=2)
     with pytest.raises(ShapeError, match="copies"):
         frozen.features((X, Y), Augment(flip=0.5), copies=0)
+
+
+@pytest.mark.parametrize("y", [Y, {"a": Y}], ids=["array", "dict"])
+def test_labels_in_second_place(y):
+    frozen = FrozenTrunk(network(), "classifier")
+    with pytest.raises(ArgumentError, match=r"second place is for transform.*\(\(x, y"):
+        frozen.features(X, y)

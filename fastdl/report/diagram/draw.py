@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fastdl.errors import ArgumentError, ShapeError
+from fastdl.errors import ShapeError
 from fastdl.nn import Module
+from fastdl.nn.module import check_module
 from fastdl.report.diagram.graph import TIMES, Box, trace
 from fastdl.report.diagram.layout import Point, arrange
 from fastdl.report.page.html import Markup, tag
@@ -58,8 +59,7 @@ def diagram(
     ArgumentError
         `model` is no module.
     """
-    if not isinstance(model, Module):
-        raise ArgumentError(f"diagram: model must be a Module, got {model!r:.60}")
+    check_module(model, "diagram")
     shape = model.input_shape if input_shape is None else input_shape
     if shape is None:
         raise ShapeError("diagram: give input_shape, the shape of one example")
