@@ -22,7 +22,7 @@ from fastdl import models, nn, random
 from fastdl.data import ArrayDataset, DataLoader, Dataset, split
 from fastdl.errors import ArgumentError, ShapeError, suggest
 from fastdl.optim import Optimizer
-from fastdl.sklearn.heads import Heads
+from fastdl.sklearn.heads import ColumnHeads
 from fastdl.structure import Structure, at
 from fastdl.train import Callback, EarlyStopping, Trainer
 from fastdl.train.losses import LossLike
@@ -201,7 +201,7 @@ class Estimator(BaseEstimator):
                 f"gives {shape} for an example; its last layer should be "
                 f"nn.Linear(None, {outputs})"
             )
-        return network if len(sizes) == 1 else Heads(network, sizes)
+        return network if len(sizes) == 1 else ColumnHeads(network, sizes)
 
     def _optimizer(self) -> Callable[..., Optimizer]:
         options: dict[str, float] = {}

@@ -11,7 +11,7 @@ from fastdl.typing import TensorLike
 
 
 @nn.register
-class Heads(nn.Module):
+class ColumnHeads(nn.Module):
     """Cuts the rows that a network returns into parts, named "0", "1", ...
 
     Parameters
