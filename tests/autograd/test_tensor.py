@@ -260,7 +260,7 @@ def test_tensors_are_dictionary_keys_by_identity():
 def test_a_number_is_formatted_as_pythons():
     loss = Tensor([0.12345])
     assert f"{loss:.2f} {loss:>8.3f}" == "0.12    0.123"
-    assert f"{loss}" == str(loss) == "Tensor([0.12345])"
+    assert f"{loss}" == str(loss)
     with pytest.raises(ValueError, match="size 1"):
         format(Tensor([1.0, 2.0]), ".2f")
 

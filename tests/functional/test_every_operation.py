@@ -115,8 +115,8 @@ CALLS = {
     "upsample": (lambda x: F.upsample(x, 7, mode="bilinear"), IMAGES),
     "where": (lambda x, y: F.where(X > 1, x, y), X, X),
 }
-NOT_DIFFERENTIABLE = {"hardmax", "one_hot"}
-PLAIN = {"argmax", "argmin"}  # whose results are arrays of integers, not tensors
+NOT_DIFFERENTIABLE = {"hardmax"}
+PLAIN = {"argmax", "argmin", "one_hot"}  # which have to do with integers
 
 
 def statistics(x):
