@@ -202,4 +202,6 @@ def open_model(path: StrPath, data_dir: StrPath | None = None) -> SavedModel:
     """
     if os.path.isfile(path):
         return SavedModel(path)
+    if not os.path.isdir(path):
+        raise DataError(f"there is no file and no run folder {path}")
     return open_run(path, data_dir)
