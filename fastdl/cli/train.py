@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import shlex
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
 from pathlib import Path
 
 import fastdl
-from fastdl import backend, datasets, report
+from fastdl import datasets, report
 from fastdl.cli import arguments, settings
+from fastdl.cli.config_file import ConfigFile
 from fastdl.cli.outcome import Outcome, examine
 from fastdl.cli.report import write_report
 from fastdl.data import DataLoader
 from fastdl.datasets.splits import Part
 from fastdl.errors import ArgumentError, DataError
-from fastdl.files import check_writable
 from fastdl.train import (
     OPTIMIZERS,
     RECIPES,
@@ -32,7 +31,6 @@ from fastdl.train import (
     Trainer,
     open_run,
 )
-from fastdl.typing import Json
 
 HELP = "train a network on a data set"
 DESCRIPTION = """\
@@ -289,9 +287,12 @@ def _check_pictures(parts: Parts) -> None:
 
     Else that would be found only after the training. Read now, they are in the cache.
     """
+    from tqdm import tqdm
+
     for part in (parts.dev, parts.test, parts.train_dev):
         if part is not None:
-            for _ in DataLoader(part, 64):
+            # None: no bar unless on a terminal.
+            for _ in tqdm(DataLoader(part), "pictures", leave=False, disable=None):
                 pass
 
 
@@ -312,50 +313,9 @@ def _draw(history: History, outcome: Outcome, test: Part, folder: RunFolder) -> 
     return ", with curves.png, confusion.png and mistakes.png"
 
 
-class _Config(Callback):
-    """Writes config.json after the first epoch, when there is something to keep.
-
-    Until then the files of an earlier run stay. Its model and its report are removed
-    with its settings, as they would be taken for those of this run.
-    """
-
-    def __init__(self, folder: RunFolder, config: Mapping[str, Json]) -> None:
-        self._folder, self._settings = folder, config
-        self._written = False
-
-    def decides(self) -> None:
-        """Nothing: it only writes."""
-
-    def writes(self) -> list[Path]:
-        """Return the files of the settings and of the final model."""
-        return [self._folder.config, self._folder.model]
-
-    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Raise OSError unless the files can be written."""
-        for path in self.writes():
-            check_writable(path)
-
-    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
-        """Write the file."""
-        if not self._written:
-            self._folder.write_config(self._settings)
-            for path in (self._folder.model, self._folder.report):
-                path.unlink(missing_ok=True)
-            self._written = True
-
-
 def _callbacks(job: Job, parts: Parts, options: Namespace, folder: RunFolder) -> list:
-    config = {
-        "fastdl": fastdl.__version__,
-        **job.to_dict(),
-        "classes": parts.classes,
-        "input_shape": parts.input_shape,
-        "backend": backend.name,
-        "threads": fastdl.get_num_threads(),
-        "machine": fastdl.info(),
-    }
     made: list[Callback] = [
-        _Config(folder, config),
+        ConfigFile(folder, job, parts),
         ManualRate(folder.control),
         CSVLog(folder.metrics),
     ]
