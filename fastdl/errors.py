@@ -55,10 +55,11 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     -------
     str
         ``"; did you mean 'relu'?"`` when one of the names is near, else
-        ``"; choose from 'relu', 'tanh'"``.
+        ``"; choose from 'relu', 'tanh'"``; nothing where there is nothing to choose.
     """
     choices = list(choices)
-    if hint := near(name, choices):
+    hint = near(name, choices)
+    if hint or not choices:
         return hint
     more = ", ..." if len(choices) > _LISTED else ""
     shown = ", ".join(repr(choice) for choice in choices[:_LISTED])

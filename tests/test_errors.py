@@ -15,3 +15,7 @@ from fastdl.errors import suggest
 )
 def test_suggest(name, expected):
     assert suggest(name, iter(["ReLU", "tanh"])) == expected
+
+
+def test_nothing_to_choose_from():
+    assert suggest("relu", []) == ""

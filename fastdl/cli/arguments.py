@@ -9,6 +9,18 @@ from pathlib import Path
 from fastdl import datasets
 
 
+def text(value: str) -> str:
+    """Read a name or a path; an empty one would mean the folder where the user is."""
+    if not value:
+        raise ArgumentTypeError("expected a name or a path, got ''")
+    return value
+
+
+def path(value: str) -> Path:
+    """Read a path."""
+    return Path(text(value))
+
+
 def count(text: str) -> int:
     """Read an integer from 1."""
     if not text.isdecimal() or int(text) < 1:
@@ -110,7 +122,7 @@ def add_run(parser: ArgumentParser) -> None:
     """Declare RUN."""
     parser.add_argument(
         "run_folder",
-        type=Path,
+        type=path,
         metavar="RUN",
         help="the folder that `fastdl train` wrote",
     )
@@ -120,7 +132,7 @@ def add_model_source(parser: ArgumentParser) -> None:
     """Declare RUN, which may be the file of a model too."""
     parser.add_argument(
         "run_folder",
-        type=Path,
+        type=path,
         metavar="RUN",
         help="the folder that `fastdl train` wrote, or a model.safetensors",
     )
@@ -130,7 +142,7 @@ def add_runs(parser: ArgumentParser) -> None:
     """Declare RUN, one or more."""
     parser.add_argument(
         "run_folders",
-        type=Path,
+        type=path,
         nargs="+",
         metavar="RUN",
         help="a folder that `fastdl train` wrote",
@@ -141,6 +153,7 @@ def add_dataset(parser: ArgumentParser) -> None:
     """Declare DATASET."""
     parser.add_argument(
         "dataset",
+        type=text,
         metavar="DATASET",
         help=f"one of {', '.join(datasets.names())}, or a folder of pictures",
     )
@@ -189,7 +202,7 @@ def add_data_dir(parser: ArgumentParser) -> None:
     """Declare ``--data-dir``."""
     parser.add_argument(
         "--data-dir",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="holds DATASET/; default: $FASTDL_DATA_DIR, then the user's cache folder",
     )

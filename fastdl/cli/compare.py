@@ -53,13 +53,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "run_folders",
         nargs="*",
-        type=Path,
+        type=arguments.path,
         metavar="RUN",
         help="folders that `fastdl train` wrote",
     )
     parser.add_argument(
         "--csv",
-        type=Path,
+        type=arguments.path,
         metavar="FILE",
         help="choose among the rows of a table instead of runs",
     )
@@ -114,7 +114,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     arguments.add_threads(parser)
     parser.add_argument(
-        "--save", type=Path, metavar="FILE", help="keep what was measured as CSV"
+        "--save",
+        type=arguments.path,
+        metavar="FILE",
+        help="keep what was measured as CSV",
     )
     arguments.add_data_dir(parser)
 

@@ -64,7 +64,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--labels",
-        type=Path,
+        type=arguments.path,
         nargs="?",
         const=Path(),
         metavar="FILE",

@@ -10,8 +10,7 @@ import numpy as np
 
 from fastdl import datasets
 from fastdl.cli import arguments
-from fastdl.cli.outcome import examine
-from fastdl.errors import DataError
+from fastdl.cli.outcome import check_data, examine
 from fastdl.train import FinishedRun, open_model
 
 HELP = "measure a trained network on a data set"
@@ -45,21 +44,13 @@ def run(options: Namespace) -> None:
     if isinstance(saved, FinishedRun) and source == saved.config.get("dataset"):
         own, data_dir = saved, saved.job.data_dir
     lazy = own is not None and own.job.lazy
-    splits = datasets.find(options.dataset, data_dir, input_shape[:2], lazy)
+    size = None if source in datasets.names() else input_shape[:2]
+    splits = datasets.find(options.dataset, data_dir, size, lazy)
     dataset = splits.test or splits.train
     if own is not None and splits.test is None:
         dataset = own.parts.test  # the rest was trained on
     shape = dataset.take(np.arange(1))[0].shape[1:]
-    if shape != input_shape:
-        raise DataError(
-            f"{splits.name} has pictures of {arguments.describe_shape(shape)}, but the "
-            f"network takes {arguments.describe_shape(input_shape)}"
-        )
-    if splits.classes != classes:
-        raise DataError(
-            f"{splits.name} has the classes {', '.join(splits.classes)}, but the "
-            f"network knows {', '.join(classes)}"
-        )
+    check_data(saved, splits.name, splits.classes, shape)
     start = time.perf_counter()
     answers = saved.trainer.predict(dataset, probabilities=True)
     outcome = examine(answers, dataset, classes)

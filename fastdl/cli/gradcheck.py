@@ -9,9 +9,10 @@ import numpy as np
 
 from fastdl import datasets, models, nn, random
 from fastdl.cli import arguments
+from fastdl.cli.outcome import check_data
 from fastdl.errors import FastdlError
 from fastdl.nn.dropout import DropLayer
-from fastdl.train import gradcheck, open_run
+from fastdl.train import gradcheck, open_model
 
 HELP = "compare the gradients of a network with differences"
 DESCRIPTION = """\
@@ -34,11 +35,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
         "model",
+        type=arguments.text,
         metavar="MODEL",
-        help="a network, see `fastdl models`, or the folder of a run",
+        help="a network, see `fastdl models`, the folder of a run, or a "
+        "model.safetensors",
     )
     parser.add_argument(
         "--dataset",
+        type=arguments.text,
         metavar="DATASET",
         default="digits",
         help=f"one of {', '.join(datasets.names())}, or a folder of pictures; "
@@ -75,13 +79,16 @@ def run(options: Namespace) -> None:
     """Run the command."""
     random.seed(options.seed)
     rng = np.random.default_rng(options.seed)
-    size = options.size
-    trained = Path(options.model).is_dir()
-    if trained:
-        finished = open_run(options.model)
-        model, size = finished.model, size or finished.input_shape[:2]
+    size, saved = options.size, None
+    if options.model not in models.names() and Path(options.model).exists():
+        saved = open_model(options.model)
+        if size is None and options.dataset not in datasets.names():
+            size = saved.input_shape[:2]
     splits = datasets.find(options.dataset, options.data_dir, size)
-    if not trained:
+    if saved is not None:
+        model = saved.model
+        check_data(saved, splits.name, splits.classes, splits.train.x.shape[1:])
+    else:
         model = models.create(options.model, len(splits.classes))
         model.build(splits.train.x.shape[1:])
         _draw_biases(model, rng)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 import time
 from argparse import ArgumentParser, Namespace
@@ -11,6 +10,8 @@ from pathlib import Path
 import fastdl
 from fastdl import datasets, strategy
 from fastdl.cli import arguments
+from fastdl.cli.settings import given
+from fastdl.errors import ArgumentError
 from fastdl.files import check_writable
 from fastdl.strategy.label_review import FILE, PARTS
 from fastdl.train import RECIPES, Job, Parts, Recipe, open_run, recipe
@@ -42,6 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
         "dataset",
+        type=arguments.text,
         metavar="DATASET",
         help=f"one of {', '.join(datasets.names())}, a folder of pictures, or of a run",
     )
@@ -83,7 +85,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     arguments.add_threads(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="default: runs/DATASET, or the run"
+        "--out",
+        type=arguments.path,
+        metavar="DIR",
+        help="default: runs/DATASET, or the run",
     )
     arguments.add_data_dir(parser)
     arguments.add_size(parser)
@@ -130,20 +135,19 @@ def run(options: Namespace) -> None:
 
 def _parts(options: Namespace) -> tuple[Parts, Path]:
     """Return the data, and the folder for what is found."""
-    if Path(options.dataset, "config.json").is_file():
+    is_name = options.dataset in datasets.names()
+    if not is_name and Path(options.dataset, "config.json").is_file():
+        if options.size is not None:
+            raise ArgumentError("--size is for a folder of pictures, not for a run")
         finished = open_run(options.dataset, options.data_dir)
         return finished.parts, finished.folder.path
-    data_dir = None if options.data_dir is None else str(options.data_dir)
-    parts = Job(options.dataset, size=options.size, data_dir=data_dir).load()
+    parts = Job(**given(options, ("dataset", "size", "data_dir"))).load()
     return parts, Path("runs", parts.name)
 
 
 def _recipe(options: Namespace, examples: int) -> Recipe:
-    given = {
-        name: getattr(options, name)
-        for name in ("model", "epochs")
-        if getattr(options, name) is not None
-    }
-    if options.recipe is not None:
-        return dataclasses.replace(recipe(options.recipe), **given)
-    return dataclasses.replace(strategy.quick_recipe(examples), **given)
+    if options.recipe is None:
+        usual = strategy.quick_recipe(examples)
+    else:
+        usual = recipe(options.recipe)
+    return usual.replace(**given(options, ("model", "epochs")))

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from fastdl import models
 from fastdl.cli import arguments, summary
+from fastdl.errors import ArgumentError
 from fastdl.strategy.tables import table
 
 HELP = "list the networks, or print the layers of one"
@@ -35,6 +36,9 @@ def run(options: Namespace) -> None:
     if options.model is not None:
         summary.run(options)
         return
+    for name in ("input", "classes", "svg"):
+        if getattr(options, name) is not None:
+            raise ArgumentError(f"--{name} is for one network; say by NAME which one")
     rows = [("network", "input", "classes", "parameters", "multiply-adds", "from")]
     for name, known in models.CATALOGUE.items():
         rows.append(

@@ -8,8 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fastdl import metrics
+from fastdl.cli.arguments import describe_shape
 from fastdl.datasets.splits import Part
 from fastdl.errors import DataError
+from fastdl.train import SavedModel
+from fastdl.typing import Shape
 
 _MOST_CLASSES = 20  # that fit side by side
 
@@ -53,8 +56,26 @@ def examine(
     return Outcome(y, probabilities, classes, matrix)
 
 
+def check_data(
+    saved: SavedModel, name: str, classes: Sequence[str], input_shape: Shape
+) -> None:
+    """Raise DataError unless data have the classes and the pictures of a network."""
+    if tuple(input_shape) != saved.input_shape:
+        raise DataError(
+            f"{name} has pictures of {describe_shape(input_shape)}, but the network "
+            f"takes {describe_shape(saved.input_shape)}"
+        )
+    if tuple(classes) != saved.classes:
+        raise DataError(
+            f"{name} has the classes {', '.join(classes)}, but the network knows "
+            f"{', '.join(saved.classes)}"
+        )
+
+
 def check_answers(probabilities: np.ndarray, classes: Sequence[str]) -> None:
     """Raise DataError unless an answer has a probability for each class."""
+    if not np.isfinite(probabilities).all():
+        raise DataError("the network gives NaN: its weights, or its inputs, are broken")
     if probabilities.shape[1:] != (len(classes),):
         raise DataError(
             f"the network gives {probabilities.shape[1:]} numbers for an example, but "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 import numpy as np
 
@@ -33,7 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     arguments.add_model_source(parser)
     parser.add_argument(
-        "images", type=Path, nargs="+", metavar="IMAGE", help="picture files"
+        "images", type=arguments.path, nargs="+", metavar="IMAGE", help="picture files"
     )
 
 

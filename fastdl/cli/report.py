@@ -36,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     arguments.add_runs(parser)
     parser.add_argument(
         "--out",
-        type=Path,
+        type=arguments.path,
         metavar="FILE",
         help="default: report.html in the folder of the run; of several, in this one",
     )

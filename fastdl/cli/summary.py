@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from fastdl import models, report
 from fastdl.cli import arguments
@@ -45,7 +44,10 @@ def add_options(parser: ArgumentParser) -> None:
         help="default: those of the published network",
     )
     parser.add_argument(
-        "--svg", type=Path, metavar="FILE", help="draw the network too, as SVG"
+        "--svg",
+        type=arguments.path,
+        metavar="FILE",
+        help="draw the network too, as SVG",
     )
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import shlex
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import fastdl
-from fastdl import backend, datasets, models, report
-from fastdl.cli import arguments
+from fastdl import datasets, report
+from fastdl.cli import arguments, settings
+from fastdl.cli.config_file import ConfigFile
 from fastdl.cli.outcome import Outcome, examine
 from fastdl.cli.report import write_report
+from fastdl.data import DataLoader
 from fastdl.datasets.splits import Part
 from fastdl.errors import ArgumentError, DataError
-from fastdl.files import check_writable, naming, read_settings
 from fastdl.train import (
     OPTIMIZERS,
     RECIPES,
@@ -28,13 +26,11 @@ from fastdl.train import (
     ManualRate,
     ModelCheckpoint,
     Parts,
-    Pretrained,
     RunFolder,
     TensorBoardLog,
     Trainer,
     open_run,
 )
-from fastdl.typing import Json
 
 HELP = "train a network on a data set"
 DESCRIPTION = """\
@@ -79,26 +75,19 @@ examples:
   fastdl train --config my.toml                  a recipe of your own
 """
 
-# Options that are settings of a job, by the same names.
-_SETTINGS = (
-    *("dataset", "model", "epochs", "batch_size", "optimizer", "lr", "schedule"),
-    *("momentum", "weight_decay", "label_smoothing", "dropout", "augment"),
-    *("seed", "size", "examples", "patience", "data_dir", "pretrained", "freeze"),
-    "lazy",
-)
-
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
         "dataset",
         nargs="?",
+        type=arguments.text,
         metavar="DATASET",
         help=f"one of {', '.join(datasets.names())}, or a folder of pictures",
     )
     parser.add_argument(
         "--config",
-        type=Path,
+        type=arguments.path,
         metavar="FILE",
         help="settings, TOML or JSON, such as config.json of a run; options go before",
     )
@@ -110,6 +99,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="pretrained",
+        type=arguments.text,
         metavar="RUN",
         help="start from the network of a run, or from a .safetensors file; with other "
         "classes it gets a new head",
@@ -205,7 +195,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=arguments.seed, metavar="N", help="default: 0")
     arguments.add_threads(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="the run folder; default: runs/DATASET"
+        "--out",
+        type=arguments.path,
+        metavar="DIR",
+        help="the run folder; default: runs/DATASET",
     )
     arguments.add_data_dir(parser)
     arguments.add_size(parser)
@@ -222,7 +215,9 @@ def run(options: Namespace) -> None:
     """Run the command."""
     if options.threads is not None:
         fastdl.set_num_threads(options.threads)
-    job = _job(options)
+    if options.allow_changes and not options.resume:
+        raise ArgumentError("--allow-changes is for --resume")
+    job = settings.job(options)
     parts = job.load()
     trainer = job.trainer(parts)
     folder = RunFolder(options.out or Path("runs", parts.name))
@@ -241,6 +236,8 @@ def run(options: Namespace) -> None:
         f"{chosen.optimizer}, lr {chosen.lr:g}, batches of {chosen.batch_size}",
         flush=True,
     )
+    if job.lazy:
+        _check_pictures(parts)
     with folder.lock("train"):
         _fit(trainer, job, parts, options, folder)
         folder.save_model(trainer.model)
@@ -285,62 +282,18 @@ def _check_apart(job: Job, folder: RunFolder) -> None:
         )
 
 
-def _job(options: Namespace) -> Job:
-    """Return the job that the options and the file of settings describe."""
-    settings: dict[str, Any] = {}
-    if options.config is not None:
-        settings = read_settings(options.config)
-    given = {
-        name: getattr(options, name)
-        for name in _SETTINGS
-        if getattr(options, name) is not None
-    }
-    if options.recipe is not None:
-        if options.config is not None:
-            raise ArgumentError("--recipe or --config: both say how to train")
-        settings["recipe"] = options.recipe
-    if "dataset" not in settings | given:
-        raise ArgumentError(
-            "the following arguments are required: DATASET (see fastdl train --help)"
-        )
-    for name in ("dataset", "data_dir"):  # the run may be opened from elsewhere
-        path = given.get(name)
-        if path is not None and path not in datasets.names():
-            given[name] = (
-                str(Path(path).resolve()) if Path(path).is_dir() else str(path)
-            )
-    if "pretrained" in given:
-        given |= _start(given["pretrained"], settings | given, options.model)
-    start = {name: given[name] for name in ("dataset", "pretrained") if name in given}
-    with nullcontext() if options.config is None else naming(options.config):
-        before = Job.from_dict(settings | start)
-    optimizer = given.get("optimizer", before.recipe.optimizer)
-    if optimizer != before.recipe.optimizer and optimizer in OPTIMIZERS:
-        given.setdefault("lr", OPTIMIZERS[optimizer][1])  # its usual rate
-    return before.replace(**given).pinned()
+def _check_pictures(parts: Parts) -> None:
+    """Raise DataError if a picture that measures the network cannot be read.
 
+    Else that would be found only after the training. Read now, they are in the cache.
+    """
+    from tqdm import tqdm
 
-def _start(path: str, settings: Mapping[str, Any], model: str | None) -> dict[str, Any]:
-    """Return the settings that follow from the weights to start from."""
-    source = Pretrained(path)
-    # The run may be repeated from elsewhere, and its weights may be others by then.
-    found: dict[str, Any] = {
-        "pretrained": str(Path(path).resolve()),
-        "pretrained_sha256": None,
-    }
-    if source.describes_model:
-        own = source.config.get("model")
-        if model not in (None, own):
-            raise ArgumentError(
-                f"{path} holds a whole network{f', {own}' if own else ''}; leave out "
-                f"--model {model}"
-            )
-        if own in models.names():
-            found["model"] = own
-    shape, of_folder = source.input_shape, settings["dataset"] not in datasets.names()
-    if shape and of_folder and settings.get("size") is None:
-        found["size"] = shape[:2]
-    return found
+    for part in (parts.dev, parts.test, parts.train_dev):
+        if part is not None:
+            # None: no bar unless on a terminal.
+            for _ in tqdm(DataLoader(part), "pictures", leave=False, disable=None):
+                pass
 
 
 def _draw(history: History, outcome: Outcome, test: Part, folder: RunFolder) -> str:
@@ -360,50 +313,9 @@ def _draw(history: History, outcome: Outcome, test: Part, folder: RunFolder) -> 
     return ", with curves.png, confusion.png and mistakes.png"
 
 
-class _Config(Callback):
-    """Writes config.json after the first epoch, when there is something to keep.
-
-    Until then the files of an earlier run stay. Its model and its report are removed
-    with its settings, as they would be taken for those of this run.
-    """
-
-    def __init__(self, folder: RunFolder, settings: Mapping[str, Json]) -> None:
-        self._folder, self._settings = folder, settings
-        self._written = False
-
-    def decides(self) -> None:
-        """Nothing: it only writes."""
-
-    def writes(self) -> list[Path]:
-        """Return the files of the settings and of the final model."""
-        return [self._folder.config, self._folder.model]
-
-    def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Raise OSError unless the files can be written."""
-        for path in self.writes():
-            check_writable(path)
-
-    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
-        """Write the file."""
-        if not self._written:
-            self._folder.write_config(self._settings)
-            for path in (self._folder.model, self._folder.report):
-                path.unlink(missing_ok=True)
-            self._written = True
-
-
 def _callbacks(job: Job, parts: Parts, options: Namespace, folder: RunFolder) -> list:
-    settings = {
-        "fastdl": fastdl.__version__,
-        **job.to_dict(),
-        "classes": parts.classes,
-        "input_shape": parts.input_shape,
-        "backend": backend.name,
-        "threads": fastdl.get_num_threads(),
-        "machine": fastdl.info(),
-    }
     made: list[Callback] = [
-        _Config(folder, settings),
+        ConfigFile(folder, job, parts),
         ManualRate(folder.control),
         CSVLog(folder.metrics),
     ]
@@ -445,7 +357,10 @@ def _check_resumable(folder: RunFolder) -> None:
     if folder.checkpoint.exists():
         return
     if folder.config.is_file() and folder.model.is_file():
-        raise DataError(f"this run is finished, its model is saved in {folder.model}")
+        raise DataError(
+            f"this run is finished, its model is saved in {folder.model}; `fastdl "
+            f"evaluate` and `fastdl report` measure it"
+        )
     raise DataError(
         f"no epoch was completed: there is no file {folder.checkpoint}; start without "
         f"--resume"

@@ -7,8 +7,9 @@ import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from fastdl import datasets, report, tune
+from fastdl import report, tune
 from fastdl.cli import arguments
+from fastdl.cli.settings import given
 from fastdl.errors import DataError
 from fastdl.train import RECIPES, Job
 
@@ -66,7 +67,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     arguments.add_dataset(parser)
     parser.add_argument(
         "--space",
-        type=Path,
+        type=arguments.path,
         metavar="FILE",
         help=f"what is searched, as TOML; default: {', '.join(_USUAL)}",
     )
@@ -102,7 +103,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=arguments.path,
         metavar="DIR",
         help="the folder of the search; default: runs/tune-DATASET",
     )
@@ -182,15 +183,8 @@ def run(options: Namespace) -> None:
 
 
 def _job(options: Namespace) -> Job:
-    names = ("recipe", "model", "epochs", "examples", "seed", "size")
-    given = {name: getattr(options, name) for name in names}
-    if options.data_dir is not None:
-        given["data_dir"] = str(options.data_dir.resolve())
-    dataset = options.dataset
-    if dataset not in datasets.names() and Path(dataset).is_dir():
-        dataset = str(Path(dataset).resolve())  # best.json may be read from elsewhere
-    known = {name: value for name, value in given.items() if value is not None}
-    return Job.from_dict({"dataset": dataset, **known})
+    names = ("dataset", "recipe", "model", "epochs", "examples", "seed", "size")
+    return Job.from_dict(given(options, (*names, "data_dir")))
 
 
 def _describe(options: Namespace, space: tune.Space) -> str:

@@ -80,7 +80,9 @@ class Augment:
     Raises
     ------
     ArgumentError, ShapeError
-        An option is out of range; the message names it.
+        An option is out of range; the message names it. `crop`, `translate`, `elastic`
+        and `cutout` must be less than the sides of the pictures: a picture could be
+        moved out of sight, or be cut out as a whole.
 
     Notes
     -----
@@ -151,6 +153,12 @@ class Augment:
         """Return new pictures; those beside them have up to `most` channels."""
         shape = check_images("Augment", x.shape)
         check_real("Augment", x=x)
+        for name in ("crop", "translate", "elastic", "cutout"):
+            if getattr(self, name) >= min(shape[1:3]):
+                raise ArgumentError(
+                    f"Augment: {name} must be less than the sides of the pictures, "
+                    f"{shape[1]} x {shape[2]}, got {getattr(self, name)!r:.60}"
+                )
         points = 2 * (_CELLS + 3) ** 2 if self.elastic else 0
         draws = uniform(seeds, len(_DRAWN) + most + points)
         drawn = dict(zip(_DRAWN, draws.T, strict=False))
@@ -240,13 +248,13 @@ def _either_way(draws: np.ndarray) -> np.ndarray:
 def _check(name: str, value: float, maximum: float, expected: str) -> None:
     # True is not a number here: it would mean 1, and 0.5 was probably intended.
     if not is_number(value) or not 0 <= value <= maximum or value == math.inf:
-        raise ArgumentError(f"Augment: {name} must be {expected}, got {value!r}")
+        raise ArgumentError(f"Augment: {name} must be {expected}, got {value!r:.60}")
 
 
 def _zoom_range(zoom: float | Sequence[float]) -> tuple[float, float]:
     try:
         low, high = zoom if isinstance(zoom, Sequence) else (1 / zoom, zoom)
-        if 0 < low <= high < math.inf and not isinstance(zoom, bool):
+        if 0 < low <= high < math.inf and is_number(high):
             return low, high
     except (TypeError, ValueError, ZeroDivisionError):
         pass

@@ -104,13 +104,21 @@ def find(
     Raises
     ------
     ArgumentError
-        It is neither of them.
+        It is neither of them; or `size` or `lazy` is given for a named data set.
     DataError
         It cannot be loaded.
     """
     if source in _LOADERS:
+        if size is not None:
+            raise ArgumentError(
+                f"{source} has pictures of one size; only those of a folder are resized"
+            )
+        if lazy:
+            raise ArgumentError(
+                f"{source} fits into memory; lazy is for pictures of a folder"
+            )
         return load(str(source), None if data_dir is None else Path(data_dir, source))
-    if Path(source).is_dir():
+    if source != "" and Path(source).is_dir():
         return image_folder(source, size, lazy)
     name = str(source)
     near = suggest(name, _LOADERS) if Path(name).name == name else ""  # not of a path

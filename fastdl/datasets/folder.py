@@ -19,11 +19,11 @@ from fastdl.datasets.assemble import (
     not_in_training,
 )
 from fastdl.datasets.files import cache_folder
-from fastdl.datasets.images import SUFFIXES, picture_shape, read_image
+from fastdl.datasets.images import SUFFIXES, check_size, picture_shape, read_image
 from fastdl.datasets.lazy import PictureFiles
 from fastdl.datasets.splits import Splits
 from fastdl.errors import DataError
-from fastdl.files import as_path
+from fastdl.files import as_path, naming
 from fastdl.shapes import pair
 from fastdl.typing import PairLike, StrPath
 
@@ -82,6 +82,8 @@ def image_folder(
         raise DataError(f"image_folder: there is no folder {root}{what}")
     if size is not None:
         size = pair(size, "image_folder: size")
+        with naming("image_folder"):
+            check_size(size)
     if (root / "train").is_dir():
         files = [(part, file) for part in PARTS for file in _files(_part(root, part))]
     else:

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -59,12 +60,14 @@ def read_image(
     DataError
         When it cannot be read, has more than 8 bits per value, does not have the height
         and width `only`, or has more pixels than a file of its length can hold or than
-        ``PIL.Image.MAX_IMAGE_PIXELS`` allows, which limits `size` too.
+        ``PIL.Image.MAX_IMAGE_PIXELS`` allows; or `size` has more than that.
     FastdlError
         When Pillow is missing.
     """
     name = name or str(file)
-    with _opened(file, name, only, size) as image:
+    if size is not None:
+        check_size(size)
+    with _opened(file, name, only) as image:
         from PIL.Image import Resampling
 
         mode = image.mode
@@ -85,29 +88,41 @@ def picture_shape(file: StrPath) -> tuple[int, int, int]:
         return image.height, image.width, 1 if image.mode in _GREY else 3
 
 
+def check_size(size: tuple[int, int]) -> None:
+    """Raise DataError unless pictures may be resized to this height and width."""
+    largest = _pillow().MAX_IMAGE_PIXELS or math.inf
+    if math.prod(size) > largest:
+        raise DataError(
+            f"size: pictures of {size[0]} x {size[1]} are too large; "
+            f"PIL.Image.MAX_IMAGE_PIXELS allows {largest:,} pixels"
+        )
+
+
+def _pillow() -> ModuleType:
+    try:
+        from PIL import Image
+    except ImportError:
+        raise FastdlError(
+            'reading pictures needs Pillow: pip install "fastdl-cpu[image]"'
+        ) from None
+    return Image
+
+
 @contextmanager
 def _opened(
-    file: StrPath | IO[bytes],
-    name: str,
-    only: tuple[int, int] | None = None,
-    size: tuple[int, int] | None = None,
+    file: StrPath | IO[bytes], name: str, only: tuple[int, int] | None = None
 ) -> Iterator[OpenPicture]:
     """Open a picture, as described for `read_image`; errors inside the block name it.
 
     A small file may contain a very large picture, so its size is checked here, before
     it is decoded.
     """
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError:
-        raise FastdlError(
-            'reading pictures needs Pillow: pip install "fastdl-cpu[image]"'
-        ) from None
+    pillow = _pillow()
     with reading(name, "as a picture"):
         content = _content(file)
         try:
-            opened = Image.open(io.BytesIO(content), formats=_FORMATS)
-        except UnidentifiedImageError:  # its message does not name the file
+            opened = pillow.open(io.BytesIO(content), formats=_FORMATS)
+        except pillow.UnidentifiedImageError:  # its message does not name the file
             raise DataError(
                 f"{name} cannot be read as a picture: it is damaged, or none of "
                 f"{', '.join(_FORMATS)}"
@@ -117,9 +132,9 @@ def _opened(
             raise DataError(
                 f"{name} has {(image.height, image.width)} pixels, expected {only}"
             )
-        largest = Image.MAX_IMAGE_PIXELS or math.inf
+        largest = pillow.MAX_IMAGE_PIXELS or math.inf
         limit = min(max(_FEW_PIXELS, _PIXELS_A_BYTE * len(content)), largest)
-        if image.height * image.width > limit or math.prod(size or ()) > largest:
+        if image.height * image.width > limit:
             raise DataError(
                 f"{name} is too large a picture: the length of its file and "
                 f"PIL.Image.MAX_IMAGE_PIXELS allow {limit:,} pixels"

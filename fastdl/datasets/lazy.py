@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import warnings
 import weakref
 from collections.abc import Sequence
@@ -147,6 +148,8 @@ class _Slots:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         weakref.finalize(self, os.close, self._file)
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            raise OSError("it is no regular file")
 
     def __reduce__(self) -> tuple[object, ...]:
         """Open the file again for a copy, which may live longer."""
@@ -163,7 +166,10 @@ class _Slots:
         """Fill an array with a picture; return whether it was there."""
         checksum = bytearray(_CHECKSUM)
         buffers: list[Buffer] = [picture.reshape(-1).data, checksum]
-        count = os.preadv(self._file, buffers, index * self._size)
+        try:
+            count = os.preadv(self._file, buffers, index * self._size)
+        except OSError:  # `write`, which comes next, says what is wrong
+            return False
         return count == self._size and checksum == _checksum(picture, source)
 
     def write(self, index: int, picture: np.ndarray, source: bytes) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 
-from fastdl.errors import DataError, FastdlError
+from fastdl.errors import ArgumentError, DataError, FastdlError
 from fastdl.files.path import as_path
 from fastdl.typing import StrPath
 
@@ -78,12 +80,23 @@ def parse_json(text: str | bytes, source: object) -> Any:
     Raises
     ------
     DataError
-        It is not JSON, or is nested too deeply; the message begins with `source`.
+        It is not JSON, has a key twice in one object, or is nested too deeply; the
+        message begins with `source`.
     """
     try:
-        return json.loads(text if isinstance(text, str) else text.decode())
+        text = text if isinstance(text, str) else text.decode("utf-8-sig")
+        return json.loads(text, object_pairs_hook=_without_twins)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{source} is damaged: {error}") from error
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return pairs as a dict; ValueError where the second would hide the first."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twin, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"it has {twin!r:.60} twice")
+    return found
 
 
 def read_json(path: StrPath) -> Any:
@@ -111,14 +124,20 @@ def read_toml(path: StrPath) -> dict[str, Any]:
 
 
 def read_settings(path: StrPath) -> dict[str, Any]:
-    """Parse a small file of values by name: TOML if it is called so, else JSON.
+    """Parse a small file of values by name: JSON if it begins with "{", else TOML.
+
+    A file that is called .json or .toml is what it is called.
 
     Raises
     ------
     DataError
         It has something else, or as for `read_file`.
     """
-    if as_path(path).suffix.lower() == ".toml":
+    kind = as_path(path).suffix.lower()
+    if kind not in (".json", ".toml"):
+        content = read_file(path, SMALL).removeprefix(codecs.BOM_UTF8)
+        kind = ".json" if content.lstrip().startswith(b"{") else ".toml"
+    if kind == ".toml":
         return read_toml(path)
     settings = read_json(path)
     if not isinstance(settings, dict):
@@ -128,11 +147,17 @@ def read_settings(path: StrPath) -> dict[str, Any]:
 
 @contextmanager
 def naming(path: object) -> Iterator[None]:
-    """Put the name of a file before what fastdl's errors say of its values."""
+    """Put the name of a file before what is said of its values.
+
+    That is fastdl's errors, and whatever else a value of a wrong type, or one that is
+    too large, causes where no check of ours sees it first.
+    """
     try:
         yield
     except FastdlError as error:
         raise type(error)(f"{path}: {error}") from None
+    except Exception as why:
+        raise ArgumentError(f"{path}: {type(why).__name__}: {why}") from why
 
 
 def read_file(path: StrPath, limit: int | None = None) -> bytes:

@@ -12,14 +12,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastdl import nn
+from fastdl.models.convolution import divisible
 from fastdl.models.registry import register
 from fastdl.models.residual import ResidualBlock
 
 
 def _resnet(
-    classes: int, channels: Sequence[int], blocks: Sequence[int], projection: bool
+    classes: int,
+    width_mult: float,
+    channels: Sequence[int],
+    blocks: Sequence[int],
+    projection: bool,
 ) -> nn.Sequential:
     """Stages of `blocks` residual blocks; all stages but the first halve the image."""
+    channels = [divisible(filters, width_mult) for filters in channels]
     width = channels[0]
     model = nn.Sequential(
         nn.Conv2d(None, width, 3, padding=1, bias=False),
@@ -35,42 +41,56 @@ def _resnet(
 
 
 @register
-def resnet20(classes: int = 10) -> nn.Sequential:
-    """ResNet-20 for CIFAR-10: 3 x 3 blocks of 16, 32 and 64 channels."""
-    return _resnet(classes, (16, 32, 64), (3, 3, 3), projection=False)
+def resnet20(classes: int = 10, width_mult: float = 1.0) -> nn.Sequential:
+    """ResNet-20 for CIFAR-10: 3 x 3 blocks of 16, 32 and 64 channels.
+
+    Parameters
+    ----------
+    classes : int
+        Number of outputs.
+    width_mult : float
+        Multiplies the channels of every layer, which stay multiples of 8.
+    """
+    return _resnet(classes, width_mult, (16, 32, 64), (3, 3, 3), False)
 
 
 @register
-def resnet32(classes: int = 10) -> nn.Sequential:
-    """ResNet-32 for CIFAR-10: 3 x 5 blocks of 16, 32 and 64 channels."""
-    return _resnet(classes, (16, 32, 64), (5, 5, 5), projection=False)
+def resnet32(classes: int = 10, width_mult: float = 1.0) -> nn.Sequential:
+    """ResNet-32 for CIFAR-10: 3 x 5 blocks; parameters as in `resnet20`."""
+    return _resnet(classes, width_mult, (16, 32, 64), (5, 5, 5), False)
 
 
 @register
-def resnet44(classes: int = 10) -> nn.Sequential:
-    """ResNet-44 for CIFAR-10: 3 x 7 blocks of 16, 32 and 64 channels."""
-    return _resnet(classes, (16, 32, 64), (7, 7, 7), projection=False)
+def resnet44(classes: int = 10, width_mult: float = 1.0) -> nn.Sequential:
+    """ResNet-44 for CIFAR-10: 3 x 7 blocks; parameters as in `resnet20`."""
+    return _resnet(classes, width_mult, (16, 32, 64), (7, 7, 7), False)
 
 
 @register
-def resnet56(classes: int = 10) -> nn.Sequential:
-    """ResNet-56 for CIFAR-10: 3 x 9 blocks of 16, 32 and 64 channels."""
-    return _resnet(classes, (16, 32, 64), (9, 9, 9), projection=False)
+def resnet56(classes: int = 10, width_mult: float = 1.0) -> nn.Sequential:
+    """ResNet-56 for CIFAR-10: 3 x 9 blocks; parameters as in `resnet20`."""
+    return _resnet(classes, width_mult, (16, 32, 64), (9, 9, 9), False)
 
 
 @register
-def resnet110(classes: int = 10) -> nn.Sequential:
-    """ResNet-110 for CIFAR-10: 3 x 18 blocks of 16, 32 and 64 channels."""
-    return _resnet(classes, (16, 32, 64), (18, 18, 18), projection=False)
+def resnet110(classes: int = 10, width_mult: float = 1.0) -> nn.Sequential:
+    """ResNet-110 for CIFAR-10: 3 x 18 blocks; parameters as in `resnet20`."""
+    return _resnet(classes, width_mult, (16, 32, 64), (18, 18, 18), False)
 
 
 @register
-def cifar_resnet18(classes: int = 10) -> nn.Sequential:
-    """ResNet-18 for small pictures: 2 + 2 + 2 + 2 blocks of 64 to 512 channels."""
-    return _resnet(classes, (64, 128, 256, 512), (2, 2, 2, 2), projection=True)
+def cifar_resnet18(classes: int = 10, width_mult: float = 1.0) -> nn.Sequential:
+    """ResNet-18 for small pictures: 2 + 2 + 2 + 2 blocks of 64 to 512 channels.
+
+    Parameters as in `resnet20`.
+    """
+    return _resnet(classes, width_mult, (64, 128, 256, 512), (2, 2, 2, 2), True)
 
 
 @register
-def cifar_resnet34(classes: int = 10) -> nn.Sequential:
-    """ResNet-34 for small pictures: 3 + 4 + 6 + 3 blocks of 64 to 512 channels."""
-    return _resnet(classes, (64, 128, 256, 512), (3, 4, 6, 3), projection=True)
+def cifar_resnet34(classes: int = 10, width_mult: float = 1.0) -> nn.Sequential:
+    """ResNet-34 for small pictures: 3 + 4 + 6 + 3 blocks of 64 to 512 channels.
+
+    Parameters as in `resnet20`.
+    """
+    return _resnet(classes, width_mult, (64, 128, 256, 512), (3, 4, 6, 3), True)

@@ -27,6 +27,7 @@ _STAGES = [
     (6, 5, 2, 192, 4),
     (6, 3, 1, 320, 1),
 ]
+_DEEPEST = 100  # B7 has 3.1; far beyond, the blocks alone would fill the memory
 
 
 def _efficientnet(
@@ -37,8 +38,11 @@ def _efficientnet(
     The probability of stochastic depth rises from block to block, from 0 to nearly
     `drop_path`.
     """
-    if not is_positive(depth_mult):
-        raise ArgumentError(f"depth_mult must be a number above 0, got {depth_mult!r}")
+    if not is_positive(depth_mult) or depth_mult > _DEEPEST:
+        raise ArgumentError(
+            f"depth_mult must be a number above 0, at most {_DEEPEST}, got "
+            f"{depth_mult!r:.60}"
+        )
     if not is_in(drop_path, 1):
         raise ArgumentError(f"drop_path must be a number in [0, 1), got {drop_path!r}")
     blocks = sum(math.ceil(count * depth_mult) for *_, count in _STAGES)

@@ -89,6 +89,6 @@ def mobilenet_v2(
             stride = 1 if place else first_stride
             features.append(InvertedResidual(channels, out_channels, stride, expansion))
             channels = out_channels
-    last = divisible(1280 * max(1.0, width_mult))
+    last = divisible(1280, max(1.0, width_mult))
     features.append(convolution_norm(channels, last, 1, activation=nn.ReLU6))
     return with_head(features, last, classes, dropout)

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
 from fastdl.shapes.activations import ACTIVATIONS, Activation
+from fastdl.shapes.numbers import is_number
 from fastdl.typing import ArrayLike, PaddingLike, PairLike
 
 Pair = tuple[int, int]
@@ -69,7 +70,7 @@ def flag(value: object, name: str) -> bool:
 
 def is_positive(value: object) -> bool:
     """Return whether a value is a finite number above 0."""
-    return isinstance(value, _NUMBERS) and bool(0 < value < math.inf)
+    return is_number(value) and bool(0 < value < math.inf)
 
 
 def is_in(value: object, end: float) -> bool:

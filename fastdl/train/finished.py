@@ -11,6 +11,7 @@ from fastdl import functional as F
 from fastdl import nn
 from fastdl.data import Subset
 from fastdl.errors import DataError, FastdlError
+from fastdl.files import naming
 from fastdl.shapes import integer
 from fastdl.train.history import History
 from fastdl.train.job import Job, Parts
@@ -101,9 +102,10 @@ class FinishedRun(SavedModel):
     def job(self) -> Job:
         """The job that was run; DataError if config.json does not describe one."""
         try:
-            job = Job.from_dict(self.config)
+            with naming(self.folder.config):
+                job = Job.from_dict(self.config)
         except FastdlError as error:
-            raise DataError(f"{self.folder.config}: {error}") from None
+            raise DataError(str(error)) from None
         return (
             job if self._data_dir is None else job.replace(data_dir=str(self._data_dir))
         )
@@ -202,4 +204,6 @@ def open_model(path: StrPath, data_dir: StrPath | None = None) -> SavedModel:
     """
     if os.path.isfile(path):
         return SavedModel(path)
+    if not os.path.isdir(path):
+        raise DataError(f"there is no file and no run folder {path}")
     return open_run(path, data_dir)

@@ -12,6 +12,7 @@ from fastdl import data, datasets, random
 from fastdl.data import Subset
 from fastdl.datasets.splits import Part
 from fastdl.errors import ArgumentError, DataError, suggest
+from fastdl.files import naming
 from fastdl.shapes import integer, pair
 from fastdl.train.best import EarlyStopping
 from fastdl.train.callback import Callback
@@ -145,8 +146,12 @@ class Job:
             )
         for name in ("dataset", *_TEXTS):
             value = getattr(self, name)
-            if not isinstance(value, str) and not (name in _TEXTS and value is None):
-                raise ArgumentError(f"job: {name} must be a text, got {value!r:.60}")
+            if value is None and name in _TEXTS:
+                continue
+            if not isinstance(value, str) or not value:  # "" would be this folder
+                raise ArgumentError(
+                    f"job: {name} must be a text that is not empty, got {value!r:.60}"
+                )
         if self.freeze is not None and self.pretrained is None:
             raise ArgumentError(
                 "job: freeze is for trained weights; say which ones (pretrained, "
@@ -177,8 +182,6 @@ class Job:
         given: dict[str, Any] = {
             name: each for name, each in settings.items() if name not in _REMARKS
         }
-        if "dataset" not in given:
-            raise ArgumentError('job: "dataset" is missing: a name, or a folder')
         names = recipe_fields()
         known = [*names, *(field.name for field in dataclasses.fields(cls))]
         for name in given:
@@ -191,6 +194,8 @@ class Job:
                 raise ArgumentError(
                     f"job: {name} must be a text, got {given[name]!r:.60}"
                 )
+        if given.get("dataset") is None:
+            raise ArgumentError('job: "dataset" is missing: a name, or a folder')
         usual = usual_recipe(given["dataset"], given.pop("recipe", None))
         changes = {name: given.pop(name) for name in names if name in given}
         return cls(recipe=usual.replace(**changes), **given)
@@ -214,16 +219,6 @@ class Job:
         ArgumentError, DataError
             There are no such data, or too few of them.
         """
-        if self.dataset in datasets.names():
-            if self.size is not None:
-                raise ArgumentError(
-                    f"{self.dataset} has pictures of one size; only those of a folder "
-                    f"are resized"
-                )
-            if self.lazy:
-                raise ArgumentError(
-                    f"{self.dataset} fits into memory; lazy is for pictures of a folder"
-                )
         splits = datasets.find(self.dataset, self.data_dir, self.size, self.lazy)
         if len(splits.classes) < 2:
             raise DataError(
@@ -271,7 +266,7 @@ class Job:
             The weights to start from are of another network, or have changed.
         """
         if self.pretrained is not None:
-            return self._pretrained_trainer(parts, Pretrained(self.pretrained))
+            return self._pretrained_trainer(parts, self._pretrained())
         random.seed(self.seed)
         model = self.recipe.create_model(len(parts.classes))
         model.build(parts.input_shape)
@@ -284,7 +279,7 @@ class Job:
                 f"{source.file} is not what this training starts from: its SHA-256 is "
                 f"{source.sha256[:16]}..., expected {self.pretrained_sha256:.16}..."
             )
-        model = source.model(self.recipe.create_model, parts.input_shape)
+        model = source.model(self.recipe, parts.input_shape)
         random.seed(self.seed)
         fit_to(model, parts.classes, parts.input_shape, self.freeze)
         trainer = self.recipe.trainer(model)
@@ -295,8 +290,12 @@ class Job:
         """Return a job that says by a checksum which weights it starts from."""
         if self.pretrained is None or self.pretrained_sha256 is not None:
             return self
-        sha256 = Pretrained(self.pretrained).sha256
-        return dataclasses.replace(self, pretrained_sha256=sha256)
+        return dataclasses.replace(self, pretrained_sha256=self._pretrained().sha256)
+
+    def _pretrained(self) -> Pretrained:
+        assert self.pretrained is not None
+        with naming("job: pretrained"):
+            return Pretrained(self.pretrained)
 
     def callbacks(self) -> list[Callback]:
         """Make the callbacks: the learning rates, and early stopping if asked for."""

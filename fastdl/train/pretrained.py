@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from fastdl import nn
 from fastdl.errors import DataError, FastdlError
@@ -13,6 +15,7 @@ from fastdl.files import as_path, read_file, read_tensors
 from fastdl.interop import load_torch_state
 from fastdl.nn.serialize import describes_model, is_ours, made_from, use_of
 from fastdl.nn.transfer import find_head
+from fastdl.train.recipes import Recipe
 from fastdl.train.run import RunFolder
 from fastdl.typing import Shape, StrPath
 
@@ -41,7 +44,8 @@ class Pretrained:
     Raises
     ------
     DataError
-        There is no such folder or file, or it is damaged.
+        There is no such folder or file, it is damaged, or its weights are broken: NaN,
+        infinite, or a variance below 0.
     """
 
     def __init__(self, path: StrPath) -> None:
@@ -52,6 +56,14 @@ class Pretrained:
             self.config = folder.read_config()
             self.file = folder.final_model()
         self._state, self._metadata = read_tensors(self.file)
+        for name, values in self._state.items():
+            broken = "NaN or infinite" if not np.isfinite(values).all() else None
+            if name.endswith("running_var") and (values < 0).any():
+                broken = "negative, which no variance is"
+            if broken:
+                raise DataError(
+                    f"{self.file} has broken weights: values of {name!r} are {broken}"
+                )
 
     @cached_property
     def sha256(self) -> str:
@@ -69,32 +81,31 @@ class Pretrained:
         shape = use_of(self._metadata, self.file)[0] or self.config.get("input_shape")
         return None if shape is None else tuple(shape)
 
-    def model(
-        self, create: Callable[[int], nn.Module], input_shape: Sequence[int]
-    ) -> nn.Module:
+    def model(self, recipe: Recipe, input_shape: Sequence[int]) -> nn.Module:
         """Make the network, with the weights.
 
         Parameters
         ----------
-        create : callable
-            Makes, from the number of classes, the network that weights alone are of.
+        recipe : Recipe
+            Makes the network that weights alone are of.
         input_shape : sequence of int
             The shape of an example, for that network.
 
         Raises
         ------
         DataError
-            The weights are those of another network.
+            The weights are of another network, or of one for other examples.
         """
         if self.describes_model:
             model = made_from(self._state, self._metadata, self.file)
             if model.class_names is None:
                 model.class_names = self.config.get("classes")
             return model
-        head, _ = find_head(create(1))
+        head, _ = find_head(recipe.create_model(1))
         weight = self._state.get(f"{head}.weight")
         ours = is_ours(self._metadata)
-        model = create(weight.shape[-1] if ours and weight is not None else 1)
+        classes = weight.shape[-1] if ours and weight is not None else 1
+        model = recipe.create_model(classes)
         model.build(input_shape)
         try:
             if ours:
@@ -103,7 +114,8 @@ class Pretrained:
                 load_torch_state(model, self._state, skip=head)
         except FastdlError as error:
             raise DataError(
-                f"{self.file} holds weights of another network; --model says which one "
+                f"{self.file} does not fit {recipe.model!r} for examples of shape "
+                f"{tuple(input_shape)}; --model and --size say what its weights are of "
                 f"({error})"
             ) from error
         return model if ours else _normalising(model)

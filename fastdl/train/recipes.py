@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from fastdl import models, optim
 from fastdl.autograd import Tensor
 from fastdl.data import Augment, DataLike, DataLoader
 from fastdl.errors import ArgumentError, suggest
+from fastdl.files import naming
 from fastdl.models.registry import check_options
 from fastdl.nn import CrossEntropyLoss, Module
 from fastdl.shapes import integer
@@ -159,14 +161,15 @@ class Recipe:
         Raises
         ------
         ArgumentError
-            It has no dropout, but the recipe asks for it.
+            It has no dropout, but the recipe asks for it; or an option does not fit.
         """
         options: dict[str, Any] = {**self.model_options}
         if self.dropout is not None:
             if "dropout" not in models.options(self.model):
                 raise ArgumentError(f"the model {self.model!r} has no dropout")
             options["dropout"] = self.dropout
-        return models.create(self.model, classes=classes, **options)
+        with naming("recipe: model_options") if options else nullcontext():
+            return models.create(self.model, classes=classes, **options)
 
     def trainer(self, model: Module) -> Trainer:
         """Make the trainer."""

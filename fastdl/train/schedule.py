@@ -144,7 +144,7 @@ class ManualRate(Callback):
         try:
             if not self.path.exists():
                 return
-            text = read_file(self.path, SMALL).decode()
+            text = read_file(self.path, SMALL).decode("utf-8-sig")
         except (OSError, ValueError) as error:
             text, problem = repr(error), str(error)
         else:

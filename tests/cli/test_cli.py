@@ -589,6 +589,9 @@ def assert_one_line(result, message):
         ("train digits --model convnt", "'convnt'; did you mean 'convnet'"),
         ("train digits --optimizer adm", "'adm'; did you mean 'adam'"),
         ("train digits --lr fast", "--lr: expected a number above 0, got 'fast'"),
+        ("train digits --allow-changes lr", "--allow-changes is for --resume"),
+        ("train digits --threads 2000", "expected an integer from 1 to 1024, got 2000"),
+        ("train digits --augment crop=8", "Augment: crop must be less than .* 8 x 8"),
         ("train digits --lr 0", "--lr: expected a number above 0, got '0'"),
         ("train digits --lr -1", "--lr"),
         ("train digits --lr nan", "--lr"),
@@ -604,18 +607,42 @@ def assert_one_line(result, message):
         ("train digits --lr 1e30 --model mlp --epochs 2", "loss is|is not finite"),
         ("train digits --model s41", r"layer '4' \(Conv2d\): .*kernel"),
         ("models ResNet50", "did you mean 'resnet50'"),
+        ("models --svg x.svg", "--svg is for one network; say by NAME which one"),
+        ("models --input 8,8,1", "--input is for one network"),
+        ("models --classes 3", "--classes is for one network"),
         ("summary convnt --input 8,8,1", "did you mean 'convnet'"),
         ("summary convnet --input 8,x", "--input: expected the shape"),
         ("summary convnet --input 1,1,1", r"layer '2' \(MaxPool2d\)"),
         ("summary convnet --input 8,8,1 --classes 0", "--classes"),
-        ("evaluate none digits", "there is no run folder none"),
-        ("predict none picture.png", "there is no run folder none"),
+        ("evaluate none digits", "there is no file and no run folder none"),
+        ("predict none picture.png", "there is no file and no run folder none"),
         ("predict none", "required: IMAGE"),
     ],
 )
 def test_wrong_arguments(fastdl_command, tmp_path, monkeypatch, argv, message):
     monkeypatch.chdir(tmp_path)
     assert_one_line(fastdl_command(*argv.split()), message)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("train", ""),
+        ("train", "digits", "--out", ""),
+        ("train", "digits", "--from", ""),
+        ("train", "digits", "--config", ""),
+        ("tune", ""),
+        ("evaluate", "", "digits"),
+        ("predict", "", "7.png"),
+        ("gradcheck", ""),
+        ("labels", ""),
+        ("report", ""),
+        ("summary", "mlp", "--svg", ""),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_is_not_the_folder_where_the_user_is(fastdl_command, argv):
+    assert_one_line(fastdl_command(*argv), r"expected a name or a path, got ''")
 
 
 def test_files_of_a_data_set_are_missing(fastdl_command, tmp_path):
@@ -632,6 +659,12 @@ def test_out_is_a_file(fastdl_command, tmp_path):
 def test_pictures_of_different_sizes(fastdl_command, pictures, tmp_path):
     result = fastdl_command("train", pictures, "--out", tmp_path)
     assert_one_line(result, "pixels, others have")
+
+
+def test_file_that_is_no_run(fastdl_command, digits_run):
+    file = digits_run / "model.safetensors"
+    result = fastdl_command("report", file)
+    assert_one_line(result, f"{file} is a file, and no run folder")
 
 
 def test_folder_that_is_no_run(fastdl_command, tmp_path):
@@ -685,7 +718,7 @@ def test_config_that_does_not_fit_the_model(change, fastdl_command, copy_of_run)
     picture = copy_of_run / "curves.png"
     Image.new("L", (8, 8)).save(picture)
     result = fastdl_command("predict", copy_of_run, picture)
-    assert_one_line(result, "numbers for an example|too large a picture")
+    assert_one_line(result, "numbers for an example|1000000 x 1000000 are too large")
 
 
 @pytest.mark.parametrize(

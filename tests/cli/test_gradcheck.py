@@ -51,6 +51,24 @@ def test_a_run_after_training(fastdl_gradcheck, tmp_path, monkeypatch):
     assert costs[1] > costs[0] + 1
 
 
+def test_data_of_other_classes(fastdl_gradcheck, tmp_path):
+    """Of a run, or of the file of a network; a folder of a network's name is no run."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    model.build((8, 8, 1))
+    model.class_names = ("even", "odd")
+    nn.save(model, tmp_path / "m.safetensors")
+    code, out, err = fastdl_gradcheck(tmp_path / "m.safetensors")
+    assert (code, out) == (2, "")
+    assert "digits has the classes 0, 1, 2" in err
+    assert "but the network knows even, odd" in err
+
+
+def test_a_folder_with_the_name_of_a_network(fastdl_gradcheck, tmp_path, monkeypatch):
+    (tmp_path / "logistic").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert fastdl_gradcheck("logistic", "--sample", "2")[0] == 0
+
+
 def test_all_elements(fastdl_gradcheck):
     code, out, _ = fastdl_gradcheck("logistic", "--sample", "all", "--examples", "2")
     assert code == 0
@@ -82,6 +100,7 @@ def test_a_wrong_gradient_is_an_error(fastdl_gradcheck, monkeypatch):
         (["convnt"], "unknown model 'convnt'; did you mean 'convnet'?"),
         (["mlp", "--dataset", "digit"], "'digit' is neither a data set nor a folder"),
         (["mlp", "--sample", "0"], "expected an integer from 1, or all, got '0'"),
+        (["mlp", "--size", "9,9"], "digits has pictures of one size"),
         (["mlp", "--l2", "-1"], "expected a number above 0, got '-1'"),
     ],
     ids=str,

@@ -43,6 +43,13 @@ def test_digits(command, tmp_path):
     assert len(strategy.read_suspects(folder).suspects) == count
 
 
+def test_a_name_is_no_folder(command, tmp_path):
+    """Not even where a run has the name of a data set."""
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "config.json").write_text("{}")
+    assert command("digits", "--epochs", 1, "--folds", 2)[0] == 0
+
+
 def test_same_seed_same_file(command, tmp_path):
     for name in ("one", "two"):
         options = ("--epochs", 1, "--folds", 2, "--seed", 5, "--out", tmp_path / name)
@@ -73,6 +80,12 @@ def test_a_run_keeps_those_of_its_own_parts(command, run_folder):
     for each in (*found.suspects, *found.sample):
         assert each.part == "dev"
         assert dev.y[each.index] == each.given
+
+
+def test_the_pictures_of_a_run_have_their_size(command, run_folder):
+    code, _, err = command(run_folder, "--size", "8,8")
+    assert code == 2
+    assert "--size is for a folder of pictures, not for a run" in err
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,27 @@ def test_config_with_a_recipe_and_options_of_the_model(fastdl_command, tmp_path)
             "my.toml: unknown model 'mpl'; did you mean 'mlp'",
         ),
         ("my.toml", "lr = ", "my.toml is no TOML"),
+        ("my", "lr = ", "my is no TOML"),
+        ("my", "{", "my is damaged"),
+        ("my.json", '{"lr": 1, "lr": 2}', "my.json is damaged: it has 'lr' twice"),
+        pytest.param(
+            *("my.json", f'{{"lr": 1{"0" * 400}}}'),
+            "my.json: recipe: lr must be a number above 0, got 1000",
+            id="a number too large for a float",
+        ),
+        (
+            *("my.toml", "model = 'resnet18'\nmodel_options.width_mult = [1]"),
+            "my.toml: recipe: model_options: width_mult must be a number above 0",
+        ),
+        (
+            *("my.toml", "model = 'mlp'\nmodel_options.hidden = 5"),
+            "my.toml: recipe: model_options: mlp: hidden must be the units of each layer",
+        ),
+        (
+            *("my.toml", "model = 'signs_dense'\nmodel_options.width = 5"),
+            "my.toml: recipe: model_options: the model 'signs_dense' has no 'width'\n",
+        ),
+        ("my.toml", "pretrained = ''", "my.toml: job: pretrained must be a text that"),
         ("my.json", "[]", "my.json holds no settings"),
     ],
 )
@@ -95,6 +116,35 @@ def test_wrong_config(name, text, message, fastdl_command, tmp_path, monkeypatch
     code, _, error = fastdl_command("train", "digits", "--config", name)
     assert code == 2
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("dataset = ''", "job: dataset must be a text that is not empty, got ''"),
+        ("epochs = 1", 'job: "dataset" is missing'),
+        ("recipe = ['digits']", "job: recipe must be a text, got ['digits']"),
+    ],
+)
+def test_wrong_config_for_all_settings(
+    text, message, fastdl_command, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.toml").write_text(text)
+    code, _, error = fastdl_command("train", "--config", "my.toml")
+    assert code == 2
+    assert f"my.toml: {message}" in error
+
+
+@pytest.mark.parametrize("begin", ["", "\ufeff"])
+@pytest.mark.parametrize("name", ["a.json", "a.toml", "json", "toml", "my.v2"])
+def test_kinds_of_config(name, begin, fastdl_command, tmp_path):
+    """By the ending, else by what is in it; a byte order mark does no harm."""
+    text = '{"model": "mpl"}' if "json" in name else "model = 'mpl'"
+    (tmp_path / name).write_text(begin + text, encoding="utf-8")
+    code, _, error = fastdl_command("train", "digits", "--config", tmp_path / name)
+    assert code == 2
+    assert f"{name}: unknown model 'mpl'; did you mean 'mlp'" in error
 
 
 def test_wrong_option_beside_a_config(fastdl_command, tmp_path):

@@ -221,6 +221,26 @@ def test_no_room_or_no_permission(pictures, monkeypatch, tmp_path):
     assert lazy.train.x.shape == (61, 6, 6, 3)
 
 
+def test_a_pipe_in_the_place_of_the_file(pictures, tmp_path, decoded):
+    os.mkfifo(tmp_path / "train-6x6x3")
+    with pytest.warns(UserWarning, match="train-6x6x3, .*: it is no regular file"):
+        lazy = datasets.image_folder(pictures, 6, lazy=True, cache=tmp_path)
+    np.testing.assert_array_equal(lazy.train[:][0], lazy.train[:][0])
+    assert len(decoded) == 2 * len(lazy.train)
+
+
+def test_what_cannot_be_read_is_decoded(pictures, monkeypatch, decoded):
+    lazy = datasets.image_folder(pictures, 6, lazy=True)
+    first = lazy.train[:][0]
+
+    def failing(*arguments):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "preadv", failing)
+    np.testing.assert_array_equal(lazy.train[:][0], first)
+    assert len(decoded) == 2 * len(lazy.train)
+
+
 def test_without_positioned_reads(pictures, monkeypatch, decoded):
     """As on Windows: nothing is kept."""
     monkeypatch.delattr(os, "preadv")
@@ -261,6 +281,14 @@ def test_wrong_folder(pictures, tmp_path):
     shutil.move(pictures / "test" / "dog", pictures / "test" / "cow")
     with pytest.raises(DataError, match=r"cow/\S*: no training picture has this class"):
         datasets.image_folder(pictures, lazy=True)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_size_that_is_too_large(pictures, lazy):
+    """It is not blamed on a picture."""
+    message = r"image_folder: size: pictures of 99999999 x 9 are too large"
+    with pytest.raises(DataError, match=message):
+        datasets.image_folder(pictures, (99999999, 9), lazy=lazy)
 
 
 def test_picture_turned_coloured(tmp_path):
@@ -358,6 +386,20 @@ def test_run_of_the_command(pictures, tmp_path, capsys):
     np.testing.assert_array_equal(analyses[0].x, analyses[1].x)
     for command in (("evaluate", folders[1], pictures), ("diagnose", folders[1])):
         assert main([str(word) for word in command]) == 0
+
+
+@pytest.mark.parametrize("part", ["dev", "test"])
+def test_a_damaged_picture_is_found_before_the_training(
+    part, pictures, tmp_path, capsys
+):
+    file = pictures / part / "dog" / "04.png"
+    file.write_bytes(file.read_bytes()[:-30])
+    argv = ["train", str(pictures), "--size", "6,6", "--lazy", "--model", "mlp"]
+    assert main([*argv, "--out", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert "epoch" not in error
+    assert f"{part}/dog/04.png cannot be read as a picture" in error
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_large_test_set_does_not_fail_after_training(pictures, tmp_path, monkeypatch):

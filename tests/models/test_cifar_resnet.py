@@ -53,6 +53,17 @@ def test_number_of_layers_with_weights(name):
     assert len(counted) == LAYERS[name]
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_width(name):
+    """The channels stay multiples of 8."""
+    model = models.create(name, classes=3, width_mult=0.5)
+    model.build((8, 8, 3))
+    channels = {m.out_channels for m in model.modules() if isinstance(m, nn.Conv2d)}
+    cifar = name.startswith("cifar")
+    assert channels == ({32, 64, 128, 256} if cifar else {8, 16, 32})
+    assert model(np.zeros((2, 8, 8, 3), np.float32)).shape == (2, 3)
+
+
 def test_resnet20_learns_a_batch():
     random.seed(0)
     model = models.create("resnet20", classes=3)

@@ -107,6 +107,41 @@ def test_a_residual_that_is_passed_by_name_is_seen():
     }
 
 
+def test_many_skips_inside_of_a_box():
+    """There are 2^60 paths through it."""
+
+    class Skips(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x):
+            x = self.layer(x)
+            for _ in range(60):
+                x = x + F.relu(x)
+            return x
+
+    assert graph(nn.Sequential(Skips(), nn.Flatten()), (4,)) == {
+        "input": [],
+        "0": ["input"],
+        "1": ["0"],
+        "output": ["1"],
+    }
+
+
+def test_many_operations_between_boxes():
+    class Steps(nn.Module):
+        def __init__(self):
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x):
+            x = self.layer(x)
+            for _ in range(1500):
+                x = F.tanh(x)
+            return x
+
+    assert len(trace(Steps(), (4,), 1)) == 1 + 1 + 1500 + 1
+
+
 def test_norm_activation_and_dropout_stand_with_the_layer_before():
     model = nn.Sequential(
         nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Dropout(0.5), nn.Flatten()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 
 import numpy as np
 import pytest
@@ -191,7 +192,7 @@ def test_weights_of_pytorch(resnets, tmp_path):
     loaded = nn.load(tmp_path / "m")
     assert loaded.class_names == ("a", "b")
     np.testing.assert_allclose(loaded.normalize.mean, mean, rtol=1e-6)
-    with pytest.raises(DataError, match=r"(?s)another network; --model .*unexpected"):
+    with pytest.raises(DataError, match=r"(?s)does not fit 'mlp' for .*unexpected"):
         job(path, model="mlp", examples=None).trainer(parts)
 
 
@@ -199,11 +200,33 @@ def test_weights_of_another_architecture(source, parts, tmp_path):
     """S32"""
     path = tmp_path / "w.safetensors"
     nn.save_weights(open_run(source).model, path)
-    with pytest.raises(DataError, match=r"weights of another network; --model says"):
+    message = r"does not fit 'mlp' for examples of shape \(8, 8, 1\); --model and"
+    with pytest.raises(DataError, match=message):
         job(path, model="mlp").trainer(parts)
     path.write_bytes(b"nonsense")
     with pytest.raises(DataError, match="cannot be read as a safetensors file"):
         job(path).trainer(parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("conv1.weight", np.nan, "values of 'conv1.weight' are NaN or infinite"),
+        ("fc.bias", -np.inf, "values of 'fc.bias' are NaN or infinite"),
+        ("bn1.running_var", -0.1, "values of 'bn1.running_var' are negative"),
+    ],
+)
+def test_broken_weights(resnets, tmp_path, name, value, reason):
+    """They are found in the file, and not in the first step."""
+    path = tmp_path / "w.safetensors"
+    source = resnets(2)
+    source.build((8, 8, 3))
+    state = source.state_dict()
+    state[name].flat[-1] = value
+    source.load_state_dict(state)
+    save_torch_state(source, path)
+    with pytest.raises(DataError, match=f"has broken weights: {re.escape(reason)}"):
+        Pretrained(path)
 
 
 def test_folders_and_files_that_are_no_source(tmp_path, parts):

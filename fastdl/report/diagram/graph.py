@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastdl import nn
-from fastdl.autograd import Tensor
+from fastdl.autograd import Node, Tensor
 from fastdl.nn import Module
 from fastdl.nn.module import run
 from fastdl.structure import leaves, map_shapes, named_leaves
@@ -27,7 +27,7 @@ _MOST = 30  # boxes that are still readable
 _JOINS = ("BatchNorm", "LayerNorm", "GroupNorm", "Drop")  # a box of what is before
 
 
-@dataclass
+@dataclass(eq=False)
 class Box:
     """A layer or block, an operation between them, an input or an output.
 
@@ -121,19 +121,25 @@ class _Trace:
             sum(parameter.size for parameter in own),
             self._sources(tensors),
         )
-        for tensor in made:  # what came in by keyword, such as a residual
-            self._find_more(box, tensor._node)
+        for node in self._behind([tensor._node for tensor in made]):
+            source = self._of_node.get(id(node))
+            if source is not None and source not in box.sources:
+                box.sources.append(source)  # by keyword, such as a residual
         self._add(box, *made)
 
-    def _find_more(self, box: Box, node: Any) -> None:
-        """Add the boxes that a node inside of this one comes from."""
-        source = self._of_node.get(id(node))
-        if source is None:
-            for each in getattr(node, "inputs", ()):
-                if each is not None:
-                    self._find_more(box, each)
-        elif not any(source is known for known in box.sources):
-            box.sources.append(source)
+    def _behind(self, nodes: list[Any]) -> list[Any]:
+        """Return nodes with those they come from, as far as the boxes known so far.
+
+        Each is looked at once: the paths to it double with each skip.
+        """
+        found, waiting = {}, nodes[::-1]
+        while waiting:
+            node = waiting.pop()
+            if node is not None and id(node) not in found:
+                found[id(node)] = node
+                if id(node) not in self._of_node:
+                    waiting += reversed(getattr(node, "inputs", ()))
+        return list(found.values())
 
     def _add(self, box: Box, *outputs: Tensor) -> None:
         self._boxes.append(box)
@@ -147,21 +153,20 @@ class _Trace:
 
     def _box(self, node: Any, shape: Shape) -> Box | None:
         """Return the box that made a node; None for a parameter or a constant."""
-        if node is None:
-            return None
-        if id(node) not in self._of_node:
-            self._nodes.append(node)
-            inputs = getattr(node, "inputs", ())
-            sources = [self._box(each, ()) for each in inputs]
+        behind = [each for each in self._behind([node]) if isinstance(each, Node)]
+        for each in sorted(behind, key=lambda each: each.tick):
+            if id(each) in self._of_node:
+                continue
+            sources = [self._of_node.get(id(source)) for source in each.inputs]
             known = [box for box in sources if box is not None]
             box = None
             if known:
-                name = node.backward.__name__.strip("_").removesuffix("_backward")
-                box = Box("operation", _SIGNS.get(name, name), shape=shape)
-                box.sources = known
+                name = each.operation
+                box = Box("operation", _SIGNS.get(name, name), sources=known)
                 self._boxes.append(box)
-            self._of_node[id(node)] = box
-        box = self._of_node[id(node)]
+            self._nodes.append(each)
+            self._of_node[id(each)] = box
+        box = self._of_node.get(id(node))
         if box is not None and shape and not box.shape:
             box.shape = shape
         return box
