@@ -100,7 +100,7 @@ def test_config_with_a_recipe_and_options_of_the_model(fastdl_command, tmp_path)
         ),
         (
             *("my.toml", "model = 'mlp'\nmodel_options.hidden = 5"),
-            "my.toml: recipe: model_options: mlp: hidden must be the units of each layer",
+            "my.toml: recipe: model_options: mlp: hidden must be the units",
         ),
         (
             *("my.toml", "model = 'signs_dense'\nmodel_options.width = 5"),
