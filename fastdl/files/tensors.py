@@ -157,7 +157,9 @@ def read_tensors(
 def _refuse_pickles(path: StrPath, content: bytes) -> None:
     """Raise DataError if a file is a pickle, or an archive that is none."""
     is_zip = content.startswith(_ZIP)
-    if content.startswith(_PICKLES) or (is_zip and b"data.pkl" in content[:_FIRST]):
+    is_header = content[8:9] == b"{"  # behind 8 bytes of its length
+    is_pickle = content.startswith(_PICKLES) and not is_header
+    if is_pickle or (is_zip and b"data.pkl" in content[:_FIRST]):
         target = Path(path).with_suffix(".safetensors")
         raise DataError(
             f"{path} is a pickle, which could run anything, and is never opened here. "

@@ -190,11 +190,10 @@ class Job:
                     f"job: unknown setting {name!r}{suggest(name, known)}"
                 )
         for name in ("dataset", "recipe"):  # looked up below
-            if not isinstance(given.get(name), str | None):
-                raise ArgumentError(
-                    f"job: {name} must be a text, got {given[name]!r:.60}"
-                )
-        if given.get("dataset") is None:
+            value = given.get(name, "")
+            if not isinstance(value, str) and (name, value) != ("recipe", None):
+                raise ArgumentError(f"job: {name} must be a text, got {value!r:.60}")
+        if "dataset" not in given:
             raise ArgumentError('job: "dataset" is missing: a name, or a folder')
         usual = usual_recipe(given["dataset"], given.pop("recipe", None))
         changes = {name: given.pop(name) for name in names if name in given}

@@ -74,8 +74,6 @@ class RunFolder:
         DataError
             The folder is missing or is not of a run, or the file is damaged.
         """
-        if self.path.is_file():
-            raise DataError(f"{self.path} is a file, and no run folder")
         if not self.path.is_dir():
             what = ": it is a file" if self.path.is_file() else ""
             raise DataError(f"there is no run folder {self.path}{what}")

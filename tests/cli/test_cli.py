@@ -664,7 +664,7 @@ def test_pictures_of_different_sizes(fastdl_command, pictures, tmp_path):
 def test_file_that_is_no_run(fastdl_command, digits_run):
     file = digits_run / "model.safetensors"
     result = fastdl_command("report", file)
-    assert_one_line(result, f"{file} is a file, and no run folder")
+    assert_one_line(result, f"no run folder {file}: it is a file")
 
 
 def test_folder_that_is_no_run(fastdl_command, tmp_path):

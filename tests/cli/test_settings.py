@@ -46,6 +46,6 @@ def test_hostile_values(key, tmp_path):
             message = str(error)
             assert message.startswith(f"{file}: "), message
             assert key[0] in message or key[-1] in message, message
-            assert len(message) < 1000
+            assert len(message) < 1200  # with all names of networks
         else:
             assert Job.from_dict(json.loads(json.dumps(job.to_dict()))) == job
