@@ -12,12 +12,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from sklearn import datasets as bundled
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
@@ -81,7 +83,7 @@ CLASSIFIERS = {
     "MLPClassifier": MLPClassifier(),
     "FastClassifier": FastClassifier(),
     "the same network": FastClassifier(
-        model_options={"hidden": (100,)}, batch_size=200
+        model_options={"hidden": (100,)}, batch_size=200, lr=0.001
     ),
 }
 
@@ -141,10 +143,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.estimators")
     parser.add_argument("--only", default="", metavar="TEXT", help="tables with TEXT")
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--dtype", nargs="+", default=("float64", "float32"))
     options = parser.parse_args()
     names = [name for name in TASKS if options.only in name]
     print(describe_machine(), describe_load())
-    for dtype in ("float64", "float32"):
+    warnings.simplefilter("ignore", ConvergenceWarning)  # of few passes, on purpose
+    for dtype in options.dtype:
         print(estimators(names, dtype, options.seeds), flush=True)
 
 

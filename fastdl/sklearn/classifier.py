@@ -55,7 +55,8 @@ class FastClassifier(ClassifierMixin, Estimator):
         "adam", "adamw", "sgd", "momentum", "nesterov", "rmsprop", "adagrad"; or what
         makes an optimiser from parameters, such as ``fastdl.optim.RMSprop``.
     lr : float, optional
-        Learning rate; by default what is usual for the optimiser, 0.001 for Adam.
+        Learning rate; by default 0.003 for "adam" and "adamw", otherwise what is usual
+        for the optimiser.
     weight_decay : float, optional
         As the optimiser takes it.
     max_iter : int
