@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
 from fastdl import models, nn, random
 from fastdl.data import ArrayDataset, DataLoader, Dataset, split
 from fastdl.errors import ArgumentError, ShapeError, suggest
-from fastdl.optim import Optimizer
+from fastdl.optim import Adam, AdamW, Optimizer
 from fastdl.sklearn.heads import ColumnHeads
 from fastdl.structure import Structure, at
 from fastdl.train import Callback, EarlyStopping, Trainer
@@ -38,11 +38,35 @@ ModelLike: TypeAlias = str | nn.Module | Sequence[nn.Module] | Callable[..., nn.
 _DTYPES = (np.float64, np.float32, np.uint8)
 
 
+def perceptron(
+    outputs: int, hidden: Sequence[int] = (100,), **options: object
+) -> nn.Module:
+    """Make the network of scikit-learn's own perceptrons, with its first weights.
+
+    Smaller ones than He's are no less accurate for classes, and more so for numbers of
+    unit size.
+
+    Parameters
+    ----------
+    outputs : int
+        Number of outputs.
+    hidden : sequence of int
+        Units of each hidden layer.
+    **options
+        As of `fastdl.models.mlp`.
+    """
+    network = models.create("mlp", outputs, hidden=hidden, **options)
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            layer.weight_init = "glorot_uniform"
+    return network
+
+
 @dataclass(eq=False, repr=False)
 class Estimator(BaseEstimator):
     """The parameters and the training; see the two classes that inherit them."""
 
-    model: ModelLike = "mlp"
+    model: ModelLike = perceptron
     _: KW_ONLY
     model_options: Mapping[str, object] | None = None
     loss: LossLike | None = None
@@ -59,6 +83,8 @@ class Estimator(BaseEstimator):
     warm_start: bool = False
     random_state: int | np.random.RandomState | None = None
     verbose: bool = False
+
+    _adam_lr = 0.001
 
     def fit(
         self: E, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -212,7 +238,8 @@ class Estimator(BaseEstimator):
                     f"{type(self).__name__}: unknown optimizer {make!r}"
                     f"{suggest(make, OPTIMIZERS)}"
                 )
-            make, options["lr"] = OPTIMIZERS[make]
+            make, usual = OPTIMIZERS[make]
+            options["lr"] = self._adam_lr if make in (Adam, AdamW) else usual
         if self.lr is not None:
             options["lr"] = self.lr
         if self.weight_decay is not None:

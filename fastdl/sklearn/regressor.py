@@ -30,7 +30,8 @@ class FastRegressor(RegressorMixin, Estimator):
     Parameters
     ----------
     model, model_options, optimizer, lr, weight_decay, max_iter, batch_size, callbacks
-        As in `FastClassifier`; the network has an output for each target.
+        As in `FastClassifier`; the network has an output for each target, and the rate
+        is 0.001 for "adam" and "adamw".
     loss : callable, optional
         As `fastdl.Trainer` takes it; the squared error by default.
     early_stopping, validation_fraction, n_iter_no_change, tol, warm_start

@@ -37,10 +37,10 @@ def test_cross_val_score():
 
 
 def test_cross_val_score_of_a_regressor():
-    model = make_pipeline(StandardScaler(), FastRegressor(max_iter=30, random_state=0))
+    model = make_pipeline(StandardScaler(), FastRegressor(max_iter=60, random_state=0))
     whole = TransformedTargetRegressor(model, transformer=StandardScaler())
     scores = cross_val_score(whole, *load_diabetes(return_X_y=True), cv=5)
-    assert scores.mean() > 0.4
+    assert scores.mean() > 0.45
 
 
 def test_grid_search_in_two_processes():
