@@ -32,7 +32,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ContextDecorator
+from contextlib import ContextDecorator, contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -43,7 +43,7 @@ from fastdl import backend
 from fastdl.errors import DtypeError, GraphError
 from fastdl.shapes import array as numbers
 from fastdl.shapes import check_shape
-from fastdl.typing import ArrayLike, DtypeLike, TensorLike
+from fastdl.typing import ArrayLike, DtypeLike, Shape, TensorLike
 
 Backward = Callable[["Node", np.ndarray], tuple["np.ndarray | None", ...]]
 
@@ -54,8 +54,13 @@ _new = object.__new__
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
 
 
+Trace = dict["Node", tuple[Shape, np.dtype]]
+"""The shape and type of the result of each node; see `tracing`."""
+
+
 class _ThreadState(threading.local):
     pauses = 0  # how many `no_grad` this thread is inside of
+    trace: Trace | None = None  # what `tracing` has noted
 
 
 _state = _ThreadState()
@@ -63,7 +68,7 @@ _state = _ThreadState()
 
 def is_recording() -> bool:
     """Whether operations are recorded, in this thread: False inside `no_grad`."""
-    return not _state.pauses
+    return not _state.pauses or _state.trace is not None
 
 
 class no_grad(ContextDecorator):  # named like a function
@@ -92,7 +97,8 @@ class Node:
         tensor behind it: ``(x, x_changed, y, y_changed)``. In the place of an array
         that no gradient reads stands None, and its changes do not matter.
     arguments
-        What else `backward` reads: shapes, options, arrays that nobody else has.
+        What else `backward` reads: shapes, options, arrays that nobody else has; and
+        what an export must know of the operation.
     result, changed
         The array of the result, if `backward` reads it, else None; and its ticks.
     tick
@@ -220,9 +226,48 @@ def record(
         node.result = data if saves_result else None
         node.changed = changed
         node.tick = _tick()
-    else:
+    elif _state.trace is None:
         result._node = None
+    else:
+        result._node = _noted(data, backward, inputs, arguments)
     return result
+
+
+@contextmanager
+def tracing() -> Iterator[Trace]:
+    """Note what this thread computes in a block, whether it needs gradients or not.
+
+    Yields a dict that grows: the node of each tensor made meanwhile, in order, with the
+    shape and type of its array, which is not kept. So every operand has a node, but for
+    tensors made before that need no gradient. The node of a constant has no operation
+    and no inputs; its array is its only argument.
+
+    Nothing can be sent backward through these nodes: they have saved nothing.
+    """
+    before, trace = _state.trace, Trace()
+    _state.trace = trace
+    try:
+        with no_grad():  # so that `record` comes to its end without asking first
+            yield trace
+    finally:
+        _state.trace = before
+
+
+def _noted(
+    data: np.ndarray,
+    backward: Backward | None = None,
+    inputs: tuple[Node | Leaf | None, ...] = (),
+    arguments: tuple = (),
+) -> Node:
+    """Return a new node of the trace; without `backward` that of a constant."""
+    node = _new(Node)
+    node.backward, node.inputs = backward, inputs
+    node.arguments = arguments if backward else (data,)
+    node.saved, node.result, node.changed, node.tick = (), None, [0], _tick()
+    trace = _state.trace
+    assert trace is not None
+    trace[node] = data.shape, data.dtype
+    return node
 
 
 def _run_backward(root: Node, gradient: np.ndarray, retain_graph: bool) -> None:
@@ -344,9 +389,16 @@ class Tensor:
         self.data = as_array(data, dtype)
         self.grad = self._grad_view = None
         self._changed = [0]
-        if isinstance(data, Tensor) and data.data is self.data:
-            self._changed = data._changed
-        self._node = Leaf(self) if requires_grad else None
+        same = data if isinstance(data, Tensor) and data.data is self.data else None
+        if same is not None:
+            self._changed = same._changed
+        if requires_grad:
+            self._node = Leaf(self)
+        elif _state.trace is None:
+            self._node = None
+        else:
+            node = None if same is None else same._node
+            self._node = node or _noted(self.data)
 
     @property
     def requires_grad(self) -> bool:

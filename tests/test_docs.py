@@ -75,6 +75,8 @@ def run(tmp_path_factory):
 def test_python_runs(page, run):
     if "fastdl.sklearn" in PAGES[page]:
         pytest.importorskip("sklearn", minversion="1.6")
+    if "onnxruntime" in PAGES[page]:
+        pytest.importorskip("onnxruntime")
     run(page)
 
 

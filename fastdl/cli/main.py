@@ -23,6 +23,7 @@ examples:
   fastdl compare runs/digits runs/other      choose one of several runs
   fastdl tune digits                         search better settings
   fastdl predict runs/digits picture.png     ask it about a picture
+  fastdl export runs/digits --onnx net.onnx  write it for other programs
   fastdl recipes                             settings that train well, by name
   fastdl COMMAND --help                      the options of a command, with examples
 """
@@ -39,6 +40,7 @@ COMMANDS = (
     "errors",
     "labels",
     "predict",
+    "export",
     "recipes",
     "models",
     "summary",

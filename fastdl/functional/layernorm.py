@@ -26,7 +26,7 @@ def _shaped(array: np.ndarray, shape: Shape) -> np.ndarray:
 
 def _normalise_backward(node: Node, dy: np.ndarray) -> tuple:
     x, _, gamma, _ = node.saved
-    rows, affine_shape, mean, rstd = node.arguments
+    rows, affine_shape, mean, rstd, *_ = node.arguments
     if x is None:  # only the bias learns
         return None, None, sum_to(dy, affine_shape)
     if gamma is None:  # it scales dx alone, which nobody wants
@@ -79,7 +79,7 @@ def _normalise(
             gamma if x._node else None,
             weight._changed,
         ),
-        (rows, affine_shape, mean, rstd),
+        (rows, affine_shape, mean, rstd, groups, eps),
     )
 
 

@@ -21,9 +21,13 @@ from fastdl.typing import Axis, Shape, TensorLike
 # Spreads -----------------------------------------------------------------------------
 
 
-def _spread_backward(node: Node, dy: np.ndarray) -> tuple:
-    centred, scale, kept = node.arguments
+def _var_backward(node: Node, dy: np.ndarray) -> tuple:
+    centred, scale, kept, _ = node.arguments
     return (np.multiply(centred, dy.reshape(kept) * scale, empty_like(centred)),)
+
+
+def _std_backward(node: Node, dy: np.ndarray) -> tuple:
+    return _var_backward(node, dy)
 
 
 def _variance(
@@ -85,9 +89,9 @@ def var(
     """
     x = as_tensor(x)
     centred, y, dropped, divisor = _variance(x.data, axis, correction, "var")
-    arguments = (centred, 2 / divisor, y.shape)
+    arguments = (centred, 2 / divisor, y.shape, correction)
     y = y if keepdims else y.reshape(dropped)
-    return record(y, _spread_backward, (x._node,), (), arguments)
+    return record(y, _var_backward, (x._node,), (), arguments)
 
 
 def std(
@@ -102,9 +106,9 @@ def std(
     np.sqrt(y, y)
     scale = np.zeros_like(y)
     np.divide(1 / divisor, y, scale, where=y != 0)
-    arguments = (centred, scale, y.shape)
+    arguments = (centred, scale, y.shape, correction)
     y = y if keepdims else y.reshape(dropped)
-    return record(y, _spread_backward, (x._node,), (), arguments)
+    return record(y, _std_backward, (x._node,), (), arguments)
 
 
 # Norms -------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def share(chosen: np.ndarray, dy: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 
 def _extreme_backward(node: Node, dy: np.ndarray) -> tuple:
-    (x, _), (kept,), y = node.saved, node.arguments, node.result
+    (x, _), (kept, _), y = node.saved, node.arguments, node.result
     return (share(x == y.reshape(kept), dy.reshape(kept), empty_like(x)),)
 
 
@@ -108,16 +108,16 @@ def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """
     x = as_tensor(x)
     y, kept, _ = reduce(np.maximum, x.data, axis, keepdims, "max")
-    saved = (x.data, x._changed)
-    return record(y, _extreme_backward, (x._node,), saved, (kept,), True)
+    saved, arguments = (x.data, x._changed), (kept, np.maximum)
+    return record(y, _extreme_backward, (x._node,), saved, arguments, True)
 
 
 def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return the smallest element along axes; NaN wins. See `max`."""
     x = as_tensor(x)
     y, kept, _ = reduce(np.minimum, x.data, axis, keepdims, "min")
-    saved = (x.data, x._changed)
-    return record(y, _extreme_backward, (x._node,), saved, (kept,), True)
+    saved, arguments = (x.data, x._changed), (kept, np.minimum)
+    return record(y, _extreme_backward, (x._node,), saved, arguments, True)
 
 
 def _arguments_of_extreme(

@@ -225,7 +225,7 @@ def broadcast_to(x: TensorLike, shape: Sequence[int]) -> Tensor:
 
 
 def _pad_backward(node: Node, dy: np.ndarray) -> tuple:
-    (inside,) = node.arguments
+    inside, _ = node.arguments
     return (dy[inside],)
 
 
@@ -259,4 +259,4 @@ def pad(x: TensorLike, widths: Sequence[Sequence[int]], value: float = 0.0) -> T
     inside = tuple(slice(before, before + n) for (before, _), n in sized)
     y.fill(value)
     y[inside] = x.data
-    return record(y, _pad_backward, (x._node,), (), (inside,))
+    return record(y, _pad_backward, (x._node,), (), (inside, value))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fastdl import functional as F
-from fastdl.autograd import Tensor, is_recording, no_grad, record
+from fastdl.autograd import Tensor, is_recording, no_grad, record, tracing
 from fastdl.errors import GraphError, ShapeError
 
 
@@ -496,3 +496,44 @@ def test_a_node_shows_its_operation():
     assert repr(y._node) == "Node(sum)"
     y.backward()
     assert repr(y._node) == "Node(used)"
+
+
+# Tracing
+
+
+def test_a_trace_has_all_operands():
+    """With or without gradients; constants are nodes without an operation."""
+    w = Tensor([2.0], requires_grad=True)
+    with no_grad(), tracing() as trace:
+        x = Tensor(np.ones((3, 1), np.float32))
+        y = (x.detach() * w + 1).sum(axis=0)
+    constant, product, one, total, result = trace
+    assert [node.operation for node in trace] == [
+        "used",
+        "multiply",
+        "used",
+        "add",
+        "sum",
+    ]
+    assert x._node is constant
+    assert product.inputs == (constant, w._node)
+    assert total.inputs == (product, one)
+    assert y._node is result
+    assert result.inputs == (total,)
+    assert [shape for shape, _ in trace.values()] == [(3, 1), (3, 1), (), (3, 1), (1,)]
+    np.testing.assert_array_equal(one.arguments[0], 1)
+
+
+def test_a_trace_ends_and_leaves_the_tape_as_it_was():
+    w = Tensor([2.0], requires_grad=True)
+    with tracing() as outer, tracing() as inner:
+        w * 3
+    w * 4
+    assert not outer
+    assert len(inner) == 2
+    assert is_recording()
+    (w * w).sum().backward()
+    assert w.grad == 4
+    with no_grad():
+        assert not is_recording()
+        assert (w * 2)._node is None

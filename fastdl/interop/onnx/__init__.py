@@ -1,0 +1,1 @@
+"""ONNX files, for other programs and from them."""
