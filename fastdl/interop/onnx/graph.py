@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -114,7 +114,8 @@ class Graph:
         from onnx import helper
 
         name = self._unique(f"{operator}_{len(self.nodes)}")
-        node = helper.make_node(operator, inputs, [name], name, **attributes)
+        kept: dict[str, Any] = attributes  # none is one of the options of make_node
+        node = helper.make_node(operator, inputs, [name], name, **kept)
         self.nodes.append(node)
         return name
 

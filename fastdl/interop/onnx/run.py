@@ -183,7 +183,7 @@ def _gelu(op: Operator, x: Laid) -> Laid:
 def _cast(op: Operator, x: Operand) -> Operand:
     from onnx import helper
 
-    dtype = helper.tensor_dtype_to_np_dtype(op.attributes.get("to"))
+    dtype = helper.tensor_dtype_to_np_dtype(op.attributes["to"])
     if isinstance(x, np.ndarray):
         array = x.astype(dtype)
         return laid(Tensor(array)) if dtype.kind == "f" else array
