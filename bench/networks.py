@@ -13,7 +13,7 @@ from fastdl import models, nn, optim
 from fastdl.autograd import no_grad
 from fastdl.nn.summary import layers
 
-LR = 1e-7  # thousands of steps on one batch change nothing
+LR = 1e-10  # thousands of steps on one batch change nothing
 
 
 @dataclass(frozen=True)
