@@ -64,6 +64,7 @@ NETWORKS = {
 
 def _imagenet(name: str, ratio: float | None = None, size: int = 224) -> Network:
     """Return one of `fastdl.models` at its published size, with a batch of 8."""
+    models.options(name)  # a wrong name is told now, not minutes later
     return Network(
         lambda: models.create(name, 1000), (size, size, 3), 1000, 8, ratio=ratio
     )
@@ -80,7 +81,7 @@ CLASSIC = {
     "VGG-16": _imagenet("vgg16"),
     "ResNet-18": _imagenet("resnet18"),
     "ResNet-50": _imagenet("resnet50", 1.3),
-    "MobileNet v1": _imagenet("mobilenet"),
+    "MobileNet v1": _imagenet("mobilenet_v1"),
     "MobileNet v2": _imagenet("mobilenet_v2", 1.8),
     "EfficientNet-B0": _imagenet("efficientnet_b0", 1.8),
     "U-Net": Network(_averaged_unet, (128, 128, 3), 10, 8, ratio=None),
