@@ -62,6 +62,8 @@ from fastdl.functional.pool2d import avg_pool2d as avg_pool2d
 from fastdl.functional.pool2d import global_avg_pool2d as global_avg_pool2d
 from fastdl.functional.pool2d import max_pool2d as max_pool2d
 from fastdl.functional.prelu import prelu as prelu
+from fastdl.functional.probabilities import binary_cross_entropy as binary_cross_entropy
+from fastdl.functional.probabilities import nll_loss as nll_loss
 from fastdl.functional.reduction import argmax as argmax
 from fastdl.functional.reduction import argmin as argmin
 from fastdl.functional.reduction import cumsum as cumsum

@@ -17,8 +17,13 @@ from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
 from fastdl.functional.elementwise import empty_like
-from fastdl.functional.targets import example_weights
-from fastdl.shapes import check_real, holds_pictures, is_positive
+from fastdl.functional.targets import example_weights, plain
+from fastdl.shapes import (
+    check_probabilities,
+    check_real,
+    holds_pictures,
+    is_positive,
+)
 from fastdl.typing import ArrayLike, Shape, TensorLike
 
 
@@ -32,6 +37,20 @@ def check_targets(operation: str, targets: Shape, outputs: Shape) -> None:
             f"{operation}: expected targets of the shape of the outputs, {outputs}, "
             f"got {targets}{hint}"
         )
+
+
+def answers(targets: ArrayLike, outputs: np.ndarray, operation: str) -> np.ndarray:
+    """Return targets of yes-or-no questions: in [0, 1], NaN where one is missing.
+
+    They have the type of the outputs, and must have their shape.
+    """
+    given = plain(targets, operation)
+    if given.dtype.kind not in "biuf":
+        raise DtypeError(f"{operation}: expected targets in [0, 1], got {given.dtype}")
+    given = given.astype(outputs.dtype, copy=False)
+    check_targets(operation, given.shape, outputs.shape)
+    check_probabilities(given, operation, missing=True)
+    return given
 
 
 def reduction_factor(reduction: str, count: float, operation: str) -> float | None:

@@ -6,16 +6,17 @@ exact for logits of any finite size, and their gradient is simply (yhat - y) / m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.errors import DtypeError, ShapeError
+from fastdl.errors import ShapeError
 from fastdl.functional.elementwise import empty_like
 from fastdl.functional.loss import (
-    check_targets,
+    answers,
     reduce_losses,
     reduction_factor,
     spread_loss,
@@ -24,6 +25,7 @@ from fastdl.functional.shaping import transpose
 from fastdl.functional.targets import (
     check_smoothing,
     example_weights,
+    label_rows,
     plain,
     weigh_classes,
     weigh_positive,
@@ -121,10 +123,15 @@ def hardmax(x: TensorLike, axis: int = -1) -> Tensor:
 
 
 def _cross_entropy_backward(node: Node, dy: np.ndarray) -> tuple:
-    probabilities, labels, factor = node.arguments
-    if factor is not None:
+    probabilities, labels, counted, factor, shape = node.arguments
+    if factor is None:
+        dy = dy.reshape(len(labels))
+    else:
         dy = np.array(dy.item() * factor, dy.dtype)
-    return (backend.softmax_cross_entropy_backward(probabilities, labels, dy),)
+    if counted is not None:
+        dy = counted * dy
+    dx = backend.softmax_cross_entropy_backward(probabilities, labels, dy)
+    return (dx if len(shape) == 2 else dx.reshape(shape),)
 
 
 def cross_entropy(
@@ -135,6 +142,7 @@ def cross_entropy(
     class_weight: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
 ) -> Tensor:
     r"""Return the softmax cross-entropy, :math:`-\sum_k y_k \log p_k`, from logits.
 
@@ -150,24 +158,29 @@ def cross_entropy(
     Parameters
     ----------
     logits : Tensor
-        (m, classes): what comes before the softmax.
+        (m, classes): what comes before the softmax; or (n, h, w, classes), where each
+        pixel is an example.
     labels : array_like
         Integers (m,) in [0, classes), or one-hot rows or rows of probabilities
-        (m, classes).
+        (m, classes); (n, h, w) or (n, h, w, classes) for pixels.
     reduction : str
         "mean" over the examples, "sum" or "none".
     class_weight : array_like, optional
         (classes,), >= 0: how much the examples of each class count.
     sample_weight : array_like, optional
-        (m,), >= 0: how much each example counts; 0 leaves it out.
+        (m,), >= 0: how much each example counts; 0 leaves it out. For pixels (n,) or
+        (n, h, w).
     label_smoothing : float
         In [0, 1]: the part of y that is spread evenly over all classes.
+    ignore_index : int, optional
+        The integer label of examples that are left out: their loss and gradient are 0,
+        and a mean is that of the others. By default none is; PyTorch's is -100.
 
     Returns
     -------
     Tensor
-        One number in nats; (m,) for "none". The mean of an empty batch, or where all
-        weights are 0, is 0.
+        One number in nats; (m,) or (n, h, w) for "none". The mean of an empty batch, or
+        where nothing counts, is 0.
 
     Raises
     ------
@@ -179,23 +192,41 @@ def cross_entropy(
     GraphError
         The labels need a gradient.
     """
+    operation = "cross_entropy"
     logits = as_tensor(logits)
-    x = logits.data
-    if x.ndim != 2:
+    rows, shape = logits.data, logits.data.shape
+    # Not any number of axes: integers (n, length) may be labels or one-hot rows.
+    if len(shape) not in (2, 4):
         raise ShapeError(
-            f"cross_entropy: expected logits of shape (m, classes), got {x.shape}"
+            f"{operation}: expected logits of shape (m, classes), or (n, h, w, "
+            f"classes) for pixels, got {shape}"
         )
-    labels = plain(labels, "cross_entropy")
-    if labels.shape == x.shape:
-        check_probabilities(labels, "cross_entropy", missing=False)
-    count = float(len(x))
+    labels, counted = label_rows(
+        plain(labels, operation), shape, ignore_index, operation
+    )
+    if len(shape) == 4:
+        rows = rows.reshape(math.prod(shape[:3]), shape[3])
+        if sample_weight is not None:
+            weight = example_weights(sample_weight, shape[:3], rows.dtype, operation)
+            sample_weight = weight.reshape(len(rows))
+    if labels.shape == rows.shape:
+        check_probabilities(labels, operation, missing=False)
+    count = float(len(rows) if counted is None else np.count_nonzero(counted))
     if class_weight is not None or sample_weight is not None or label_smoothing:
         labels, count = weigh_classes(
-            labels, x, class_weight, sample_weight, label_smoothing
+            labels, rows, class_weight, sample_weight, label_smoothing, counted
         )
-    factor = reduction_factor(reduction, count, "cross_entropy")
-    loss, probabilities = backend.softmax_cross_entropy_forward(x, labels, scale=factor)
-    arguments = (probabilities, labels, factor)
+        counted = None  # the others have the weight 0
+    factor = reduction_factor(reduction, count, operation)
+    if counted is None:
+        loss, p = backend.softmax_cross_entropy_forward(rows, labels, scale=factor)
+    else:
+        losses, p = backend.softmax_cross_entropy_forward(rows, labels)
+        losses[~counted] = 0
+        loss, _ = reduce_losses(losses, reduction, count, operation)
+    if factor is None:
+        loss = loss.reshape(shape[:-1])
+    arguments = (p, labels, counted, factor, shape)
     return record(loss, _cross_entropy_backward, (logits._node,), (), arguments)
 
 
@@ -256,14 +287,7 @@ def binary_cross_entropy_with_logits(
     operation = "binary_cross_entropy_with_logits"
     logits = as_tensor(logits)
     x = logits.data
-    targets = plain(targets, operation)
-    if targets.dtype.kind not in "biuf":
-        raise DtypeError(
-            f"{operation}: expected targets in [0, 1], got {targets.dtype}"
-        )
-    targets = targets.astype(x.dtype, copy=False)
-    check_targets(operation, targets.shape, x.shape)
-    check_probabilities(targets, operation, missing=True)
+    targets = answers(targets, x, operation)
     check_smoothing(label_smoothing, operation)
     missing = np.isnan(targets)
     count: float = targets.size - int(np.count_nonzero(missing))

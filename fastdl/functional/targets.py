@@ -7,11 +7,14 @@ yes-or-no questions the weight of an example multiplies its loss.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from fastdl import shapes
 from fastdl.autograd import Tensor
-from fastdl.errors import ArgumentError, GraphError, ShapeError
+from fastdl.errors import ArgumentError, DtypeError, GraphError, ShapeError
 from fastdl.typing import ArrayLike, DtypeLike, Shape
 
 
@@ -27,6 +30,85 @@ def plain(targets: ArrayLike, operation: str) -> np.ndarray:
             f"{operation}: no gradient is computed for the labels; use labels.detach()"
         )
     return targets.data.copy()
+
+
+def ignored_label(ignore_index: int | None, operation: str) -> int | None:
+    """Return ignore_index as a Python integer; ArgumentError if it is none."""
+    if ignore_index is None:
+        return None
+    is_integer = isinstance(ignore_index, (int, np.integer))
+    if not is_integer or isinstance(ignore_index, bool):
+        raise ArgumentError(
+            f"{operation}: ignore_index is the integer label of what is left out, got "
+            f"{ignore_index!r:.60}"
+        )
+    return int(ignore_index)
+
+
+def label_rows(
+    labels: np.ndarray,
+    logits_shape: Sequence[int],
+    ignore_index: int | None,
+    operation: str,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return labels as those of rows of logits, and which of them count.
+
+    Parameters
+    ----------
+    labels
+        Integers of the shape of the logits without the classes, or rows of
+        probabilities of the shape of the logits.
+    logits_shape
+        (m, classes), or (n, h, w, classes) for pixels.
+    ignore_index
+        The label that marks what is left out, if any.
+    operation
+        The name for the messages.
+
+    Returns
+    -------
+    labels : numpy.ndarray
+        (m,) or (m, classes), m = n h w for pixels; 0 where they do not count.
+    counted : numpy.ndarray or None
+        (m,), of bool; None if all count.
+
+    Raises
+    ------
+    ShapeError
+        For labels of pixels of another shape; `fastdl.shapes.labels` checks the others,
+        and the values.
+    DtypeError
+        What should be left out are rows of probabilities.
+    ArgumentError
+        `ignore_index` is no integer.
+    """
+    ignored = ignored_label(ignore_index, operation)
+    *places, classes = logits_shape
+    if len(places) > 1:
+        m = math.prod(places)
+        if labels.shape == (*places, classes):
+            labels = labels.reshape(m, classes)
+        elif labels.shape == (*places,):
+            labels = labels.reshape(m)
+        else:
+            hint = ""
+            if labels.shape == (*logits_shape[:1], *logits_shape[2:]):
+                hint = "; the classes are the last axis of the logits (n, h, w, c)"
+            raise ShapeError(
+                f"{operation}: expected labels of shape {(*places,)} (integers) or "
+                f"{(*logits_shape,)} (one-hot), got {labels.shape}{hint}"
+            )
+    if ignored is None:
+        return labels, None
+    if labels.ndim > 1 or labels.dtype.kind not in "iu":
+        raise DtypeError(
+            f"{operation}: ignore_index marks integer labels, got {labels.dtype} of "
+            f"shape {labels.shape}; a sample_weight of 0 leaves out others"
+        )
+    counted = labels != ignored
+    if counted.all():
+        return labels, None
+    return np.where(counted, labels, 0), counted
 
 
 def check_smoothing(label_smoothing: float, operation: str) -> None:
@@ -57,6 +139,7 @@ def weigh_classes(
     class_weight: ArrayLike | None,
     sample_weight: ArrayLike | None,
     label_smoothing: float,
+    counted: np.ndarray | None = None,
 ) -> tuple[np.ndarray, float]:
     r"""Return what a weighted softmax cross-entropy is computed with.
 
@@ -66,6 +149,8 @@ def weigh_classes(
         (n,) or (n, classes); (n, classes).
     class_weight, sample_weight, label_smoothing
         c, s and epsilon of `fastdl.functional.cross_entropy`.
+    counted
+        (n,) of bool: the examples that count, by default all.
 
     Returns
     -------
@@ -105,6 +190,8 @@ def weigh_classes(
         weight = example_weights(sample_weight, (n,), dtype, operation)
         rows *= weight[:, np.newaxis]
         mass *= weight
+    if counted is not None:
+        rows[~counted] = mass[~counted] = 0
     return rows, float(mass.sum())
 
 

@@ -11,6 +11,7 @@ from fastdl.nn.activation import ELU as ELU
 from fastdl.nn.activation import GELU as GELU
 from fastdl.nn.activation import HardSwish as HardSwish
 from fastdl.nn.activation import LeakyReLU as LeakyReLU
+from fastdl.nn.activation import LogSoftmax as LogSoftmax
 from fastdl.nn.activation import ReLU as ReLU
 from fastdl.nn.activation import ReLU6 as ReLU6
 from fastdl.nn.activation import Sigmoid as Sigmoid
@@ -50,6 +51,8 @@ from fastdl.nn.pool2d import AvgPool2d as AvgPool2d
 from fastdl.nn.pool2d import GlobalAvgPool2d as GlobalAvgPool2d
 from fastdl.nn.pool2d import MaxPool2d as MaxPool2d
 from fastdl.nn.prelu import PReLU as PReLU
+from fastdl.nn.probabilities import BCELoss as BCELoss
+from fastdl.nn.probabilities import NLLLoss as NLLLoss
 from fastdl.nn.registry import from_config as from_config
 from fastdl.nn.registry import register as register
 from fastdl.nn.registry import to_config as to_config

@@ -161,3 +161,15 @@ class Softmax(Module):
     def forward(self, x: TensorLike) -> Tensor:
         """Map logits (n, classes) to rows of probabilities that sum to 1."""
         return F.softmax(x)
+
+
+@register
+class LogSoftmax(Module):
+    """Logarithms of probabilities over the last axis, for `NLLLoss`.
+
+    `CrossEntropyLoss` is both in one.
+    """
+
+    def forward(self, x: TensorLike) -> Tensor:
+        """Map logits (..., classes) to logarithms of probabilities."""
+        return F.log_softmax(x)

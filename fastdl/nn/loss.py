@@ -10,7 +10,11 @@ from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, suggest
 from fastdl.functional.loss import check_delta
-from fastdl.functional.targets import check_smoothing, example_weights
+from fastdl.functional.targets import (
+    check_smoothing,
+    example_weights,
+    ignored_label,
+)
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 from fastdl.typing import ArrayLike, Shape, TensorLike
@@ -86,8 +90,31 @@ def _plain(value: list | float) -> tuple | float:
     return tuple(value) if isinstance(value, list) else value
 
 
+class LabelLoss(Loss):
+    """Base of the losses of integer labels, which classes and a mark can weigh."""
+
+    _newer_arguments = ("ignore_index",)
+
+    def __init__(
+        self,
+        reduction: str,
+        class_weight: Sequence[float] | None,
+        ignore_index: int | None,
+    ) -> None:
+        super().__init__(reduction)
+        name = type(self).__name__
+        self.class_weight = numbers(class_weight, f"{name}: class_weight")
+        self.ignore_index = ignored_label(ignore_index, name)
+
+    def _counts(self, y: np.ndarray) -> np.ndarray:
+        counted = ones(y.shape) if self.ignore_index is None else y != self.ignore_index
+        if self.class_weight is None:
+            return counted
+        return counted * np.array(self.class_weight)[np.where(counted, y, 0)]
+
+
 @register
-class CrossEntropyLoss(Loss):
+class CrossEntropyLoss(LabelLoss):
     """Softmax and cross-entropy combined, from logits; see `functional.cross_entropy`.
 
     Parameters
@@ -99,6 +126,9 @@ class CrossEntropyLoss(Loss):
         One number >= 0 for each class: how much its examples count.
     label_smoothing : float
         In [0, 1]: the fraction of each label that is spread evenly over all classes.
+    ignore_index : int, optional
+        The integer label of examples, or pixels, that are left out. By default none is;
+        PyTorch's default is -100.
     """
 
     applies = "softmax"
@@ -108,9 +138,9 @@ class CrossEntropyLoss(Loss):
         reduction: str = "mean",
         class_weight: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
+        ignore_index: int | None = None,
     ) -> None:
-        super().__init__(reduction)
-        self.class_weight = numbers(class_weight, "CrossEntropyLoss: class_weight")
+        super().__init__(reduction, class_weight, ignore_index)
         check_smoothing(label_smoothing, "CrossEntropyLoss")
         self.label_smoothing = label_smoothing
 
@@ -120,10 +150,11 @@ class CrossEntropyLoss(Loss):
         labels: ArrayLike,
         sample_weight: ArrayLike | None = None,
     ) -> Tensor:
-        """Return the loss of logits (n, classes).
+        """Return the loss of logits (n, classes), or (n, h, w, classes) of pixels.
 
-        Labels are integers (n,), or rows of probabilities (n, classes); sample_weight
-        (n,) says how much each example counts.
+        Labels are integers (n,) or (n, h, w), or rows of probabilities of the shape of
+        the logits; sample_weight, of the shape of integers or (n,), says how much each
+        counts.
         """
         return F.cross_entropy(
             logits,
@@ -132,13 +163,14 @@ class CrossEntropyLoss(Loss):
             class_weight=self.class_weight,
             sample_weight=sample_weight,
             label_smoothing=self.label_smoothing,
+            ignore_index=self.ignore_index,
         )
 
     def _counts(self, y: np.ndarray) -> np.ndarray:
-        if self.class_weight is None:
-            return ones(y.shape[:1])
-        by_class = np.array(self.class_weight)
-        return by_class[y] if y.ndim == 1 else y @ by_class
+        if y.ndim not in (2, 4):
+            return super()._counts(y)
+        rows = self.class_weight
+        return ones(y.shape[:-1]) if rows is None else y @ np.array(rows)
 
 
 @register

@@ -26,6 +26,7 @@ from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
 from fastdl.nn.collection import ParameterDict
 from fastdl.nn.loss import BCEWithLogitsLoss, Loss, MSELoss
 from fastdl.nn.module import Module
+from fastdl.nn.probabilities import NLLLoss
 from fastdl.nn.registry import register
 from fastdl.nn.weighted import Weighted
 from fastdl.shapes.numbers import is_number
@@ -230,7 +231,7 @@ def _of_present(
             weight = None if weight is None else weight[rows]
         elif part.any():
             y, weight = _weighted_elements(loss, y, weight)
-        if getattr(loss, "applies", None) == "softmax":
+        if isinstance(loss, NLLLoss) or getattr(loss, "applies", None) == "softmax":
             y = as_labels(y)
     count = call.count(y, weight)
     if not count:

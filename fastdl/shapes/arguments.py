@@ -29,6 +29,7 @@ _BITS = 128  # of a seed; a longer integer is a mistake, and too long to be prin
 
 _NUMBERS = (float, int, np.floating, np.integer)
 _REALS = (np.dtype(np.float32), np.dtype(np.float64))
+_MARKS = (-100, -1, 255)  # labels by which the field marks what is to be ignored
 _ROUNDING = 1e-6  # by which a probability computed in float32 may exceed 1
 
 
@@ -421,7 +422,11 @@ def labels(labels: ArrayLike, n: int, classes: int, operation: str) -> np.ndarra
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= classes:
             wrong = low if low < 0 else high
-            hint = "; do the labels start at 1?" if (low, high) == (1, classes) else ""
+            hint = ""
+            if (low, high) == (1, classes):
+                hint = "; do the labels start at 1?"
+            elif wrong in _MARKS:
+                hint = f"; CrossEntropyLoss(ignore_index={wrong}) leaves them out"
             raise ArgumentError(
                 f"{operation}: expected labels from 0 to {classes - 1}, "
                 f"got {wrong}{hint}"
@@ -429,7 +434,12 @@ def labels(labels: ArrayLike, n: int, classes: int, operation: str) -> np.ndarra
     return labels.astype(np.int64, copy=False)
 
 
-def check_probabilities(values: np.ndarray, operation: str, missing: bool) -> None:
+def check_probabilities(
+    values: np.ndarray,
+    operation: str,
+    missing: bool,
+    hint: str = "the targets are probabilities, not logits",
+) -> None:
     """Raise ArgumentError unless all values are probabilities, numbers in [0, 1].
 
     Parameters
@@ -440,6 +450,8 @@ def check_probabilities(values: np.ndarray, operation: str, missing: bool) -> No
         The name for the message.
     missing
         Whether NaN, which marks a missing value, passes.
+    hint
+        The end of the message.
     """
     if not values.size or values.dtype.kind == "b":
         return
@@ -449,8 +461,7 @@ def check_probabilities(values: np.ndarray, operation: str, missing: bool) -> No
         wrong = math.nan
     if wrong is not None:
         raise ArgumentError(
-            f"{operation}: expected probabilities in [0, 1], got {wrong}; the targets "
-            "are probabilities, not logits"
+            f"{operation}: expected probabilities in [0, 1], got {wrong}; {hint}"
         )
 
 

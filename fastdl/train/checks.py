@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,6 +13,7 @@ from fastdl import shapes
 from fastdl.data import ArrayDataset, DataLoader, Dataset, Subset
 from fastdl.data.pictures import is_mapped
 from fastdl.errors import DataError, NonFiniteError
+from fastdl.functional.targets import label_rows
 from fastdl.nn import Module, MultiTaskLoss, Standardize
 from fastdl.nn.multitask import as_labels, missing_rows
 from fastdl.shapes import check_probabilities
@@ -111,7 +113,7 @@ def _check(
     name, task = names
     applies = getattr(loss, "applies", None)
     if applies == "softmax":
-        _check_labels(read, output_shape, f"fit: {name} labels{task}", task)
+        _check_labels(read, output_shape, loss, f"fit: {name} labels{task}", task)
         return
     in_rows = len(output_shape) <= 1 and not loader.transforms
     if applies == "sigmoid" and in_rows:
@@ -122,18 +124,26 @@ def _check(
 
 
 def _check_labels(
-    read: Callable[[], Structure], output_shape: Shape, operation: str, task: str
+    read: Callable[[], Structure],
+    output_shape: Shape,
+    loss: LossLike,
+    operation: str,
+    task: str,
 ) -> None:
-    if len(output_shape) != 1:
+    fits = len(output_shape) in (1, 3)  # rows, or pixels
+    y = read() if fits else np.empty(0)
+    if y is None or is_several(y):  # a transform makes them
+        return
+    if not fits or (len(output_shape) == 3 and np.ndim(y) < 3):
         raise DataError(
             f"fit: the cross-entropy{task} needs one row of logits for each example, "
             f"but the model's output has shape {output_shape} for one; end it with a "
             f"Flatten and a Linear layer"
         )
-    y = read()
-    if y is None or is_several(y):  # a transform makes them
-        return
-    labels = shapes.labels(y, len(y), output_shape[0], operation)
+    *places, classes = len(y), *output_shape
+    ignored = getattr(loss, "ignore_index", None)
+    labels, _ = label_rows(np.asarray(y), (*places, classes), ignored, operation)
+    labels = shapes.labels(labels, math.prod(places), classes, operation)
     if labels.ndim == 2:
         check_probabilities(labels, operation, missing=False)
         _check_sums(labels, operation)

@@ -18,6 +18,7 @@ TaskWeights: TypeAlias = Mapping[str, float] | str
 """How much each task counts; "uncertainty" learns it, see `fastdl.nn.MultiTaskLoss`."""
 
 _OF_FUNCTION: dict[LossLike, type[nn.Module]] = {
+    F.binary_cross_entropy: nn.BCELoss,
     F.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss,
     F.cross_entropy: nn.CrossEntropyLoss,
     F.dice_loss: nn.DiceLoss,
@@ -26,6 +27,7 @@ _OF_FUNCTION: dict[LossLike, type[nn.Module]] = {
     F.kl_div: nn.KLDivLoss,
     F.l1_loss: nn.L1Loss,
     F.mse_loss: nn.MSELoss,
+    F.nll_loss: nn.NLLLoss,
     F.sigmoid_focal_loss: nn.SigmoidFocalLoss,
     F.triplet_margin_loss: nn.TripletMarginLoss,
 }

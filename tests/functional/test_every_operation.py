@@ -29,6 +29,7 @@ CALLS = {
         lambda x: F.batch_norm(x, *np.ones((2, 6), x.dtype), training=True),
         X,
     ),
+    "binary_cross_entropy": (lambda x: F.binary_cross_entropy(x / 2, X > 1), X),
     "binary_cross_entropy_with_logits": (
         lambda x: F.binary_cross_entropy_with_logits(x, X > 1),
         X,
@@ -84,6 +85,7 @@ CALLS = {
     "mse_loss": (F.mse_loss, X, 2 - X),
     "multiply": (F.multiply, X, X),
     "negative": (F.negative, X),
+    "nll_loss": (lambda x: F.nll_loss(x, LABELS), X),
     "norm": (F.norm, X),
     "normalize": (F.normalize, X),
     "pad": (lambda x: F.pad(x, [(1, 1), (0, 2)]), X),
@@ -163,6 +165,12 @@ VARIANTS = {
         X[0],
         X[1],
     ),
+    "binary_cross_entropy, of tensors": (
+        lambda x, t, w: F.binary_cross_entropy(x, t.detach(), sample_weight=w.detach()),
+        X / 2,
+        X - 0.5,
+        X[:, 0],
+    ),
     "binary_cross_entropy_with_logits, tensors": (
         lambda x, t, w, p: F.binary_cross_entropy_with_logits(
             x,
@@ -201,6 +209,21 @@ VARIANTS = {
         lambda x, t: F.cross_entropy(x, t.detach()),
         X,
         np.eye(6)[:4],
+    ),
+    "cross_entropy, of pixels": (
+        lambda x, w: F.cross_entropy(
+            x, (IMAGES[..., 0] > 1) * 1, sample_weight=w.detach(), ignore_index=0
+        ),
+        IMAGES,
+        np.ones(2),
+    ),
+    "nll_loss, weights": (
+        lambda x, w, c: F.nll_loss(
+            x, LABELS, sample_weight=w.detach(), class_weight=c.detach()
+        ),
+        X,
+        X[:, 0],
+        X[0],
     ),
     "cross_entropy, weights": (
         lambda x, t, w: F.cross_entropy(

@@ -160,10 +160,127 @@ def test_wrong_labels(labels, error):
         F.cross_entropy(np.ones((2, 3)), np.array(labels))
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 3, 4)], ids=str)
+@pytest.mark.parametrize("shape", [(3,), (2, 3, 4), (2, 1, 1, 3, 4)], ids=str)
 def test_cross_entropy_takes_rows_of_logits(shape):
     with pytest.raises(ShapeError, match=r"cross_entropy.*logits"):
         F.cross_entropy(np.ones(shape), np.zeros(shape[0], int))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("kind", ["integers", "rows"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_pixels_are_examples(
+    weighted, kind, reduction, rng, each_backend, check_gradients
+):
+    z, labels = rng.standard_normal((2, 3, 4, 5)), rng.integers(0, 5, (2, 3, 4))
+    options = {}
+    if weighted:
+        options = {"class_weight": np.arange(5.0), "label_smoothing": 0.1}
+    if kind == "rows":
+        labels = rng.dirichlet(np.ones(5), (2, 3, 4))
+    of_rows = labels.reshape(24, *labels.shape[3:])
+    expected = F.cross_entropy(z.reshape(24, 5), of_rows, reduction, **options)
+    loss = F.cross_entropy(z, labels, reduction, **options)
+    assert loss.shape == ((2, 3, 4) if reduction == "none" else ())
+    assert loss.data.ravel().tolist() == expected.data.ravel().tolist()
+    check_gradients(lambda z: F.cross_entropy(z, labels, reduction, **options), z)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_weights_of_pixels(whole, rng, check_gradients):
+    z, labels = rng.standard_normal((2, 2, 3, 4)), rng.integers(0, 4, (2, 2, 3))
+    weight = rng.random(2) if whole else rng.random((2, 2, 3))
+    each = np.broadcast_to(weight.reshape(2, 1, 1) if whole else weight, (2, 2, 3))
+    losses = F.cross_entropy(z, labels, "none").data
+    loss = F.cross_entropy(z, labels, sample_weight=weight)
+    np.testing.assert_allclose(loss.item(), (losses * each).sum() / each.sum())
+    check_gradients(lambda z: F.cross_entropy(z, labels, sample_weight=weight), z)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("pixels", [False, True])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"class_weight": [1.0, 2.0, 0.5]},
+        {"label_smoothing": 0.2},
+        {"sample_weight": np.array([1.0, 2.0, 3.0, 0.5])},
+    ],
+    ids=lambda options: next(iter(options), "plain"),
+)
+@pytest.mark.parametrize("mark", [-100, 255, 1])
+def test_ignored_labels_count_for_nothing(
+    mark, options, reduction, pixels, dtype, rng, each_backend
+):
+    z, labels = rng.standard_normal((4, 3)).astype(dtype), np.array([2, 0, 2, 0])
+    labels[[1, 2]] = mark
+    kept = [0, 3]
+    few = options | (
+        {"sample_weight": options["sample_weight"][kept]}
+        if "sample_weight" in options
+        else {}
+    )
+    shape = (4, 1, 1) if pixels else (4,)
+    logits = Tensor(z.reshape(*shape, 3), requires_grad=True)
+    loss = F.cross_entropy(
+        logits, labels.reshape(shape), reduction, ignore_index=mark, **options
+    )
+    loss.sum().backward()
+    alone = Tensor(z[kept], requires_grad=True)
+    expected = F.cross_entropy(alone, labels[kept], reduction, **few)
+    expected.sum().backward()
+    losses, grad = loss.data, logits.grad.reshape(4, 3)
+    if reduction == "none":
+        losses = losses.reshape(4)
+        assert losses[[1, 2]].tolist() == [0, 0]
+        losses = losses[kept]
+    np.testing.assert_allclose(losses, expected.data, rtol=1e-6)
+    np.testing.assert_allclose(grad[kept], alone.grad, rtol=1e-6)
+    assert not grad[[1, 2]].any()
+
+
+def test_all_labels_ignored():
+    logits = Tensor(np.ones((2, 3)), requires_grad=True)
+    loss = F.cross_entropy(logits, [-1, -1], ignore_index=-1)
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.any()
+
+
+def test_a_mark_that_no_label_has_changes_nothing(rng):
+    z, labels = rng.standard_normal((4, 3)).astype(np.float32), [0, 1, 2, 0]
+    expected = F.cross_entropy(z, labels).item()
+    assert F.cross_entropy(z, labels, ignore_index=-100).item() == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "mark", "error", "message"),
+    [
+        (np.eye(3)[:2], -100, DtypeError, "sample_weight of 0"),
+        ([0.0, 1.0], -100, DtypeError, "marks integer labels, got float64"),
+        ([0, -1], -100, ArgumentError, "got -1; .*ignore_index=-1"),
+        ([0, 1], "0", ArgumentError, "integer label .* got '0'"),
+        ([0, 1], True, ArgumentError, "integer label .* got True"),
+    ],
+)
+def test_wrong_marks(labels, mark, error, message):
+    with pytest.raises(error, match=f"cross_entropy: .*{message}"):
+        F.cross_entropy(np.ones((2, 3)), labels, ignore_index=mark)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 4, 3), r"expected labels of shape \(2, 3, 4\).*got \(2, 4, 3\)$"),
+        ((2,), r"or \(2, 3, 4, 5\) \(one-hot\), got \(2,\)$"),
+        ((2, 4, 5), "the classes are the last axis"),
+    ],
+)
+def test_labels_of_other_pixels(shape, message):
+    with pytest.raises(ShapeError, match=f"cross_entropy: .*{message}"):
+        F.cross_entropy(np.ones((2, 3, 4, 5)), np.zeros(shape, int))
 
 
 @pytest.mark.parametrize("loss", [F.cross_entropy, BCE])

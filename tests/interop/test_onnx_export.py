@@ -137,6 +137,7 @@ LAYERS = {
     "SiLU": (nn.SiLU(), ROW),
     "Sigmoid": (nn.Sigmoid(), ROW),
     "Softmax": (nn.Softmax(), ROW),
+    "LogSoftmax": (nn.LogSoftmax(), ROW),
     "Softplus": (nn.Softplus(2.0), ROW),
     "Softplus, usual": (nn.Softplus(), ROW),
     "Standardize": (nn.Standardize(), PICTURE),
@@ -416,6 +417,7 @@ def test_refused(name, path):
 
 
 LOSSES = {name for name in F.__all__ if "loss" in name or "penalty" in name} | {
+    "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "kl_div",

@@ -26,6 +26,7 @@ X = np.linspace(-8, 8, 33, dtype=np.float32).reshape(3, 11)
         (nn.Softplus(), F.softplus),
         (nn.Softplus(3.0), lambda x: F.softplus(x, 3.0)),
         (nn.Softmax(), F.softmax),
+        (nn.LogSoftmax(), F.log_softmax),
     ],
     ids=lambda value: repr(value) if isinstance(value, nn.Module) else "",
 )

@@ -29,6 +29,19 @@ TRIPLETS = RNG.standard_normal((3, 4, 3)).astype(np.float32)
             (LOGITS, TARGETS),
             {},
         ),
+        (
+            nn.CrossEntropyLoss,
+            F.cross_entropy,
+            (LOGITS.reshape(4, 1, 1, 3), LABELS.reshape(4, 1, 1)),
+            {"ignore_index": 1},
+        ),
+        (
+            nn.NLLLoss,
+            F.nll_loss,
+            (F.log_softmax(LOGITS), LABELS),
+            {"class_weight": [1, 2, 3], "ignore_index": 1},
+        ),
+        (nn.BCELoss, F.binary_cross_entropy, (TARGETS, TARGETS.round()), {}),
         (nn.MSELoss, F.mse_loss, (LOGITS, TARGETS), {}),
         (nn.L1Loss, F.l1_loss, (LOGITS, TARGETS), {}),
         (nn.HuberLoss, F.huber_loss, (LOGITS, TARGETS), {"delta": 0.3}),
@@ -112,9 +125,12 @@ def test_smoothing_lies_between_0_and_1(loss, smoothing):
         loss(label_smoothing=smoothing)
 
 
-def test_weights_must_be_numbers():
-    with pytest.raises(ArgumentError, match="CrossEntropyLoss: class_weight must be"):
-        nn.CrossEntropyLoss(class_weight="balanced")
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss, nn.NLLLoss])
+def test_weights_must_be_numbers(loss):
+    with pytest.raises(ArgumentError, match=f"{loss.__name__}: class_weight must be"):
+        loss(class_weight="balanced")
+    with pytest.raises(ArgumentError, match=f"{loss.__name__}: ignore_index is"):
+        loss(ignore_index=-1.0)
 
 
 def test_weights_of_other_classes():
@@ -153,6 +169,17 @@ def test_counts():
         (nn.DiceLoss(), missing, 2, 4),
         (nn.DiceLoss(), np.zeros((3, 4, 4), int), 3, 6),
         (nn.KLDivLoss(), missing, 3, 6),
+        (nn.BCELoss(), missing, 3, 7),
+        (nn.CrossEntropyLoss(ignore_index=9), np.array([0, 9, 1]), 2, 4),
+        (nn.CrossEntropyLoss("sum", ignore_index=9), np.array([0, 9, 1]), 3, 6),
+        (nn.CrossEntropyLoss(class_weight=[1, 9]), np.zeros((3, 4, 5), int), 60, 120),
+        (nn.CrossEntropyLoss(), np.ones((3, 4, 5, 2)), 60, 120),
+        (
+            nn.NLLLoss(class_weight=[1, 9], ignore_index=-1),
+            np.array([[1, 0], [-1, 1], [0, -1]]),
+            20,
+            31,
+        ),
         (nn.TripletMarginLoss(), missing, 3, 6),
     ):
         assert loss.count(y) == count

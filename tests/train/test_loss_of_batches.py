@@ -18,9 +18,16 @@ LABELS[:20] = 0  # batches differ
 ROWS = RNG.dirichlet([1, 1], 60).astype(np.float32)
 MISSING = np.where(RNG.random((60, 2)) < 0.6, np.nan, ROWS).astype(np.float32)
 MISSING[:7] = np.nan  # a batch without any
+MARKED = np.where(RNG.random(60) < 0.4, -100, LABELS)
+MARKED[:7] = -100
 WEIGHT = RNG.integers(0, 4, 60).astype(np.float32)
 CASES = {
     "class_weight": (nn.CrossEntropyLoss(class_weight=[1, 10]), LABELS),
+    "ignore_index": (nn.CrossEntropyLoss(ignore_index=-100), MARKED),
+    "ignore_index, class_weight": (
+        nn.CrossEntropyLoss(class_weight=[1, 10], ignore_index=-100),
+        MARKED,
+    ),
     "rows": (nn.CrossEntropyLoss(class_weight=[1, 10], label_smoothing=0.1), ROWS),
     "function": (partial(F.cross_entropy, class_weight=[1, 10]), LABELS),
     "missing": (nn.BCEWithLogitsLoss(pos_weight=3), MISSING),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fastdl import functional as F
-from fastdl import nn
+from fastdl import nn, optim
 from fastdl.data import DataLoader
-from fastdl.errors import ArgumentError
+from fastdl.errors import ArgumentError, FastdlError
 from fastdl.train import Trainer
 
 RNG = np.random.default_rng(0)
@@ -89,3 +89,41 @@ def test_masks_stay_masks_under_the_binary_cross_entropy():
     trainer = one_to_one(nn.BCEWithLogitsLoss())
     expected = trainer.evaluate(PICTURES, MASKS.astype(np.float32))
     assert trainer.evaluate(PICTURES, MASKS) == expected
+
+
+@pytest.mark.parametrize("mark", [255, None])
+def test_classes_of_pixels(mark):
+    """A network of pixels learns the classes of masks; marked pixels do not count."""
+    x = RNG.random((16, 4, 4, 3)).astype(np.float32)
+    classes = x.argmax(-1).astype(np.uint8)
+    masks = classes.copy()
+    if mark is not None:
+        masks[:, 0] = mark
+    trainer = Trainer(
+        nn.Conv2d(3, 3, 1),
+        nn.CrossEntropyLoss(ignore_index=mark),
+        partial(optim.Adam, lr=0.3),
+        metrics=(),
+    )
+    trainer.fit(x, masks, epochs=20, batch_size=4)
+    predicted = trainer.model(x).numpy().argmax(-1)
+    assert (predicted == classes).mean() > 0.9
+    rows = slice(1 if mark else 0, None)
+    expected = F.cross_entropy(trainer.model(x)[:, rows], classes[:, rows]).item()
+    measured = trainer.evaluate((x, masks), batch_size=3)["loss"]
+    assert measured == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.zeros(8, int), "end it with a Flatten"),
+        (np.zeros((8, 4, 5), int), r"fit: training labels: expected labels of shape"),
+        (np.full((8, 4, 4), 3), r"fit: training labels: expected labels from 0 to 2"),
+        (np.full((8, 4, 4), 255), "ignore_index=255. leaves"),
+    ],
+)
+def test_classes_of_pixels_that_do_not_fit(y, message):
+    trainer = Trainer(nn.Conv2d(1, 3, 1), nn.CrossEntropyLoss())
+    with pytest.raises(FastdlError, match=message):
+        trainer.fit(PICTURES, y)
