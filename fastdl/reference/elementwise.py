@@ -54,7 +54,7 @@ def power_backward(dy: np.ndarray, x: np.ndarray, exponent: float) -> np.ndarray
     if exponent == 0:
         return np.zeros_like(x)
     with np.errstate(all="ignore"):
-        return dy * (x.dtype.type(exponent) * power(x, exponent - 1))
+        return np.asarray(dy * (x.dtype.type(exponent) * power(x, exponent - 1)))
 
 
 def copy(x: np.ndarray, out: np.ndarray) -> np.ndarray:
