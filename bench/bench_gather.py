@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from functools import partial
 from types import ModuleType
@@ -9,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.harness import Case, Table, Work, against
+from bench import peer
+from bench.harness import Case, Function, Table, Work, against, normal
 from fastdl import models, nn, optim
 from fastdl.data import ArrayDataset, Augment, DataLoader
 
@@ -32,8 +34,29 @@ def work(dtype: str) -> Work:
     return Work(ours, bytes=size * (x.itemsize + 4))
 
 
+def backward(shape: tuple[int, int], n: int) -> Work:
+    """Make gradients of rows, and return that of what they were taken from."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, shape[0], n)
+    (dy,) = normal((n, shape[1]))
+
+    def ours(k: ModuleType) -> Any:
+        return k.gather_backward(dy, rows, shape[0])
+
+    def peers() -> list[Function]:
+        import torch
+
+        indices, gradients = peer.tensor(rows), peer.tensor(dy)
+        return [lambda: torch.zeros(shape).index_add_(0, indices, gradients)]
+
+    return Work(ours, peers, bytes=3 * dy.nbytes + 4 * math.prod(shape))
+
+
 CASES = [
     Case(f"gather {dtype}", partial(work, dtype)) for dtype in ("uint8", "float32")
+] + [
+    Case(f"gather_backward, {rows} rows of {n}", partial(backward, (rows, n), rows))
+    for rows, n in ((1024, 64), (16384, 128))
 ]
 
 

@@ -17,12 +17,22 @@ from bench import bench_augment, bench_gather, kernels, peer, search, steps
 from bench.diagnosis import diagnosis
 from bench.harness import Table
 from bench.instructions import instructions
+from bench.operations import operations
 from bench.overhead import overhead
 from bench.scaling import scaling
 from fastdl.kernels.engine import runtime
 
 # Measured with each instruction set above generic, unless FASTDL_ISA says which.
-OF_EACH_ISA = ("steps", "classic", "latency", "conv2d", "dense", "memory", "scaling")
+OF_EACH_ISA = (
+    "steps",
+    "classic",
+    "latency",
+    "conv2d",
+    "dense",
+    "memory",
+    "operations",
+    "scaling",
+)
 
 
 def tables(repeats: int, compiled: bool) -> dict[str, Callable[[], Table]]:
@@ -35,6 +45,7 @@ def tables(repeats: int, compiled: bool) -> dict[str, Callable[[], Table]]:
         "isa": partial(kernels.instruction_sets, repeats),
         "dense": partial(kernels.dense, repeats),
         "memory": partial(kernels.memory, repeats),
+        "operations": partial(operations, repeats),
         "overhead": partial(overhead, repeats),
         "scaling": partial(scaling, repeats),
         "load": partial(steps.under_load, repeats),

@@ -165,6 +165,14 @@ typedef struct {
   int streams;
 } Sum;
 
+/* y = x ^ (halves / 2), or dx = dy slope x ^ (halves / 2) where there is a dy. */
+typedef struct {
+  int halves, streams; /* whether y goes past the caches */
+  double slope;
+  const void *x, *dy;
+  void *y;
+} Power;
+
 /* Dropout of x or dy; element 0 has the number `offset` in the stream of words, and
  * those below the threshold, which is at most 2^32, are kept. */
 typedef struct {

@@ -3,12 +3,6 @@
 #include "microkernels.h"
 #include "simd.h"
 
-#if REAL_BITS == 64
-#define SQRT __builtin_sqrt
-#else
-#define SQRT __builtin_sqrtf
-#endif
-
 /* An array from its element `first` on; NULL stays NULL. */
 ALWAYS_INLINE real *from_element(void *array, ptrdiff_t first) {
   return array ? (real *)array + first : NULL;

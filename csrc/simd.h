@@ -33,6 +33,12 @@ typedef lane_int vec_int __attribute__((vector_size(VECTOR_BYTES)));
 typedef real vec_unaligned
     __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 
+#if REAL_BITS == 64
+#define SQRT __builtin_sqrt
+#else
+#define SQRT __builtin_sqrtf
+#endif
+
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* The real so many bytes behind another. */

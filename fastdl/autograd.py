@@ -179,7 +179,7 @@ class Leaf:
         if tensor.grad is not None:
             tensor.grad += gradient
         elif tensor._grad_view is not None:
-            tensor._grad_view[...] = gradient
+            backend.copy(gradient, tensor._grad_view)
             tensor.grad = tensor._grad_view
         elif (
             gradient is not dy
@@ -188,7 +188,8 @@ class Leaf:
         ):
             tensor.grad = gradient
         else:
-            tensor.grad = gradient.copy()
+            new = backend.empty(gradient.shape, gradient.dtype)
+            tensor.grad = backend.copy(gradient, new)
 
 
 def record(

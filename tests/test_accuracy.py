@@ -215,6 +215,19 @@ CASES = {
         lambda f, a: f(a(1, 256, 256, 2), np.array(TURN, a(1).dtype), fill="reflect"),
     ),
     "add": ((2e-7, 2e-7), lambda f, a: f(a(10_000), a(10_000))),
+    "copy": ((0.0, 0.0), lambda f, a: f(a(100, 7), np.empty((100, 7), a(1).dtype))),
+    "power": (
+        (4e-7, 4e-7),
+        *(lambda f, a, p=p: f(a(10_000), p) for p in (3, 0.5, -1.5, 5, 0.3)),
+    ),
+    "power_backward": (
+        (6e-7, 6e-7),
+        *(lambda f, a, p=p: f(a(10_000), a(10_000), p) for p in (3, 0.5, -1.5, 6, 0.3)),
+    ),
+    "gather_backward": (
+        (2e-5, 1e-4),
+        lambda f, a: f(a(1000, 7), np.arange(1000) % 3, 5),
+    ),
     "gather": ((0.0, 0.0), lambda f, a: f(a(100, 7), np.arange(100)[::-1])),
     "sgd_step": (
         (2e-7, 2e-7),

@@ -226,10 +226,24 @@ def _power_backward(node: Node, dy: np.ndarray) -> tuple:
     return dx, dexponent
 
 
+def _constant_power_backward(node: Node, dy: np.ndarray) -> tuple:
+    (x, _), (exponent,) = node.saved, node.arguments
+    return (backend.power_backward(dy, x, exponent),)
+
+
 def power(a: TensorLike, b: TensorLike) -> Tensor:
     """Return a ** b; NaN for a negative a unless b is an integer. See `add`."""
     a, b, shapes, shape = operands(a, b, "power")
     x, exponent = a.data, b.data
+    if exponent.ndim == 0 and not b._node:  # one number for all
+        constant = exponent.item()
+        return record(
+            backend.power(x, constant),
+            _constant_power_backward,
+            (a._node,),
+            (x, a._changed),
+            (constant,),
+        )
     y = np.power(x, exponent, backend.empty(shape, x.dtype))
     inputs = a._node, b._node
     saved = (x, a._changed, exponent if a._node else None, b._changed)

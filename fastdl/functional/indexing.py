@@ -16,7 +16,7 @@ from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, DtypeError, ShapeError
 from fastdl.functional.shaping import record_view
 from fastdl.shapes import array, one_axis
-from fastdl.typing import ArrayLike, TensorLike
+from fastdl.typing import ArrayLike, Shape, TensorLike
 
 _Key: TypeAlias = "SupportsIndex | slice | EllipsisType | ArrayLike | None"
 Key: TypeAlias = "_Key | tuple[_Key, ...]"
@@ -35,14 +35,39 @@ def _is_basic(key: object) -> bool:
     )
 
 
+def _along_one_axis(key: object, shape: Shape) -> tuple[int, np.ndarray] | None:
+    """Return axis and indices, if a key has them for one axis and takes all others."""
+    parts = key if isinstance(key, tuple) else (key,)
+    chosen = [
+        (axis, part)
+        for axis, part in enumerate(parts)
+        if not (isinstance(part, slice) and part == slice(None))
+    ]
+    if len(chosen) != 1:
+        return None
+    axis, part = chosen[0]
+    indices = np.asarray(part)
+    if indices.dtype == bool:
+        return (axis, np.flatnonzero(indices)) if indices.ndim == 1 else None
+    if indices.dtype.kind not in "iu":  # an ellipsis, or a new axis
+        return None
+    return axis, np.where(indices < 0, indices + shape[axis], indices).ravel()
+
+
 def _index_backward(node: Node, dy: np.ndarray) -> tuple:
     key, shape = node.arguments
-    dx = backend.zeros(shape, dy.dtype)
     if _is_basic(key):
+        dx = backend.zeros(shape, dy.dtype)
         dx[key] = dy
-    else:
+        return (dx,)
+    taken = _along_one_axis(key, shape)
+    if taken is None:
+        dx = backend.zeros(shape, dy.dtype)
         np.add.at(dx, key, dy)
-    return (dx,)
+        return (dx,)
+    axis, indices = taken
+    dy = dy.reshape(*shape[:axis], len(indices), *shape[axis + 1 :])
+    return (backend.gather_backward(dy, indices, shape[axis], axis),)
 
 
 def index(x: TensorLike, key: Key) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -15,17 +15,29 @@ from fastdl.functional.shaping import expand_dims
 from fastdl.shapes import check_real, integer, one_axis
 from fastdl.typing import TensorLike
 
+_SMALL = 65536  # bytes that NumPy joins as fast
+
 
 def _of_one_type(operation: str, tensors: Sequence[TensorLike]) -> list[Tensor]:
     parts = [as_tensor(tensor) for tensor in tensors]
-    arrays = {f"tensors[{i}]": part.data for i, part in enumerate(parts)}
-    check_real(operation, **arrays)
+    if len({part.data.dtype for part in parts}) > 1:
+        arrays = {f"tensors[{i}]": part.data for i, part in enumerate(parts)}
+        check_real(operation, **arrays)
     return parts
+
+
+def _cut(x: np.ndarray, sizes: Sequence[int], axis: int) -> list[np.ndarray]:
+    """Return views of the parts of x that have these sizes along an axis."""
+    lead = (slice(None),) * axis
+    return [
+        x[(*lead, slice(end - size, end))]
+        for size, end in zip(sizes, accumulate(sizes), strict=True)
+    ]
 
 
 def _concatenate_backward(node: Node, dy: np.ndarray) -> tuple:
     axis, sizes = node.arguments
-    return tuple(np.split(dy, np.cumsum(sizes)[:-1], axis))
+    return tuple(_cut(dy, sizes, axis))
 
 
 def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
@@ -46,16 +58,25 @@ def concatenate(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
     """
     parts = _of_one_type("concatenate", tensors)
     arrays = [part.data for part in parts]
-    try:
-        sizes = [x.shape[axis] for x in arrays]
-        shape = list(arrays[0].shape)
-        shape[axis] = sum(sizes)
-        y = np.concatenate(arrays, axis, backend.empty(shape, arrays[0].dtype))
-    except (ValueError, IndexError, TypeError) as error:
+    shape = list(arrays[0].shape) if arrays else []
+    axis = one_axis(axis, tuple(shape), "concatenate") if shape else 0
+    sizes = [x.shape[axis] if x.ndim > axis else 0 for x in arrays]
+    if not shape or any(
+        list(x.shape) != [*shape[:axis], size, *shape[axis + 1 :]]
+        for x, size in zip(arrays, sizes, strict=True)
+    ):
         given = ", ".join(str(x.shape) for x in arrays) or "nothing"
         raise ShapeError(
-            f"concatenate: cannot join {given} along axis {axis} ({error})"
-        ) from None
+            f"concatenate: cannot join {given} along axis {axis}: expected at least "
+            f"one tensor, and equal sizes along all other axes"
+        )
+    shape[axis] = sum(sizes)
+    y = backend.empty(shape, arrays[0].dtype)
+    if y.nbytes < _SMALL:
+        np.concatenate(arrays, axis, y)
+    else:
+        for x, room in zip(arrays, _cut(y, sizes, axis), strict=True):
+            backend.copy(x, room)
     inputs = tuple(part._node for part in parts)
     return record(y, _concatenate_backward, inputs, (), (axis, sizes))
 

@@ -257,6 +257,12 @@ def pad(x: TensorLike, widths: Sequence[Sequence[int]], value: float = 0.0) -> T
     sized = list(zip(pairs, x.data.shape, strict=True))
     y = backend.empty([before + n + after for (before, after), n in sized], x.dtype)
     inside = tuple(slice(before, before + n) for (before, _), n in sized)
-    y.fill(value)
-    y[inside] = x.data
+    room = y
+    for axis, part in enumerate(inside):
+        lead = (slice(None),) * axis
+        if part.stop - part.start < room.shape[axis]:
+            room[(*lead, slice(part.start))] = value
+            room[(*lead, slice(part.stop, None))] = value
+            room = room[(*lead, part)]
+    backend.copy(x.data, room)
     return record(y, _pad_backward, (x._node,), (), (inside, value))

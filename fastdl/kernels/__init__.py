@@ -21,11 +21,15 @@ from fastdl.kernels.conv2d.passes import conv2d_forward as conv2d_forward
 from fastdl.kernels.dropout import dropout_backward as dropout_backward
 from fastdl.kernels.dropout import dropout_forward as dropout_forward
 from fastdl.kernels.elementwise import add as add
+from fastdl.kernels.elementwise import copy as copy
+from fastdl.kernels.elementwise import power as power
+from fastdl.kernels.elementwise import power_backward as power_backward
 from fastdl.kernels.engine.memory import empty as empty
 from fastdl.kernels.engine.memory import empty_cache as empty_cache
 from fastdl.kernels.engine.memory import memory_stats as memory_stats
 from fastdl.kernels.engine.memory import zeros as zeros
 from fastdl.kernels.gather import gather as gather
+from fastdl.kernels.gather import gather_backward as gather_backward
 from fastdl.kernels.layernorm import layernorm_backward as layernorm_backward
 from fastdl.kernels.layernorm import layernorm_forward as layernorm_forward
 from fastdl.kernels.matmul import matmul as matmul

@@ -19,7 +19,11 @@ from fastdl.reference.conv2d import conv2d_forward as conv2d_forward
 from fastdl.reference.dropout import dropout_backward as dropout_backward
 from fastdl.reference.dropout import dropout_forward as dropout_forward
 from fastdl.reference.elementwise import add as add
+from fastdl.reference.elementwise import copy as copy
+from fastdl.reference.elementwise import power as power
+from fastdl.reference.elementwise import power_backward as power_backward
 from fastdl.reference.gather import gather as gather
+from fastdl.reference.gather import gather_backward as gather_backward
 from fastdl.reference.layernorm import layernorm_backward as layernorm_backward
 from fastdl.reference.layernorm import layernorm_forward as layernorm_forward
 from fastdl.reference.matmul import matmul as matmul

@@ -24,6 +24,7 @@ from fastdl.shapes.arguments import conv_algorithm_index as conv_algorithm_index
 from fastdl.shapes.arguments import derived_activation as derived_activation
 from fastdl.shapes.arguments import flag as flag
 from fastdl.shapes.arguments import fused_activation as fused_activation
+from fastdl.shapes.arguments import gathered as gathered
 from fastdl.shapes.arguments import holds_pictures as holds_pictures
 from fastdl.shapes.arguments import integer as integer
 from fastdl.shapes.arguments import is_in as is_in

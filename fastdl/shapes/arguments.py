@@ -12,7 +12,7 @@ import numpy as np
 from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
 from fastdl.shapes.activations import ACTIVATIONS, Activation
 from fastdl.shapes.numbers import is_number
-from fastdl.typing import ArrayLike, PaddingLike, PairLike
+from fastdl.typing import ArrayLike, PaddingLike, PairLike, Shape
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair] | str  # what `padding2d` makes of a `PaddingLike`
@@ -489,3 +489,28 @@ def rows(indices: ArrayLike, m: int, operation: str) -> np.ndarray:
             f"{indices.min()} to {indices.max()}"
         )
     return indices.astype(np.int64, copy=False)
+
+
+def gathered(
+    shape: Shape, indices: ArrayLike, m: int, axis: int, operation: str
+) -> np.ndarray:
+    """Check that `shape` is that of what was taken along an axis of size `m`.
+
+    Returns
+    -------
+    numpy.ndarray
+        The indices, as `rows` has them.
+
+    Raises
+    ------
+    ShapeError, DtypeError, ArgumentError
+        There is no such axis >= 0, or the indices are not as many as its size, or not
+        those of rows.
+    """
+    checked = rows(indices, m, operation)
+    if not 0 <= axis < len(shape) or shape[axis] != len(checked):
+        raise ShapeError(
+            f"{operation}: expected dy with an axis {axis} of size {len(checked)}, as "
+            f"many as there are indices, got {tuple(shape)}"
+        )
+    return checked

@@ -140,7 +140,7 @@ def test_views_share_memory():
         (lambda: F.broadcast_to(X, (2, 3, 5)), r"broadcast_to.*\(2, 3, 5\)"),
         (lambda: F.concatenate([X, X[:, :1]]), r"concatenate.*\(2, 1, 4\)"),
         (lambda: F.concatenate([X, X[0]]), "concatenate"),
-        (lambda: F.concatenate([X, X], 3), "axis 3"),
+        (lambda: F.concatenate([X, X], 3), "axis=3"),
         (lambda: F.concatenate([]), "nothing"),
         (lambda: F.stack([X, X[:1]]), "stack.*equal shape"),
         (lambda: F.stack([]), "stack"),

@@ -1,4 +1,4 @@
-"""Sums of arrays: compiled against the reference."""
+"""Sums, powers and copies of arrays: compiled against the reference."""
 
 from __future__ import annotations
 
@@ -73,3 +73,122 @@ def test_wrong_arguments():
     for a, b in ((room[:4], np.ones(4, np.float32)), (room[1:], room[:4])):
         with pytest.raises(ArgumentError, match="add: "):
             kernels.add(a, b, out=room[1:])
+
+
+EXPONENTS = [n / 2 for n in range(-10, 13)]  # the last two are NumPy's
+BEYOND = [0.3, -7, 1e6, -2.25, 1e300]
+
+
+def ulps(y, exact):
+    """Return the errors in units of the last place of the exact results."""
+    return np.abs(y - exact) / np.spacing(np.abs(exact).astype(y.dtype))
+
+
+@pytest.mark.parametrize("exponent", EXPONENTS)
+@pytest.mark.parametrize("n", [0, 1, 7, 16, 17, 40_001])
+def test_powers(n, exponent, isa, dtype, same_bits_for_threads):
+    x, dy = np.random.default_rng(0).uniform(0.01, 9, (2, n)).astype(dtype)
+    if exponent % 1 == 0:
+        x[::2] *= -1
+    y, dx = kernels.power(x, exponent), kernels.power_backward(dy, x, exponent)
+    assert y.dtype == dx.dtype == dtype
+    exact = x.astype(np.longdouble)
+    slope = exponent * exact ** (exponent - 1)
+    if n:
+        assert ulps(y, exact**exponent).max() <= 4
+    np.testing.assert_allclose(dx, dy * slope, rtol=6 * np.finfo(dtype).eps)
+    same_bits_for_threads(lambda: kernels.power(x, exponent))
+    same_bits_for_threads(lambda: kernels.power_backward(dy, x, exponent))
+
+
+@pytest.mark.parametrize("exponent", EXPONENTS)
+def test_powers_of_special_numbers(exponent, isa, dtype):
+    x = np.array([0.0, -0.0, 1, -1, np.inf, -np.inf, np.nan] * 3, dtype)
+
+    def pow_(e):  # NumPy's shortcut for the one number 0.5 knows less of them
+        with np.errstate(all="ignore"):
+            return np.power(x, np.full_like(x, e))
+
+    y, expected = kernels.power(x, exponent), pow_(exponent)
+    np.testing.assert_array_equal(y, expected)
+    numbers = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(y)[numbers], np.signbit(expected)[numbers])
+    slope = (
+        x.dtype.type(exponent) * pow_(exponent - 1) if exponent else np.zeros_like(x)
+    )
+    dx = kernels.power_backward(np.ones_like(x), x, exponent)
+    np.testing.assert_array_equal(dx, slope)
+
+
+@pytest.mark.parametrize("exponent", BEYOND)
+def test_other_powers_are_those_of_numpy(exponent, dtype):
+    x, dy = np.random.default_rng(0).uniform(0.5, 2, (2, 99)).astype(dtype)
+    for name, arrays in (("power", (x,)), ("power_backward", (dy, x))):
+        np.testing.assert_array_equal(
+            getattr(kernels, name)(*arrays, exponent),
+            getattr(reference, name)(*arrays, exponent),
+        )
+
+
+def test_large_powers_past_the_caches(isa):
+    x = np.random.default_rng(0).uniform(1, 2, 2**22 + 3).astype(np.float32)
+    np.testing.assert_array_equal(kernels.power(x, 2), x * x)
+
+
+def test_wrong_powers(dtype):
+    x = np.ones(3, dtype)
+    with pytest.raises(ShapeError, match="power_backward: expected dy of shape"):
+        kernels.power_backward(x[:1], x, 2)
+    with pytest.raises(TypeError):
+        kernels.power(x, "2")
+
+
+LARGE = (24, 30, 7, 64)
+
+
+def views(dtype):
+    """Return sources with targets of their shapes."""
+    x = np.random.default_rng(0).standard_normal(LARGE).astype(dtype)
+    x.flags.writeable = False
+    room = np.full((30, 40, 9, 200), np.nan, dtype)
+    return {
+        "one run": (x, room[:24, :30, :7, :64].copy()),
+        "joined": (x, room[:24, :30, :7, 64:128]),
+        "padded": (x, room[3:27, 5:35, 1:8, :64].copy()),
+        "rows of rows": (x[::2, :, ::-1], room[12:24, 5:35, 1:8, 99:163]),
+        "transposed": (x.transpose(1, 0, 2, 3), room[:30, :24, 2:9, 1:65]),
+        "no rows": (x[:, :, :0], room[:24, :30, :0, :64]),
+        "columns": (x.reshape(-1, 64).T, np.full((64, x.size // 64), np.nan, dtype)),
+        "stretched": (x[:1], room[:24, :30, :7, :64].copy()),
+        "small": (x[0, 0], room[0, 0, :7, :64]),
+    }
+
+
+@pytest.mark.parametrize("name", views(np.float32))
+def test_copies(name, dtype, same_bits_for_threads):
+    x, out = views(dtype)[name]
+    whole = out if out.base is None else out.base
+    expected = whole.copy()
+    np.copyto(np.ndarray(out.shape, dtype, expected, start(out, whole), out.strides), x)
+
+    def copied():
+        whole[...] = np.nan
+        assert kernels.copy(x, out) is out
+        return whole.copy()
+
+    np.testing.assert_array_equal(copied(), expected)  # nothing beside the view
+    same_bits_for_threads(copied)
+
+
+def start(view, whole):
+    """Return how many bytes of the whole array lie before its view."""
+    return view.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+
+
+def test_copies_of_long_runs_and_of_other_types(dtype):
+    x = np.arange(100_003, dtype=dtype)
+    np.testing.assert_array_equal(kernels.copy(x, np.full_like(x, np.nan)), x)
+    y = kernels.copy(x.astype(np.int32), np.full_like(x, np.nan))
+    np.testing.assert_array_equal(y, x)
+    with pytest.raises(ValueError, match="read-only"):
+        kernels.copy(x, np.broadcast_to(x, (2, len(x))))

@@ -79,3 +79,49 @@ def test_wrong_arguments():
         kernels.gather(x, np.array(1))
     with pytest.raises(DtypeError, match="expected numbers"):
         kernels.gather(np.array([None, "a"]), np.array([1]))
+
+
+SHAPES = [
+    # (shape of x, axis, number of indices)
+    ((5, 3), 0, 9),
+    ((1000, 17), 0, 400),
+    ((3000, 64), 0, 100),
+    ((40, 33, 5), 1, 70),
+    ((2, 3, 50), 2, 200),
+    ((300,), 0, 1000),
+    ((6, 4), 0, 0),
+    ((0, 4), 0, 0),
+    ((4, 0), 0, 3),
+    ((0, 3, 4), 1, 5),
+]
+
+
+@pytest.mark.parametrize(("shape", "axis", "n"), SHAPES, ids=str)
+def test_gradient_equals_reference(shape, axis, n, isa, dtype, same_bits_for_threads):
+    rng = np.random.default_rng(0)
+    count = shape[axis]
+    indices = rng.integers(0, max(count, 1), n)
+    size = (*shape[:axis], n, *shape[axis + 1 :])
+    dy = rng.standard_normal(size).astype(dtype)
+    dx = kernels.gather_backward(dy, indices, count, axis)
+    expected = reference.gather_backward(dy, indices, count, axis)
+    assert dx.shape == shape
+    assert dx.dtype == dtype
+    np.testing.assert_array_equal(dx, expected)  # added in one order
+    same_bits_for_threads(lambda: kernels.gather_backward(dy, indices, count, axis))
+    np.testing.assert_array_equal(
+        kernels.gather_backward(np.asfortranarray(dy), indices, count, axis), dx
+    )
+
+
+def test_wrong_gradients():
+    dy = np.zeros((4, 3))
+    with pytest.raises(ShapeError, match=r"an axis 0 of size 2, .*, got \(4, 3\)"):
+        kernels.gather_backward(dy, np.array([0, 1]), 5)
+    with pytest.raises(ArgumentError, match="from 0 to 4, got 0 to 5"):
+        kernels.gather_backward(dy[:2], np.array([0, 5]), 5)
+    with pytest.raises(DtypeError, match="dy"):
+        kernels.gather_backward(dy[:2].astype(int), np.array([0, 1]), 5)
+    for axis in (-1, 2):
+        with pytest.raises(ShapeError, match="axis"):
+            kernels.gather_backward(dy[:2], np.array([0, 1]), 5, axis)

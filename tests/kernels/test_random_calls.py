@@ -103,7 +103,8 @@ class Draw:
         return self.laid_out(self.values(shape))
 
     def positive(self, *shape):
-        return self.laid_out(self.random.random(shape).astype(self.dtype) + 0.1)
+        values = self.random.random(shape).astype(self.dtype) + 0.1
+        return self.laid_out(np.asarray(values, self.dtype))
 
     def laid_out(self, values):
         layout = self.choice("guarded", "guarded", "guarded", "plain", "odd")
@@ -412,6 +413,26 @@ class Draw:
         shape = self.shape()
         return (self.input(*shape), self.input(*shape)), self.out(*shape), 1
 
+    def power(self):
+        exponent = self.choice(self.integer(-12, 12) / 2, 0.3, -7.0)
+        return (self.positive(*self.shape()), exponent), {}, 8
+
+    def power_backward(self):
+        shape = self.shape()
+        (x, exponent), options, terms = self.power()
+        x = self.positive(*shape)
+        return (self.input(*shape), x, exponent), options, terms
+
+    def copy(self):
+        """Also into a part of a larger array, of which the rest stays."""
+        shape = self.choice(self.shape(), (*self.pair(1, 9), *self.pair(1, 70)))
+        if self.chance(0.3) or not shape:
+            return (self.input(*shape), self.state(*shape)), {}, 1
+        whole = self.state(*(n + self.integer(0, 2) for n in shape))
+        ends = zip(shape, whole.shape, strict=True)
+        part = tuple(slice(end - n, end) for n, end in ends)
+        return (self.input(*shape), whole[part]), {}, 1
+
     def function(self):
         """Return the name of an activation and its parameter."""
         kind = self.choice(*shapes.ACTIVATIONS)
@@ -462,6 +483,13 @@ class Draw:
         x = (self.random.random((n, *shape)) * 255).astype(dtype)
         self.dtype = np.dtype("float32") if dtype == np.uint8 else dtype  # of the rows
         return (self.guarded(x), self.random.integers(0, n, self.integer(0, 60))), {}, 1
+
+    def gather_backward(self):
+        lead = self.choice((), (), (self.size(40),), self.pair(1, 5))
+        row = self.choice((), (self.size(300),), self.pair(1, 20))
+        count, n = self.size(3000), self.integer(0, 60)
+        indices = self.random.integers(0, count, n)
+        return (self.input(*lead, n, *row), indices, count, len(lead)), {}, n + 1
 
     # Losses
 

@@ -53,7 +53,13 @@ CALLS = {
         f(a(*IMAGES), a(2, 2, 3), a(2, 2, 4, 4), fill=fill) for fill in FILLS
     ],
     "add": lambda f, a: f(a(*ROWS), a(*ROWS)),
+    "copy": lambda f, a: f(a(*ROWS), np.empty_like(a(*ROWS))),
+    "power": lambda f, a: [f(a(*ROWS), p) for p in (2, -1.5, 0, 0.3)],
+    "power_backward": lambda f, a: [
+        f(a(*ROWS), a(*ROWS), p) for p in (2, -1.5, 0, 0.3)
+    ],
     "gather": lambda f, a: f(a(*ROWS), np.array([2, 0, 2])),
+    "gather_backward": lambda f, a: f(a(*ROWS), np.array([2, 0, 2, 4]), 6),
     "l1_penalty_forward": lambda f, a: f(a(*ROWS), 0.5),
     "l1_penalty_backward": lambda f, a: f(a(1)[0], a(*ROWS), 0.5),
     "l2_penalty_forward": lambda f, a: f(a(*ROWS), 0.5),
