@@ -13,7 +13,12 @@ from fastdl.data.loader import DataLoader as DataLoader
 from fastdl.data.mapped import MapDataset as MapDataset
 from fastdl.data.mixup import Mixup as Mixup
 from fastdl.data.pictures import as_float as as_float
+from fastdl.data.samplers import RandomSampler as RandomSampler
+from fastdl.data.samplers import SequentialSampler as SequentialSampler
+from fastdl.data.samplers import SubsetRandomSampler as SubsetRandomSampler
+from fastdl.data.samplers import WeightedRandomSampler as WeightedRandomSampler
 from fastdl.data.seeds import uniform as uniform
+from fastdl.data.split import random_split as random_split
 from fastdl.data.split import split as split
 from fastdl.data.turns import InTurn as InTurn
 

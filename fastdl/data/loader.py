@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import TypeVar, cast
 
 import numpy as np
 
+from fastdl.data.collate import Collate, Collated
 from fastdl.data.dataset import Batch, DataLike, Dataset, as_dataset, take_real
 from fastdl.data.prefetch import prefetched
+from fastdl.data.samplers import (
+    BatchSampler,
+    Sampler,
+    check_sampler,
+    draw,
+    times_before,
+)
 from fastdl.data.seeds import example_seeds
 from fastdl.data.turns import at_epoch
 from fastdl.errors import ArgumentError, DataError
-from fastdl.shapes import flag, integer
+from fastdl.shapes import array, flag, integer, rows
 from fastdl.structure import Structure, length
+from fastdl.typing import ArrayLike
 
 T = TypeVar("T")
+# Options, with their defaults, that a sampler takes the place of.
+_REPLACED: dict[str, dict[str, object]] = {
+    "sampler": {"shuffle": False},
+    "batch_sampler": {
+        "sampler": None,
+        "batch_size": 32,
+        "shuffle": False,
+        "drop_last": False,
+    },
+}
 Transform = Callable[[Structure, Structure, np.ndarray], Batch]
 
 
@@ -32,7 +51,8 @@ class DataLoader:
 
     The order of epoch e depends on (seed, e) alone. The random numbers of an example
     depend on (seed, e, number of the example), so they are the same in any batch and
-    for any number of workers.
+    for any number of workers. An example that a sampler takes twice in an epoch has
+    others the second time.
 
     Parameters
     ----------
@@ -58,6 +78,23 @@ class DataLoader:
     workers : int
         Threads that make batches in the background. They end with the loop that started
         them, even if it breaks out early.
+    sampler : callable or array_like of int, optional
+        Which examples an epoch has, and in which order, in the place of `shuffle`:
+        indices that serve for every epoch, or ``sampler(rng) -> indices`` with the
+        generator of the epoch, such as `WeightedRandomSampler`. Each epoch has as many.
+    batch_sampler : callable or sequence of array_like of int, optional
+        As `sampler`, but the indices of each batch, in the place of `batch_size`,
+        `shuffle`, `sampler` and `drop_last` too. Each epoch has as many batches.
+    collate_fn : callable, optional
+        ``collate_fn(examples) -> (x, y)`` or ``(x, y, weight)`` makes a batch of a list
+        of examples as the data set gives them, which may then have several lengths, and
+        be of any type. The data may be a list of examples ::
+
+            def padded(examples):
+                rows, labels = zip(*examples)
+                longest = max(map(len, rows))
+                x = [np.pad(row, (0, longest - len(row))) for row in rows]
+                return np.stack(x), np.array(labels)
 
     Attributes
     ----------
@@ -75,7 +112,8 @@ class DataLoader:
         When one of the integers is out of range.
     ArgumentError
         When a transform is not a function, shuffle or drop_last is neither True nor
-        False, or labels are given as batch_size.
+        False, labels are given as batch_size, or a sampler is none or stands beside
+        what it takes the place of.
     """
 
     def __init__(
@@ -88,13 +126,21 @@ class DataLoader:
         prefetch: int = 2,
         transform: Transform | Sequence[Transform] | None = None,
         workers: int = 1,
+        *,
+        sampler: Sampler | None = None,
+        batch_sampler: BatchSampler | None = None,
+        collate_fn: Collate | None = None,
     ) -> None:
         if holds_several(batch_size):
             raise ArgumentError(
                 "DataLoader: the second place is for batch_size, got an array; give "
                 "labels with the inputs, as a tuple: DataLoader((x, y))"
             )
-        self.dataset = as_dataset(data)
+        self.dataset: Dataset
+        if collate_fn is None:
+            self.dataset = as_dataset(data)
+        else:
+            self.dataset = Collated(data, collate_fn)
         self.batch_size = integer(batch_size, "DataLoader: batch_size")
         self.shuffle = flag(shuffle, "DataLoader: shuffle")
         self.seed = integer(seed, "DataLoader: seed", minimum=0)
@@ -102,20 +148,29 @@ class DataLoader:
         self.prefetch = integer(prefetch, "DataLoader: prefetch", minimum=0)
         self.transforms = _functions(transform)
         self.workers = integer(workers, "DataLoader: workers")
+        self.sampler, self.batch_sampler = sampler, batch_sampler
+        self.collate_fn = collate_fn
         self.epoch = 0
         self.seconds_waited = 0.0
         if len(self.dataset) == 0:
             raise DataError("DataLoader: the data set is empty")
-        if len(self) == 0:
+        self._check_samplers()
+        count = len(self.dataset)
+        if sampler is not None or batch_sampler is not None:
+            order, ends = self._order(0)
+            count = len(order)
+        else:
+            ends = self._ends(count)
+        self._count = len(ends)
+        if self._count == 0:
             raise DataError(
-                f"DataLoader: {len(self.dataset)} examples do not fill one batch of "
+                f"DataLoader: {count} examples do not fill one batch of "
                 f"{self.batch_size}; lower batch_size or use drop_last=False"
             )
 
     def __len__(self) -> int:
         """How many batches there are in an epoch."""
-        whole, rest = divmod(len(self.dataset), self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
+        return self._count
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         epoch = self.epoch
@@ -125,28 +180,77 @@ class DataLoader:
     def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
         """Return the batches of one epoch; ``self.epoch`` stays unchanged."""
         epoch = integer(epoch, "DataLoader: epoch", minimum=0)
-        order = self._order(epoch)
+        order, ends = self._order(epoch)
+        if len(ends) != self._count:
+            raise DataError(
+                f"DataLoader: the sampler made {len(ends)} batches for epoch {epoch}, "
+                f"but {self._count} for epoch 0; each epoch needs as many"
+            )
+        numbers = order
+        if self.sampler is not None or self.batch_sampler is not None:
+            numbers = order + len(self.dataset) * times_before(order)
         dataset = at_epoch(self.dataset, epoch)
 
         def make(number: int) -> tuple:
-            start = number * self.batch_size
-            return self._make(epoch, dataset, order[start : start + self.batch_size])
+            batch = slice(ends[number - 1] if number else 0, ends[number])
+            return self._make(epoch, dataset, order[batch], numbers[batch])
 
         if not self.prefetch:
             return self._timed(make(number) for number in range(len(self)))
         depth = self.prefetch * self.workers
         return self._timed(prefetched(make, len(self), self.workers, depth))
 
-    def _order(self, epoch: int) -> np.ndarray:
-        if not self.shuffle:
-            return np.arange(len(self.dataset))
+    def _order(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the examples of an epoch, and where among them each batch ends."""
         rng = np.random.default_rng(np.random.SeedSequence((self.seed, epoch)))
-        return rng.permutation(len(self.dataset))
+        if self.batch_sampler is not None:
+            drawn = cast(Iterable[ArrayLike], draw(self.batch_sampler, rng))
+            batches = [self._rows(batch, "batch_sampler") for batch in drawn]
+            if not batches:
+                raise DataError("DataLoader: batch_sampler made no batches")
+            return np.concatenate(batches), np.cumsum([len(each) for each in batches])
+        if self.sampler is not None:
+            order = self._rows(cast(ArrayLike, draw(self.sampler, rng)), "sampler")
+        elif self.shuffle:
+            order = rng.permutation(len(self.dataset))
+        else:
+            order = np.arange(len(self.dataset))
+        return order, self._ends(len(order))
 
-    def _make(self, epoch: int, dataset: Dataset, examples: np.ndarray) -> tuple:
+    def _ends(self, count: int) -> np.ndarray:
+        """Return where each batch of so many examples ends."""
+        whole, rest = divmod(count, self.batch_size)
+        ends = np.arange(1, whole + 1) * self.batch_size
+        return np.append(ends, count) if rest and not self.drop_last else ends
+
+    def _rows(self, indices: ArrayLike, name: str) -> np.ndarray:
+        """Return what a sampler gave as indices of examples."""
+        where = f"DataLoader: {name}"
+        chosen = array(indices, where)
+        if chosen.size == 0:
+            raise DataError(f"{where} chose no examples")
+        return rows(chosen, len(self.dataset), where)
+
+    def _check_samplers(self) -> None:
+        """Refuse what is no sampler, and what a sampler takes the place of."""
+        for name, replaced in _REPLACED.items():
+            sampler = getattr(self, name)
+            if sampler is None:
+                continue
+            check_sampler(sampler, name)
+            for option, default in replaced.items():
+                given = getattr(self, option)
+                if type(given) is not type(default) or given != default:
+                    raise ArgumentError(
+                        f"DataLoader: {name} takes the place of {option}; leave one out"
+                    )
+
+    def _make(
+        self, epoch: int, dataset: Dataset, examples: np.ndarray, numbers: np.ndarray
+    ) -> tuple:
         x, y, weight = take_real(dataset, examples)
         for number, transform in enumerate(self.transforms):
-            seeds = example_seeds(self.seed, epoch, examples, number)
+            seeds = example_seeds(self.seed, epoch, numbers, number)
             x, y = _pair(transform(x, y, seeds))
         if weight is None:
             return x, y

@@ -61,7 +61,7 @@ def split(
         number of examples.
     """
     dataset = as_dataset(data)
-    counts = _counts(sizes, len(dataset))
+    counts = _counts(sizes, len(dataset), "split: sizes")
     rng = np.random.default_rng(integer(seed, "split: seed", 0))
     labels = class_labels(dataset, "split: stratify") if stratify else None
     if groups is None:
@@ -69,6 +69,35 @@ def split(
     else:
         parts = _whole_groups(groups, len(dataset), labels, counts, rng)
     return tuple(Subset(dataset, np.sort(part)) for part in parts)
+
+
+def random_split(
+    dataset: DataLike, lengths: Sequence[float] | Sequence[int], seed: int = 0
+) -> tuple[Subset, ...]:
+    """Split a data set at random: `split` by its name in PyTorch.
+
+    Parameters
+    ----------
+    dataset : Dataset, array x or tuple (x, y)
+        The whole, m examples.
+    lengths : sequence of float or of int
+        Fractions that sum to 1, or counts that sum to m.
+    seed : int
+        From 0. The same seed gives the same parts.
+
+    Returns
+    -------
+    tuple of Subset
+        One for each length. Each keeps the order of the data.
+
+    Raises
+    ------
+    ArgumentError, ShapeError, DataError
+        As `split`.
+    """
+    whole = as_dataset(dataset)
+    counts = _counts(lengths, len(whole), "random_split: lengths")
+    return split(whole, counts, integer(seed, "random_split: seed", 0))
 
 
 def _single(
@@ -107,19 +136,19 @@ def _whole_groups(
     return [np.flatnonzero(part == number) for number in range(len(counts))]
 
 
-def _counts(sizes: Sequence[float] | Sequence[int], total: int) -> list[int]:
+def _counts(sizes: Sequence[float] | Sequence[int], total: int, name: str) -> list[int]:
     try:
         array = np.asarray(sizes)
     except ValueError:  # rows of different lengths
         array = np.empty(())
     if array.ndim != 1 or array.dtype.kind not in "iuf" or array.size == 0:
         raise ArgumentError(
-            "split: sizes must be fractions such as (0.8, 0.2) or counts such as "
+            f"{name} must be fractions such as (0.8, 0.2) or counts such as "
             f"(-1, 500), got {sizes!r}"
         )
     if array.dtype.kind == "f":
         if not abs(array.sum() - 1) < 1e-6:  # also for NaN
-            raise ArgumentError(f"split: fractions must sum to 1, got {sizes!r}")
+            raise ArgumentError(f"{name}: fractions must sum to 1, got {sizes!r}")
         # Rounding the cumulative sums keeps the total and errs by at most one.
         ends = np.rint(np.cumsum(array / array.sum()) * total).astype(int)
         counts = np.diff(ends, prepend=0)
@@ -129,12 +158,12 @@ def _counts(sizes: Sequence[float] | Sequence[int], total: int) -> list[int]:
             counts[counts == -1] = total - (counts.sum() + 1)
         elif counts.sum() != total:
             raise ArgumentError(
-                f"split: counts {sizes!r} sum to {counts.sum()}, but there are "
+                f"{name}: counts {sizes!r} sum to {counts.sum()}, but there are "
                 f"{total} examples; -1 stands for the rest"
             )
     if counts.min() < 1:
         raise ArgumentError(
-            f"split: every part needs an example, but {sizes!r} of {total} examples "
+            f"{name}: every part needs an example, but {sizes!r} of {total} examples "
             f"gives {counts.tolist()}"
         )
     return counts.tolist()

@@ -118,7 +118,7 @@ def _check(
     in_rows = len(output_shape) <= 1 and not loader.transforms
     if applies == "sigmoid" and in_rows:
         targets = read()
-        if not is_several(targets):
+        if targets is not None and not is_several(targets):
             operation = f"fit: {name} targets{task}"
             check_probabilities(np.asarray(targets), operation, missing=True)
 

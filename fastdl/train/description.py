@@ -183,6 +183,9 @@ def describe_loader(loader: DataLoader) -> dict[str, Json]:
         "seed": describe(loader.seed),
         "drop_last": bool(loader.drop_last),
         "transform": describe(loader.transforms),
+        "sampler": describe(loader.sampler),
+        "batch_sampler": describe(loader.batch_sampler),
+        "collate_fn": describe(loader.collate_fn),
     }
 
 
