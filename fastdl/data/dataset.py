@@ -235,6 +235,8 @@ def as_dataset(data: DataLike) -> Dataset:
         hint = "; labels stand beside the inputs: (data['x'], data['y'])"
     elif isinstance(data, list):
         hint = "; make it an array, or a MapDataset if these are examples"
+    elif hasattr(data, "train") and hasattr(data, "test"):
+        hint = "; give a part of it, .train or .test"
     elif hasattr(data, "__getitem__") or hasattr(data, "__iter__"):
         hint = "; a data set of your own needs both __len__ and __getitem__"
     raise DataError(

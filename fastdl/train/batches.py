@@ -9,11 +9,12 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 
 from fastdl.data import ArrayDataset, DataLoader
-from fastdl.data.dataset import DataLike, is_array_like
+from fastdl.data.dataset import DataLike, as_dataset, is_array_like
 from fastdl.errors import ArgumentError
 from fastdl.nn import Module
 from fastdl.nn.module import required_inputs
 from fastdl.structure import is_several, tree_map
+from fastdl.train.class_weight import ClassWeight
 from fastdl.train.losses import LossLike
 from fastdl.train.targets import as_targets
 from fastdl.typing import ArrayLike, ArraysLike
@@ -23,9 +24,14 @@ Source: TypeAlias = DataLike | DataLoader
 
 
 def one_source(
-    operation: str, model: Module, x: Source, y: ArraysLike | None, second: str
+    operation: str,
+    model: Module,
+    x: Source,
+    y: ArraysLike | None,
+    sample_weight: ArrayLike | None,
+    second: str,
 ) -> Source:
-    """Return the x and y of a call as one source of data.
+    """Return the x, y and weights of a call as one source of data.
 
     Parameters
     ----------
@@ -33,18 +39,18 @@ def one_source(
         For the messages.
     model : Module
         It tells several inputs, which a tuple may be, from inputs with labels.
-    x, y
-        What the user gave; y None when x is all there is.
+    x, y, sample_weight
+        What the user gave; None for what is not there, or comes with x.
     second : str
         The option that the user meant when y turns out to be a number.
 
     Raises
     ------
     ArgumentError
-        y is a number or not an array, or x has labels of its own.
+        y is a number or not an array, or x has labels or weights of its own.
     """
     if y is None:
-        return x
+        return x if sample_weight is None else _weighted(operation, x, sample_weight)
     if isinstance(y, Number) or getattr(y, "ndim", None) == 0:
         raise ArgumentError(
             f"{operation}: the second place is for y, labels or targets, got {y}; did "
@@ -61,7 +67,19 @@ def one_source(
             f"got {type(y).__name__}"
         )
     inputs: Any = x  # an array, a dict or the tuple that `_are_inputs` let pass
-    return ArrayDataset(inputs, y)
+    return ArrayDataset(inputs, y, sample_weight)
+
+
+def _weighted(operation: str, x: Source, sample_weight: ArrayLike) -> ArrayDataset:
+    """Return data that bring their labels, with the weights that stand beside them."""
+    data = x if isinstance(x, DataLoader) else as_dataset(x)
+    if not isinstance(data, ArrayDataset) or data.weight is not None:
+        raise ArgumentError(
+            f"{operation}: sample_weight stands beside arrays x and y; other data "
+            f"bring their weights themselves, as (x, y, weight) and "
+            f"ArrayDataset(x, y, weight) do, got {type(x).__name__}"
+        )
+    return ArrayDataset(data.x, data.y, sample_weight)
 
 
 def inputs_alone(model: Module, x: Source) -> Source:
@@ -84,32 +102,16 @@ def as_loader(data: Source, batch_size: int = 256) -> DataLoader:
     return data if isinstance(data, DataLoader) else DataLoader(data, batch_size)
 
 
-def training_loader(
-    train: Source, batch_size: int, shuffle: bool, seed: int
-) -> DataLoader:
-    """Return a loader unchanged, and a loader of anything else with these options.
-
-    Raises
-    ------
-    ArgumentError
-        Options of ``fit`` other than the defaults are given beside a loader.
-    """
-    if not isinstance(train, DataLoader):
-        return DataLoader(train, batch_size, shuffle, seed)
-    if (batch_size, shuffle, seed) != (32, True, 0):
-        raise ArgumentError(
-            "fit: batch_size, shuffle and seed belong to the DataLoader; give them "
-            "where it is made"
-        )
-    return train
-
-
 def converted(
-    batches: Iterable[tuple], model: Module, loss: LossLike | None = None
+    batches: Iterable[tuple],
+    model: Module,
+    loss: LossLike | None = None,
+    class_weight: ClassWeight | None = None,
 ) -> Iterator[tuple]:
     """Yield the batches in the dtype of the model's parameters.
 
     With a loss, y is converted to what that loss takes; without one, y is not used.
+    The weight of an example is multiplied by that of its class.
     """
     dtype = next((p.dtype for p in model.parameters()), np.dtype(np.float32))
 
@@ -117,6 +119,8 @@ def converted(
         return array.astype(dtype, copy=False)
 
     for x, y, *weight in batches:
+        if class_weight is not None:
+            weight = [np.prod([class_weight(y), *weight], axis=0)]
         x = tree_map(cast, x)
         if y is not None and loss is not None:
             y = as_targets(y, x, loss)

@@ -220,7 +220,7 @@ class Checkpoint:
             f"{self.path} was made by an earlier version of fastdl and does not say "
             f"of which training it is; whether the data, the loader, the model, the "
             f"loss and the options are the same is for you to know",
-            stacklevel=6,
+            stacklevel=7,
         )
         watching = {
             name

@@ -171,7 +171,7 @@ def check_statistics(model: Module, examples: int) -> None:
             warnings.warn(
                 f"fit: layer '{name}' (Standardize) is not fitted, so it changes "
                 f"nothing; call its .fit(train) first",
-                stacklevel=4,
+                stacklevel=5,
             )
         if fitted_on is not None and fitted_on > examples and not module.frozen:
             warnings.warn(
@@ -179,5 +179,5 @@ def check_statistics(model: Module, examples: int) -> None:
                 f"examples, but the training set has {examples:,}; if dev or test data "
                 f"were among them, fit it on the training set alone (freeze() it if "
                 f"its statistics come from elsewhere on purpose)",
-                stacklevel=4,
+                stacklevel=5,
             )

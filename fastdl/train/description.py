@@ -24,6 +24,7 @@ from fastdl.nn import Module
 from fastdl.nn.module import run
 from fastdl.structure import Structure, leaves, map_shapes, tree_map
 from fastdl.train.callback import Callback
+from fastdl.train.class_weight import ClassWeight
 from fastdl.train.fingerprint import (
     describe,
     describe_array,
@@ -58,6 +59,8 @@ class Run:
         Those of this ``fit``, in order.
     epochs : int
         How many there will be.
+    class_weight : ClassWeight, optional
+        How much the examples of each class count.
     """
 
     def __init__(
@@ -67,9 +70,11 @@ class Run:
         validation: DataLoader | None,
         callbacks: Sequence[Callback],
         epochs: int,
+        class_weight: ClassWeight | None = None,
     ) -> None:
         self.trainer, self.loader = trainer, loader
         self.callbacks, self.epochs = callbacks, epochs
+        self._class_weight = None if class_weight is None else class_weight.by_class
         self._loader = describe_loader(loader)
         self._validation = None if validation is None else describe_loader(validation)
 
@@ -84,6 +89,7 @@ class Run:
         described = {
             **self._loader,
             "validation": self._validation,
+            "class_weight": describe(self._class_weight),
             "model": _describe_model(model),
             "frozen": describe(frozen),
             "dtype": sorted({p.dtype.name for p in model.parameters()}),

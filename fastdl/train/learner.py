@@ -27,6 +27,7 @@ from fastdl.train.batches import (
     inputs_alone,
     one_source,
 )
+from fastdl.train.calls import options_by_name
 from fastdl.train.cost import Cost, Penalties
 from fastdl.train.history import History
 from fastdl.train.losses import (
@@ -38,7 +39,7 @@ from fastdl.train.losses import (
 from fastdl.train.measures import Measures, Metrics, by_name
 from fastdl.train.nonfinite import Buffers, first_bad
 from fastdl.train.targets import check_scaled
-from fastdl.typing import ArraysLike, StrPath
+from fastdl.typing import ArrayLike, ArraysLike, StrPath
 
 OptimizerLike: TypeAlias = Optimizer | Callable[[Iterable[Tensor]], Optimizer]
 """An optimiser of the model's parameters, or what makes one from them."""
@@ -112,8 +113,14 @@ class Learner:
 
     # Measuring and predicting
 
+    @options_by_name
     def evaluate(
-        self, x: Source | None, y: ArraysLike | None = None, *, batch_size: int = 256
+        self,
+        x: Source | None,
+        y: ArraysLike | None = None,
+        *,
+        batch_size: int = 256,
+        sample_weight: ArrayLike | None = None,
     ) -> dict[str, float]:
         """Measure the model in evaluation mode.
 
@@ -125,6 +132,8 @@ class Learner:
         batch_size : int
             Examples at a time; it does not change the result, except for rounding (if
             the loss is a mean).
+        sample_weight : array_like, (m,), optional
+            As in `fit`.
 
         Returns
         -------
@@ -142,7 +151,7 @@ class Learner:
         """
         if x is None:
             raise DataError("evaluate: there is no such set, x is None")
-        source = one_source("evaluate", self.model, x, y, "batch_size")
+        source = one_source("evaluate", self.model, x, y, sample_weight, "batch_size")
         loader = as_loader(source, batch_size)
         return self._evaluate(loader, check_interrupt=lambda: None)
 
@@ -184,6 +193,7 @@ class Learner:
         buffers.restore()
         return NonFiniteError(f"{operation}: the loss is {loss} at {where}; {cause}")
 
+    @options_by_name
     def predict(
         self, x: Source, batch_size: int = 256, probabilities: bool = False
     ) -> np.ndarray:

@@ -164,7 +164,7 @@ class Measures:
                     f"over batches is not its value over the whole set; give a metric "
                     f"that adds up, such as 'f1', metrics.F1('micro'), or a "
                     f"metrics.Metric of your own",
-                    stacklevel=4,
+                    stacklevel=5,
                 )
 
 

@@ -57,7 +57,7 @@ def check_optimizer(model: Module, optimizer: Optimizer, maker: object) -> None:
         warnings.warn(
             f"fit: '{left_out[0]}' came into the model after the optimiser was made, "
             f"and is not trained; make a new Trainer, or a new optimiser",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
@@ -91,7 +91,7 @@ def warn_of_probabilities(end: str, loss: object) -> None:
         f"a wrong loss, and if it ends so in training too, learning is slow and stops "
         f"early. Take it out of the model; predict(probabilities=True) gives "
         f"probabilities",
-        stacklevel=4,
+        stacklevel=5,
     )
 
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from fastdl.errors import ArgumentError
 from fastdl.train.callback import Callback, Step
 from fastdl.train.history import describe
 from fastdl.train.learner import Learner
 
 
 class Progress(Callback):
-    """Writes to the standard error stream; the bar only if that is a terminal."""
+    """Writes to the standard error stream; the bar only if that is a terminal.
+
+    Parameters
+    ----------
+    bar : bool
+        False leaves it out on a terminal too.
+    """
 
     _bar: Any = None
+
+    def __init__(self, bar: bool = True) -> None:
+        self._disable = None if bar else True  # None: quiet when not a terminal
 
     def on_train_begin(self, trainer: Learner, epochs: int, batches: int) -> None:
         """Remember how much there is to do."""
@@ -30,7 +40,7 @@ class Progress(Callback):
             total=self._batches,
             unit=" batches",
             leave=False,
-            disable=None,  # quiet when not a terminal
+            disable=self._disable,
         )
 
     def on_batch_end(self, trainer: Learner, step: Step) -> None:
@@ -48,3 +58,24 @@ class Progress(Callback):
         """Remove a bar that an error or Ctrl-C left."""
         if self._bar is not None:
             self._bar.close()
+
+
+def reporting(progress: bool | None, verbose: int | str | None) -> list[Callback]:
+    """Return what reports on a training, as ``fit(progress=, verbose=)`` say.
+
+    Raises
+    ------
+    ArgumentError
+        Both are given, or `verbose` is none of its values.
+    """
+    if verbose in (None, "auto"):
+        shown = sys.stderr.isatty() if progress is None else progress
+        return [Progress()] if shown else []
+    if progress is not None:
+        raise ArgumentError("fit: progress and verbose mean the same; give one")
+    if verbose not in (0, 1, 2):
+        raise ArgumentError(
+            f"fit: verbose is 0 (quiet), 1 (a bar and a line for each epoch), 2 (the "
+            f"lines alone) or 'auto', got {verbose!r:.60}"
+        )
+    return [Progress(bar=verbose == 1)] if verbose else []

@@ -12,6 +12,7 @@ from fastdl.nn.module import run
 from fastdl.structure import example_shapes
 from fastdl.train.batches import converted
 from fastdl.train.checks import check_finite, check_statistics, check_targets
+from fastdl.train.class_weight import ClassWeight
 from fastdl.train.learner import Learner
 from fastdl.train.losses import LossLike
 from fastdl.train.measures import Measures
@@ -26,7 +27,11 @@ from fastdl.train.targets import check_scaled
 
 
 def rehearse(
-    learner: Learner, train: DataLoader, validation: DataLoader | None, finite: bool
+    learner: Learner,
+    train: DataLoader,
+    validation: DataLoader | None,
+    finite: bool,
+    class_weight: ClassWeight | None = None,
 ) -> None:
     """Check that the data fit the learner, and measure one batch of each set.
 
@@ -38,13 +43,15 @@ def rehearse(
         What ``fit`` will train on, and measure on.
     finite : bool
         Whether to look for NaN and infinities in x.
+    class_weight : ClassWeight, optional
+        How much the training examples of each class count.
 
     Raises
     ------
     FastdlError
         As documented for ``fit``.
     """
-    ends = _measure_a_batch(learner, train, "training", finite)
+    ends = _measure_a_batch(learner, train, "training", finite, class_weight)
     check_statistics(learner.model, len(train.dataset))
     check_optimizer(learner.model, learner.optimizer, learner._make_optimizer)
     check_learned_weights(learner.optimizer, learner._learned_weights().parameters())
@@ -55,7 +62,11 @@ def rehearse(
 
 
 def _measure_a_batch(
-    learner: Learner, loader: DataLoader, name: str, finite: bool
+    learner: Learner,
+    loader: DataLoader,
+    name: str,
+    finite: bool,
+    class_weight: ClassWeight | None = None,
 ) -> list[tuple[str, LossLike]]:
     """Return what makes outputs probabilities, with the loss that takes them."""
     if finite:
@@ -69,7 +80,7 @@ def _measure_a_batch(
     model, cost = learner.model, learner._cost
     check_targets(loader, learner.loss, model.build(example_shapes(x)), name)
     measures = Measures(learner.metrics, learner._tasks)
-    x, y, *weight = next(converted([batch], model, learner.loss))
+    x, y, *weight = next(converted([batch], model, learner.loss, class_weight))
     with no_grad(), model.mode(training=False), watched(model) as inside:
         outputs = run(model, x)
         value_, tasks = cost(outputs, y, *weight)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -15,15 +14,11 @@ from fastdl.files import check_writable
 from fastdl.nn.module import run
 from fastdl.shapes import integer
 from fastdl.structure import length
-from fastdl.train.batches import (
-    Source,
-    as_loader,
-    converted,
-    one_source,
-    training_loader,
-)
+from fastdl.train.batches import Source, converted, one_source
 from fastdl.train.callback import Callback, Step, check_callbacks
+from fastdl.train.calls import options_by_name
 from fastdl.train.checkpoint import Checkpoint
+from fastdl.train.class_weight import ClassWeight, ClassWeights
 from fastdl.train.cost import Limits, Penalties
 from fastdl.train.description import Run
 from fastdl.train.history import History
@@ -32,9 +27,10 @@ from fastdl.train.learner import Learner, OptimizerLike, culprits
 from fastdl.train.losses import LossLike, TaskWeights
 from fastdl.train.measures import Measures, Metrics
 from fastdl.train.nonfinite import Buffers
-from fastdl.train.progress import Progress
+from fastdl.train.progress import reporting
 from fastdl.train.rehearsal import rehearse
-from fastdl.typing import ArraysLike, StrPath
+from fastdl.train.sets import training_sets
+from fastdl.typing import ArrayLike, ArraysLike, StrPath
 
 
 class Trainer(Learner):
@@ -124,6 +120,7 @@ class Trainer(Learner):
 
     # Training
 
+    @options_by_name
     def fit(
         self,
         x: Source,
@@ -132,10 +129,15 @@ class Trainer(Learner):
         epochs: int = 1,
         batch_size: int = 32,
         validation: Source | None = None,
+        validation_data: Source | None = None,
+        validation_split: float = 0.0,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeights | None = None,
         shuffle: bool = True,
         seed: int = 0,
         callbacks: Sequence[Callback] = (),
         progress: bool | None = None,
+        verbose: int | str | None = None,
         check_finite: bool = True,
         checkpoint: StrPath | None = None,
         resume: bool = False,
@@ -169,13 +171,25 @@ class Trainer(Learner):
         batch_size, shuffle, seed
             How the data are cut into batches, see `fastdl.data.DataLoader`; a loader
             has its own, so beside one they are refused.
-        validation : Dataset, tuple or DataLoader, optional
-            As x with its labels; evaluated after each epoch.
+        validation, validation_data : Dataset, tuple or DataLoader, optional
+            Two names of one option: as x with its labels; evaluated after each epoch.
+        validation_split : float
+            In (0, 1): the share of the data to keep for that instead, drawn at random
+            by `seed`, the same share of each class if y are labels. Without `shuffle`,
+            for rows in the order of time, it is the last rows. 0 keeps nothing.
+        sample_weight : array_like, (m,), optional
+            How much each example counts in the loss, beside arrays x and y.
+        class_weight : sequence or mapping of int to float, or "balanced", optional
+            How much the examples of each class count in the training loss: their
+            weights are multiplied by it. "balanced" lets all classes count the same.
+            It needs labels (m,), or one-hot rows.
         callbacks : sequence of Callback
             Called in this order. `fit` stops at a NaN without any of them.
         progress : bool, optional
             Whether to report on the standard error stream: a line for each epoch, and a
             bar if it is a terminal. By default only if it is a terminal.
+        verbose : {0, 1, 2, "auto"}, optional
+            The same in the words of Keras: no report; lines and bar; lines alone.
         check_finite : bool
             Whether to look for NaN and infinities in x before the first step.
         checkpoint : path, optional
@@ -218,22 +232,30 @@ class Trainer(Learner):
         """
         epochs = integer(epochs, "fit: epochs")
         check_callbacks(callbacks, checkpoint)
-        train = one_source("fit", self.model, x, y, "epochs")
-        loader = training_loader(train, batch_size, shuffle, seed)
-        loader_of_validation = None if validation is None else as_loader(validation)
+        source = one_source("fit", self.model, x, y, sample_weight, "epochs")
+        loader, dev = training_sets(
+            source,
+            validation,
+            validation_data,
+            validation_split,
+            batch_size,
+            shuffle,
+            seed,
+        )
+        by_class = None
+        if class_weight is not None:
+            by_class = ClassWeight(class_weight, loader.dataset.y, self.loss)
+        everyone = [*callbacks, *reporting(progress, verbose)]
         if resume and checkpoint is None:
             raise ArgumentError("fit: resume from where? Give checkpoint= its path")
         if allow_changes and not resume:
             raise ArgumentError("fit: allow_changes is for resume=True")
         run = None
         if checkpoint is not None:
-            run = Run(self, loader, loader_of_validation, callbacks, epochs)
-        rehearse(self, loader, loader_of_validation, check_finite)
-        if loader is not train:
+            run = Run(self, loader, dev, callbacks, epochs, by_class)
+        rehearse(self, loader, dev, check_finite, by_class)
+        if loader is not source:
             loader.epoch = len(self.history)
-        if progress is None:
-            progress = sys.stderr.isatty()
-        everyone = [*callbacks, Progress()] if progress else list(callbacks)
         keeper = None
         if checkpoint is not None and run is not None:
             keeper = Checkpoint(checkpoint, run)
@@ -252,7 +274,7 @@ class Trainer(Learner):
             if keeper is not None and resume:
                 done, self._stopping = keeper.restore()
             while done < epochs and not self._stopping:
-                self._epoch(loader, loader_of_validation, everyone, check_interrupt)
+                self._epoch(loader, dev, by_class, everyone, check_interrupt)
                 done += 1
                 if keeper is not None:
                     keeper.save(done, self._stopping)
@@ -262,6 +284,7 @@ class Trainer(Learner):
         self,
         loader: DataLoader,
         validation: DataLoader | None,
+        class_weight: ClassWeight | None,
         callbacks: Sequence[Callback],
         check_interrupt: Callable[[], None],
     ) -> None:
@@ -274,7 +297,7 @@ class Trainer(Learner):
         start = time.perf_counter()
         examples = 0
         with closing(iter(loader)) as batches:  # type: ignore[type-var]
-            steps = converted(batches, self.model, self.loss)
+            steps = converted(batches, self.model, self.loss, class_weight)
             for batch, (x, y, *weight) in enumerate(steps, 1):
                 buffers.save()
                 optimizer.zero_grad()

@@ -53,13 +53,6 @@ def test_a_number_in_second_place_is_told_its_name(number):
         trainer().evaluate((X, Y), number)
 
 
-def test_a_third_place_there_is_not():
-    with pytest.raises(TypeError, match="positional"):
-        trainer().fit(X, Y, 5)
-    with pytest.raises(TypeError, match="positional"):
-        trainer().evaluate(X, Y, 64)
-
-
 @pytest.mark.parametrize(
     "x",
     [(X, Y), ArrayDataset(X, Y), ArrayDataset(X), DataLoader((X, Y), 8)],

@@ -54,6 +54,15 @@ OTHERS = {
     "batch size": ({"batch_size": 4}, "batch_size: 8, now 4"),
     "seed": ({"seed": 1}, "seed: 0, now 1"),
     "shuffle": ({"shuffle": False}, "shuffle: True, now False"),
+    "weights of examples": (
+        {"sample_weight": np.arange(24.0)},
+        "data.weight: nothing, now",
+    ),
+    "weights of classes": ({"class_weight": [1, 2]}, r"class_weight: nothing, now"),
+    "a kept part": (
+        {"validation": None, "validation_split": 0.25},
+        "data.examples: 24, now 18",
+    ),
     "activation": ({"model": layers(nn.Tanh)}, "model.2: 'ReLU', now 'Tanh'"),
     "dropout": ({"model": layers(p=0.9)}, r"model.3.p: 0.3, now 0.9"),
     "dtype": ({"dtype": np.float64}, "dtype.0: 'float32', now 'float64'"),
