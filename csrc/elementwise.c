@@ -20,7 +20,7 @@ static void add_elements(const void *arguments, ptrdiff_t first, ptrdiff_t end) 
 
 /* x^(halves / 2) by squaring, with a root for odd halves: of a number below 0 it is
  * NaN, of -infinity and -0 that of infinity and 0, as pow has it. */
-ALWAYS_INLINE vec power(vec x, int halves) {
+ALWAYS_INLINE vec power_of(vec x, int halves) {
   const vec one = splat(1);
   vec y = one;
   if (halves & 1) {
@@ -48,13 +48,13 @@ ALWAYS_INLINE void power_loop(const int halves, const Power *p, ptrdiff_t first,
   ptrdiff_t i = first;
   if (dy)
     for (; i + LANES <= end; i += LANES)
-      put(y + i, load(dy + i) * (slope * power(load(x + i), halves)), streams);
+      put(y + i, load(dy + i) * (slope * power_of(load(x + i), halves)), streams);
   else
     for (; i + LANES <= end; i += LANES)
-      put(y + i, power(load(x + i), halves), streams);
+      put(y + i, power_of(load(x + i), halves), streams);
   if (i < end) {
     const ptrdiff_t n = end - i;
-    const vec part = power(load_first(x + i, n, 1), halves);
+    const vec part = power_of(load_first(x + i, n, 1), halves);
     store_first(y + i, dy ? load_first(dy + i, n, 0) * (slope * part) : part, n);
   }
   if (streams) stream_end();
