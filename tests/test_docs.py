@@ -30,7 +30,7 @@ OTHER_FRAMEWORKS = ("# PyTorch\n", "# Keras\n")
 
 pages = pytest.mark.parametrize("page", PAGES)
 
-# Weights of the network in docs/coming_from.md, as PyTorch would save them.
+# Weights of the network in docs/coming_from_pytorch.md, as PyTorch would save them.
 RNG = np.random.default_rng(0)
 FROM_TORCH = {
     name: RNG.standard_normal(shape, dtype=np.float32)
@@ -103,7 +103,7 @@ def channels_first(x):
 
 
 def test_weights_from_pytorch_give_the_same_outputs(run):
-    names, _ = run("docs/coming_from.md")
+    names, _ = run("docs/coming_from_pytorch.md")
     x = np.random.default_rng(1).standard_normal((5, 1, 8, 8), dtype=np.float32)
     y = names["network"](x.transpose(0, 2, 3, 1)).numpy()
     np.testing.assert_allclose(y, channels_first(x), rtol=1e-4, atol=1e-4)
@@ -111,7 +111,7 @@ def test_weights_from_pytorch_give_the_same_outputs(run):
 
 def test_depthwise_weights_from_keras_keep_their_channels(run):
     """Output channel k * multiplier + q is filter q of input channel k."""
-    names, _ = run("docs/coming_from.md")
+    names, _ = run("docs/coming_from_keras.md")
     rng = np.random.default_rng(1)
     kernel, x = rng.standard_normal((3, 3, 4, 2)), rng.standard_normal((1, 3, 3, 4))
     layer = nn.Conv2d(4, 8, 3, groups=4, bias=False).astype(np.float64)
@@ -121,7 +121,7 @@ def test_depthwise_weights_from_keras_keep_their_channels(run):
 
 
 def test_broadcasting_is_refused_as_the_page_says(run):
-    _, printed = run("docs/coming_from.md")
+    _, printed = run("docs/coming_from_pytorch.md")
     assert "(4, 1)" in printed
     assert "(4,)" in printed
 
