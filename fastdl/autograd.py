@@ -24,15 +24,15 @@ exactly where it would falsify a gradient. NumPy arrays have no such tick: one t
 given to an operation must not be written to before the backward pass. Gradients of
 gradients are not provided.
 
+What a thread records, if anything, is the affair of `fastdl.recording`.
+
 Source: Griewank and Walther, "Evaluating Derivatives" (2008), chapter 3.
 """
 
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ContextDecorator, contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -41,9 +41,14 @@ import numpy as np
 
 from fastdl import backend
 from fastdl.errors import DtypeError, GraphError
+from fastdl.hooks import GradientHook, GradientHooks, HookHandle
+from fastdl.recording import is_recording as is_recording
+from fastdl.recording import no_grad as no_grad
+from fastdl.recording import state
+from fastdl.recording import tracing as tracing
 from fastdl.shapes import array as numbers
 from fastdl.shapes import check_shape
-from fastdl.typing import ArrayLike, DtypeLike, Shape, TensorLike
+from fastdl.typing import ArrayLike, DtypeLike, TensorLike
 
 Backward = Callable[["Node", np.ndarray], tuple["np.ndarray | None", ...]]
 
@@ -52,33 +57,10 @@ _last_change = 0  # the tick of the last change in place, of any tensor
 _by_tick = attrgetter("tick")
 _new = object.__new__
 _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
-
-
-Trace = dict["Node", tuple[Shape, np.dtype]]
-"""The shape and type of the result of each node; see `tracing`."""
-
-
-class _ThreadState(threading.local):
-    pauses = 0  # how many `no_grad` this thread is inside of
-    trace: Trace | None = None  # what `tracing` has noted
-
-
-_state = _ThreadState()
-
-
-def is_recording() -> bool:
-    """Whether operations are recorded, in this thread: False inside `no_grad`."""
-    return not _state.pauses or _state.trace is not None
-
-
-class no_grad(ContextDecorator):  # named like a function
-    """Record nothing, in this thread: ``with no_grad():`` or ``@no_grad()``."""
-
-    def __enter__(self) -> None:
-        _state.pauses += 1
-
-    def __exit__(self, *error: object) -> None:
-        _state.pauses -= 1
+_FREED = (
+    "this graph was freed by an earlier backward(); compute it again, or use "
+    "backward(retain_graph=True) the first time"
+)
 
 
 class Node:
@@ -135,10 +117,7 @@ class Node:
     def check(self) -> None:
         """Raise GraphError when the node was used, or its arrays were changed."""
         if self.backward is None:
-            raise GraphError(
-                "backward: this graph was freed by an earlier backward(); compute it "
-                "again, or use backward(retain_graph=True) the first time"
-            )
+            raise GraphError(f"backward: {_FREED}")
         if self.tick > _last_change:  # as usual; no need to look at each array
             return
         stale = self.result is not None and self.changed[0] > self.tick
@@ -161,10 +140,19 @@ class Node:
 class Leaf:
     """Where the gradients of a tensor that the user made arrive."""
 
-    __slots__ = ("tensor",)
+    __slots__ = ("hooks", "tensor")
+
+    hooks: GradientHooks | None
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = ref(tensor)  # weak: the tensor holds the leaf
+        self.hooks = None
+
+    def receive(self, gradient: np.ndarray) -> None:
+        """Let the hooks see the whole gradient of a backward pass, and keep it."""
+        if self.hooks is not None:
+            gradient = self.hooks(gradient)
+        self.accumulate(gradient, gradient)
 
     def accumulate(self, gradient: np.ndarray, dy: np.ndarray) -> None:
         """Add to the tensor's ``grad``, which never shares memory with others.
@@ -190,6 +178,35 @@ class Leaf:
         else:
             new = backend.empty(gradient.shape, gradient.dtype)
             tensor.grad = backend.copy(gradient, new)
+
+
+class _Watched:
+    """The ``backward`` of a node whose dy is seen by hooks, and may be kept."""
+
+    def __init__(self, backward: Backward) -> None:
+        self.backward = backward
+        self.__name__ = backward.__name__
+        self.hooks = GradientHooks()
+        self.retained: Leaf | None = None
+
+    def see(self, dy: np.ndarray) -> np.ndarray:
+        """Return dy as the hooks leave it."""
+        dy = self.hooks(dy)
+        if self.retained is not None:
+            self.retained.accumulate(dy, dy)
+        return dy
+
+    def __call__(self, node: Node, dy: np.ndarray) -> tuple[np.ndarray | None, ...]:
+        return self.backward(node, dy)
+
+
+def _watch(node: Node, method: str) -> _Watched:
+    """Return the ``backward`` of a node, which lets hooks see dy from now on."""
+    if node.backward is None:
+        raise GraphError(f"{method}: {_FREED}")
+    if not isinstance(node.backward, _Watched):
+        node.backward = _Watched(node.backward)
+    return node.backward
 
 
 def record(
@@ -218,7 +235,7 @@ def record(
     result.data = data
     result.grad = result._grad_view = None
     result._changed = changed = [0]
-    if any(inputs) and not _state.pauses:
+    if any(inputs) and not state.pauses:
         result._node = node = _new(Node)
         node.backward = backward
         node.inputs = inputs
@@ -227,31 +244,11 @@ def record(
         node.result = data if saves_result else None
         node.changed = changed
         node.tick = _tick()
-    elif _state.trace is None:
+    elif state.trace is None:
         result._node = None
     else:
         result._node = _noted(data, backward, inputs, arguments)
     return result
-
-
-@contextmanager
-def tracing() -> Iterator[Trace]:
-    """Note what this thread computes in a block, whether it needs gradients or not.
-
-    Yields a dict that grows: the node of each tensor made meanwhile, in order, with the
-    shape and type of its array, which is not kept. So every operand has a node, but for
-    tensors made before that need no gradient. The node of a constant has no operation
-    and no inputs; its array is its only argument.
-
-    Nothing can be sent backward through these nodes: they have saved nothing.
-    """
-    before, trace = _state.trace, Trace()
-    _state.trace = trace
-    try:
-        with no_grad():  # so that `record` comes to its end without asking first
-            yield trace
-    finally:
-        _state.trace = before
 
 
 def _noted(
@@ -265,7 +262,7 @@ def _noted(
     node.backward, node.inputs = backward, inputs
     node.arguments = arguments if backward else (data,)
     node.saved, node.result, node.changed, node.tick = (), None, [0], _tick()
-    trace = _state.trace
+    trace = state.trace
     assert trace is not None
     trace[node] = data.shape, data.dtype
     return node
@@ -282,15 +279,17 @@ def _run_backward(root: Node, gradient: np.ndarray, retain_graph: bool) -> None:
                 nodes.append(source)
     nodes.sort(key=_by_tick, reverse=True)
 
-    gradients = {root: gradient}
+    gradients: dict[Node | Leaf, np.ndarray] = {root: gradient}
     for node in nodes:
         dy = gradients.pop(node)
+        if type(node.backward) is _Watched:
+            dy = node.backward.see(dy)
         dxs: tuple[Any, ...] = node.backward(node, dy)  # type: ignore[misc]  # checked
         for place, source in enumerate(node.inputs):
             if source is None:
                 continue
             dx = dxs[place]
-            if isinstance(source, Leaf):
+            if isinstance(source, Leaf) and source.hooks is None:
                 source.accumulate(dx, dy)
             elif source in gradients:
                 gradients[source] = backend.add(gradients[source], dx)
@@ -298,6 +297,9 @@ def _run_backward(root: Node, gradient: np.ndarray, retain_graph: bool) -> None:
                 gradients[source] = dx
         if not retain_graph:
             node.free()
+    for leaf, gradient in gradients.items():  # those with hooks are left
+        assert isinstance(leaf, Leaf)
+        leaf.receive(gradient)
 
 
 def tick_of_change() -> int:
@@ -395,7 +397,7 @@ class Tensor:
             self._changed = same._changed
         if requires_grad:
             self._node = Leaf(self)
-        elif _state.trace is None:
+        elif state.trace is None:
             self._node = None
         else:
             node = None if same is None else same._node
@@ -472,11 +474,7 @@ class Tensor:
         ShapeError
             `gradient` has another shape than this tensor.
         """
-        if self._node is None:
-            raise GraphError(
-                "backward: this tensor needs no gradient; was it computed inside "
-                "no_grad(), or from tensors without requires_grad=True?"
-            )
+        node = self._needing("backward")
         if gradient is not None:
             gradient = as_array(gradient, self.data.dtype)
             check_shape("backward", "gradient", gradient.shape, self.data.shape)
@@ -487,10 +485,66 @@ class Tensor:
                 f"backward: starts from a single number, got shape {self.data.shape}; "
                 "reduce it with .mean() or .sum(), or pass gradient="
             )
-        if isinstance(self._node, Leaf):
-            self._node.accumulate(gradient, gradient)
+        if isinstance(node, Leaf):
+            node.receive(gradient)
         else:
-            _run_backward(self._node, gradient, retain_graph)
+            _run_backward(node, gradient, retain_graph)
+
+    def register_hook(self, hook: GradientHook) -> HookHandle:
+        """Call ``hook(gradient)`` when the gradient of this tensor is known.
+
+        Once in each backward pass, with the sum of all that arrives. What the hook
+        returns takes its place: of an intermediate result on the way back, of a leaf
+        in its ``grad``; None leaves it as it is. ::
+
+            handle = x.register_hook(lambda gradient: gradient.clip(-1, 1))
+
+        Parameters
+        ----------
+        hook : callable
+            Takes a read-only array of the shape of this tensor; returns None or an
+            array of that shape. Hooks are called in the order of their registration.
+
+        Returns
+        -------
+        HookHandle
+            ``handle.remove()`` ends it. The hooks of a result go with its graph.
+
+        Raises
+        ------
+        GraphError
+            The tensor needs no gradient, or its graph was freed. In ``backward``, what
+            a hook raises is passed on; another shape is a ShapeError.
+        """
+        node = self._needing("register_hook")
+        if isinstance(node, Node):
+            return _watch(node, "register_hook").hooks.add(hook)
+        if node.hooks is None:
+            node.hooks = GradientHooks()
+        return node.hooks.add(hook)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this result in its ``grad``, as a leaf does anyway.
+
+        It is the one that the hooks of this tensor leave, and is added to what ``grad``
+        holds.
+
+        Raises
+        ------
+        GraphError
+            The tensor needs no gradient, or its graph was freed.
+        """
+        node = self._needing("retain_grad")
+        if isinstance(node, Node):
+            _watch(node, "retain_grad").retained = Leaf(self)
+
+    def _needing(self, method: str) -> Node | Leaf:
+        if self._node is None:
+            raise GraphError(
+                f"{method}: this tensor needs no gradient; was it computed inside "
+                f"no_grad(), or from tensors without requires_grad=True?"
+            )
+        return self._node
 
     def __array__(
         self, dtype: DtypeLike | None = None, copy: bool | None = None

@@ -201,9 +201,9 @@ def cross_entropy(
             f"{operation}: expected logits of shape (m, classes), or (n, h, w, "
             f"classes) for pixels, got {shape}"
         )
-    labels, counted = label_rows(
-        plain(labels, operation), shape, ignore_index, operation
-    )
+    labels, counted = plain(labels, operation), None
+    if len(shape) == 4 or ignore_index is not None:
+        labels, counted = label_rows(labels, shape, ignore_index, operation)
     if len(shape) == 4:
         rows = rows.reshape(math.prod(shape[:3]), shape[3])
         if sample_weight is not None:

@@ -20,6 +20,7 @@ from fastdl.errors import (
     listed,
     suggest,
 )
+from fastdl.hooks import HookHandle
 from fastdl.nn.layout import (
     from_pytorch,
     transposed_hint,
@@ -40,18 +41,6 @@ from fastdl.structure import (
 from fastdl.typing import DtypeLike, Shape, ShapesLike
 
 M = TypeVar("M", bound="Module")
-
-
-class HookHandle:
-    """What `Module.register_forward_hook` returns; ``remove()`` removes the hook."""
-
-    def __init__(self, module: Module, hook: Callable) -> None:
-        self._module, self._hook = module, hook
-
-    def remove(self) -> None:
-        """Stop calling the hook."""
-        hooks = self._module._forward_hooks
-        self._module._forward_hooks = tuple(h for h in hooks if h is not self._hook)
 
 
 class Module(Transfer):
@@ -189,7 +178,10 @@ class Module(Transfer):
         Hooks only watch: what they return is ignored.
         """
         self._forward_hooks = (*self._forward_hooks, hook)
-        return HookHandle(self, hook)
+        return HookHandle(lambda: self._stop_calling(hook))
+
+    def _stop_calling(self, hook: Callable) -> None:
+        self._forward_hooks = tuple(h for h in self._forward_hooks if h is not hook)
 
     # Modes
 
