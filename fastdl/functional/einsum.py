@@ -18,50 +18,18 @@ from string import ascii_letters
 
 import numpy as np
 
-from fastdl import backend
-from fastdl.autograd import Node, Tensor, as_tensor, record
+from fastdl.autograd import Tensor, as_tensor
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import multiply
 from fastdl.functional.indexing import index
+from fastdl.functional.matmul import matmul
 from fastdl.functional.reduction import sum as add_up
 from fastdl.functional.shaping import reshape, transpose
-from fastdl.shapes import check_elements, check_real
+from fastdl.shapes import check_real
 from fastdl.typing import Shape, TensorLike
 
 Labels = tuple[str, ...]
 """The name of each axis: a letter, or "...1" for the last but one of an ellipsis."""
-
-
-# Products of stacks ------------------------------------------------------------------
-
-
-def _products(
-    a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False
-) -> np.ndarray:
-    """Return the product of each matrix of a stack with that of another."""
-    m, n = a.shape[2 if transpose_a else 1], b.shape[1 if transpose_b else 2]
-    check_elements("einsum", "the result", (len(a), m, n))
-    y = backend.empty((len(a), m, n), a.dtype)
-    for one, other, out in zip(a, b, y, strict=True):
-        backend.matmul(
-            one, other, transpose_a=transpose_a, transpose_b=transpose_b, out=out
-        )
-    return y
-
-
-def _einsum_backward(node: Node, dy: np.ndarray) -> tuple:
-    (a, b), (x, _, y, _) = node.inputs, node.saved
-    return (
-        _products(dy, y, transpose_b=True) if a else None,
-        _products(x, dy, transpose_a=True) if b else None,
-    )
-
-
-def _stacked_matmul(a: Tensor, b: Tensor) -> Tensor:
-    """Return (stack, rows, inner) times (stack, inner, columns)."""
-    x, y = a.data, b.data
-    saved = (x if b._node else None, a._changed, y if a._node else None, b._changed)
-    return record(_products(x, y), _einsum_backward, (a._node, b._node), saved)
 
 
 # Subscripts --------------------------------------------------------------------------
@@ -184,7 +152,7 @@ def _contract(
         math.prod(sizes[label] for label in part)
         for part in (stack, rows, inner, columns)
     )
-    y = _stacked_matmul(reshape(a, s, m, k), reshape(b, s, k, n))
+    y = matmul(reshape(a, s, m, k), reshape(b, s, k, n))
     labels = (*stack, *rows, *columns)
     return reshape(y, [sizes[label] for label in labels]), labels
 

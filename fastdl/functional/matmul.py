@@ -7,6 +7,7 @@ dX = dZ W^T, dW = X^T dZ, and db is the sum of dZ over the examples.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,13 +16,22 @@ from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ShapeError
 from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
-from fastdl.functional.elementwise import sum_rows
-from fastdl.shapes import check_real
-from fastdl.typing import TensorLike
+from fastdl.functional.elementwise import sum_rows, sum_to
+from fastdl.functional.shaping import reshape
+from fastdl.shapes import check_real, stacks
+from fastdl.typing import Shape, TensorLike
+
+# Products ----------------------------------------------------------------------------
 
 
 def _matmul_backward(node: Node, dy: np.ndarray) -> tuple:
     (a, b), (x, _, y, _) = node.inputs, node.saved
+    if dy.ndim > 2:
+        (a_shape, b_shape), stack = node.arguments, dy.shape[:-2]
+        return (
+            sum_to(_products(dy, y, stack, transpose="b"), a_shape) if a else None,
+            sum_to(_products(x, dy, stack, transpose="a"), b_shape) if b else None,
+        )
     return (
         backend.matmul(dy, y, transpose_b=True) if a else None,
         backend.matmul(x, dy, transpose_a=True) if b else None,
@@ -29,22 +39,27 @@ def _matmul_backward(node: Node, dy: np.ndarray) -> tuple:
 
 
 def matmul(a: TensorLike, b: TensorLike) -> Tensor:
-    """Return the product of two matrices, ``a @ b``.
+    """Return the product of matrices, or of stacks of matrices, ``a @ b``.
+
+    The rules are NumPy's: the axes before the last two are a stack, whose products are
+    those of its matrices; where its sizes are missing or 1 in an operand, its matrices
+    are used again. A vector ``a`` is a row, a vector ``b`` a column, and has no axis in
+    the result.
 
     Parameters
     ----------
     a, b : Tensor or array_like
-        (m, k) and (k, n), of one type.
+        (..., m, k) and (..., k, n), of one type.
 
     Returns
     -------
     Tensor
-        (m, n).
+        (..., m, n).
 
     Raises
     ------
     ShapeError
-        An operand is no matrix, or the inner sizes differ.
+        An operand is a single number, or the inner sizes or the stacks differ.
     DtypeError
         One is float32, the other float64.
     """
@@ -52,8 +67,47 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     x, y = a.data, b.data
     if x.dtype is not y.dtype:
         check_real("matmul", a=x, b=y)
+    if x.ndim == y.ndim == 2:
+        product = backend.matmul(x, y)
+    else:
+        shape = stacks(x.shape, y.shape, "matmul")
+        if x.ndim == 1 or y.ndim == 1:
+            row = reshape(a, 1, x.size) if x.ndim == 1 else a
+            column = reshape(b, y.size, 1) if y.ndim == 1 else b
+            return reshape(matmul(row, column), shape)
+        if y.ndim == 2:  # all rows at once
+            return linear(a, b)
+        product = _products(x, y, shape[:-2])
+    inputs, shapes = (a._node, b._node), (x.shape, y.shape)
     saved = (x if b._node else None, a._changed, y if a._node else None, b._changed)
-    return record(backend.matmul(x, y), _matmul_backward, (a._node, b._node), saved)
+    return record(product, _matmul_backward, inputs, saved, shapes)
+
+
+def _matrices(x: np.ndarray, stack: Shape) -> Iterable[np.ndarray]:
+    """Return the matrices of x in the order of the stack, some of them repeatedly."""
+    *own, m, n = x.shape
+    matrices = x.reshape(math.prod(own), m, n)
+    if (*own,) == stack:
+        return matrices
+    places = np.arange(len(matrices)).reshape(own)
+    return [matrices[i] for i in np.broadcast_to(places, stack).flat]
+
+
+def _products(
+    a: np.ndarray, b: np.ndarray, stack: Shape, *, transpose: str = ""
+) -> np.ndarray:
+    """Return the products of a stack, after transposing the matrices of "a" or "b"."""
+    of_a, of_b = transpose == "a", transpose == "b"
+    m, n = a.shape[-1 if of_a else -2], b.shape[-2 if of_b else -1]
+    y = backend.empty((*stack, m, n), a.dtype)
+    for one, other, out in zip(
+        _matrices(a, stack), _matrices(b, stack), _matrices(y, stack), strict=True
+    ):
+        backend.matmul(one, other, transpose_a=of_a, transpose_b=of_b, out=out)
+    return y
+
+
+# The dense layer ---------------------------------------------------------------------
 
 
 def _rows(x: np.ndarray) -> np.ndarray:

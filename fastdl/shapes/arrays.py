@@ -110,6 +110,38 @@ def matmul(
 
 
 @lru_cache(maxsize=1024)
+def stacks(a_shape: Shape, b_shape: Shape, operation: str) -> Shape:
+    """Return the shape of a product (..., m, k) x (..., k, n), after checking both.
+
+    The axes before the last two may be stretched; a vector is a row or a column, and
+    has no axis in the result.
+
+    Raises
+    ------
+    ShapeError
+        An operand has no axis; the sizes do not fit; the product is too large.
+    """
+    if not a_shape or not b_shape:
+        raise ShapeError(
+            f"{operation}: expected vectors, matrices or stacks of them, got shapes "
+            f"{a_shape} and {b_shape}; * multiplies by a number"
+        )
+    a, b = a_shape, b_shape
+    a, rows = ((1, *a), ()) if len(a) == 1 else (a, a[-2:-1])
+    b, columns = ((*b, 1), ()) if len(b) == 1 else (b, b[-1:])
+    reversed_pairs = zip_longest(a[-3::-1], b[-3::-1], fillvalue=1)
+    pairs = [*reversed_pairs][::-1]
+    if a[-1] != b[-2] or any(p != q and 1 not in (p, q) for p, q in pairs):
+        raise ShapeError(
+            f"{operation}: expected (..., m, k) and (..., k, n) whose other axes are "
+            f"equal, 1 or missing, got {a_shape} and {b_shape}"
+        )
+    shape = (*(q if p == 1 else p for p, q in pairs), *rows, *columns)
+    check_elements(operation, "the result", shape)
+    return shape
+
+
+@lru_cache(maxsize=1024)
 def broadcast(shape_a: Shape, shape_b: Shape, operation: str) -> Shape:
     """Return the common shape of two operands.
 

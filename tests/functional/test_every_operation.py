@@ -293,6 +293,8 @@ VARIANTS = {
         IMAGES,
         X[:3],
     ),
+    "matmul, of stacks": (F.matmul, IMAGES, FILTERS[:1, 0]),
+    "matmul, by a vector": (F.matmul, IMAGES, X[0, :3]),
     "max, along an axis": (lambda x: F.max(x, 1, keepdims=True), X),
     "mse_loss, weights": (
         lambda x, y, w: F.mse_loss(x, y, sample_weight=w.detach()),

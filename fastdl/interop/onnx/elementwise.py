@@ -181,7 +181,6 @@ ELEMENTWISE: dict[str, Emit] = {
     "astype": _astype,
     "clamp": _clamp,
     "divide": _of_two("Div"),
-    "einsum": _matmul,  # which multiplies stacks of matrices
     "exp": _of_one("Exp"),
     "linear": _linear,
     "log": _of_one("Log"),
