@@ -52,6 +52,21 @@ def work(direction: str, m: int, k: int, n: int) -> Work:
     return Work(ours, peers, 2.0 * m * k * n)
 
 
+def stack(s: int, m: int, k: int, n: int) -> Work:
+    """Make two stacks of matrices, and return their products."""
+    a, b = normal((s, m, k), (s, k, n))
+
+    def ours(kernels: ModuleType) -> Any:
+        return kernels.stacked_matmul(a, b)
+
+    def peers() -> list[Function]:
+        import torch
+
+        return [partial(torch.bmm, peer.tensor(a), peer.tensor(b))]
+
+    return Work(ours, peers, 2.0 * s * m * k * n)
+
+
 CASES = [
     Case(
         f"{name} {direction}",
@@ -60,4 +75,7 @@ CASES = [
     )
     for name, (*shape, goal) in SHAPES.items()
     for direction in PASSES
+] + [
+    Case(f"{s} of {m}x{k} {k}x{n}", partial(stack, s, m, k, n), {"ratio": 1.0})
+    for s, m, k, n in ((512, 16, 16, 16), (128, 64, 32, 64), (64, 128, 64, 128))
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -15,7 +16,10 @@ GradientHook = Callable[[np.ndarray], "TensorLike | None"]
 
 
 class HookHandle:
-    """What a method that registers a hook returns; ``remove()`` ends the calls."""
+    """What a method that registers a hook returns; ``remove()`` ends the calls.
+
+    `remove` is a partial of a method, so that the handle of a copied model is its own.
+    """
 
     def __init__(self, remove: Callable[[], object]) -> None:
         self._remove = remove
@@ -29,7 +33,7 @@ class GradientHooks:
     """Functions that see a gradient on its way back, and may replace it."""
 
     def __init__(self) -> None:
-        self._hooks: dict[HookHandle, GradientHook] = {}
+        self._hooks: dict[object, GradientHook] = {}
 
     def add(self, hook: GradientHook) -> HookHandle:
         """Call a hook after those that are there."""
@@ -37,9 +41,12 @@ class GradientHooks:
             raise ArgumentError(
                 f"register_hook: expected a function of the gradient, got {hook!r:.60}"
             )
-        handle = HookHandle(lambda: self._hooks.pop(handle, None))
-        self._hooks[handle] = hook
-        return handle
+        key = object()
+        self._hooks[key] = hook
+        return HookHandle(partial(self._remove, key))
+
+    def _remove(self, key: object) -> None:
+        self._hooks.pop(key, None)
 
     def __call__(self, gradient: np.ndarray) -> np.ndarray:
         """Return the gradient as the hooks leave it."""

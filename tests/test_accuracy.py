@@ -40,6 +40,10 @@ CASES = {
         lambda f, a: f(a(PLACES, 5), a(PLACES, 7), transpose_a=True),
         lambda f, a: f(a(5, PLACES), a(7, PLACES), transpose_b=True),
     ),
+    "stacked_matmul": (
+        (2e-6, 2e-5),
+        lambda f, a: f(a(2, 5, PLACES), a(2, PLACES, 7)),
+    ),
     "conv2d_forward": (
         (4e-6, 2e-5),
         lambda f, a: f(a(*DEEP), a(3, 3, 600, 9), a(9), algorithm="direct"),

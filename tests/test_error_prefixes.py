@@ -33,6 +33,7 @@ UNCHECKED = [
     "l2_penalty_forward",
     "log_softmax_forward",
     "max_norm_step",
+    "power",
     "sigmoid_cross_entropy_backward",
     "softmax_forward",
 ]
@@ -101,7 +102,9 @@ def test_errors_begin_with_the_name(name, each_backend):
                 getattr(backend, name)(**call)
         except FastdlError as error:
             messages.append(str(error))
-        except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, LookupError, MemoryError):
             pass  # of Python or NumPy
+        except (TypeError, ValueError):
+            pass
     assert {message.partition(":")[0] for message in messages} <= {prefix_of(name)}
     assert messages or (each_backend == "reference" and name in UNCHECKED)

@@ -7,7 +7,6 @@ dX = dZ W^T, dW = X^T dZ, and db is the sum of dZ over the examples.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -83,28 +82,22 @@ def matmul(a: TensorLike, b: TensorLike) -> Tensor:
     return record(product, _matmul_backward, inputs, saved, shapes)
 
 
-def _matrices(x: np.ndarray, stack: Shape) -> Iterable[np.ndarray]:
-    """Return the matrices of x in the order of the stack, some of them repeatedly."""
+def _in_row(x: np.ndarray, stack: Shape) -> np.ndarray:
+    """Return x as one stack (s, m, n), or as the one matrix for all of it."""
     *own, m, n = x.shape
-    matrices = x.reshape(math.prod(own), m, n)
-    if (*own,) == stack:
-        return matrices
-    places = np.arange(len(matrices)).reshape(own)
-    return [matrices[i] for i in np.broadcast_to(places, stack).flat]
+    if math.prod(own) == 1:
+        return x.reshape(m, n)
+    return np.broadcast_to(x, (*stack, m, n)).reshape(math.prod(stack), m, n)
 
 
 def _products(
     a: np.ndarray, b: np.ndarray, stack: Shape, *, transpose: str = ""
 ) -> np.ndarray:
     """Return the products of a stack, after transposing the matrices of "a" or "b"."""
-    of_a, of_b = transpose == "a", transpose == "b"
-    m, n = a.shape[-1 if of_a else -2], b.shape[-2 if of_b else -1]
-    y = backend.empty((*stack, m, n), a.dtype)
-    for one, other, out in zip(
-        _matrices(a, stack), _matrices(b, stack), _matrices(y, stack), strict=True
-    ):
-        backend.matmul(one, other, transpose_a=of_a, transpose_b=of_b, out=out)
-    return y
+    a, b = _in_row(a, stack), _in_row(b, stack)
+    multiply = backend.matmul if a.ndim == b.ndim == 2 else backend.stacked_matmul
+    y = multiply(a, b, transpose_a=transpose == "a", transpose_b=transpose == "b")
+    return y.reshape(*stack, *y.shape[-2:])
 
 
 # The dense layer ---------------------------------------------------------------------

@@ -33,6 +33,7 @@ from fastdl.kernels.gather import gather_backward as gather_backward
 from fastdl.kernels.layernorm import layernorm_backward as layernorm_backward
 from fastdl.kernels.layernorm import layernorm_forward as layernorm_forward
 from fastdl.kernels.matmul import matmul as matmul
+from fastdl.kernels.matmul import stacked_matmul as stacked_matmul
 from fastdl.kernels.optimizer import adagrad_step as adagrad_step
 from fastdl.kernels.optimizer import adam_step as adam_step
 from fastdl.kernels.optimizer import rmsprop_step as rmsprop_step

@@ -170,8 +170,8 @@ def copy(x, out):
     cdef CopyArgs p
     cdef Py_ssize_t tasks
     if (
-        out.nbytes < SMALL or x.dtype != out.dtype or x.shape != out.shape
-        or not out.flags.writeable
+        out.nbytes < SMALL or x.dtype != out.dtype or not out.flags.writeable
+        or x.shape != out.shape
     ):
         return reference.copy(x, out)
     merge_axes(&p, x, out)

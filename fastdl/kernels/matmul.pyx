@@ -16,7 +16,7 @@ cimport numpy as cnp
 from fastdl import shapes
 from fastdl.kernels.engine.arrays cimport as_output, as_real, check_apart
 from fastdl.kernels.engine.caches cimport l2_cache
-from fastdl.kernels.engine.memory cimport Block, new_block
+from fastdl.kernels.engine.memory cimport Block, new_array, new_block
 from fastdl.kernels.engine.operands cimport one_run, pack_row
 from fastdl.kernels.engine.prefetch cimport prefetch_bytes
 from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
@@ -304,6 +304,23 @@ cdef void run(Matmul *p) noexcept nogil:
         run_tasks(reduce_task, p, ceil_div(p.m * p.n, SPAN), p.threads, NULL, 0)
 
 
+cdef void describe(
+    Matmul *p, cnp.ndarray a, cnp.ndarray b, bint transpose_a, bint transpose_b,
+):
+    """Fill in where the operands lie; the sizes are set."""
+    p.size = cnp.PyArray_ITEMSIZE(a)
+    p.kernels = microkernels(<int> p.size)
+    p.a, p.b = cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(b)
+    p.bias = NULL
+    p.activation = 0
+    p.a_row, p.a_step = p.k * p.size, p.size
+    if transpose_a:
+        p.a_row, p.a_step = p.size, p.m * p.size
+    p.b_row, p.b_col = p.n * p.size, p.size
+    if transpose_b:
+        p.b_row, p.b_col = p.size, p.k * p.size
+
+
 def matmul(
     a, b, bias=None, *, transpose_a=False, transpose_b=False, activation=None, out=None,
 ):
@@ -317,11 +334,9 @@ def matmul(
     bias_shape = None if bias is None else bias.shape
     p.m, p.k, p.n = shapes.matmul(
         a.shape, b.shape, bias_shape, transpose_a, transpose_b)
-    p.activation = 0
+    describe(&p, a_, b_, transpose_a, transpose_b)
     if activation is not None:
         p.activation = shapes.activation_index(activation, "matmul")
-    p.size = a_.descr.itemsize
-    p.kernels = microkernels(<int> p.size)
     cdef cnp.npy_intp shape[2]
     shape[0], shape[1] = p.m, p.n
     cdef cnp.ndarray y = as_output(out, 2, shape, cnp.PyArray_TYPE(a_), "matmul")
@@ -330,15 +345,9 @@ def matmul(
     if p.m == 0 or p.n == 0:
         return y
 
-    p.a, p.b = cnp.PyArray_BYTES(a_), cnp.PyArray_BYTES(b_)
     p.y = cnp.PyArray_BYTES(y)
-    p.bias = NULL if bias_ is None else cnp.PyArray_BYTES(bias_)
-    p.a_row, p.a_step = p.k * p.size, p.size
-    if transpose_a:
-        p.a_row, p.a_step = p.size, p.m * p.size
-    p.b_row, p.b_col = p.n * p.size, p.size
-    if transpose_b:
-        p.b_row, p.b_col = p.size, p.k * p.size
+    if bias_ is not None:
+        p.bias = cnp.PyArray_BYTES(bias_)
     p.threads = threads_for(<double> p.m * p.k * p.n / MULTIPLY_ADDS)
     cdef Workspace memory = workspace(NULL)
     plan(&p, &memory)
@@ -347,4 +356,66 @@ def matmul(
     with nogil:
         plan(&p, &memory)
         run(&p)
+    return y
+
+
+# Stacks ------------------------------------------------------------------------------
+
+cdef struct Stack:
+    Matmul first
+    Py_ssize_t a, b, y  # bytes between the matrices; 0: the same one for all
+
+
+cdef void product_task(
+    const void *arguments, Py_ssize_t index, char *scratch,
+) noexcept nogil:
+    """Compute one product of a stack, on the threads that its plan has."""
+    cdef const Stack *stack = <const Stack *> arguments
+    cdef Matmul p = stack.first
+    cdef Workspace memory = workspace(scratch)
+    p.a += index * stack.a
+    p.b += index * stack.b
+    p.y += index * stack.y
+    plan(&p, &memory)
+    run(&p)
+
+
+def stacked_matmul(a, b, *, transpose_a=False, transpose_b=False):
+    """Compiled `fastdl.reference.matmul.stacked_matmul`.
+
+    The products of a long stack are shared out to the threads; in a short one the
+    threads share each product.
+    """
+    cdef Stack stack
+    cdef Matmul *p = &stack.first
+    cdef cnp.ndarray a_ = as_real(a, "stacked_matmul", "a")
+    cdef cnp.ndarray b_ = as_real(b, "stacked_matmul", "b", a_)
+    cdef cnp.ndarray y
+    cdef cnp.npy_intp[3] shape
+    cdef Py_ssize_t i
+    cdef int threads
+    shape[0], p.m, p.k, p.n = shapes.stacked_matmul(
+        (<object> a_).shape, (<object> b_).shape, bool(transpose_a), bool(transpose_b))
+    shape[1], shape[2] = p.m, p.n
+    y = new_array(3, shape, cnp.PyArray_TYPE(a_))
+    if cnp.PyArray_SIZE(y) == 0:
+        return y
+    describe(p, a_, b_, transpose_a, transpose_b)
+    p.y = cnp.PyArray_BYTES(y)
+    stack.y = p.m * p.n * p.size
+    stack.a = p.m * p.k * p.size if cnp.PyArray_NDIM(a_) == 3 else 0
+    stack.b = p.k * p.n * p.size if cnp.PyArray_NDIM(b_) == 3 else 0
+    threads = threads_for(<double> shape[0] * p.m * p.k * p.n / MULTIPLY_ADDS)
+    p.threads = threads if shape[0] < MIN_TASKS else 1
+    cdef Workspace memory = workspace(NULL)
+    plan(p, &memory)
+    cdef Block block = new_block(memory.bytes * (threads if p.threads == 1 else 1))
+    with nogil:
+        if p.threads == 1:
+            run_tasks(
+                product_task, &stack, shape[0], threads, <char *> block.data,
+                memory.bytes)
+        else:
+            for i in range(shape[0]):
+                product_task(&stack, i, <char *> block.data)
     return y

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from typing import Any, ClassVar, TypeVar, overload
 
@@ -178,7 +179,7 @@ class Module(Transfer):
         Hooks only watch: what they return is ignored.
         """
         self._forward_hooks = (*self._forward_hooks, hook)
-        return HookHandle(lambda: self._stop_calling(hook))
+        return HookHandle(partial(self._stop_calling, hook))
 
     def _stop_calling(self, hook: Callable) -> None:
         self._forward_hooks = tuple(h for h in self._forward_hooks if h is not hook)

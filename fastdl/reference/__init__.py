@@ -27,6 +27,7 @@ from fastdl.reference.gather import gather_backward as gather_backward
 from fastdl.reference.layernorm import layernorm_backward as layernorm_backward
 from fastdl.reference.layernorm import layernorm_forward as layernorm_forward
 from fastdl.reference.matmul import matmul as matmul
+from fastdl.reference.matmul import stacked_matmul as stacked_matmul
 from fastdl.reference.optimizer import adagrad_step as adagrad_step
 from fastdl.reference.optimizer import adam_step as adam_step
 from fastdl.reference.optimizer import rmsprop_step as rmsprop_step

@@ -63,9 +63,15 @@ def copy(x: np.ndarray, out: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     x
-        Is stretched to the shape of `out`.
+        Of any type that goes into that of `out`.
     out
         Shares no memory with `x`.
+
+    Raises
+    ------
+    ShapeError
+        The shapes differ: nothing is stretched here.
     """
+    shapes.check_shape("copy", "out", out.shape, x.shape)
     np.copyto(out, x)
     return out

@@ -61,3 +61,36 @@ def matmul(
     b = b.T if transpose_b else b
     y = bias_activation(np.matmul(a, b), bias, activation, "matmul")
     return put(y, out, "matmul")
+
+
+def stacked_matmul(
+    a: np.ndarray,
+    b: np.ndarray,
+    *,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+) -> np.ndarray:
+    """Return the products ``a[i] @ b[i]`` of two stacks of matrices.
+
+    Parameters
+    ----------
+    a, b
+        (s, m, k) and (s, k, n), of the same float type; without the first axis the
+        same matrix is used for all.
+    transpose_a, transpose_b
+        Whether the matrices of the operand are stored transposed.
+
+    Returns
+    -------
+    numpy.ndarray
+        (s, m, n), in the type of `a`.
+
+    Raises
+    ------
+    ShapeError
+        When the shapes do not fit, or neither operand is a stack.
+    """
+    shapes.stacked_matmul(a.shape, b.shape, transpose_a, transpose_b)
+    a = np.swapaxes(a, -2, -1) if transpose_a else a
+    b = np.swapaxes(b, -2, -1) if transpose_b else b
+    return np.matmul(a, b)

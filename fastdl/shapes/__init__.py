@@ -40,6 +40,7 @@ from fastdl.shapes.arrays import layernorm as layernorm
 from fastdl.shapes.arrays import matmul as matmul
 from fastdl.shapes.arrays import one_axis as one_axis
 from fastdl.shapes.arrays import prelu as prelu
+from fastdl.shapes.arrays import stacked_matmul as stacked_matmul
 from fastdl.shapes.arrays import stacks as stacks
 from fastdl.shapes.conv_transpose import conv_transpose2d as conv_transpose2d
 from fastdl.shapes.images import Conv2dShape as Conv2dShape

@@ -110,6 +110,30 @@ def matmul(
 
 
 @lru_cache(maxsize=1024)
+def stacked_matmul(
+    a_shape: Shape, b_shape: Shape, transpose_a: bool, transpose_b: bool
+) -> tuple[int, int, int, int]:
+    """Return (s, m, k, n) of the products (s, m, k) x (s, k, n).
+
+    Raises
+    ------
+    ShapeError
+        The matrices do not fit, the stacks differ, or there is none.
+    """
+    lead = {shape[:-2] for shape in (a_shape, b_shape) if len(shape) > 2}
+    if len(lead) != 1 or len(s := lead.pop()) != 1:
+        raise ShapeError(
+            f"stacked_matmul: expected (s, m, k) and (s, k, n), or one of them without "
+            f"s, got {a_shape} and {b_shape}"
+        )
+    m, k, n = matmul(
+        a_shape[-2:], b_shape[-2:], None, transpose_a, transpose_b, "stacked_matmul"
+    )
+    check_elements("stacked_matmul", "the products", (*s, m, n))
+    return s[0], m, k, n
+
+
+@lru_cache(maxsize=1024)
 def stacks(a_shape: Shape, b_shape: Shape, operation: str) -> Shape:
     """Return the shape of a product (..., m, k) x (..., k, n), after checking both.
 

@@ -182,17 +182,19 @@ def _one_or_all(values: list[object]) -> Json:
 
 def describe_loader(loader: DataLoader) -> dict[str, Json]:
     """Describe everything about a loader that determines its batches."""
-    return {
+    described = {
         "data": describe_data(loader.dataset),
         "batch_size": loader.batch_size,
         "shuffle": bool(loader.shuffle),
         "seed": describe(loader.seed),
         "drop_last": bool(loader.drop_last),
         "transform": describe(loader.transforms),
-        "sampler": describe(loader.sampler),
-        "batch_sampler": describe(loader.batch_sampler),
-        "collate_fn": describe(loader.collate_fn),
     }
+    for name in ("sampler", "batch_sampler", "collate_fn"):
+        part = getattr(loader, name)
+        if part is not None:  # as in checkpoints that are older than these
+            described[name] = describe(part)
+    return described
 
 
 def describe_data(dataset: Dataset) -> dict[str, Json]:

@@ -159,7 +159,6 @@ def views(dtype):
         "transposed": (x.transpose(1, 0, 2, 3), room[:30, :24, 2:9, 1:65]),
         "no rows": (x[:, :, :0], room[:24, :30, :0, :64]),
         "columns": (x.reshape(-1, 64).T, np.full((64, x.size // 64), np.nan, dtype)),
-        "stretched": (x[:1], room[:24, :30, :7, :64].copy()),
         "small": (x[0, 0], room[0, 0, :7, :64]),
     }
 
@@ -191,4 +190,4 @@ def test_copies_of_long_runs_and_of_other_types(dtype):
     y = kernels.copy(x.astype(np.int32), np.full_like(x, np.nan))
     np.testing.assert_array_equal(y, x)
     with pytest.raises(ValueError, match="read-only"):
-        kernels.copy(x, np.broadcast_to(x, (2, len(x))))
+        kernels.copy(x, np.broadcast_to(x[:1], x.shape))

@@ -147,3 +147,60 @@ def test_wrong_types_and_names():
     square = np.zeros((3, 3))
     with pytest.raises(ArgumentError, match="share memory"):
         kernels.matmul(square, square, out=square)
+
+
+# Stacks
+
+
+@pytest.mark.parametrize("stack", [1, 3, 8, 41])
+@pytest.mark.parametrize("size", SIZES[:9], ids=str)
+def test_stacks_equal_the_reference(
+    size, stack, isa, dtype, assert_close, same_bits_for_threads
+):
+    """On their own threads, or shared out to them."""
+    rng = np.random.default_rng(0)
+    m, k, n = size
+    for form in range(4):
+        transposed = {"transpose_a": form % 2 == 1, "transpose_b": form > 1}
+        one = rng.standard_normal((m, k) if form % 2 == 0 else (k, m)).astype(dtype)
+        other = rng.standard_normal((k, n) if form < 2 else (n, k)).astype(dtype)
+        a, b = (np.stack([x * (1 + i) for i in range(stack)]) for x in (one, other))
+        for operands in ((a, b), (one, b), (a, other)):
+            expected = reference.stacked_matmul(*operands, **transposed)
+            y = kernels.stacked_matmul(*operands, **transposed)
+            assert y.shape == (stack, m, n)
+            assert_close(y, expected.astype(dtype), k)
+            same_bits_for_threads(
+                lambda o=operands, t=transposed: kernels.stacked_matmul(*o, **t)
+            )
+
+
+def test_a_product_of_a_stack_has_the_bits_of_one_alone(isa, dtype):
+    a = np.random.default_rng(0).standard_normal((9, 33, 700)).astype(dtype)
+    b = np.random.default_rng(1).standard_normal((9, 700, 20)).astype(dtype)
+    y = kernels.stacked_matmul(a, b)
+    np.testing.assert_array_equal(y[4], kernels.matmul(a[4], b[4]))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [((0, 2, 3), (0, 3, 4)), ((2, 0, 3), (2, 3, 4)), ((2, 4, 0), (2, 0, 3))]
+)
+def test_empty_stacks(a, b):
+    y = kernels.stacked_matmul(np.ones(a), np.ones(b))
+    np.testing.assert_array_equal(y, np.ones(a) @ np.ones(b))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        ((2, 3), (3, 4), "one of them without s"),
+        ((2, 2, 3), (3, 3, 4), "one of them without s"),
+        ((2, 2, 2, 3), (2, 2, 3, 4), "one of them without s"),
+        ((2, 2, 3), (2, 4, 4), "has 3 columns"),
+        ((2, 2, 3), (3,), "with 2 axes"),
+    ],
+)
+def test_stacks_that_do_not_fit(a, b, message):
+    for backend in (kernels, reference):
+        with pytest.raises(ShapeError, match=message):
+            backend.stacked_matmul(np.ones(a), np.ones(b))

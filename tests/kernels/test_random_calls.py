@@ -167,6 +167,15 @@ class Draw:
         }
         return (a, b, self.choice(None, self.input(n))), options, terms
 
+    def stacked_matmul(self):
+        stack = (self.choice(0, self.integer(1, 30)),)
+        m, k, n = (self.choice(self.integer(0, 4), self.size(100)) for _ in range(3))
+        transpose_a, transpose_b = self.chance(0.5), self.chance(0.5)
+        of_a, of_b = self.choice((stack, stack), (stack, ()), ((), stack))
+        a = self.input(*of_a, *((k, m) if transpose_a else (m, k)))
+        b = self.input(*of_b, *((n, k) if transpose_b else (k, n)))
+        return (a, b), {"transpose_a": transpose_a, "transpose_b": transpose_b}, k
+
     def convolution(self):
         """Return the shapes of x, of the weights and of y, and the options."""
         kind = self.choice("depthwise", "groups", "plain", "plain", "plain", "plain")

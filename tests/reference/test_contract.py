@@ -9,6 +9,7 @@ from fastdl.shapes import ACTIVATIONS, FILLS
 IMAGES, FILTERS, ROWS = (2, 4, 4, 2), (3, 3, 2, 3), (4, 3)
 CALLS = {
     "matmul": lambda f, a: f(a(4, 5), a(5, 3), a(3), activation="tanh"),
+    "stacked_matmul": lambda f, a: f(a(2, 4, 5), a(5, 3)),
     "conv2d_forward": lambda f, a: f(a(*IMAGES), a(*FILTERS), a(3), activation="silu"),
     "conv2d_backward_input": lambda f, a: f(a(2, 2, 2, 3), a(*FILTERS), IMAGES),
     "conv2d_backward_weight": lambda f, a: f(a(2, 2, 2, 3), a(*IMAGES), 3),

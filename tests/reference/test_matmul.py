@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fastdl.errors import ShapeError
-from fastdl.reference import activation_forward, matmul
+from fastdl.reference import activation_forward, matmul, stacked_matmul
 
 
 @pytest.mark.parametrize("transpose_a", [False, True])
@@ -56,3 +56,11 @@ def test_gradients_are_products(rng, numeric_gradient):
     np.testing.assert_allclose(
         db, numeric_gradient(lambda b: matmul(a, b), b, dy), rtol=1e-8
     )
+
+
+def test_stacked_matmul(rng):
+    a, b = rng.random((2, 3, 4)), rng.random((2, 5, 4))
+    y = stacked_matmul(a, b, transpose_b=True)
+    np.testing.assert_array_equal(y, np.stack([a[0] @ b[0].T, a[1] @ b[1].T]))
+    y = stacked_matmul(a[0], b, transpose_b=True)
+    np.testing.assert_array_equal(y[1], a[0] @ b[1].T)
