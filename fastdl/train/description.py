@@ -182,7 +182,7 @@ def _one_or_all(values: list[object]) -> Json:
 
 def describe_loader(loader: DataLoader) -> dict[str, Json]:
     """Describe everything about a loader that determines its batches."""
-    described = {
+    described: dict[str, Json] = {
         "data": describe_data(loader.dataset),
         "batch_size": loader.batch_size,
         "shuffle": bool(loader.shuffle),
