@@ -108,12 +108,14 @@ def shape(text: str) -> tuple[int, ...]:
 
 
 def size(text: str) -> tuple[int, int]:
-    """Read a height and a width such as 64,48."""
+    """Read a height and a width such as 64,48, or one number for both."""
     try:
-        height, width = shape(text)
+        sizes = shape(text)
+        height, width = 2 * sizes if len(sizes) == 1 else sizes
     except (ValueError, ArgumentTypeError):
         raise ArgumentTypeError(
-            f"expected height and width, such as 64,48, got {text!r}"
+            f"expected height and width, such as 64,48, or one number for both, got "
+            f"{text!r}"
         ) from None
     return height, width
 
@@ -165,7 +167,7 @@ def add_size(parser: ArgumentParser) -> None:
         "--size",
         type=size,
         metavar="H,W",
-        help="resize the pictures of a folder",
+        help="resize the pictures of a folder; one number serves for both",
     )
 
 

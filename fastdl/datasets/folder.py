@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from fastdl.data import Subset
 from fastdl.datasets.assemble import (
     PARTS,
     Picture,
@@ -22,12 +26,14 @@ from fastdl.datasets.files import cache_folder
 from fastdl.datasets.images import SUFFIXES, check_size, picture_shape, read_image
 from fastdl.datasets.lazy import PictureFiles
 from fastdl.datasets.splits import Splits
-from fastdl.errors import DataError
+from fastdl.errors import ArgumentError, DataError, suggest
 from fastdl.files import as_path, naming
 from fastdl.shapes import pair
 from fastdl.typing import PairLike, StrPath
 
 # A part of the data may have a folder of another name.
+_ERRORS = ("raise", "skip")
+_SHOWN = 5  # broken pictures named in the warning
 _NAMES = {"dev": ("dev", "val", "validation")}
 
 
@@ -36,6 +42,7 @@ def image_folder(
     size: PairLike | None = None,
     lazy: bool = False,
     cache: StrPath | Literal[False] | None = None,
+    errors: Literal["raise", "skip"] = "raise",
 ) -> Splits:
     """Load the pictures of ``<path>/train/<class>/`` and ``<path>/test/<class>/``.
 
@@ -58,6 +65,9 @@ def image_folder(
         With `lazy`: the folder where decoded pictures are kept for the next time they
         are used, which takes h * w * c bytes a picture; False for nowhere. By default
         it is in the user's cache folder. It may be deleted at any time.
+    errors : {"raise", "skip"}
+        "skip" leaves out the pictures that cannot be read. A warning counts them, and
+        `Splits.skipped` names them all. With `lazy` each picture is decoded now.
 
     Returns
     -------
@@ -72,10 +82,17 @@ def image_folder(
         no picture; a picture cannot be read; sizes differ; the dev or test set has a
         class that the training set lacks; or the name of a class is not in UTF-8 or
         has a control character. With `lazy`, what needs a picture decoded is found
-        when it is used.
+        when it is used. With ``errors="skip"`` none is left of a class.
+    ArgumentError
+        `errors` is another word.
     FastdlError
         When Pillow is missing.
     """
+    if errors not in _ERRORS:
+        raise ArgumentError(
+            f"image_folder: errors must be 'raise' or 'skip', got {errors!r}"
+            f"{suggest(str(errors), _ERRORS)}"
+        )
     root = as_path(path)
     if not root.is_dir():
         what = ": it is a file" if root.is_file() else ""
@@ -88,24 +105,82 @@ def image_folder(
         files = [(part, file) for part in PARTS for file in _files(_part(root, part))]
     else:
         files = [("train", file) for file in _files(root)]
-    if lazy:
-        return _lazy_splits(root, files, size, cache)
+    skipped: dict[str, str] | None = {} if errors == "skip" else None
+    make = partial(_lazy_splits, cache=cache) if lazy else _splits
+    splits = make(root, files, size, skipped)
+    if not skipped:
+        return splits
+    skipped = dict(sorted(skipped.items()))
+    several = list(skipped.values())
+    shown = "".join(f"\n  {message}" for message in several[:_SHOWN])
+    if len(several) > _SHOWN:
+        shown += f"\n  and {len(several) - _SHOWN:,} more; .skipped names all"
+    warnings.warn(
+        f"image_folder: {len(several):,} of {len(files):,} pictures cannot be read and "
+        f"are left out:{shown}",
+        stacklevel=2,
+    )
+    return splits._replace(skipped=skipped)
+
+
+def _splits(
+    root: Path,
+    files: list[tuple[str, Path]],
+    size: tuple[int, int] | None,
+    skipped: dict[str, str] | None,
+) -> Splits:
+    """Decode all pictures; note in `skipped`, if there is one, what cannot be read."""
     from tqdm import tqdm
 
-    pictures = (
-        Picture(part, file.parent.name, str(file), read_image(file, size))
-        for part, file in tqdm(files, desc=root.name, unit=" images", disable=None)
-    )
-    return assemble(root.name, pictures)
+    def pictures() -> Iterator[Picture]:
+        for part, file in tqdm(files, desc=root.name, unit=" images", disable=None):
+            with _skipping(file, skipped):
+                pixels = read_image(file, size)
+                yield Picture(part, file.parent.name, str(file), pixels)
+        _check_classes(files, skipped)
+
+    return assemble(root.name, pictures())
+
+
+@contextmanager
+def _skipping(file: Path, skipped: dict[str, str] | None) -> Iterator[None]:
+    """Note in `skipped`, if there is one, that a picture cannot be read, and why."""
+    try:
+        yield
+    except DataError as error:
+        if skipped is None:
+            raise
+        skipped[str(file)] = str(error)
+
+
+def _check_classes(
+    files: list[tuple[str, Path]], skipped: dict[str, str] | None
+) -> None:
+    """Raise DataError if nothing of a class can be read."""
+    train = [file for part, file in files if part == "train"]
+    left = {file.parent.name for file in train if str(file) not in (skipped or ())}
+    for file in train:
+        if file.parent.name not in left:
+            raise DataError(
+                f"image_folder: of the class {file.parent.name!r} no training picture "
+                f"can be read"
+            )
 
 
 def _lazy_splits(
     root: Path,
     files: list[tuple[str, Path]],
     size: tuple[int, int] | None,
+    skipped: dict[str, str] | None,
     cache: StrPath | Literal[False] | None,
 ) -> Splits:
     """Make a data set of files in its parts, which are not decoded yet."""
+    if skipped is not None:
+        for _, file in files:
+            with _skipping(file, skipped):
+                picture_shape(file)
+        _check_classes(files, skipped)
+        files = [(part, file) for part, file in files if str(file) not in skipped]
     parts = {
         part: sorted((file for where, file in files if where == part), key=str)
         for part in PARTS
@@ -125,15 +200,20 @@ def _lazy_splits(
         place = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
         cache = cache_folder() / "pictures" / f"{root.resolve().name}-{place}"
 
-    def part(name: str) -> PictureFiles | None:
+    def part(name: str) -> PictureFiles | Subset | None:
         if not parts[name]:
             return None
         y = np.array([numbers[file.parent.name] for file in parts[name]], np.int64)
         kept = None if cache is False else Path(cache, name)
-        return PictureFiles(parts[name], y, shape, size is not None, kept)
+        whole = PictureFiles(parts[name], y, shape, size is not None, kept)
+        if skipped is None or not (broken := whole.broken()):
+            return whole
+        skipped.update((whole.files[index], why) for index, why in broken.items())
+        return Subset(whole, np.delete(np.arange(len(whole)), list(broken)))
 
     train = part("train")
     assert train is not None
+    _check_classes(files, skipped)
     return Splits(root.name, train, part("test"), classes, part("dev"))
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _CHECKSUM = 8  # bytes
+_DECODING = "draft"  # other than before: what was kept then is decoded again
 
 
 class PictureFiles(Gathered):
@@ -102,6 +103,23 @@ class PictureFiles(Gathered):
             self._read(index, picture)
         return x, self._y[indices]
 
+    def broken(self) -> dict[int, str]:
+        """Decode all pictures; return which cannot be read, and why."""
+        from tqdm import tqdm
+
+        picture, found = np.empty(self.shape, np.uint8), {}
+        for index in tqdm(range(len(self)), "pictures", leave=False, disable=None):
+            try:
+                self._read(index, picture)
+            except DataError:
+                try:
+                    read_image(self.files[index])
+                except DataError as error:
+                    found[index] = str(error)
+                else:  # it can be read, but has another size
+                    raise
+        return found
+
     def __repr__(self) -> str:
         return f"PictureFiles({len(self)} of {self.shape})"
 
@@ -128,7 +146,7 @@ class PictureFiles(Gathered):
     def _source(self, index: int) -> bytes:
         """Return what the pixels are made from."""
         name = os.path.join(*Path(self.files[index]).parts[-2:])
-        return os.fsencode(f"{name} {self._changed[index]} {self.shape}")
+        return os.fsencode(f"{name} {self._changed[index]} {self.shape} {_DECODING}")
 
 
 class _Slots:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -29,6 +31,9 @@ class Splits(NamedTuple):
     dev : ArrayDataset or PictureFiles, optional
         If the source has a dev set: from the distribution of the test set, from which
         that of the training set may differ.
+    skipped : mapping of str to str
+        The files that could not be read and were left out, each with the reason; see
+        `image_folder`.
     """
 
     name: str
@@ -36,6 +41,7 @@ class Splits(NamedTuple):
     test: Part | None
     classes: tuple[str, ...]
     dev: Part | None = None
+    skipped: Mapping[str, str] = MappingProxyType({})
 
 
 def labelled(

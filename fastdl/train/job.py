@@ -238,7 +238,7 @@ class Job:
         return parts._replace(train=few)
 
     def _parts(self, splits: datasets.Splits) -> Parts:
-        name, train, test, classes, dev = splits
+        name, train, test, classes, dev, _ = splits
         train_dev = None
         whole: Part = train
         if dev is not None:

@@ -601,7 +601,8 @@ def assert_one_line(result, message):
         ("train digits --batch-size 0", "--batch-size"),
         ("train digits --seed -1", "--seed"),
         ("train digits --threads 0", "--threads"),
-        ("train digits --size 8", "--size: expected height and width"),
+        ("train digits --size 8,8,3", "--size: expected height and width"),
+        ("train digits --size 8x8", "or one number for both, got '8x8'"),
         ("train digits --epoch", "--epoch"),
         ("train digits more", "unrecognized arguments: more"),
         ("train digits --lr 1e30 --model mlp --epochs 2", "loss is|is not finite"),
@@ -658,7 +659,17 @@ def test_out_is_a_file(fastdl_command, tmp_path):
 
 def test_pictures_of_different_sizes(fastdl_command, pictures, tmp_path):
     result = fastdl_command("train", pictures, "--out", tmp_path)
-    assert_one_line(result, "pixels, others have")
+    assert_one_line(result, r"pixels, others have .*\(--size 64\)")
+
+
+def test_one_number_is_height_and_width(fastdl_command, pictures, tmp_path):
+    """The message above, followed."""
+    code, out, _ = fastdl_command(
+        *("train", pictures, "--size", 64, "--model", "logistic", "--epochs", 1),
+        *("--out", tmp_path),
+    )
+    assert code == 0
+    assert "examples of 64x64x3" in out
 
 
 def test_file_that_is_no_run(fastdl_command, digits_run):

@@ -16,7 +16,7 @@ import pytest
 from fastdl import datasets
 from fastdl.datasets import cifar10
 from fastdl.datasets.images import read_image
-from fastdl.errors import DataError, FastdlError, ShapeError
+from fastdl.errors import ArgumentError, DataError, FastdlError, ShapeError
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -301,3 +301,127 @@ def test_cifar10_real_pictures(real_data, cache):
         assert picture.label == "airplane"
         assert picture.pixels.shape == (32, 32, 3)
         assert picture.pixels.std() > 5
+
+
+# Broken pictures left out ------------------------------------------------------------
+
+
+@pytest.fixture
+def some_broken(tmp_path):
+    """Of 20 pictures a cut-off one, a text, an empty file and one of 16 bits."""
+    root = tmp_path / "pets"
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 8), ("test", 2)):
+        for label in ("cat", "dog"):
+            for number in range(count):
+                pixels = rng.integers(0, 256, (9, 9, 3))
+                save(root / part / label / f"{number}.png", pixels)
+    cut = root / "train" / "cat" / "3.png"
+    cut.write_bytes(cut.read_bytes()[:150])
+    (root / "train" / "dog" / "0.png").write_text("no picture")
+    (root / "test" / "cat" / "0.png").write_bytes(b"")
+    deep = Image.fromarray(np.full((9, 9), 999, np.uint16))
+    deep.save(root / "train" / "cat" / "0.png")
+    return root
+
+
+BROKEN = ("train/cat/0.png", "train/cat/3.png", "train/dog/0.png", "test/cat/0.png")
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_broken_pictures_are_counted_and_named(lazy, some_broken, cache):
+    with pytest.warns(UserWarning, match="4 of 20 pictures cannot be read") as caught:
+        splits = datasets.image_folder(some_broken, 6, lazy=lazy, errors="skip")
+    assert len(caught) == 1
+    text = str(caught[0].message)
+    assert sorted(splits.skipped) == sorted(str(some_broken / name) for name in BROKEN)
+    for name, reason in splits.skipped.items():
+        assert name in reason
+        assert reason in text
+    for name in BROKEN:
+        (some_broken / name).unlink()
+    whole = datasets.image_folder(some_broken, 6)
+    assert whole.skipped == {}
+    assert splits.classes == whole.classes
+    for part, expected in ((splits.train, whole.train), (splits.test, whole.test)):
+        np.testing.assert_array_equal(part.x, expected.x)
+        np.testing.assert_array_equal(part.y, expected.y)
+
+
+def test_lazily_they_are_looked_for_once(some_broken, cache, monkeypatch):
+    """The next time all others come from the cache."""
+    from fastdl.datasets import lazy
+
+    with pytest.warns(UserWarning, match="left out"):
+        first = datasets.image_folder(some_broken, 6, lazy=True, errors="skip")
+    decoded = []
+    read_image = lazy.read_image
+
+    def reading(file, *arguments):
+        decoded.append(file)
+        return read_image(file, *arguments)
+
+    monkeypatch.setattr(lazy, "read_image", reading)
+    with pytest.warns(UserWarning, match="left out"):
+        again = datasets.image_folder(some_broken, 6, lazy=True, errors="skip")
+    np.testing.assert_array_equal(again.train.x, first.train.x)
+    assert set(decoded) <= {str(some_broken / name) for name in BROKEN}
+
+
+def test_many_broken_pictures_are_counted(some_broken):
+    for number in (1, 2, 4, 5, 6):
+        (some_broken / "train" / "cat" / f"{number}.png").write_text("")
+    (some_broken / "train" / "dog" / "1.png").write_text("")
+    with pytest.warns(
+        UserWarning, match=r"(?s)10 of 20 .*\n  and 5 more; \.skipped names"
+    ):
+        splits = datasets.image_folder(some_broken, errors="skip")
+    assert len(splits.skipped) == 10
+
+
+def test_nothing_broken_is_no_warning(tmp_path):
+    save(tmp_path / "a" / "0.png", grey(1))
+    assert datasets.image_folder(tmp_path, errors="skip").skipped == {}
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_skipping_hides_nothing_else(lazy, some_broken, tmp_path, cache):
+    for file in (some_broken / "train" / "dog").iterdir():
+        file.write_text("")
+    with pytest.raises(DataError, match="of the class 'dog' no training picture"):
+        datasets.image_folder(some_broken, lazy=lazy, errors="skip")
+    for number, shape in enumerate([(4, 6), (6, 4)]):
+        save(tmp_path / "sizes" / "a" / f"{number}.png", grey(1, shape))
+    with pytest.raises(DataError, match=r"1\.png has \(6, 4\) pixels, others have"):
+        datasets.image_folder(tmp_path / "sizes", lazy=lazy, errors="skip")
+    with pytest.raises(ArgumentError, match=r"errors must be 'raise' or .*mean 'skip'"):
+        datasets.image_folder(some_broken, lazy=lazy, errors="skipp")
+
+
+# Drafts of JPEG ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(32, 32), (60, 45), (200, 10), (250, 187)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_is_reduced_while_it_is_decoded(size, mode, tmp_path):
+    """It looks as if it were decoded whole, nearly: smooth pictures, sides not of 8."""
+    place = np.mgrid[0:375, 0:501] / 40
+    pixels = 127 + 60 * np.sin(place[0])[..., None] * np.cos(
+        place[1][..., None] + [0, 1, 2]
+    )
+    image = Image.fromarray(pixels.astype(np.uint8)).convert(mode)
+    image.save(tmp_path / "a.jpg", quality=95)
+    drafted = read_image(tmp_path / "a.jpg", size).astype(int)
+    with Image.open(tmp_path / "a.jpg") as whole:
+        whole.convert("L" if mode == "L" else "RGB").save(tmp_path / "whole.png")
+    exact = read_image(tmp_path / "whole.png", size)
+    assert drafted.shape == exact.shape == (*size, 1 if mode == "L" else 3)
+    assert np.abs(drafted - exact).mean() < 1
+    assert np.abs(drafted - exact).max() < 10
+
+
+def test_a_small_jpeg_is_decoded_whole(tmp_path):
+    save(tmp_path / "a.jpg", np.random.default_rng(0).integers(0, 256, (30, 30, 3)))
+    with Image.open(tmp_path / "a.jpg") as image:
+        exact = image.resize((20, 16), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.jpg", (16, 20)), exact)
