@@ -32,7 +32,7 @@ def check_targets(operation: str, targets: Shape, outputs: Shape) -> None:
     if targets != outputs:
         hint = ""
         if math.prod(targets) == math.prod(outputs):
-            hint = f"; if they belong together use targets.reshape{outputs}"
+            hint = f"; if they belong together use targets.reshape{(-1, *outputs[1:])}"
         raise ShapeError(
             f"{operation}: expected targets of the shape of the outputs, {outputs}, "
             f"got {targets}{hint}"

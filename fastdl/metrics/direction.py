@@ -15,7 +15,7 @@ _LESS = {
     *("multiply", "adds", "macs", "flops"),
 }
 _MORE = {
-    *("accuracy", "precision", "recall", "sensitivity", "specificity", "f1"),
+    *("accuracy", "acc", "precision", "recall", "sensitivity", "specificity", "f1"),
     *("auc", "kappa", "r2", "iou", "dice", "throughput"),
 }
 

@@ -19,8 +19,8 @@ from fastdl.metrics.confusion import F1, Precision, Recall
 from fastdl.metrics.metric import Function, MeanOf, Metric
 from fastdl.metrics.share import Accuracy, ErrorRate, TopKAccuracy
 
-MetricLike: TypeAlias = str | Metric | Function
-"""What `as_metric` takes: a metric, its name, or a function of (y_true, y_pred)."""
+MetricLike: TypeAlias = str | Metric | type[Metric] | Function
+"""What `as_metric` takes: a metric, its class or name, or a function of arrays."""
 
 _OF_FUNCTION: dict[Callable, Callable[..., Metric]] = {
     classification.accuracy: Accuracy,
@@ -46,6 +46,7 @@ _OF_FUNCTION: dict[Callable, Callable[..., Metric]] = {
     multilabel.hamming_loss: partial(multilabel.HammingLoss, threshold=0.0),
 }
 _BY_NAME = {function.__name__: made for function, made in _OF_FUNCTION.items()}
+_OF_CLASS = {getattr(made, "func", made): made for made in _OF_FUNCTION.values()}
 
 
 def as_metric(given: MetricLike) -> Metric:
@@ -54,11 +55,11 @@ def as_metric(given: MetricLike) -> Metric:
     Parameters
     ----------
     given : str, Metric or callable
-        A name; a metric, which is copied; a function of `fastdl.metrics`, or a
-        ``functools.partial`` of one, which becomes the metric of that name; any other
-        function of (y_true, y_pred), which becomes a `MeanOf`. A metric given by name
-        or function takes y_pred for logits where it matters, since models return them;
-        ``partial(metrics.calibration_error, logits=False)`` changes that.
+        A name; a metric, which is copied; its class; a function of `fastdl.metrics`, or
+        a ``functools.partial`` of one, which becomes the metric of that name; any other
+        function of (y_true, y_pred), which becomes a `MeanOf`. A metric given by name,
+        class or function takes y_pred for logits where it matters, since models return
+        them; ``partial(metrics.calibration_error, logits=False)`` changes that.
 
     Raises
     ------
@@ -71,6 +72,8 @@ def as_metric(given: MetricLike) -> Metric:
         return _BY_NAME[given]()
     if isinstance(given, Metric):
         return given.fresh()
+    if isinstance(given, type) and issubclass(given, Metric):
+        return _OF_CLASS.get(given, given)()
     if isinstance(given, type) or not callable(given):
         raise ArgumentError(
             f"a metric is a name, a function, or a Metric such as metrics.F1(), got "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec
 
 import numpy as np
 
@@ -19,7 +21,25 @@ from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 from fastdl.typing import ArrayLike, Shape, TensorLike
 
+P = ParamSpec("P")
+
 REDUCTIONS = ("mean", "sum", "none")
+
+
+def _made_before_called(construct: Callable[P, None]) -> Callable[P, None]:
+    """Let a constructor refuse outputs and targets, which are meant for `forward`."""
+
+    @wraps(construct)
+    def checked(*arguments: P.args, **options: P.kwargs) -> None:
+        loss, *others = arguments
+        if others and isinstance(others[0], (Tensor, np.ndarray)):
+            name = type(loss).__name__
+            raise ArgumentError(
+                f"{name}: make the loss before it is called, nn.{name}()(outputs, y)"
+            )
+        construct(*arguments, **options)
+
+    return checked
 
 
 class Loss(Module):
@@ -35,6 +55,7 @@ class Loss(Module):
     applies: str | None = None
     _is_loss = True
 
+    @_made_before_called
     def __init__(self, reduction: str = "mean") -> None:
         if not isinstance(reduction, str) or reduction not in REDUCTIONS:
             raise ArgumentError(

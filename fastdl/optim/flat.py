@@ -9,7 +9,7 @@ import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Tensor, mark_changed, tick_of_change
-from fastdl.errors import GraphError
+from fastdl.errors import GraphError, ShapeError
 
 ALIGNMENT = 64  # bytes: each parameter starts at a multiple of the widest vector
 
@@ -175,6 +175,7 @@ class Flat:
         if tensor.data is not self._data_views[index]:
             self._adopt(index)
         if tensor.grad is not self._grad_views[index]:
+            _check_gradient(tensor.grad, tensor.data)
             _copy(tensor.grad, self._grad_views[index], "gradient")
             tensor.grad = self._grad_views[index]
         return True
@@ -208,6 +209,16 @@ def _check_fits(array: np.ndarray, place: np.ndarray, what: str) -> None:
             f"{place.dtype} of shape {place.shape} when the optimiser was made; make "
             f"the optimiser after the last change of the model (astype, build, "
             f"replace_head)"
+        )
+
+
+def _check_gradient(grad: np.ndarray, data: np.ndarray) -> None:
+    """Raise ShapeError unless a gradient, which anybody may assign, fits its data."""
+    if grad.shape != data.shape or grad.dtype != data.dtype:
+        raise ShapeError(
+            f"optimizer: a gradient is {grad.dtype} of shape {grad.shape}, but its "
+            f"parameter is {data.dtype} of shape {data.shape}; what was assigned to "
+            f".grad?"
         )
 
 

@@ -412,7 +412,7 @@ def labels(labels: ArrayLike, n: int, classes: int, operation: str) -> np.ndarra
             f"{operation}: expected labels of shape ({n},) (integers) or "
             f"({n}, {classes}) (one-hot), got {labels.shape}{hint}"
         )
-    if labels.dtype.kind not in "iu":
+    if labels.dtype.kind not in "biu":
         raise DtypeError(
             f"{operation}: expected integer labels, got type {labels.dtype}; convert "
             "class numbers with labels.astype(np.int64)"

@@ -13,7 +13,7 @@ from fastdl.data.dataset import DataLike, as_dataset, is_array_like
 from fastdl.errors import ArgumentError
 from fastdl.nn import Module
 from fastdl.nn.module import required_inputs
-from fastdl.structure import is_several, tree_map
+from fastdl.structure import is_several, length, tree_map
 from fastdl.train.class_weight import ClassWeight
 from fastdl.train.losses import LossLike
 from fastdl.train.targets import as_targets
@@ -66,6 +66,11 @@ def one_source(
             f"{operation}: y must be an array of labels or targets beside an array x, "
             f"got {type(y).__name__}"
         )
+    if _holds_arrays(x) and len(x) != length(y):
+        raise ArgumentError(
+            f"{operation}: x is a list of {len(x)} arrays; several inputs are a tuple, "
+            f"{operation}((a, b), y), or a dict"
+        )
     inputs: Any = x  # an array, a dict or the tuple that `_are_inputs` let pass
     return ArrayDataset(inputs, y, sample_weight)
 
@@ -80,6 +85,10 @@ def _weighted(operation: str, x: Source, sample_weight: ArrayLike) -> ArrayDatas
             f"ArrayDataset(x, y, weight) do, got {type(x).__name__}"
         )
     return ArrayDataset(data.x, data.y, sample_weight)
+
+
+def _holds_arrays(x: object) -> TypeGuard[list]:
+    return isinstance(x, list) and all(np.ndim(each) > 1 for each in x[:2])
 
 
 def inputs_alone(model: Module, x: Source) -> Source:

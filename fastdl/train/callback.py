@@ -94,7 +94,8 @@ def check_callbacks(
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise ArgumentError(
-                f"fit: callbacks must be Callback objects, got {callback!r:.60}"
+                f"fit: callbacks must be Callback objects, such as EarlyStopping(), "
+                f"got {callback!r:.60}"
             )
     writers = {} if checkpoint is None else {_place(checkpoint): "fit: checkpoint"}
     for callback in callbacks:

@@ -23,6 +23,8 @@ from fastdl.typing import Shape
 
 _NUMBERS = 1 << 20  # checked at a time
 _NUMBERS_OF_FILE = 1 << 24  # checked of a memory-mapped array
+_OF_NUMBERS = "For regression give the loss: Trainer(model, nn.MSELoss())"
+_OF_QUESTIONS = "For yes or no give the loss: Trainer(model, nn.BCEWithLogitsLoss())"
 _ROUNDING = 1e-3  # allowed in the sum of a row of probabilities, as in the metrics
 
 
@@ -140,13 +142,40 @@ def _check_labels(
             f"but the model's output has shape {output_shape} for one; end it with a "
             f"Flatten and a Linear layer"
         )
+    y = np.asarray(y)
     *places, classes = len(y), *output_shape
+    if classes == 1:
+        raise _of_one_output(y, operation)
+    if y.dtype.kind == "f" and y.ndim < 3 and y.shape[1:] != (classes,):
+        _check_whole(y, operation)
     ignored = getattr(loss, "ignore_index", None)
-    labels, _ = label_rows(np.asarray(y), (*places, classes), ignored, operation)
+    labels, _ = label_rows(y, (*places, classes), ignored, operation)
     labels = shapes.labels(labels, math.prod(places), classes, operation)
     if labels.ndim == 2:
-        check_probabilities(labels, operation, missing=False)
+        hint = f"are they numbers rather than classes? {_OF_NUMBERS}"
+        check_probabilities(labels, operation, missing=False, hint=hint)
         _check_sums(labels, operation)
+
+
+def _of_one_output(y: np.ndarray, operation: str) -> DataError:
+    """Return the error of a cross-entropy of one class."""
+    is_yes_or_no = np.isin(y, (0, 1)).all()
+    meant = _OF_QUESTIONS if is_yes_or_no else _OF_NUMBERS
+    column = ", and give y.reshape(-1, 1)" if y.ndim == 1 else ""
+    return DataError(
+        f"{operation}: the cross-entropy needs one logit for each class, but the model "
+        f"has one output. {meant}{column}"
+    )
+
+
+def _check_whole(y: np.ndarray, operation: str) -> None:
+    """Raise DataError if real numbers cannot be classes."""
+    wrong = y[y != np.round(y)]
+    if wrong.size:
+        raise DataError(
+            f"{operation} are numbers such as {wrong.flat[0]:g}, not classes. "
+            f"{_OF_NUMBERS}"
+        )
 
 
 def _check_sums(rows: np.ndarray, operation: str) -> None:

@@ -85,8 +85,11 @@ class Monitor:
         """Return the watched value; ArgumentError if the row has none."""
         if self.name not in row:
             hint = suggest(self.name, row)
-            if self.name.startswith("val_"):
-                hint += "; give fit validation data"
+            if self.name.startswith("val_") and "val_loss" not in row:
+                hint = (
+                    f"; give fit validation data, or watch "
+                    f"{self.name.removeprefix('val_')!r}"
+                )
             raise ArgumentError(f"{self._who}: there is no {self.name!r}{hint}")
         return row[self.name]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 
 from fastdl.autograd import no_grad
 from fastdl.data import DataLoader
 from fastdl.errors import DataError
 from fastdl.nn.module import run
-from fastdl.structure import example_shapes
+from fastdl.structure import Structure, example_shapes
 from fastdl.train.batches import converted
 from fastdl.train.checks import check_finite, check_statistics, check_targets
 from fastdl.train.class_weight import ClassWeight
@@ -23,6 +23,7 @@ from fastdl.train.pitfalls import (
     warn_of_probabilities,
     watched,
 )
+from fastdl.train.sets import about
 from fastdl.train.targets import check_scaled
 
 
@@ -78,20 +79,37 @@ def _measure_a_batch(
         raise DataError(f"fit: the {name} data have no labels or targets y")
     check_scaled(batch, loader, learner.loss)
     model, cost = learner.model, learner._cost
-    check_targets(loader, learner.loss, model.build(example_shapes(x)), name)
+    with _naming(name, example_shapes(x), model.input_shape):
+        output_shape = model.build(example_shapes(x))
+    check_targets(loader, learner.loss, output_shape, name)
     measures = Measures(learner.metrics, learner._tasks)
     x, y, *weight = next(converted([batch], model, learner.loss, class_weight))
-    with no_grad(), model.mode(training=False), watched(model) as inside:
+    with (
+        _naming(name, example_shapes(x), model.input_shape),
+        no_grad(),
+        model.mode(training=False),
+        watched(model) as inside,
+    ):
         outputs = run(model, x)
         value_, tasks = cost(outputs, y, *weight)
-    value = value_.item()
-    if math.isfinite(value):  # else the first step will say what is wrong
-        measures.update(value, cost.count(y, *weight), outputs, y, tasks)
-        measures.of_metrics()
-        if len(loader) > 1:
-            measures.warn_of_batches(outputs, y)
+        value = value_.item()
+        if math.isfinite(value):  # else the first step will say what is wrong
+            measures.update(value, cost.count(y, *weight), outputs, y, tasks)
+            measures.of_metrics()
+            if len(loader) > 1:
+                measures.warn_of_batches(outputs, y)
     pairs = [(outputs, learner.loss)]
     if learner._tasks:
         pairs = [(outputs[task], loss) for task, loss in learner._tasks.items()]
     found = [(probabilities(model, each, inside), loss) for each, loss in pairs]
     return [(end, loss) for end, loss in found if end is not None]
+
+
+def _naming(
+    name: str, shapes: Structure, known: Structure
+) -> AbstractContextManager[None]:
+    """Say of an error that it is about data other than those to train on."""
+    if name == "training":
+        return nullcontext()
+    differ = "" if shapes == known else f" ({shapes} for each example, not {known})"
+    return about(f"fit: {name} data{differ}")

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from fastdl.data import DataLoader, Dataset, Subset, split
 from fastdl.data.dataset import as_dataset
 from fastdl.data.strata import are_labels
-from fastdl.errors import ArgumentError, DataError
+from fastdl.errors import ArgumentError, DataError, FastdlError
 from fastdl.shapes.numbers import is_number
 from fastdl.train.batches import Source, as_loader
+
+
+@contextmanager
+def about(what: str) -> Iterator[None]:
+    """Say in an error what it is about."""
+    try:
+        yield
+    except FastdlError as error:
+        error.args = (f"{what}: {error}",)
+        raise
 
 
 def training_sets(
@@ -46,7 +59,10 @@ def training_sets(
                 "it out beside validation data"
             )
         train, validation = _parts(train, validation_split, shuffle, seed)
-    dev = None if validation is None else as_loader(validation)
+    dev = None
+    if validation is not None:
+        with about("fit: validation data"):
+            dev = as_loader(validation)
     if not isinstance(train, DataLoader):
         return DataLoader(train, batch_size, shuffle, seed), dev
     if (batch_size, shuffle, seed) != (32, True, 0):

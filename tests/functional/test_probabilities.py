@@ -169,7 +169,7 @@ def test_a_probability_may_be_rounded():
         ([0.5, 1.5], [0, 1], {}, ArgumentError, "got 1.5; .*with_logits takes logits"),
         ([-2.0, 0.5], [0, 1], {}, ArgumentError, "got -2.0; .*with_logits takes"),
         ([0.5, 0.5], [0, 2], {}, ArgumentError, "got 2.0; the targets"),
-        ([0.5, 0.5], [[0], [1]], {}, ShapeError, r"reshape\(2,\)"),
+        ([0.5, 0.5], [[0], [1]], {}, ShapeError, r"reshape\(-1,\)"),
         ([0.5, 0.5], ["0", "1"], {}, DtypeError, "targets"),
         ([0.5], [1], {"sample_weight": [-1]}, ArgumentError, "sample_weight"),
         ([0.5], [1], {"reduction": "avg"}, ArgumentError, "reduction"),

@@ -225,9 +225,9 @@ def test_outputs_or_targets_of_other_tasks(outputs, targets, message):
 
 def test_an_error_names_the_task():
     y = TARGETS | {"even": TARGETS["even"][:, 0]}
-    with pytest.raises(ShapeError, match=r"layer 'losses\.even' .*reshape\(6, 1\)"):
+    with pytest.raises(ShapeError, match=r"layer 'losses\.even' .*reshape\(-1, 1\)"):
         nn.MultiTaskLoss(LOSSES)(OUTPUTS, y)
-    with pytest.raises(ShapeError, match=r"task 'even': .*reshape\(6, 1\)"):
+    with pytest.raises(ShapeError, match=r"task 'even': .*reshape\(-1, 1\)"):
         nn.MultiTaskLoss(LOSSES).tasks(OUTPUTS, y)
     y = TARGETS | {"digit": np.array([0, 1, 2.5, NAN, 1, 1])}
     with pytest.raises(DataError, match=r"task 'digit': label 2 is 2\.5; .* whole"):

@@ -90,7 +90,7 @@ def test_x_and_y_of_other_lengths():
 
 def test_several_inputs_or_targets_in_a_list():
     several = [X, X[:, :1]]
-    with pytest.raises(ShapeError, match=r"x must be one array.*are a tuple"):
+    with pytest.raises(ArgumentError, match=r"list of 2 arrays.*are a tuple"):
         trainer().fit(several, Y)
     with pytest.raises(ShapeError, match=r"y must be one array.*are a tuple"):
         trainer().fit(X, several)

@@ -162,7 +162,7 @@ def test_nothing_is_wrong_with_it_where_all_is_one_batch(recwarn):
     ("given", "message"),
     [
         (["acuracy"], "unknown metric 'acuracy'; did you mean 'accuracy'"),
-        ([metrics.F1], r"a Metric such as metrics.F1\(\), got <class"),
+        ([nn.MSELoss], r"a Metric such as metrics.F1\(\), got <class"),
         ([None], "a metric is a name, a function"),
         (["f1", metrics.f1], "two measures are called 'f1'"),
         ([lambda y, o: 0.0, lambda y, o: 1.0], "two measures are called '<lambda>'"),

@@ -1,0 +1,213 @@
+"""What people type first, and the one line that the error tells them to change."""
+
+import errno
+import os
+import re
+from functools import partial
+
+import numpy as np
+import pytest
+
+import fastdl
+from fastdl import datasets, metrics, nn, optim
+from fastdl.data import DataLoader
+from fastdl.errors import FastdlError
+from fastdl.train import EarlyStopping, Trainer
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 3)).astype(np.float32)
+LABELS = np.arange(40) % 3
+NUMBERS = RNG.normal(size=(40, 1)).astype(np.float32)
+ANSWERS = (X[:, 0] > 0).astype(int)
+MULTI_HOT = np.ones((40, 3), int)
+
+
+class Pair(nn.Module):
+    def __init__(self):
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.layer(x), self.layer(x)
+
+
+def trainer(outputs=3, loss=None, **options):
+    fastdl.manual_seed(0)
+    return Trainer(nn.Linear(3, outputs), loss, **options)
+
+
+def fit(x, y=None, outputs=3, loss=None, **options):
+    return trainer(outputs, loss).fit(x, y, **options)
+
+
+def step_with_gradient(gradient):
+    model = nn.Linear(3, 3)
+    optimizer = optim.Adam(model.parameters())
+    for parameter in model.parameters():
+        parameter.grad = gradient
+    optimizer.step()
+
+
+BCE = nn.BCEWithLogitsLoss()
+MESSAGES = {
+    "a third place": (
+        lambda: trainer().fit(X, LABELS, 5),
+        r"fit: options are given by name (epochs=, batch_size=, validation=, ...), and "
+        r"only x and y without; got 5 in place 3",
+    ),
+    "a third place of evaluate": (
+        lambda: trainer().evaluate(X, LABELS, 64),
+        "evaluate: options are given by name (batch_size=, sample_weight=, ...), and "
+        "only x and y without; got 64 in place 3",
+    ),
+    "numbers, and the default loss": (
+        lambda: fit(X, NUMBERS),
+        "training labels are numbers such as 0.787588, not classes. For regression "
+        "give the loss: Trainer(model, nn.MSELoss())",
+    ),
+    "a number, and the default loss": (
+        lambda: fit(X, NUMBERS[:, 0], 1),
+        "the cross-entropy needs one logit for each class, but the model has one "
+        "output. For regression give the loss: Trainer(model, nn.MSELoss()), and give "
+        "y.reshape(-1, 1)",
+    ),
+    "as many numbers as outputs, and the default loss": (
+        lambda: fit(X, X),
+        "are they numbers rather than classes? For regression give the loss: "
+        "Trainer(model, nn.MSELoss())",
+    ),
+    "yes or no, and the default loss": (
+        lambda: fit(X, ANSWERS, 1),
+        "but the model has one output. For yes or no give the loss: Trainer(model, "
+        "nn.BCEWithLogitsLoss()), and give y.reshape(-1, 1)",
+    ),
+    "yes or no as numbers, and the default loss": (
+        lambda: fit(X, ANSWERS[:, np.newaxis].astype(np.float32), 1),
+        "For yes or no give the loss: Trainer(model, nn.BCEWithLogitsLoss())",
+    ),
+    "y without the axis of the output": (
+        lambda: fit(X, ANSWERS, 1, BCE),
+        "expected targets of the shape of the outputs, (32, 1), got (32,); if they "
+        "belong together use targets.reshape(-1, 1)",
+    ),
+    "an accuracy that is not measured": (
+        lambda: fit(
+            *(X, LABELS),
+            validation=(X, LABELS),
+            callbacks=[EarlyStopping("val_acc")],
+        ),
+        "EarlyStopping: there is no 'val_acc'; did you mean 'val_accuracy'?",
+    ),
+    "a measure of validation data that there are not": (
+        lambda: fit(X, LABELS, callbacks=[EarlyStopping()]),
+        "there is no 'val_loss'; give fit validation data, or watch 'loss'",
+    ),
+    "a class without a weight": (
+        lambda: fit(X, LABELS, class_weight={0: 1.0}),
+        "class_weight has nothing for class 1, which is among the labels",
+    ),
+    "several labels, and the default loss": (
+        lambda: fit(X, MULTI_HOT),
+        "row 0 sums to 3, but the probabilities of the classes sum to 1; if an example "
+        "can have several labels or none, use BCEWithLogitsLoss",
+    ),
+    "a list of two inputs": (
+        lambda: fit([X, X], LABELS),
+        "x is a list of 2 arrays; several inputs are a tuple, fit((a, b), y)",
+    ),
+    "a list of two inputs of other shapes": (
+        lambda: trainer().evaluate([X, X[:, :2]], LABELS),
+        "x is a list of 2 arrays; several inputs are a tuple, evaluate((a, b), y)",
+    ),
+    "a model of two outputs": (
+        lambda: Trainer(Pair()).fit(X, LABELS),
+        "the model returns output[0], output[1], but the loss CrossEntropyLoss takes "
+        "one of them; give a dict of losses",
+    ),
+    "one callback": (
+        lambda: fit(X, LABELS, callbacks=EarlyStopping()),
+        "callbacks are a list, such as [EarlyStopping()], got EarlyStopping",
+    ),
+    "the class of a callback": (
+        lambda: fit(X, LABELS, callbacks=[EarlyStopping]),
+        "callbacks must be Callback objects, such as EarlyStopping(), got <class",
+    ),
+    "one metric": (
+        lambda: trainer(metrics="accuracy"),
+        "metrics are a list, got 'accuracy'",
+    ),
+    "a metric of each class": (
+        lambda: trainer(metrics=[partial(metrics.f1, average=None)]).fit(X, LABELS),
+        "metric 'f1' must give one number, got array([",
+    ),
+    "validation data of another shape": (
+        lambda: fit(X, LABELS, validation=(X[:, :2], LABELS)),
+        "fit: validation data ((2,) for each example, not (3,)): matmul: a of shape",
+    ),
+    "validation data of other lengths": (
+        lambda: fit(X, LABELS, validation=(X[:9], LABELS)),
+        "fit: validation data: ArrayDataset: x has 9 examples but y has 40",
+    ),
+    "validation data in a list": (
+        lambda: fit(X, LABELS, validation=[X, LABELS]),
+        "fit: validation data: data must be an array x, a tuple (x, y)",
+    ),
+    "a validation set and its test set": (
+        lambda: fit(X, LABELS, validation=datasets.load("digits")),
+        "got Splits; give a part of it, .train or .test",
+    ),
+    "a loss called before it is made": (
+        lambda: nn.CrossEntropyLoss(nn.Linear(3, 3)(X), LABELS),
+        "CrossEntropyLoss: make the loss before it is called, "
+        "nn.CrossEntropyLoss()(outputs, y)",
+    ),
+    "a loss of numbers called before it is made": (
+        lambda: nn.MSELoss(NUMBERS, NUMBERS),
+        "MSELoss: make the loss before it is called, nn.MSELoss()(outputs, y)",
+    ),
+    "a gradient of another shape": (
+        lambda: step_with_gradient(np.ones((2, 2), np.float32)),
+        "a gradient is float32 of shape (2, 2), but its parameter is float32 of shape "
+        "(3, 3); what was assigned to .grad?",
+    ),
+    "labels as batch size": (
+        lambda: DataLoader(X, LABELS),
+        "the second place is for batch_size, got an array",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MESSAGES)
+def test_says_what_to_change(case):
+    do, message = MESSAGES[case]
+    with pytest.raises((FastdlError, TypeError), match=re.escape(message)):
+        do()
+
+
+def test_a_full_disk(tmp_path, monkeypatch):
+    """Told as Python tells it, with the path."""
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "checkpoint.safetensors"
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        fit(X, LABELS, checkpoint=path)
+    assert caught.value.filename == str(path)
+
+
+def test_booleans_are_labels():
+    expected = trainer(2).evaluate(X, ANSWERS)
+    assert trainer(2).evaluate(X, ANSWERS.astype(bool)) == expected
+    one, other = trainer(2), trainer(2)
+    one.fit(X, ANSWERS.astype(bool))
+    other.fit(X, ANSWERS)
+    assert one.history["loss"] == other.history["loss"]
+
+
+def test_the_class_of_a_metric():
+    """As its name: of logits."""
+    column = ANSWERS[:, np.newaxis]
+    one = trainer(1, BCE, metrics=[metrics.RocAuc])
+    other = trainer(1, BCE, metrics=["roc_auc"])
+    assert one.evaluate(X, column) == other.evaluate(X, column)
