@@ -32,7 +32,7 @@ def _made_before_called(construct: Callable[P, None]) -> Callable[P, None]:
     @wraps(construct)
     def checked(*arguments: P.args, **options: P.kwargs) -> None:
         loss, *others = arguments
-        if others and isinstance(others[0], (Tensor, np.ndarray)):
+        if len(others) > 1 and isinstance(others[0], (Tensor, np.ndarray)):
             name = type(loss).__name__
             raise ArgumentError(
                 f"{name}: make the loss before it is called, nn.{name}()(outputs, y)"
