@@ -32,7 +32,9 @@ def _made_before_called(construct: Callable[P, None]) -> Callable[P, None]:
     @wraps(construct)
     def checked(*arguments: P.args, **options: P.kwargs) -> None:
         loss, *others = arguments
-        if len(others) > 1 and isinstance(others[0], (Tensor, np.ndarray)):
+        first = others[0] if others else None
+        is_batch = isinstance(first, np.ndarray) and first.ndim > 1  # else of weights
+        if isinstance(first, Tensor) or is_batch:
             name = type(loss).__name__
             raise ArgumentError(
                 f"{name}: make the loss before it is called, nn.{name}()(outputs, y)"
