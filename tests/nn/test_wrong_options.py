@@ -50,7 +50,8 @@ def test_a_parameter_that_must_be_positive(layer):
 @pytest.mark.parametrize("reduction", [WEIGHTS, [1.0, 2.0], None], ids=str)
 def test_weights_of_classes_in_the_place_of_the_reduction(reduction):
     """PyTorch has them there."""
-    with pytest.raises(ArgumentError, match="CrossEntropyLoss: unknown reduction"):
+    told = "CrossEntropyLoss: (unknown reduction|make the loss before)"
+    with pytest.raises(ArgumentError, match=told):
         nn.CrossEntropyLoss(reduction)
     with pytest.raises(ArgumentError, match="cross_entropy: unknown reduction"):
         F.cross_entropy(np.zeros((2, 3)), [0, 1], reduction)
