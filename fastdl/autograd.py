@@ -47,7 +47,7 @@ from fastdl.recording import no_grad as no_grad
 from fastdl.recording import state
 from fastdl.recording import tracing as tracing
 from fastdl.shapes import array as numbers
-from fastdl.shapes import check_shape
+from fastdl.shapes import check_shape, real_dtype
 from fastdl.typing import ArrayLike, DtypeLike, TensorLike
 
 Backward = Callable[["Node", np.ndarray], tuple["np.ndarray | None", ...]]
@@ -326,13 +326,7 @@ def as_array(data: ArrayLike, dtype: DtypeLike | None = None) -> np.ndarray:
     if dtype is None:
         keeps_type = isinstance(data, (np.ndarray, np.floating, Tensor))
         dtype = array.dtype if keeps_type and array.dtype.char in "fd" else np.float32
-    try:
-        real = np.dtype(dtype)
-    except TypeError:
-        raise DtypeError(f"tensor: dtype {dtype!r} is no type of numbers") from None
-    if real.char not in "fd":
-        raise DtypeError(f"tensor: expected dtype float32 or float64, got {real}")
-    return array.astype(real.newbyteorder("="), copy=False)
+    return array.astype(real_dtype(dtype, "tensor"), copy=False)
 
 
 def as_tensor(x: TensorLike) -> Tensor:

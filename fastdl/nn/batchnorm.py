@@ -11,17 +11,16 @@ from fastdl import functional as F
 from fastdl.autograd import Tensor, as_tensor
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.nn import init
-from fastdl.nn.module import Module
 from fastdl.nn.parameter import Parameter
 from fastdl.nn.registry import register
+from fastdl.nn.typed import Typed
 from fastdl.shapes import integer, is_positive, is_share
-from fastdl.typing import Shape, TensorLike
+from fastdl.typing import DtypeLike, Shape, TensorLike
 
 
-class _BatchNorm(Module):
+class _BatchNorm(Typed):
     """Base of both layers, which differ in the shapes they take."""
 
-    weight: Parameter
     bias: Parameter
     _parameter_names = ("weight", "bias")
     running_mean: np.ndarray
@@ -30,8 +29,13 @@ class _BatchNorm(Module):
     _shapes: ClassVar[dict[int, str]]  # by rank
 
     def __init__(
-        self, num_features: int | None, eps: float = 1e-5, momentum: float = 0.1
+        self,
+        num_features: int | None,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        dtype: DtypeLike = np.float32,
     ) -> None:
+        super().__init__(dtype)
         name = type(self).__name__
         if not is_positive(eps):
             raise ArgumentError(f"{name}: eps must be positive, got {eps!r}")
@@ -48,10 +52,11 @@ class _BatchNorm(Module):
             self._create(integer(num_features, f"{name}: num_features"))
 
     def _create(self, features: int) -> None:
-        self.weight = Parameter(init.constant((features,), 1.0))
-        self.bias = Parameter(init.zeros((features,)))
-        self.register_buffer("running_mean", init.zeros((features,)))
-        self.register_buffer("running_var", init.constant((features,), 1.0))
+        shape, dtype = (features,), self._initial_dtype
+        self.weight = Parameter(init.constant(shape, 1.0, dtype))
+        self.bias = Parameter(init.zeros(shape, dtype))
+        self.register_buffer("running_mean", init.zeros(shape, dtype))
+        self.register_buffer("running_var", init.constant(shape, 1.0, dtype))
         self.register_buffer("num_batches_tracked", np.array(0, np.int64))
 
     def _create_parameters(self, input_shape: Shape) -> None:
@@ -124,6 +129,8 @@ class BatchNorm2d(_BatchNorm):
         ``running = (1 - momentum) * running + momentum * batch``, as in PyTorch. The
         course's beta and Keras's momentum are the weight of the old value: 0.1 here is
         0.9 there, an average over about 1 / momentum = 10 batches.
+    dtype : numpy.dtype
+        Of the parameters and of x: float32 or float64.
 
     Attributes
     ----------

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ShapeError
 from fastdl.nn.affine import Affine
+from fastdl.nn.init import WeightInit
 from fastdl.nn.registry import register
 from fastdl.shapes import flag, integer, padding2d, pair
-from fastdl.typing import PaddingLike, PairLike, Shape, TensorLike
+from fastdl.typing import DtypeLike, PaddingLike, PairLike, Shape, TensorLike
 
 
 @register
@@ -32,12 +35,14 @@ class Conv2d(Affine):
         Independent groups of channels; groups = in_channels makes it depthwise.
     bias : bool
         Whether to add a bias; leave it out before a batch norm.
-    weight_init : str
-        The function of `fastdl.nn.init` that draws the filters, see `Linear`.
+    weight_init : str, callable or array_like
+        What makes the filters, see `Linear`.
     flip : bool
         Whether each filter is turned upside down and left to right before it is
         applied: the convolution of mathematics. Nothing is lost without it, as the
         filters are learned.
+    dtype : numpy.dtype
+        Of the parameters and of x: float32 or float64.
 
     Attributes
     ----------
@@ -62,10 +67,11 @@ class Conv2d(Affine):
         dilation: PairLike = 1,
         groups: int = 1,
         bias: bool = True,
-        weight_init: str = "he_normal",
+        weight_init: WeightInit = "he_normal",
         flip: bool = False,
+        dtype: DtypeLike = np.float32,
     ) -> None:
-        super().__init__(bias, weight_init)
+        super().__init__(bias, weight_init, dtype)
         self.in_channels = in_channels
         self.out_channels = integer(out_channels, "Conv2d: out_channels")
         self.kernel_size = kernel_size

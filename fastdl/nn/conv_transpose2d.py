@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ShapeError
-from fastdl.nn import init
 from fastdl.nn.affine import Affine
-from fastdl.nn.parameter import Parameter
+from fastdl.nn.init import WeightInit
 from fastdl.nn.registry import register
 from fastdl.shapes import conv2d, integer, padding2d, pair
-from fastdl.typing import PaddingLike, PairLike, Shape, TensorLike
+from fastdl.typing import DtypeLike, PaddingLike, PairLike, Shape, TensorLike
 
 
 @register
@@ -42,8 +43,11 @@ class ConvTranspose2d(Affine):
         Independent groups of channels.
     bias : bool
         Whether to add a bias; leave it out before a batch norm.
-    weight_init : str
-        The function of `fastdl.nn.init` that draws the filters, as for `Conv2d`.
+    weight_init : str, callable or array_like
+        What makes the filters, see `Linear`. A function that is named draws them as for
+        a `Conv2d` between the same channels.
+    dtype : numpy.dtype
+        Of the parameters and of x: float32 or float64.
 
     Attributes
     ----------
@@ -68,9 +72,10 @@ class ConvTranspose2d(Affine):
         groups: int = 1,
         bias: bool = True,
         dilation: PairLike = 1,
-        weight_init: str = "he_normal",
+        weight_init: WeightInit = "he_normal",
+        dtype: DtypeLike = np.float32,
     ) -> None:
-        super().__init__(bias, weight_init)
+        super().__init__(bias, weight_init, dtype)
         name = "ConvTranspose2d"
         self.in_channels = in_channels
         self.out_channels = integer(out_channels, f"{name}: out_channels")
@@ -106,13 +111,15 @@ class ConvTranspose2d(Affine):
             )
         self.in_channels = channels
         kh, kw = pair(self.kernel_size, "ConvTranspose2d: kernel_size")
-        # Drawn as for a convolution between the same channels, then turned round.
-        drawn = init.method(self.weight_init)((kh, kw, channels // groups, outputs))
-        by_group = drawn.reshape(kh, kw, channels // groups, groups, outputs // groups)
-        weight = by_group.transpose(0, 1, 4, 3, 2)
-        self.weight = Parameter(weight.reshape(kh, kw, outputs // groups, channels))
-        self.bias = Parameter(init.zeros((outputs,))) if self._use_bias else None
-        self._pending = False
+        shape = (kh, kw, outputs // groups, channels)
+        if isinstance(self.weight_init, str):
+            # Drawn as for a convolution between the same channels, then turned round.
+            drawn = self._drawn((kh, kw, channels // groups, outputs))
+            by_group = drawn.reshape(kh, kw, channels // groups, groups, -1)
+            weight = by_group.transpose(0, 1, 4, 3, 2).reshape(shape)
+        else:
+            weight = self._drawn(shape)
+        self._set_parameters(weight, (outputs,))
 
     def _is_head(self) -> bool:
         return False

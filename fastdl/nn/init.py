@@ -1,4 +1,4 @@
-"""Initial weights: each function returns a new float32 array of a given shape.
+"""Initial weights: each function returns a new array of a given shape and type.
 
 The variance of a weight is ``gain**2 / fan``, so that the activations of a deep network
 neither explode nor vanish. With the default gain, sqrt(2) for ``he`` and 1 for others:
@@ -16,9 +16,12 @@ orthogonal         1 / max(fan_in, out)    deep linear, recurrent    Saxe et al.
 ``xavier`` is the word of the Deep Learning Specialization for 1 / fan_in, which the
 field also calls lecun. PyTorch's ``xavier_normal_`` is called ``glorot_normal`` here.
 
-`fastdl.nn.Linear` and `fastdl.nn.Conv2d` take the name of a function as
-``weight_init=``. To give a layer other weights, with a gain of your own:
-``layer.weight.data[...] = init.glorot_normal(layer.weight.shape, gain=1.5)``.
+`fastdl.nn.Linear` and the convolutions take as ``weight_init=`` the name of a function
+of this module; any function of the shape of the weight, which returns an array; or the
+array itself. ::
+
+    nn.Linear(3, 5, weight_init=partial(init.glorot_normal, gain=1.5))
+    nn.Linear(3, 5, weight_init=lambda shape: 0.01 * rng.standard_normal(shape))
 """
 
 from __future__ import annotations
@@ -27,12 +30,19 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeAlias
 
 import numpy as np
 
-from fastdl import backend, random
-from fastdl.errors import ArgumentError, ShapeError, suggest
-from fastdl.shapes import activation_parameter, activation_row
+from fastdl import backend, random, shapes
+from fastdl.autograd import Tensor
+from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
+from fastdl.shapes import activation_parameter, activation_row, real_dtype
+from fastdl.typing import DtypeLike, Shape, TensorLike
+
+WeightInit: TypeAlias = str | TensorLike | Callable[[Shape], TensorLike]
+"""How a layer makes its weight: the name of a function of this module, a function of
+the shape of the weight, or an array of that shape."""
 
 _left: ContextVar[int | None] = ContextVar("weights_left", default=None)
 
@@ -55,7 +65,8 @@ def at_most(elements: int) -> Iterator[None]:
         _left.reset(token)
 
 
-def _empty(shape: Sequence[int]) -> np.ndarray:
+def _empty(shape: Sequence[int], dtype: DtypeLike = np.float32) -> np.ndarray:
+    dtype = real_dtype(dtype, "init")
     left, size = _left.get(), math.prod(shape)
     if left is not None:
         if size > left:
@@ -63,7 +74,7 @@ def _empty(shape: Sequence[int]) -> np.ndarray:
                 f"weights of shape {tuple(shape)} are more than the file holds"
             )
         _left.set(left - size)
-    return backend.empty(tuple(shape), np.float32)
+    return backend.empty(tuple(shape), dtype)
 
 
 def fans(shape: Sequence[int]) -> tuple[int, int]:
@@ -98,14 +109,16 @@ def normal(
     std: float = 1.0,
     mean: float = 0.0,
     rng: np.random.Generator | None = None,
+    dtype: DtypeLike = np.float32,
 ) -> np.ndarray:
     """Draw from the normal distribution with a mean and a standard deviation.
 
     Without `rng` the numbers come from the library's own seed, see
-    `fastdl.manual_seed`. This holds for all functions of this module.
+    `fastdl.manual_seed`; `dtype` is float32 or float64. This holds for all functions of
+    this module.
     """
-    weight = _empty(shape)
-    (rng or random.generator()).standard_normal(out=weight, dtype=np.float32)
+    weight = _empty(shape, dtype)
+    (rng or random.generator()).standard_normal(out=weight, dtype=weight.dtype.type)
     weight *= std
     weight += mean
     return weight
@@ -116,18 +129,19 @@ def uniform(
     low: float = 0.0,
     high: float = 1.0,
     rng: np.random.Generator | None = None,
+    dtype: DtypeLike = np.float32,
 ) -> np.ndarray:
     """Draw evenly from the interval [low, high)."""
-    weight = _empty(shape)
-    (rng or random.generator()).random(out=weight, dtype=np.float32)
+    weight = _empty(shape, dtype)
+    (rng or random.generator()).random(out=weight, dtype=weight.dtype.type)
     weight *= high - low
     weight += low
     return weight
 
 
-def _uniform_with_std(shape, std, rng):
+def _uniform_with_std(shape, std, rng, dtype):
     bound = math.sqrt(3) * std  # the variance of U(-b, b) is b^2 / 3
-    return uniform(shape, -bound, bound, rng)
+    return uniform(shape, -bound, bound, rng, dtype)
 
 
 def _fan_in_std(shape, gain):
@@ -142,28 +156,31 @@ def he_normal(
     shape: Sequence[int],
     gain: float = math.sqrt(2),
     rng: np.random.Generator | None = None,
+    dtype: DtypeLike = np.float32,
 ) -> np.ndarray:
     """Draw from a normal distribution of variance ``gain**2 / fan_in``.
 
     The default gain, for ReLU, gives 2 / fan_in: half of the activations are zero, so
     the weights carry twice the variance. It is the default of every layer.
     """
-    return normal(shape, _fan_in_std(shape, gain), rng=rng)
+    return normal(shape, _fan_in_std(shape, gain), rng=rng, dtype=dtype)
 
 
 def he_uniform(
     shape: Sequence[int],
     gain: float = math.sqrt(2),
     rng: np.random.Generator | None = None,
+    dtype: DtypeLike = np.float32,
 ) -> np.ndarray:
     """Draw evenly with variance ``gain**2 / fan_in``; see `he_normal`."""
-    return _uniform_with_std(shape, _fan_in_std(shape, gain), rng)
+    return _uniform_with_std(shape, _fan_in_std(shape, gain), rng, dtype)
 
 
 def he_normal_fan_out(
     shape: Sequence[int],
     gain: float = math.sqrt(2),
     rng: np.random.Generator | None = None,
+    dtype: DtypeLike = np.float32,
 ) -> np.ndarray:
     """Draw from a normal distribution of variance ``gain**2 / fan_out``.
 
@@ -171,56 +188,77 @@ def he_normal_fan_out(
     the activations: for convolutions before a batch norm, which sets the size of the
     activations. torchvision's networks start so.
     """
-    return normal(shape, gain / math.sqrt(fans(shape)[1]), rng=rng)
+    return normal(shape, gain / math.sqrt(fans(shape)[1]), rng=rng, dtype=dtype)
 
 
 def xavier_normal(
-    shape: Sequence[int], gain: float = 1.0, rng: np.random.Generator | None = None
+    shape: Sequence[int],
+    gain: float = 1.0,
+    rng: np.random.Generator | None = None,
+    dtype: DtypeLike = np.float32,
 ) -> np.ndarray:
     """Draw from a normal distribution of variance ``gain**2 / fan_in``, for tanh."""
-    return he_normal(shape, gain, rng)
+    return he_normal(shape, gain, rng, dtype)
 
 
 def xavier_uniform(
-    shape: Sequence[int], gain: float = 1.0, rng: np.random.Generator | None = None
+    shape: Sequence[int],
+    gain: float = 1.0,
+    rng: np.random.Generator | None = None,
+    dtype: DtypeLike = np.float32,
 ) -> np.ndarray:
     """Draw evenly with variance ``gain**2 / fan_in``, for tanh."""
-    return he_uniform(shape, gain, rng)
+    return he_uniform(shape, gain, rng, dtype)
 
 
 def lecun_normal(
-    shape: Sequence[int], gain: float = 1.0, rng: np.random.Generator | None = None
+    shape: Sequence[int],
+    gain: float = 1.0,
+    rng: np.random.Generator | None = None,
+    dtype: DtypeLike = np.float32,
 ) -> np.ndarray:
     """Draw as `xavier_normal`, of which it is the other name."""
-    return xavier_normal(shape, gain, rng)
+    return xavier_normal(shape, gain, rng, dtype)
 
 
 def lecun_uniform(
-    shape: Sequence[int], gain: float = 1.0, rng: np.random.Generator | None = None
+    shape: Sequence[int],
+    gain: float = 1.0,
+    rng: np.random.Generator | None = None,
+    dtype: DtypeLike = np.float32,
 ) -> np.ndarray:
     """Draw as `xavier_uniform`, of which it is the other name."""
-    return xavier_uniform(shape, gain, rng)
+    return xavier_uniform(shape, gain, rng, dtype)
 
 
 def glorot_normal(
-    shape: Sequence[int], gain: float = 1.0, rng: np.random.Generator | None = None
+    shape: Sequence[int],
+    gain: float = 1.0,
+    rng: np.random.Generator | None = None,
+    dtype: DtypeLike = np.float32,
 ) -> np.ndarray:
     """Draw from a normal distribution of variance ``gain**2 * 2 / (fan_in + fan_out)``.
 
     The compromise keeps both the activations and their gradients from growing.
     """
-    return normal(shape, _glorot_std(shape, gain), rng=rng)
+    return normal(shape, _glorot_std(shape, gain), rng=rng, dtype=dtype)
 
 
 def glorot_uniform(
-    shape: Sequence[int], gain: float = 1.0, rng: np.random.Generator | None = None
+    shape: Sequence[int],
+    gain: float = 1.0,
+    rng: np.random.Generator | None = None,
+    dtype: DtypeLike = np.float32,
 ) -> np.ndarray:
     """Draw evenly with variance ``gain**2 * 2 / (fan_in + fan_out)``."""
-    return _uniform_with_std(shape, _glorot_std(shape, gain), rng)
+    return _uniform_with_std(shape, _glorot_std(shape, gain), rng, dtype)
 
 
 def orthogonal(
-    shape: Sequence[int], gain: float = 1.0, rng: np.random.Generator | None = None
+    shape: Sequence[int],
+    gain: float = 1.0,
+    rng: np.random.Generator | None = None,
+    dtype: DtypeLike = np.float32,
 ) -> np.ndarray:
     """Draw a random rotation: a linear layer keeps all lengths, times `gain`.
 
@@ -231,21 +269,23 @@ def orthogonal(
     fan_in, _ = fans(shape)
     columns = shape[-1]
     tall = (max(fan_in, columns), min(fan_in, columns))
-    weight = _empty(shape)
+    weight = _empty(shape, dtype)
     q, r = np.linalg.qr((rng or random.generator()).standard_normal(tall))
     q *= np.where(np.diagonal(r) < 0, -gain, gain)  # makes every rotation as likely
     weight[...] = (q if fan_in >= columns else q.T).reshape(shape)
     return weight
 
 
-def zeros(shape: Sequence[int]) -> np.ndarray:
+def zeros(shape: Sequence[int], dtype: DtypeLike = np.float32) -> np.ndarray:
     """Return zeros: right for a bias, fatal for a weight (all units stay alike)."""
-    return constant(shape, 0.0)
+    return constant(shape, 0.0, dtype)
 
 
-def constant(shape: Sequence[int], value: float) -> np.ndarray:
+def constant(
+    shape: Sequence[int], value: float, dtype: DtypeLike = np.float32
+) -> np.ndarray:
     """Return an array filled with one value."""
-    weight = _empty(shape)
+    weight = _empty(shape, dtype)
     weight.fill(value)
     return weight
 
@@ -281,6 +321,50 @@ def method(name: str) -> Callable[..., np.ndarray]:
     if not isinstance(name, str) or name not in _METHODS:
         raise ArgumentError(f"init: no method {name!r:.60}{suggest(name, _METHODS)}")
     return _METHODS[name]
+
+
+def checked(weight_init: WeightInit, layer: str) -> WeightInit:
+    """Return how a layer makes its weight; a function of this module by its name.
+
+    Raises
+    ------
+    ArgumentError
+        It is neither the name of a function, nor a function, nor an array.
+    """
+    if callable(weight_init):
+        name = getattr(weight_init, "__name__", "")
+        return name if _METHODS.get(name) is weight_init else weight_init
+    if isinstance(weight_init, (np.ndarray, Tensor, list, tuple)):
+        return weight_init
+    try:
+        method(weight_init)  # type: ignore[arg-type]  # says so
+    except ArgumentError as error:
+        error.args = (f"{layer}: {error}; or give a function of the shape or an array",)
+        raise
+    return weight_init
+
+
+def weight(
+    weight_init: WeightInit, shape: Shape, dtype: DtypeLike, layer: str
+) -> np.ndarray:
+    """Return a new weight, as what `checked` returned makes it.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        A function returned, or the array is, something else; the message names the
+        layer.
+    """
+    if isinstance(weight_init, str):
+        return method(weight_init)(shape, dtype=dtype)
+    given = weight_init(shape) if callable(weight_init) else weight_init
+    array = shapes.array(given, f"{layer}: weight_init")
+    if array.dtype.kind not in "biuf":
+        raise DtypeError(f"{layer}: weight_init must give numbers, got {array.dtype}")
+    shapes.check_shape(layer, "weight_init", array.shape, shape)
+    result = _empty(shape, dtype)
+    result[...] = array
+    return result
 
 
 def gain(activation: str | None, parameter: float | None = None) -> float:

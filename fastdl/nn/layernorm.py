@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.nn import init
-from fastdl.nn.module import Module
 from fastdl.nn.parameter import Parameter
 from fastdl.nn.registry import register
+from fastdl.nn.typed import Typed
 from fastdl.shapes import integer, is_positive
-from fastdl.typing import Shape, TensorLike
+from fastdl.typing import DtypeLike, Shape, TensorLike
 
 
-class _ExampleNorm(Module):
+class _ExampleNorm(Typed):
     """Base of the layers that normalise each example separately."""
 
-    weight: Parameter
     bias: Parameter
     _parameter_names = ("weight", "bias")
 
-    def __init__(self, eps: float) -> None:
+    def __init__(self, eps: float, dtype: DtypeLike) -> None:
+        super().__init__(dtype)
         if not is_positive(eps):
             raise ArgumentError(f"{type(self).__name__}: eps must be positive")
         self.eps = eps
         self._pending = True
 
     def _create(self, shape: Shape) -> None:
-        self.weight = Parameter(init.constant(shape, 1.0))
-        self.bias = Parameter(init.zeros(shape))
+        self.weight = Parameter(init.constant(shape, 1.0, self._initial_dtype))
+        self.bias = Parameter(init.zeros(shape, self._initial_dtype))
         self._pending = False
 
 
@@ -50,6 +52,8 @@ class LayerNorm(_ExampleNorm):
         axis of the first input.
     eps : float
         Added to the variance; positive.
+    dtype : numpy.dtype
+        Of the parameters and of x: float32 or float64.
 
     Attributes
     ----------
@@ -65,9 +69,12 @@ class LayerNorm(_ExampleNorm):
     _pytorch_axes = (1, 2, 0)  # of pictures; other shapes stay
 
     def __init__(
-        self, normalized_shape: int | Sequence[int] | None = None, eps: float = 1e-5
+        self,
+        normalized_shape: int | Sequence[int] | None = None,
+        eps: float = 1e-5,
+        dtype: DtypeLike = np.float32,
     ) -> None:
-        super().__init__(eps)
+        super().__init__(eps, dtype)
         self.normalized_shape: Shape | None = None
         if normalized_shape is not None:
             sizes = (
@@ -110,6 +117,8 @@ class GroupNorm(_ExampleNorm):
         With None it is taken from the first input.
     eps : float
         Added to the variance; positive.
+    dtype : numpy.dtype
+        Of the parameters and of x: float32 or float64.
 
     Attributes
     ----------
@@ -123,9 +132,13 @@ class GroupNorm(_ExampleNorm):
     """
 
     def __init__(
-        self, num_groups: int, num_channels: int | None = None, eps: float = 1e-5
+        self,
+        num_groups: int,
+        num_channels: int | None = None,
+        eps: float = 1e-5,
+        dtype: DtypeLike = np.float32,
     ) -> None:
-        super().__init__(eps)
+        super().__init__(eps, dtype)
         self.num_groups = integer(num_groups, "GroupNorm: num_groups")
         self.num_channels: int | None = None
         if num_channels is not None:

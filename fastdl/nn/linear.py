@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ShapeError
 from fastdl.nn.affine import Affine
+from fastdl.nn.init import WeightInit
 from fastdl.nn.registry import register
 from fastdl.shapes import integer
-from fastdl.typing import Shape, TensorLike
+from fastdl.typing import DtypeLike, Shape, TensorLike
 
 
 @register
@@ -23,9 +26,12 @@ class Linear(Affine):
         Size of an output row.
     bias : bool
         Whether to add a bias; leave it out before a batch norm.
-    weight_init : str
+    weight_init : str, callable or array_like
         The function of `fastdl.nn.init` that draws the weight: "he_normal" before a
-        ReLU, "xavier_normal" before a tanh, "glorot_normal" for the last layer, ...
+        ReLU, "xavier_normal" before a tanh, "glorot_normal" for the last layer, ...; or
+        a function of the weight's shape that returns an array, or the array itself.
+    dtype : numpy.dtype
+        Of the parameters and of x: float32 or float64.
 
     Attributes
     ----------
@@ -43,9 +49,10 @@ class Linear(Affine):
         in_features: int | None,
         out_features: int,
         bias: bool = True,
-        weight_init: str = "he_normal",
+        weight_init: WeightInit = "he_normal",
+        dtype: DtypeLike = np.float32,
     ) -> None:
-        super().__init__(bias, weight_init)
+        super().__init__(bias, weight_init, dtype)
         self.in_features = in_features
         self.out_features = integer(out_features, "Linear: out_features")
         if in_features is not None:

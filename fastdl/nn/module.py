@@ -31,7 +31,7 @@ from fastdl.nn.layout import (
 from fastdl.nn.summary import summary
 from fastdl.nn.transfer import Transfer
 from fastdl.nn.tree import label
-from fastdl.shapes import holds_pictures, integer
+from fastdl.shapes import holds_pictures, integer, real_dtype
 from fastdl.structure import (
     Structure,
     entries,
@@ -70,6 +70,7 @@ class Module(Transfer):
     _newer_arguments: ClassVar[tuple[str, ...]] = ()
     _is_loss: ClassVar[bool] = False  # its second input may be masks
     _forward_hooks: tuple[Callable, ...] = ()
+    _initial_dtype = np.dtype(np.float32)  # of parameters that are still to be made
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Compute the output; every module defines its own."""
@@ -167,9 +168,11 @@ class Module(Transfer):
 
     def _dtype(self) -> np.dtype:
         for module in self.modules():
+            if module._pending:
+                return module._initial_dtype
             for _, parameter in module._own_parameters():
                 return parameter.dtype
-        return np.dtype(np.float32)
+        return Module._initial_dtype
 
     def register_forward_hook(
         self, hook: Callable[[Module, tuple, Any], object]
@@ -236,9 +239,7 @@ class Module(Transfer):
         GraphError
             A layer has a size that is still open.
         """
-        dtype = np.dtype(dtype)
-        if dtype not in (np.float32, np.float64):
-            raise DtypeError(f"astype: expected float32 or float64, got {dtype}")
+        dtype = real_dtype(dtype, "astype")
         for parameter in self.parameters():
             if parameter.dtype != dtype:
                 parameter.data = parameter.data.astype(dtype)

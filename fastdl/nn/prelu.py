@@ -9,16 +9,16 @@ import numpy as np
 from fastdl import functional as F
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError
-from fastdl.nn.module import Module
 from fastdl.nn.parameter import Parameter
 from fastdl.nn.registry import register
+from fastdl.nn.typed import Typed
 from fastdl.shapes import integer
 from fastdl.shapes.numbers import is_number
-from fastdl.typing import TensorLike
+from fastdl.typing import DtypeLike, TensorLike
 
 
 @register
-class PReLU(Module):
+class PReLU(Typed):
     """``x`` where x > 0, else ``weight * x`` (He et al. 2015).
 
     Parameters
@@ -27,6 +27,8 @@ class PReLU(Module):
         The channels, each of which learns a slope of its own; 1 for one slope.
     init : float
         The slope that training starts with. Weight decay would pull it to ReLU's 0.
+    dtype : numpy.dtype
+        Of the parameters and of x: float32 or float64.
 
     Attributes
     ----------
@@ -34,14 +36,20 @@ class PReLU(Module):
         (num_parameters,)
     """
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25) -> None:
+    def __init__(
+        self,
+        num_parameters: int = 1,
+        init: float = 0.25,
+        dtype: DtypeLike = np.float32,
+    ) -> None:
+        super().__init__(dtype)
         self.num_parameters = integer(num_parameters, "PReLU: num_parameters")
         if not (is_number(init) and math.isfinite(init)):
             raise ArgumentError(
                 f"PReLU: init must be a finite number, got {init!r:.60}"
             )
         self.init = init
-        self.weight = Parameter(np.full(num_parameters, init, np.float32))
+        self.weight = Parameter(np.full(num_parameters, init, self._initial_dtype))
 
     def forward(self, x: TensorLike) -> Tensor:
         """Map x (..., channels) to the same shape."""

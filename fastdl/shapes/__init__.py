@@ -33,6 +33,7 @@ from fastdl.shapes.arguments import is_share as is_share
 from fastdl.shapes.arguments import labels as labels
 from fastdl.shapes.arguments import padding2d as padding2d
 from fastdl.shapes.arguments import pair as pair
+from fastdl.shapes.arguments import real_dtype as real_dtype
 from fastdl.shapes.arguments import rows as rows
 from fastdl.shapes.arrays import axes as axes
 from fastdl.shapes.arrays import broadcast as broadcast

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping, Sequence
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
 from fastdl.shapes.activations import ACTIVATIONS, Activation
 from fastdl.shapes.numbers import is_number
-from fastdl.typing import ArrayLike, PaddingLike, PairLike, Shape
+from fastdl.typing import ArrayLike, DtypeLike, PaddingLike, PairLike, Shape
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair] | str  # what `padding2d` makes of a `PaddingLike`
@@ -284,6 +284,18 @@ def check_elements(operation: str, name: str, shape: Sequence[int]) -> None:
             f"{operation}: {name} of shape {tuple(shape)} would have {count:,} "
             f"elements, more than any memory holds (the limit is {MAX_ELEMENTS:,})"
         )
+
+
+def real_dtype(dtype: DtypeLike, name: str) -> np.dtype[Any]:
+    """Return float32 or float64 in native byte order; DtypeError for another type."""
+    try:
+        real = np.dtype(dtype)
+    except TypeError:
+        raise DtypeError(f"{name}: dtype {dtype!r:.60} is no type of numbers") from None
+    if real.char not in "fd" or dtype is None:  # which NumPy takes for float64
+        got = real if dtype is not None else None
+        raise DtypeError(f"{name}: expected dtype float32 or float64, got {got}")
+    return real.newbyteorder("=")
 
 
 def check_shape(

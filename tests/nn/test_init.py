@@ -1,14 +1,15 @@
 """Initial weights: variances, fans, seeds."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
 from fastdl import functional as F
 from fastdl import nn, random
-from fastdl.autograd import no_grad
-from fastdl.errors import ArgumentError, ShapeError
+from fastdl.autograd import Tensor, no_grad
+from fastdl.errors import ArgumentError, DtypeError, ShapeError
 from fastdl.nn import init
 
 DENSE = (400, 300)
@@ -47,6 +48,148 @@ def test_custom_gain_multiplies_the_weights(name):
     one = draw(DENSE, gain=1.0, rng=np.random.default_rng(2))
     five = draw(DENSE, gain=5.0, rng=np.random.default_rng(2))
     np.testing.assert_allclose(five, 5 * one, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(init._METHODS))
+def test_double_precision(name):
+    """S08: float64 has digits of its own; the same seed gives the same variance."""
+    draw, options = getattr(init, name), {}
+    if name != "zeros":
+        options["rng"] = np.random.default_rng(4)
+    weight = draw(DENSE, dtype=np.float64, **options)
+    assert weight.dtype == np.float64
+    single = draw(DENSE)
+    assert single.dtype == np.float32
+    assert weight.std() == pytest.approx(single.std(), rel=0.02)
+    if name != "zeros":
+        assert (weight != weight.astype(np.float32)).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, int, "real", None])
+def test_types_that_no_weight_has(dtype):
+    with pytest.raises(DtypeError, match=r"^init: .*"):
+        init.he_normal(DENSE, dtype=dtype)
+    with pytest.raises(DtypeError, match=r"^Linear: .*"):
+        nn.Linear(3, 2, dtype=dtype)
+
+
+LAYERS = {
+    "Linear": ((3,), lambda **o: nn.Linear(3, 2, **o)),
+    "Linear, open": ((3,), lambda **o: nn.Linear(None, 2, **o)),
+    "Conv2d": ((4, 4, 3), lambda **o: nn.Conv2d(3, 2, 3, **o)),
+    "Conv2d, open": ((4, 4, 4), lambda **o: nn.Conv2d(None, 4, 3, groups=2, **o)),
+    "ConvTranspose2d": ((4, 4, 3), lambda **o: nn.ConvTranspose2d(3, 2, 2, **o)),
+    "ConvTranspose2d, open": (
+        (4, 4, 4),
+        lambda **o: nn.ConvTranspose2d(None, 2, 2, groups=2, **o),
+    ),
+}
+NORMS = {
+    "BatchNorm1d": ((3,), lambda **o: nn.BatchNorm1d(3, **o)),
+    "BatchNorm2d, open": ((4, 4, 3), lambda **o: nn.BatchNorm2d(None, **o)),
+    "LayerNorm": ((4, 3), lambda **o: nn.LayerNorm((4, 3), **o)),
+    "LayerNorm, open": ((3,), lambda **o: nn.LayerNorm(**o)),
+    "GroupNorm": ((4, 4, 3), lambda **o: nn.GroupNorm(1, 3, **o)),
+    "PReLU": ((3,), lambda **o: nn.PReLU(3, **o)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS | NORMS)
+@pytest.mark.parametrize("dtype", ["float64", np.float64, np.float32])
+def test_the_type_of_a_layer(name, dtype, tmp_path):
+    shape, make = (LAYERS | NORMS)[name]
+    model = nn.Sequential(make(dtype=dtype))
+    layer = model[0]
+    assert layer.dtype == dtype
+    model.build(shape)
+    arrays = [a for a in model.state_dict().values() if a.dtype.kind == "f"]
+    assert {array.dtype for array in arrays} == {np.dtype(dtype)}
+    x = np.random.default_rng(0).standard_normal((5, *shape)).astype(dtype)
+    y = model.eval()(x)
+    assert y.dtype == dtype
+    nn.save(model, tmp_path / "model")
+    again = nn.load(tmp_path / "model")
+    np.testing.assert_array_equal(again(x).data, y.data)
+    assert nn.from_config(nn.to_config(model))[0].dtype == dtype
+    assert ("dtype" in layer.config()) == (layer.dtype == np.float64)
+    assert model.astype(np.float32)[0].dtype == np.float32
+
+
+def test_a_small_network_in_double_precision(check_gradients):
+    model = nn.Sequential(
+        nn.Conv2d(None, 2, 3, dtype="float64"),
+        nn.BatchNorm2d(None, dtype="float64"),
+        nn.Flatten(),
+        nn.Linear(None, 2, dtype="float64"),
+    )
+    x = np.random.default_rng(0).standard_normal((3, 4, 4, 1))
+    model.build((4, 4, 1))
+    check_gradients(lambda x: model(x), x)
+
+
+@pytest.mark.parametrize("kind", ["function", "partial", "array", "list", "tensor"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", LAYERS)
+def test_weights_of_ones_own(name, dtype, kind, tmp_path):
+    shape, make = LAYERS[name]
+    plain = make()
+    plain.build(shape)
+    wanted = np.random.default_rng(5).standard_normal(plain.weight.shape)
+    asked = []
+
+    def function(shape):
+        asked.append(shape)
+        return wanted
+
+    given = {
+        "function": function,
+        "partial": partial(init.normal, std=3, rng=np.random.default_rng(5)),
+        "array": wanted,
+        "list": wanted.tolist(),
+        "tensor": Tensor(wanted),
+    }[kind]
+    layer = make(weight_init=given, dtype=dtype)
+    layer.build(shape)
+    assert layer.weight.dtype == dtype
+    assert not np.shares_memory(layer.weight.data, wanted)
+    if kind == "partial":
+        expected = init.normal(wanted.shape, 3, rng=np.random.default_rng(5))
+        np.testing.assert_array_equal(layer.weight.data, expected.astype(dtype))
+    else:
+        np.testing.assert_array_equal(layer.weight.data, wanted.astype(dtype))
+    assert asked == [wanted.shape] * (kind == "function")
+    nn.save(nn.Sequential(layer), tmp_path / "model")
+    again = nn.load(tmp_path / "model")[0]
+    np.testing.assert_array_equal(again.weight.data, layer.weight.data)
+    assert again.weight_init == "he_normal"
+
+
+def test_a_function_of_this_module_is_its_name():
+    assert nn.Linear(3, 2, weight_init=init.orthogonal).weight_init == "orthogonal"
+    assert nn.Linear(3, 2, dtype="float64", weight_init=init.he_normal).dtype == "f8"
+
+
+def test_a_new_head_asks_the_function_again():
+    model = nn.Sequential(nn.Linear(3, 2, weight_init=np.ones))
+    model.build((3,))
+    model.replace_head(4)
+    assert model[0].weight.data.tolist() == np.ones((3, 4)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (np.ones((2, 3)), ShapeError, r"weight_init of shape \(3, 2\), got \(2, 3\)"),
+        (lambda shape: 0.0, ShapeError, r"weight_init of shape \(3, 2\), got \(\)"),
+        (lambda shape: np.full(shape, "a"), DtypeError, "numbers, got <U1"),
+        ([[1, 2], [3]], ShapeError, "same length"),
+        ("he_noraml", ArgumentError, "no method 'he_noraml'; did you mean"),
+        (3, ArgumentError, "or give a function of the shape or an array"),
+    ],
+)
+def test_wrong_weights(given, error, message):
+    with pytest.raises(error, match=f"^Linear: .*{message}"):
+        nn.Linear(3, 2, weight_init=given)
 
 
 def test_normal_and_uniform():

@@ -215,7 +215,7 @@ def test_astype_converts_parameters_and_buffers():
     assert counter.dtype == np.int64
     assert {array.dtype for array in state.values()} == {np.dtype(np.float64)}
     assert model(np.ones((2, 5, 5, 1))).dtype == np.float64
-    with pytest.raises(DtypeError, match="astype: expected float32 or float64"):
+    with pytest.raises(DtypeError, match="astype: expected dtype float32 or float64"):
         model.astype(np.float16)
 
 
