@@ -30,7 +30,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from fastdl import backend, random
+from fastdl import backend, exports, random
 from fastdl.errors import ArgumentError, ShapeError, suggest
 from fastdl.shapes import activation_parameter, activation_row
 
@@ -270,6 +270,9 @@ _METHODS: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
+exports.hint(__name__)
+
+
 def method(name: str) -> Callable[..., np.ndarray]:
     """Return the function of this module that a layer's ``weight_init=`` names.
 
@@ -279,7 +282,8 @@ def method(name: str) -> Callable[..., np.ndarray]:
         There is no such function, or it needs more than a shape.
     """
     if not isinstance(name, str) or name not in _METHODS:
-        raise ArgumentError(f"init: no method {name!r:.60}{suggest(name, _METHODS)}")
+        hint = suggest(name, _METHODS, "nn.init")
+        raise ArgumentError(f"init: no method {name!r:.60}{hint}")
     return _METHODS[name]
 
 
