@@ -626,6 +626,9 @@ TABLE: dict[str, tuple[Word, ...]] = {
 LOCAL = ("arguments", "options")
 """The places whose names are no attributes of anything in fastdl."""
 
+_CLOSED = ("Tensor", "Module", "Trainer", "History", *LOCAL)
+"""The places where only their own words make sense, and which make none elsewhere."""
+
 
 def key(word: str) -> str:
     """Return what two ways to write a word have in common: "he_normal", "HeNormal"."""
@@ -635,12 +638,13 @@ def key(word: str) -> str:
 def meanings(word: str, place: str = "") -> Iterator[Word]:
     """Yield the lines of the table for a word, those of a place first.
 
-    Names of arguments and options have no other place, and are of no use elsewhere.
+    Between packages a word may be in the wrong place: ``nn.cat``. Without a place, all
+    are looked into.
     """
     rows = _index().get(word) or _index().get(key(word), [])
     yield from (row for home, row in rows if home == place)
-    if place not in LOCAL:
-        skipped = (place, *LOCAL) if place else ()
+    if place not in _CLOSED:
+        skipped = (place, *_CLOSED) if place else ()
         yield from (row for home, row in rows if home not in skipped)
 
 

@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import fastdl
 from fastdl.errors import ArgumentError, FastdlError, near, suggest
@@ -52,7 +52,11 @@ COMMANDS = (
 class _Parser(argparse.ArgumentParser):
     """Raises instead of printing the usage and ending the program."""
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        namespace: argparse.Namespace | None = None,
+    ) -> tuple[argparse.Namespace, list[str]]:
         """Read the options; refuse those that a command has not, with a hint."""
         found, rest = super().parse_known_args(args, namespace)
         for given in rest:
