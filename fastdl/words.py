@@ -132,7 +132,6 @@ TABLE: dict[str, tuple[Word, ...]] = {
              "Mish GLU RReLU Threshold Softmin LogSigmoid ThresholdedReLU", "",
              "fastdl has no such activation; the usual ones are there: nn.ReLU, "
              "nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU"),
-        Word("LogSoftmax", "functional.log_softmax", _LOGITS),
         Word("Softmax2d", "nn.Softmax", "it is over the channels, the last axis"),
         Word("Reshape Unflatten View", "functional.reshape", "in forward"),
         Word("Permute", "functional.transpose", "in forward"),
@@ -185,10 +184,9 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("CosineSimilarity PairwiseDistance", "functional.normalize",
              "the sum of products of normalised rows is their cosine"),
         # Losses
-        Word("BCELoss", "nn.BCEWithLogitsLoss", _LOGITS),
         Word("BinaryCrossentropy log_loss sigmoid_cross_entropy",
              "nn.BCEWithLogitsLoss", _LOGITS),
-        Word("NLLLoss NLLLoss2d", "nn.CrossEntropyLoss", _LOGITS),
+        Word("NLLLoss2d", "nn.NLLLoss"),
         Word("CategoricalCrossentropy SparseCategoricalCrossentropy "
              "cross_entropy softmax_cross_entropy LinearCrossEntropyLoss "
              "LinearCrossEntropyOptions", "nn.CrossEntropyLoss", f"{_LOGITS}; "
@@ -235,9 +233,7 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("interpolate resize upsample_nearest upsample_bilinear",
              "functional.upsample"),
         Word("batch_normalization instance_norm", "functional.batch_norm"),
-        Word("binary_cross_entropy", "functional.binary_cross_entropy_with_logits",
-             _LOGITS),
-        Word("nll_loss softmax_cross_entropy_with_logits "
+        Word("softmax_cross_entropy_with_logits "
              "sparse_softmax_cross_entropy_with_logits linear_cross_entropy",
              "functional.cross_entropy", _LABELS),
         Word("smooth_l1_loss", "functional.huber_loss", "delta= is its beta, and the "
@@ -387,7 +383,6 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("ConcatDataset ChainDataset StackDataset", "data.Concat"),
         Word("IterableDataset", "data.Dataset", "with __len__ and __getitem__"),
         Word("train_test_split", "data.split"),
-        Word("random_split", "data.split"),
         Word("KFold StratifiedKFold GroupKFold cross_validation", "data.folds"),
         Word("ImageFolder image_dataset_from_directory flow_from_directory",
              "datasets.image_folder"),
@@ -456,9 +451,6 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("grad_fn is_leaf", "", "fastdl.errors.GraphError says when a graph does "
              "not "
              "fit; no node is public"),
-        Word("retain_grad", "", "only leaves keep a grad: a tensor made "
-             "with requires_grad=True"),
-        Word("register_hook", "", "GradientMonitor of fastdl.train watches gradients"),
         Word("add add_ multiply mul mul_ sub sub_ div div_ pow pow_ neg neg_ square "
              "reciprocal "
              "rsqrt", "", "write + - * / ** between tensors"),
@@ -568,7 +560,7 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("start_dim", "start", "without the axis of examples"),
         Word("epoch nb_epoch n_epochs num_epochs max_epochs", "epochs"),
         Word("bs batch", "batch_size"),
-        Word("validation_data val_data valid_data val", "validation"),
+        Word("val_data valid_data val", "validation"),
         Word("callback", "callbacks", "a list"),
         Word("metric", "metrics", "a list"),
         Word("criterion loss_fn", "loss"),
