@@ -502,8 +502,8 @@ def test_constructors_say_what_they_take():
         (lambda: nn.Linear(3, 4, weight_init="HeUniform"), "'he_uniform'"),
         (lambda: fastdl.Trainer(nn.ReLU(), metrics=["acc"]), "'accuracy'"),
         (lambda: fastdl.metrics.as_metric("iou"), "a function of (y_true, y_pred)"),
-        (lambda: train.EarlyStopping("val_acc"), "did you mean 'val_accuracy'?"),
-        (lambda: train.ModelCheckpoint("x", monitor="acc"), "mean 'accuracy'?"),
+        (lambda: train.EarlyStopping("val_acurracy"), "did you mean 'val_accuracy'?"),
+        (lambda: train.ModelCheckpoint("x", monitor="acuracy"), "mean 'accuracy'?"),
         (lambda: models.create("VGG-16"), "did you mean 'vgg16'?"),
         (lambda: models.create("resnet152"), "fastdl.models.names() lists"),
         (lambda: fastdl.datasets.load("CIFAR-10"), "did you mean 'cifar10'?"),
@@ -520,10 +520,14 @@ def test_a_name_in_quotes(call, message):
     assert message in str(caught.value)
 
 
-def test_a_monitored_value_that_was_measured_by_another_name():
-    monitor = train.monitor.Monitor("val_mae", 0.0, None, "EarlyStopping")
-    with pytest.raises(ArgumentError, match="'val_mean_absolute_error'"):
-        monitor.value({"loss": 1.0, "val_mean_absolute_error": 2.0})
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("val_acc", "val_accuracy"), ("val_mae", "val_mean_absolute_error")],
+)
+def test_a_monitored_value_that_was_measured_by_another_name(name, meant):
+    monitor = train.monitor.Monitor(name, 0.0, None, "EarlyStopping")
+    with pytest.raises(ArgumentError, match=f"no '{name}'; did you mean '{meant}'"):
+        monitor.value({"loss": 1.0, "val_loss": 1.0, meant: 2.0})
 
 
 def test_no_words_where_nothing_is_meant():
