@@ -101,7 +101,7 @@ if not TYPE_CHECKING:  # to a type checker every other name is a mistake
         if name in _MODULES:
             return import_module(f"fastdl.{name}")
         if name not in _HOMES:
-            raise AttributeError(f"module 'fastdl' has no attribute {name!r}")
+            import_module("fastdl.exports").missing("fastdl", name)
         module, _, attribute = _HOMES[name].rpartition(".")
         value = globals()[name] = getattr(import_module(f"fastdl.{module}"), attribute)
         return value

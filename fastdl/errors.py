@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 
+from fastdl.words import LOCAL, key, meanings, spellings
+
 _LISTED = 50  # choices in a message
 _LINES = 10  # of one kind in a message
 
@@ -41,8 +43,8 @@ class GraphError(FastdlError, RuntimeError):
     """The tape was used in the wrong way or at the wrong time."""
 
 
-def suggest(name: str, choices: Iterable[str]) -> str:
-    """Return the end of an error message that helps a user with a misspelt name.
+def suggest(name: str, choices: Iterable[str], place: str = "") -> str:
+    """Return the end of an error message that helps a user with an unknown name.
 
     Parameters
     ----------
@@ -50,15 +52,19 @@ def suggest(name: str, choices: Iterable[str]) -> str:
         What the user wrote.
     choices
         The names that exist.
+    place
+        Where in the table of `fastdl.words` the name belongs, if anywhere: then other
+        frameworks' words for what has no name among the choices are told too.
 
     Returns
     -------
     str
-        ``"; did you mean 'relu'?"`` when one of the names is near, else
-        ``"; choose from 'relu', 'tanh'"``; nothing where there is nothing to choose.
+        ``"; did you mean 'relu'?"`` when one of the names is near, or ours for a word
+        of another framework; else ``"; choose from 'relu', 'tanh'"``; nothing where
+        there is nothing to choose.
     """
     choices = list(choices)
-    hint = near(name, choices)
+    hint = near(name, choices, place)
     if hint or not choices:
         return hint
     more = ", ..." if len(choices) > _LISTED else ""
@@ -66,11 +72,40 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     return f"; choose from {shown}{more}"
 
 
-def near(name: str, choices: Iterable[str]) -> str:
-    """Return the first kind of what `suggest` returns, or "" if no name is near."""
+def near(name: str, choices: Iterable[str], place: str = "") -> str:
+    """Return what `suggest` returns, or "" if neither a name nor a word is near."""
+    name, choices = str(name), list(choices)
+    by_key = {key(choice): choice for choice in choices}
+    if key(name) in by_key:
+        return _meant(by_key[key(name)])
+    hint = _translated(name, choices, place)
+    if hint:
+        return hint
     lower = {choice.lower(): choice for choice in choices}
-    found = difflib.get_close_matches(str(name).lower(), lower, n=1)
-    return f"; did you mean {lower[found[0]]!r}?" if found else ""
+    if found := difflib.get_close_matches(name.lower(), lower, n=1):
+        return _meant(lower[found[0]])
+    if found := difflib.get_close_matches(name, spellings(place), n=1, cutoff=0.8):
+        return _translated(found[0], choices, place)
+    return ""
+
+
+def _translated(name: str, choices: list[str], place: str) -> str:
+    """Return the hint of the table of words; "" if it has no fitting line."""
+    measure = name.removeprefix("val_")  # as a trainer calls what it measures
+    prefix = name[: len(name) - len(measure)]
+    for word in meanings(measure, place):
+        ours = prefix + word.ours.rpartition(".")[2]
+        if ours in choices:
+            return _meant(ours, word.how)
+        if place and not word.ours:
+            return f"; {word.how}"
+        if place and place not in LOCAL:
+            return _meant(f"fastdl.{word.ours}", word.how)
+    return ""
+
+
+def _meant(name: str, how: str = "") -> str:
+    return f"; did you mean {name!r}?" + (f" ({how})" if how else "")
 
 
 def listed(kind: str, names: Sequence[str], about: Callable[[str], str]) -> str:

@@ -15,6 +15,7 @@ FLOORS = {
     1: [
         "errors",
         "exports",
+        "words",
         "typing",
         "files",
         "shapes",

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import NoReturn
 
 import fastdl
-from fastdl.errors import ArgumentError, FastdlError
+from fastdl.errors import ArgumentError, FastdlError, near, suggest
 
 _EXAMPLES = """\
 examples:
@@ -51,6 +51,24 @@ COMMANDS = (
 
 class _Parser(argparse.ArgumentParser):
     """Raises instead of printing the usage and ending the program."""
+
+    def parse_known_args(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        namespace: argparse.Namespace | None = None,
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Read the options; refuse those that a command has not, with a hint."""
+        found, rest = super().parse_known_args(args, namespace)
+        for given in rest:
+            if given.startswith("--"):
+                option, known = given.partition("=")[0], self._option_string_actions
+                self.error(f"unknown option {option}{near(option, known, 'options')}")
+        return found, rest
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is not None and value not in action.choices:
+            hint = suggest(str(value), action.choices)
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r}{hint}")
 
     def error(self, message: str) -> NoReturn:
         raise ArgumentError(f"{message} (see {self.prog} --help)")

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from fastdl import exports
 from fastdl.autograd import Leaf, Tensor, is_recording
 from fastdl.errors import GraphError
 from fastdl.functional import (
@@ -150,3 +151,4 @@ def complete() -> None:
     """Put the operators and methods into `Tensor`."""
     for name, method in METHODS.items():
         setattr(Tensor, name, method)
+    exports.translate(Tensor)

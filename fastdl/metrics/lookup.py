@@ -49,6 +49,11 @@ _BY_NAME = {function.__name__: made for function, made in _OF_FUNCTION.items()}
 _OF_CLASS = {getattr(made, "func", made): made for made in _OF_FUNCTION.values()}
 
 
+def names() -> list[str]:
+    """Return the names that `as_metric` knows."""
+    return [*_BY_NAME]
+
+
 def as_metric(given: MetricLike) -> Metric:
     """Return a metric that has not seen anything yet.
 
@@ -68,7 +73,8 @@ def as_metric(given: MetricLike) -> Metric:
     """
     if isinstance(given, str):
         if given not in _BY_NAME:
-            raise ArgumentError(f"unknown metric {given!r}{suggest(given, _BY_NAME)}")
+            hint = suggest(given, _BY_NAME, "metrics")
+            raise ArgumentError(f"unknown metric {given!r}{hint}")
         return _BY_NAME[given]()
     if isinstance(given, Metric):
         return given.fresh()

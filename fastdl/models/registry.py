@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from inspect import signature
 from typing import TypeVar
 
+from fastdl import exports
 from fastdl.errors import ArgumentError, suggest
 from fastdl.nn import Module
 
@@ -19,8 +20,8 @@ def register(function: F) -> F:
 
     The function takes ``classes=`` and leaves the input size open if it can.
     """
-    _models[function.__name__] = function
-    return function
+    _models[function.__name__] = explained = exports.explained(function)
+    return explained
 
 
 def names() -> list[str]:
@@ -46,9 +47,8 @@ def check_options(name: str, given: Iterable[str], who: str = "") -> None:
     known = options(name)
     for option in given:
         if option not in known:
-            raise ArgumentError(
-                f"{who}the model {name!r} has no {option!r}{suggest(option, known)}"
-            )
+            hint = suggest(option, known, "arguments")
+            raise ArgumentError(f"{who}the model {name!r} has no {option!r}{hint}")
 
 
 def create(name: str, classes: int | None = None, **options: object) -> Module:
@@ -81,5 +81,6 @@ def create(name: str, classes: int | None = None, **options: object) -> Module:
 
 def _find(name: str) -> Callable[..., Module]:
     if name not in _models:
-        raise ArgumentError(f"unknown model {name!r}{suggest(name, _models)}")
+        hint = suggest(name, _models, "models")
+        raise ArgumentError(f"unknown model {name!r}{hint}")
     return _models[name]

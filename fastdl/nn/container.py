@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, SupportsIndex, TypeVar
 
-from fastdl.errors import suggest
+from fastdl import exports
+from fastdl.errors import near, suggest
 from fastdl.nn.activation import LAYERS, Activation, ReLU
 from fastdl.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from fastdl.nn.collection import List
@@ -106,7 +107,8 @@ class Sequential(List[Module]):
         names = self._names or ()
         if name in names:
             return self[name]
-        hint = suggest(name, names) if names else ""
+        hint = near(name, [*names, *exports.attributes(type(self))], "Module")
+        hint = hint or suggest(name, names)
         raise AttributeError(
             f"{type(self).__name__} has no attribute or layer {name!r}{hint}"
         )

@@ -34,7 +34,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fastdl import backend, random, shapes
+from fastdl import backend, exports, random, shapes
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
 from fastdl.shapes import activation_parameter, activation_row, real_dtype
@@ -310,6 +310,9 @@ _METHODS: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
+exports.hint(__name__)
+
+
 def method(name: str) -> Callable[..., np.ndarray]:
     """Return the function of this module that a layer's ``weight_init=`` names.
 
@@ -319,7 +322,8 @@ def method(name: str) -> Callable[..., np.ndarray]:
         There is no such function, or it needs more than a shape.
     """
     if not isinstance(name, str) or name not in _METHODS:
-        raise ArgumentError(f"init: no method {name!r:.60}{suggest(name, _METHODS)}")
+        hint = suggest(name, _METHODS, "nn.init")
+        raise ArgumentError(f"init: no method {name!r:.60}{hint}")
     return _METHODS[name]
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 
+from fastdl import exports, functional
 from fastdl.autograd import Tensor, as_tensor, no_grad
 from fastdl.data.pictures import as_float
 from fastdl.errors import (
@@ -96,6 +97,9 @@ class Module(Transfer):
             output = self.forward(*inputs, **options)
         except FastdlError as error:
             self._name_layer(error)
+            raise
+        except TypeError as error:  # of an operation that forward calls
+            exports.explain(error, vars(functional))
             raise
         for hook in self._forward_hooks:
             hook(self, inputs, output)

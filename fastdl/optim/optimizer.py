@@ -71,7 +71,9 @@ class Optimizer:
         """Check a group, and return it with the defaults filled in."""
         for key in group:
             if key not in (*defaults, "params"):
-                raise self._error(f"unknown option {key!r}{suggest(key, defaults)}")
+                raise self._error(
+                    f"unknown option {key!r}{suggest(key, defaults, 'arguments')}"
+                )
         params = group.get("params", ())
         tensors = [params] if isinstance(params, Tensor) else list(params)
         if not tensors:

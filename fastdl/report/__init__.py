@@ -37,5 +37,5 @@ else:
 
     def __getattr__(name: str) -> typing.Any:
         if name != "errors":  # it needs a web server, which is slow to import
-            raise AttributeError(f"module 'fastdl.report' has no attribute {name!r}")
+            exports.missing("fastdl.report", name)
         return importlib.import_module("fastdl.report.errors")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fastdl import exports
 from fastdl.errors import FastdlError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if not TYPE_CHECKING:  # to a type checker every other name is a mistake
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
-            raise AttributeError(f"module 'fastdl.sklearn' has no attribute {name!r}")
+            exports.missing("fastdl.sklearn", name)
         try:
             import_module("sklearn")
         except ImportError:

@@ -42,9 +42,8 @@ def options_by_name(method: Callable[P, R]) -> Callable[P, R]:
             )
         for option in named:
             if option not in known:
-                raise TypeError(
-                    f"{name}: there is no option {option!r}{suggest(option, known)}"
-                )
+                hint = suggest(option, known, "arguments")
+                raise TypeError(f"{name}: there is no option {option!r}{hint}")
         return method(*arguments, **named)
 
     return checked

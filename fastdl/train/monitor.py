@@ -7,8 +7,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from fastdl.errors import ArgumentError, suggest
+from fastdl.errors import ArgumentError, near, suggest
 from fastdl.metrics import lower_is_better
+from fastdl.metrics.lookup import names
 from fastdl.optim.optimizer import is_in
 from fastdl.train.state import number
 
@@ -106,5 +107,9 @@ class Monitor:
 def _usual_mode(name: str, who: str) -> str:
     lower = lower_is_better(name)
     if lower is None:
-        raise ArgumentError(f"{who}: is more or less of {name!r} better? Give mode=")
+        known = ["loss", *names()]
+        hint = near(name, [*known, *(f"val_{each}" for each in known)])
+        raise ArgumentError(
+            f"{who}: is more or less of {name!r} better? Give mode={hint}"
+        )
     return "min" if lower else "max"

@@ -112,9 +112,9 @@ class Recipe:
         for option, known in _KNOWN.items():
             name = getattr(self, option)
             if not isinstance(name, str) or name not in known():
-                raise ArgumentError(
-                    f"unknown {option} {name!r}{suggest(str(name), known())}"
-                )
+                place = "models" if option == "model" else "optim"
+                hint = suggest(str(name), known(), place)
+                raise ArgumentError(f"unknown {option} {name!r}{hint}")
         for option in ("epochs", "batch_size"):
             integer(getattr(self, option), f"recipe: {option}")
         for option, (low, high) in _RANGES.items():
