@@ -44,6 +44,7 @@ HEAVY = {
     "scipy",
     "selenium",
     "sklearn",
+    "tensorboardX",
     "tensorflow",
     "torch",
 }

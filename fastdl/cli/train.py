@@ -6,6 +6,8 @@ import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import numpy as np
+
 import fastdl
 from fastdl import datasets, report
 from fastdl.cli import arguments, settings
@@ -173,7 +175,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tensorboard",
         action="store_true",
-        help="write curves for TensorBoard into the run folder",
+        help="write curves, weights and pictures for TensorBoard into the run folder",
     )
     parser.add_argument(
         "--no-report",
@@ -322,7 +324,9 @@ def _callbacks(job: Job, parts: Parts, options: Namespace, folder: RunFolder) ->
     if options.checkpoints:
         made.append(ModelCheckpoint(folder.path))
     if options.tensorboard:
-        made.append(TensorBoardLog(folder.path))
+        first = parts.train.take(np.arange(min(16, len(parts.train))))[0]
+        shown = first if first.ndim == 4 and first.shape[3] in (1, 3) else None
+        made.append(TensorBoardLog(folder.path, job.to_dict(), shown))
     return made
 
 
