@@ -19,6 +19,7 @@ FLOORS = {
         "files",
         "shapes",
         "random",
+        "progress",
         "structure",
         "engine",
         "threads",

@@ -17,6 +17,7 @@ from fastdl.cli.report import write_report
 from fastdl.data import DataLoader
 from fastdl.datasets.splits import Part
 from fastdl.errors import ArgumentError, DataError
+from fastdl.progress import progress_bar
 from fastdl.train import (
     OPTIMIZERS,
     RECIPES,
@@ -289,12 +290,9 @@ def _check_pictures(parts: Parts) -> None:
 
     Else that would be found only after the training. Read now, they are in the cache.
     """
-    from tqdm import tqdm
-
     for part in (parts.dev, parts.test, parts.train_dev):
         if part is not None:
-            # None: no bar unless on a terminal.
-            for _ in tqdm(DataLoader(part), "pictures", leave=False, disable=None):
+            for _ in progress_bar(DataLoader(part), "pictures", leave=False):
                 pass
 
 
