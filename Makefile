@@ -71,7 +71,7 @@ $(VENV)/built: $(VENV)/tools setup.py $(KERNELS)
 # already: pip would build all of them a second time, in a folder of its own) ...
 $(VENV)/installed: pyproject.toml | $(VENV)/built
 	FASTDL_BACKEND=reference $(BIN)/python -m pip install -qq --no-build-isolation \
-		--check-build-dependencies --editable ".[plot,image,tune,onnx]"
+		--check-build-dependencies --editable ".[plot,image,tune,onnx,tensorboard]"
 	@touch $@
 
 # ... and what only those need who change it.

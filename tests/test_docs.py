@@ -8,6 +8,7 @@ import functools
 import importlib
 import io
 import re
+import sys
 from operator import attrgetter
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from fastdl import nn
+from tests.services import stand_ins
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -27,6 +29,8 @@ LINK = re.compile(r"\]\((?!https?://)([^)]*)\)")
 # In backticks, a path with a folder and an ending, perhaps to a test.
 FILE = re.compile(r"`([\w.]+/[\w./]+\.\w+)(?:::\w+)?`")
 OTHER_FRAMEWORKS = ("# PyTorch\n", "# Keras\n")
+
+SERVICES = stand_ins()
 
 pages = pytest.mark.parametrize("page", PAGES)
 
@@ -58,6 +62,8 @@ def run(tmp_path_factory):
         with contextlib.ExitStack() as stack:
             patch = stack.enter_context(pytest.MonkeyPatch.context())
             patch.chdir(tmp_path_factory.mktemp("page"))
+            for name, module in SERVICES.items():
+                patch.setitem(sys.modules, name, module)
             save_file(FROM_TORCH, "weights.safetensors")
             stack.enter_context(contextlib.redirect_stdout(printed))
             for block in PYTHON.finditer(text):
@@ -77,6 +83,8 @@ def test_python_runs(page, run):
         pytest.importorskip("sklearn", minversion="1.6")
     if "onnxruntime" in PAGES[page]:
         pytest.importorskip("onnxruntime")
+    if "TensorBoardLog" in PAGES[page]:
+        pytest.importorskip("tensorboardX")
     run(page)
 
 
@@ -124,6 +132,26 @@ def test_broadcasting_is_refused_as_the_page_says(run):
     _, printed = run("docs/coming_from_pytorch.md")
     assert "(4, 1)" in printed
     assert "(4,)" in printed
+
+
+def test_services_get_what_the_page_says(run):
+    """One epoch each: MLflow and Weights & Biases."""
+    pytest.importorskip("tensorboardX")
+    names, _ = run("docs/logs.md")
+    *_, before, last = names["trainer"].history.rows
+    measured = {name: value for name, value in before.items() if name != "epoch"}
+    start, settings, metrics, model, end = SERVICES["mlflow"].calls
+    assert (start, model, end) == ("start", "model.safetensors", "FINISHED")
+    assert settings["data"] == "digits"
+    assert "Adam" in settings["optimizer"]
+    assert metrics == (before["epoch"], measured)
+    begun, (step, logged), finished = SERVICES["wandb"].calls
+    assert begun[0] == "digits"
+    assert "Adam" in begun[1]["optimizer"]
+    assert (step, finished) == (last["epoch"], "finish")
+    sizes = {n: p.size for n, p in names["trainer"].model.named_parameters()}
+    shown = {name: f"histogram of {size} numbers" for name, size in sizes.items()}
+    assert logged == last | shown
 
 
 @pages

@@ -20,6 +20,7 @@ FLOORS = {
         "files",
         "shapes",
         "random",
+        "progress",
         "structure",
         "engine",
         "threads",
@@ -45,6 +46,7 @@ HEAVY = {
     "scipy",
     "selenium",
     "sklearn",
+    "tensorboardX",
     "tensorflow",
     "torch",
 }

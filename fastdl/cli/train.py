@@ -6,6 +6,8 @@ import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import numpy as np
+
 import fastdl
 from fastdl import datasets, report
 from fastdl.cli import arguments, settings
@@ -15,6 +17,7 @@ from fastdl.cli.report import write_report
 from fastdl.data import DataLoader
 from fastdl.datasets.splits import Part
 from fastdl.errors import ArgumentError, DataError
+from fastdl.progress import progress_bar
 from fastdl.train import (
     OPTIMIZERS,
     RECIPES,
@@ -173,7 +176,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--tensorboard",
         action="store_true",
-        help="write curves for TensorBoard into the run folder",
+        help="write curves, weights and pictures for TensorBoard into the run folder",
     )
     parser.add_argument(
         "--no-report",
@@ -287,12 +290,9 @@ def _check_pictures(parts: Parts) -> None:
 
     Else that would be found only after the training. Read now, they are in the cache.
     """
-    from tqdm import tqdm
-
     for part in (parts.dev, parts.test, parts.train_dev):
         if part is not None:
-            # None: no bar unless on a terminal.
-            for _ in tqdm(DataLoader(part), "pictures", leave=False, disable=None):
+            for _ in progress_bar(DataLoader(part), "pictures", leave=False):
                 pass
 
 
@@ -322,7 +322,9 @@ def _callbacks(job: Job, parts: Parts, options: Namespace, folder: RunFolder) ->
     if options.checkpoints:
         made.append(ModelCheckpoint(folder.path))
     if options.tensorboard:
-        made.append(TensorBoardLog(folder.path))
+        first = parts.train.take(np.arange(min(16, len(parts.train))))[0]
+        shown = first if first.ndim == 4 and first.shape[3] in (1, 3) else None
+        made.append(TensorBoardLog(folder.path, job.to_dict(), shown))
     return made
 
 

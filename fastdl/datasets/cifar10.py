@@ -18,6 +18,7 @@ from fastdl.datasets.npz import read_npz
 from fastdl.datasets.splits import Part, Splits
 from fastdl.errors import DataError
 from fastdl.files import reading, replaced
+from fastdl.progress import progress_bar
 
 if TYPE_CHECKING:
     import tarfile
@@ -72,10 +73,8 @@ def decode(archive: Path, name: str) -> tuple[Part, Part]:
         When the archive is damaged, or does not consist of train/<class>/ and
         test/<class>/ with RGB pictures of 32x32 in the ten classes.
     """
-    from tqdm import tqdm
-
     with reading(archive):
-        pictures = tqdm(_pictures(archive), desc=name, unit=" images", disable=None)
+        pictures = progress_bar(_pictures(archive), desc=name, unit=" images")
         splits = assemble(name, pictures)
     if splits.test is None or splits.classes != _CLASSES:
         raise DataError(

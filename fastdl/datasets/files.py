@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 from fastdl.errors import DataError
 from fastdl.files import Readable, replaced
+from fastdl.progress import progress_bar
 
 _LIMIT = 64 * 2**20  # bytes; the largest download is 26 MB, or 47 MB inflated
 _TIMEOUT = 30.0  # seconds without a sign of life from the server
@@ -124,14 +125,11 @@ def download(url: str, path: Path, sha256: str, limit: int = _LIMIT) -> None:
 def _receive(url: str, file: BinaryIO, name: str, limit: int) -> None:
     from urllib.request import urlopen  # slow to import
 
-    from tqdm import tqdm
-
     with urlopen(url, timeout=_TIMEOUT) as response:
         total = response.length  # None if the server does not say
         received = 0
-        # disable=None: no bar unless it is a terminal
-        with tqdm(
-            desc=name, total=total, unit="B", unit_scale=True, disable=None
+        with progress_bar(
+            desc=name, total=total, unit="B", unit_scale=True
         ) as progress:
             while block := response.read(_BLOCK):
                 received += len(block)

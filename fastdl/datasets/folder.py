@@ -28,6 +28,7 @@ from fastdl.datasets.lazy import PictureFiles
 from fastdl.datasets.splits import Splits
 from fastdl.errors import ArgumentError, DataError, suggest
 from fastdl.files import as_path, naming
+from fastdl.progress import progress_bar
 from fastdl.shapes import pair
 from fastdl.typing import PairLike, StrPath
 
@@ -130,10 +131,9 @@ def _splits(
     skipped: dict[str, str] | None,
 ) -> Splits:
     """Decode all pictures; note in `skipped`, if there is one, what cannot be read."""
-    from tqdm import tqdm
 
     def pictures() -> Iterator[Picture]:
-        for part, file in tqdm(files, desc=root.name, unit=" images", disable=None):
+        for part, file in progress_bar(files, desc=root.name, unit=" images"):
             with _skipping(file, skipped):
                 pixels = read_image(file, size)
                 yield Picture(part, file.parent.name, str(file), pixels)

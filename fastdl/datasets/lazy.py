@@ -17,6 +17,7 @@ import numpy as np
 from fastdl.data.dataset import Batch, Gathered
 from fastdl.datasets.images import other_size, read_image
 from fastdl.errors import DataError
+from fastdl.progress import progress_bar
 from fastdl.shapes import rows
 
 if TYPE_CHECKING:
@@ -105,10 +106,8 @@ class PictureFiles(Gathered):
 
     def broken(self) -> dict[int, str]:
         """Decode all pictures; return which cannot be read, and why."""
-        from tqdm import tqdm
-
         picture, found = np.empty(self.shape, np.uint8), {}
-        for index in tqdm(range(len(self)), "pictures", leave=False, disable=None):
+        for index in progress_bar(range(len(self)), "pictures", leave=False):
             try:
                 self._read(index, picture)
             except DataError:

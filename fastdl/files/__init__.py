@@ -16,7 +16,6 @@ from fastdl.files.lock import locked as locked
 from fastdl.files.path import as_path as as_path
 from fastdl.files.replace import check_writable as check_writable
 from fastdl.files.replace import keep_aside as keep_aside
-from fastdl.files.replace import new_file as new_file
 from fastdl.files.replace import replaced as replaced
 from fastdl.files.replace import write_text as write_text
 from fastdl.files.tensors import read_tensors as read_tensors

@@ -16,6 +16,7 @@ from fastdl.nn import Module
 from fastdl.nn.module import check_module
 from fastdl.nn.module import run as run_module
 from fastdl.nn.summary import layers
+from fastdl.progress import progress_bar
 from fastdl.shapes import integer
 from fastdl.structure import Structure, map_shapes
 from fastdl.threads import get_num_threads
@@ -164,8 +165,6 @@ def compare_runs(
     DataError
         A folder is not a run, or its data cannot be loaded.
     """
-    from tqdm import tqdm
-
     opened = [
         run if isinstance(run, FinishedRun) else open_run(run, data_dir) for run in runs
     ]
@@ -176,7 +175,7 @@ def compare_runs(
         {name: run.model for name, run in named.items()}, batch_size, seconds
     )
     measures = {}
-    for name, run in tqdm(named.items(), "dev sets", leave=False, disable=None):
+    for name, run in progress_bar(named.items(), "dev sets", leave=False):
         measures[name] = {
             **_accuracy(run),
             **_training(run),
@@ -213,8 +212,6 @@ def _milliseconds(
     models: Mapping[str, Module], examples: int, seconds: float
 ) -> dict[str, list[float]]:
     """Time calls of each model with so many examples."""
-    from tqdm import tqdm
-
     rng = np.random.default_rng(0)
     calls = {}
     for name, model in models.items():
@@ -224,8 +221,7 @@ def _milliseconds(
             calls[name]()
     times: dict[str, list[float]] = {name: [] for name in models}
     rounds = [each for _ in range(_ROUNDS) for each in calls.items()]
-    # None: no bar unless on a terminal.
-    with tqdm(rounds, f"asking for {examples}", leave=False, disable=None) as bar:
+    with progress_bar(rounds, f"asking for {examples}", leave=False) as bar:
         for name, call in bar:
             end = perf_counter() + seconds / _ROUNDS
             now = -math.inf

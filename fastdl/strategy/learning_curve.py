@@ -12,6 +12,7 @@ import numpy as np
 from fastdl.data import DataLike, Subset, as_dataset
 from fastdl.data.strata import are_labels
 from fastdl.errors import ArgumentError, DataError
+from fastdl.progress import progress_bar
 from fastdl.shapes import integer
 from fastdl.strategy.measure import Wrong, measure
 from fastdl.strategy.power_law import fit_power_laws, power_laws
@@ -265,8 +266,6 @@ def learning_curve(
     FastdlError
         Whatever a training or a measurement raises.
     """
-    from tqdm import tqdm
-
     train, dev = as_dataset(train), as_dataset(dev)
     sizes = _sizes(sizes, len(train))
     integer(repeats, "learning_curve: repeats")
@@ -276,12 +275,12 @@ def learning_curve(
             f"learning_curve: fit must be a function fit(part, seed), got {fit!r:.60}"
         )
     errors = np.zeros((repeats, len(sizes), 2))
-    with tqdm(
+    with progress_bar(
         desc="learning curve",
         total=repeats * len(sizes),
         unit=" trainings",
         leave=False,
-        disable=None if progress is None else not progress,
+        shown=progress,
     ) as bar:
         for repeat in range(repeats):
             order = _balanced_order(train.y, len(train), seed + repeat)

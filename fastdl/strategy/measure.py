@@ -12,6 +12,7 @@ from fastdl import nn, shapes
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader, Dataset, as_dataset
 from fastdl.errors import ArgumentError, DataError, NonFiniteError
+from fastdl.progress import progress_bar
 from fastdl.strategy.diagnosis import Diagnosis, diagnose
 from fastdl.strategy.knobs import Settings
 from fastdl.strategy.optimisation import Symptom, symptoms
@@ -108,8 +109,8 @@ def measure(
     history : History, optional
         Of the training; by default that of the trainer.
     progress : bool, optional
-        Whether to show a bar on the standard error stream; by default only when it is a
-        terminal.
+        Whether to show a bar on the standard error stream; by default only on a
+        terminal or in a notebook.
 
     Returns
     -------
@@ -165,17 +166,15 @@ def measure_sets(
     outputs_of : callable
         ``outputs_of(name)`` returns the outputs of the model for a set.
     """
-    from tqdm import tqdm
-
     wrong = _wrong(trainer) if wrong is None else wrong
     errors = {}
     constant = loss = None
-    with tqdm(
+    with progress_bar(
         desc="measuring",
         total=sum(map(len, sets.values())),
         unit=" examples",
         leave=False,
-        disable=None if progress is None else not progress,
+        shown=progress,
     ) as bar:
         for name, dataset in sets.items():
             if len(dataset) == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -12,6 +11,7 @@ from fastdl import data, random
 from fastdl.data import DataLike, Subset, as_dataset
 from fastdl.data.strata import class_labels
 from fastdl.errors import ArgumentError, DataError, ShapeError
+from fastdl.progress import progress_bar
 from fastdl.shapes import integer
 from fastdl.train import Callback, Recipe, Step, Trainer
 from fastdl.typing import ArrayLike
@@ -52,8 +52,8 @@ def out_of_fold(
     groups : array_like, (m,), optional
         Examples of one group are held out together: pictures by one writer, say.
     progress : bool, optional
-        Whether to show a bar on the standard error stream. By default only when it is a
-        terminal.
+        Whether to show a bar on the standard error stream. By default only on a
+        terminal or in a notebook.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def out_of_fold(
             f"{fit!r:.60}"
         )
     answers: np.ndarray | None = None
-    with _Bar(k, sys.stderr.isatty() if progress is None else progress) as bar:
+    with _Bar(k, progress) as bar:
         for train, held_out in pairs:
             trainer = fit(train, [bar])
             if not callable(getattr(trainer, "predict", None)):
@@ -129,15 +129,13 @@ def _by_recipe(
 class _Bar(Callback):
     """Shows how many folds are done, and how far the present one is."""
 
-    def __init__(self, k: int, shown: bool) -> None:
-        from tqdm import tqdm
-
-        self._bar = tqdm(
+    def __init__(self, k: int, shown: bool | None) -> None:
+        self._bar = progress_bar(
             desc="out of fold",
             total=k,
             bar_format="{l_bar}{bar}| {n:.1f} of {total} [{elapsed}<{remaining}]",
             leave=False,
-            disable=not shown,
+            shown=shown,
         )
         self._done = 0
 

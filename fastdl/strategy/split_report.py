@@ -12,6 +12,7 @@ from fastdl.data import Dataset
 from fastdl.data.dataset import take_real
 from fastdl.data.strata import are_labels
 from fastdl.errors import ArgumentError
+from fastdl.progress import progress_bar
 from fastdl.strategy.sizes import examples_needed, standard_error
 from fastdl.strategy.tables import percent, table
 from fastdl.structure import entries, is_several
@@ -181,15 +182,13 @@ def _by_class(
 
 def _shared(parts: Mapping[str, Dataset]) -> dict[tuple[str, str], np.ndarray]:
     """Return for each pair of parts the places of equal examples."""
-    from tqdm import tqdm
-
     firsts = [take_real(part, np.arange(1))[0] for part in parts.values()]
     dtype = np.result_type(*(first.dtype for first in firsts))
     step = max(1, _BYTES // max(1, firsts[0].size * dtype.itemsize))
     found: dict[tuple[str, str], np.ndarray] = {}
     places: dict[str, dict[bytes, int]] = {}
     total = sum(map(len, parts.values()))
-    with tqdm(total=total, desc="duplicates", unit=" examples", disable=None) as bar:
+    with progress_bar(total=total, desc="duplicates", unit=" examples") as bar:
         for name, part in parts.items():
             keys: list[bytes] = []
             for start in range(0, len(part), step):

@@ -12,6 +12,7 @@ from fastdl import nn
 from fastdl.data import Subset
 from fastdl.errors import DataError, FastdlError
 from fastdl.files import naming
+from fastdl.progress import progress_bar
 from fastdl.shapes import integer
 from fastdl.train.history import History
 from fastdl.train.job import Job, Parts
@@ -146,13 +147,10 @@ class FinishedRun(SavedModel):
 
         They are computed once.
         """
-        from tqdm import tqdm
-
         if part not in self._outputs:
             data = getattr(self.parts, part)
             starts = range(0, len(data), _PIECE)
-            # None: no bar unless on a terminal.
-            bar = tqdm(starts, "asking the network", leave=False, disable=None)
+            bar = progress_bar(starts, "asking the network", leave=False)
             self._outputs[part] = np.concatenate(
                 [
                     self.trainer.predict(Subset(data, slice(start, start + _PIECE)))

@@ -1,4 +1,4 @@
-"""Progress on the terminal: a bar during an epoch, and a line after it."""
+"""Progress on a terminal or in a notebook: a bar during an epoch, a line after it."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import sys
 from typing import Any
 
 from fastdl.errors import ArgumentError
+from fastdl.progress import is_watched, progress_bar
 from fastdl.train.callback import Callback, Step
 from fastdl.train.history import describe
 from fastdl.train.learner import Learner
 
 
 class Progress(Callback):
-    """Writes to the standard error stream; the bar only if that is a terminal.
+    """Writes to the standard error stream; the bar only where somebody watches.
 
     Parameters
     ----------
     bar : bool
-        False leaves it out on a terminal too.
+        False leaves it out there too.
     """
 
     _bar: Any = None
 
     def __init__(self, bar: bool = True) -> None:
-        self._disable = None if bar else True  # None: quiet when not a terminal
+        self._shown = None if bar else False
 
     def on_train_begin(self, trainer: Learner, epochs: int, batches: int) -> None:
         """Remember how much there is to do."""
@@ -32,15 +33,13 @@ class Progress(Callback):
 
     def on_epoch_begin(self, trainer: Learner, epoch: int) -> None:
         """Open the bar."""
-        from tqdm import tqdm
-
         self._title = f"epoch {epoch:{len(str(self._last))}}/{self._last}"
-        self._bar = tqdm(
+        self._bar = progress_bar(
             desc=self._title,
             total=self._batches,
             unit=" batches",
             leave=False,
-            disable=self._disable,
+            shown=self._shown,
         )
 
     def on_batch_end(self, trainer: Learner, step: Step) -> None:
@@ -69,7 +68,7 @@ def reporting(progress: bool | None, verbose: int | str | None) -> list[Callback
         Both are given, or `verbose` is none of its values.
     """
     if verbose in (None, "auto"):
-        shown = sys.stderr.isatty() if progress is None else progress
+        shown = is_watched() if progress is None else progress
         return [Progress()] if shown else []
     if progress is not None:
         raise ArgumentError("fit: progress and verbose mean the same; give one")

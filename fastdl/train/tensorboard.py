@@ -1,97 +1,162 @@
-"""Curves for TensorBoard, in its own file format.
-
-A file is a sequence of records: the length (uint64), its checksum (uint32), that many
-bytes, their checksum; all little-endian. The bytes of a record are one ``Event`` in the
-wire format of Protocol Buffers. Source: ``tensorflow/core/lib/io/record_writer.h``,
-``event.proto`` and ``summary.proto`` of TensorFlow.
-"""
+"""What TensorBoard shows of a training, written by tensorboardX."""
 
 from __future__ import annotations
 
-import struct
 import time
-from functools import cache
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from fastdl.files import as_path, new_file
+import numpy as np
+
+from fastdl.errors import FastdlError, ShapeError
+from fastdl.files import as_path
+from fastdl.shapes import array, flag
 from fastdl.train.callback import Callback
-from fastdl.typing import StrPath
+from fastdl.typing import ArrayLike, StrPath
 
 if TYPE_CHECKING:
+    from tensorboardX.proto.summary_pb2 import Summary
+
     from fastdl.train.trainer import Trainer
+
+_BINS = 64  # of a histogram
 
 
 class TensorBoardLog(Callback):
-    """Writes each column of ``trainer.history`` as a curve for TensorBoard.
+    """Writes curves, weights and settings of a training for TensorBoard.
 
-    Every ``fit`` starts a new file; TensorBoard shows the files of a folder as one run.
+    Each column of ``trainer.history`` is a curve; the weights of each epoch are
+    histograms; the configuration is a table. Every ``fit`` starts a new file;
+    TensorBoard shows the files of a folder as one run. ::
+
+        log = train.TensorBoardLog("runs/first", {"data": "digits"})
+        trainer.fit(digits.train, epochs=5, callbacks=[log])
 
     Parameters
     ----------
     folder : path
         What ``tensorboard --logdir`` reads; made if it is missing.
+    configuration : mapping, optional
+        Settings to show beside the network, the loss and the optimiser.
+    pictures : array_like, (n, h, w, 1 or 3), optional
+        Pictures to show, uint8 or in [0, 1], such as some of the training set.
+    histograms : bool
+        Whether to write the weights.
+
+    Raises
+    ------
+    FastdlError
+        tensorboardX, or for pictures Pillow, is missing.
+    ShapeError
+        The pictures have other axes.
+    OSError
+        In ``fit``: the file cannot be written.
     """
 
-    def __init__(self, folder: StrPath) -> None:
+    def __init__(
+        self,
+        folder: StrPath,
+        configuration: Mapping[str, object] | None = None,
+        pictures: ArrayLike | None = None,
+        histograms: bool = True,
+    ) -> None:
         self.folder = as_path(folder)
+        self.configuration = dict(configuration or {})
+        self.histograms = flag(histograms, "TensorBoardLog: histograms")
+        self.pictures: np.ndarray | None = None
+        try:
+            import tensorboardX  # noqa: F401
+
+            if pictures is not None:
+                import PIL  # noqa: F401
+
+                self.pictures = _pictures(pictures)
+        except ImportError:
+            raise FastdlError(
+                "TensorBoardLog needs tensorboardX, and Pillow for pictures: "
+                'pip install "fastdl-cpu[tensorboard]"'
+            ) from None
 
     def decides(self) -> None:
         """Nothing: it only watches."""
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
-        """Open the file."""
+        """Open the file, and write what does not change."""
+        # Not its SummaryWriter: that writes in a thread, which a full disk would end
+        # without a word to the training.
+        from tensorboardX import summary
+        from tensorboardX.event_file_writer import EventsWriter
+
+        settings = {
+            "network": type(trainer.model).__name__,
+            "parameters": f"{sum(p.size for p in trainer.model.parameters()):,}",
+            "loss": getattr(trainer.loss, "__name__", trainer.loss),
+            "optimizer": trainer.optimizer,
+            "epochs": epochs,
+            "batches": batches,
+            **self.configuration,
+        }
         self.folder.mkdir(parents=True, exist_ok=True)
-        name = f"events.out.tfevents.{time.time_ns()}.fastdl"
-        self._file = new_file(self.folder / name)
-        self._write(_text(3, b"brain.Event:2"))
+        with self._naming():
+            prefix = str(self.folder / "events")
+            # Its own name counts seconds, and a second fit may begin within one.
+            self._file = EventsWriter(prefix, f".{time.time_ns()}")
+            self._write(0, summary.text("configuration", _table(settings)))
+            self._write(0, summary.text("network", f"```\n{trainer.model!r}\n```"))
+            if self.pictures is not None:
+                made = summary.image("pictures", self.pictures, dataformats="NHWC")
+                self._write(0, made)
+            self._file.flush()
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
         """Write the epoch."""
-        for name, value in row.items():
-            if name != "epoch":
-                curve = _text(1, name.encode()) + b"\x15" + struct.pack("<f", value)
-                step = b"\x10" + _varint(int(row["epoch"]))
-                self._write(step + _text(5, _text(1, curve)))
-        self._file.flush()
+        from tensorboardX import summary
+
+        epoch = int(row["epoch"])
+        with self._naming():
+            for name, value in row.items():
+                if name != "epoch":
+                    self._write(epoch, summary.scalar(name, value))
+            if self.histograms:
+                for name, parameter in trainer.model.named_parameters():
+                    values = parameter.data[np.isfinite(parameter.data)]
+                    if values.size:
+                        self._write(epoch, summary.histogram(name, values, _BINS))
+            self._file.flush()
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Close the file."""
-        self._file.close()
+        with self._naming():
+            self._file.close()
 
-    def _write(self, event: bytes) -> None:
-        """Write an event with the present time as a record."""
-        event = b"\x09" + struct.pack("<d", time.time()) + event
-        for part in (struct.pack("<Q", len(event)), event):
-            self._file.write(part + struct.pack("<I", _checksum(part)))
+    def _write(self, step: int, summary: Summary) -> None:
+        from tensorboardX.proto.event_pb2 import Event
 
+        self._file.write_event(Event(wall_time=time.time(), step=step, summary=summary))
 
-# A field starts with 8 * number + kind; the kinds are 0: a varint (0x10 for field 2),
-# 1: eight bytes (0x09 for field 1), 2: a length and bytes, 5: four bytes (0x15, 2).
-
-
-def _text(field: int, content: bytes) -> bytes:
-    return bytes([8 * field + 2]) + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    """Return 7 bits a byte, the lowest first; the eighth says that more follow."""
-    low, high = number & 0x7F, number >> 7
-    return bytes([low | 0x80]) + _varint(high) if high else bytes([low])
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Name the folder in an error of the system."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.folder)) from None
 
 
-def _checksum(content: bytes) -> int:
-    """Return the CRC-32C, rotated and offset as the records need it."""
-    crc = 0xFFFFFFFF
-    for byte in content:
-        crc = _crc_table()[(crc ^ byte) & 0xFF] ^ crc >> 8
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+def _table(settings: Mapping[str, object]) -> str:
+    """Return settings as a table in Markdown."""
+    rows = [
+        f"| {name} | {str(value).replace('|', chr(92) + '|')} |"
+        for name, value in settings.items()
+    ]
+    return "\n".join(["| setting | value |", "|---|---|", *rows])
 
 
-@cache
-def _crc_table() -> list[int]:
-    """Return the remainder for each byte (Castagnoli's polynomial, reflected)."""
-    table = list(range(256))
-    for _ in range(8):
-        table = [crc >> 1 ^ (0x82F63B78 if crc & 1 else 0) for crc in table]
-    return table
+def _pictures(pictures: ArrayLike) -> np.ndarray:
+    x = array(pictures, "TensorBoardLog: pictures")
+    if x.ndim != 4 or x.shape[3] not in (1, 3) or x.size == 0:
+        raise ShapeError(
+            f"TensorBoardLog: expected pictures (n, h, w, 1 or 3), got shape {x.shape}"
+        )
+    return x

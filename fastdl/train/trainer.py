@@ -187,7 +187,7 @@ class Trainer(Learner):
             Called in this order. `fit` stops at a NaN without any of them.
         progress : bool, optional
             Whether to report on the standard error stream: a line for each epoch, and a
-            bar if it is a terminal. By default only if it is a terminal.
+            bar if that is a terminal or shown in a notebook. By default only then.
         verbose : {0, 1, 2, "auto"}, optional
             The same in the words of Keras: no report; lines and bar; lines alone.
         check_finite : bool

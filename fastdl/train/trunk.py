@@ -16,6 +16,7 @@ from fastdl.errors import ArgumentError
 from fastdl.nn.module import check_module, run
 from fastdl.nn.transfer import split
 from fastdl.nn.tree import label
+from fastdl.progress import progress_bar
 from fastdl.shapes import integer
 from fastdl.structure import length, tree_map
 from fastdl.train.batches import converted
@@ -102,8 +103,6 @@ class FrozenTrunk:
             Several copies are asked for, but no transform tells them apart; or labels
             are given in its place.
         """
-        from tqdm import tqdm
-
         copies = integer(copies, "FrozenTrunk.features: copies")
         takes = transform is None or isinstance(transform, (list, tuple))
         if not takes and not callable(transform):
@@ -117,12 +116,10 @@ class FrozenTrunk:
                 "FrozenTrunk.features: without a transform all copies are the same"
             )
         loader = DataLoader(data, batch_size, seed=seed, transform=transform)
-        # None: no bar unless on a terminal.
-        with tqdm(
+        with progress_bar(
             total=copies * len(loader.dataset),
             desc="computing features",
             leave=False,
-            disable=None,
         ) as bar:
             parts = [self._run(loader, copy, bar) for copy in range(copies)]
         return parts[0] if copies == 1 else InTurn(*parts)

@@ -10,6 +10,7 @@ from typing import Any
 
 from fastdl.errors import ArgumentError, FastdlError
 from fastdl.files import as_path
+from fastdl.progress import progress_bar
 from fastdl.shapes import integer
 from fastdl.train import Job
 from fastdl.train.monitor import Monitor
@@ -111,7 +112,7 @@ def search(
     patience : float, optional
         How many seconds the storage may be down; 300 by default.
     progress : bool, optional
-        Whether to show a bar; by default only on a terminal.
+        Whether to show a bar; by default only on a terminal or in a notebook.
 
     Returns
     -------
@@ -190,11 +191,10 @@ class _Progress:
     """A bar of the finished trials, with the best score so far."""
 
     def __init__(self, study: Study, progress: bool | None) -> None:
-        from tqdm import tqdm
-
         self._study = study
-        disable = None if progress is None else not progress
-        self._bar: Any = tqdm(total=study.plan.size, unit=" trials", disable=disable)
+        self._bar: Any = progress_bar(
+            total=study.plan.size, unit=" trials", shown=progress
+        )
 
     def __enter__(self) -> _Progress:
         return self
@@ -203,7 +203,7 @@ class _Progress:
         self._bar.close()
 
     def update(self, view: View | None = None) -> None:
-        """Report the present state, if there is a terminal."""
+        """Report the present state, if the bar is shown."""
         if self._bar.disable:
             return
         result = SearchResult(self._study, view)

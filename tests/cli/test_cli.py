@@ -343,6 +343,7 @@ def test_resume_gives_the_uninterrupted_run(fastdl_command, tmp_path, monkeypatc
 @pytest.mark.usefixtures("without_matplotlib")
 def test_patience_checkpoints_and_tensorboard(fastdl_command, tmp_path):
     """S23: a rate that is far too high never does better than at first."""
+    pytest.importorskip("tensorboardX")
     code, _, err = fastdl_command(
         *("train", "digits", "--model", "logistic", "--optimizer", "sgd", "--lr", 1e4),
         *("--schedule", "constant", "--epochs", 40, "--patience", 2),

@@ -20,7 +20,6 @@ from fastdl import train
         train.CSVLog("log.csv"),
         train.JSONLog("log.jsonl"),
         train.ManualRate("control.json"),
-        train.TensorBoardLog("runs"),
         train.WeightAverage(),
     ],
     ids=lambda callback: type(callback).__name__,
