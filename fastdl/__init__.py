@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fastdl import tune as tune
     from fastdl import typing as typing
     from fastdl.autograd import Tensor as Tensor
+    from fastdl.autograd import from_dlpack as from_dlpack
     from fastdl.autograd import no_grad as no_grad
     from fastdl.autograd import tensor as tensor
     from fastdl.engine import empty_cache as empty_cache
@@ -74,6 +75,7 @@ _HOMES = {
     "Tensor": "functional.operators.Tensor",  # with its operators
     "Trainer": "train.Trainer",
     "empty_cache": "engine.empty_cache",
+    "from_dlpack": "functional.operators.from_dlpack",
     "get_conv_algorithm": "engine.get_conv_algorithm",
     "get_num_threads": "threads.get_num_threads",
     "get_runtime": "threads.get_runtime",

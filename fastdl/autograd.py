@@ -39,8 +39,9 @@ from weakref import ref
 
 import numpy as np
 
-from fastdl import backend
-from fastdl.errors import DtypeError, GraphError
+from fastdl import backend, dlpack
+from fastdl.dlpack import Shareable
+from fastdl.errors import DtypeError, GraphError, SharingError
 from fastdl.hooks import GradientHook, GradientHooks, HookHandle
 from fastdl.recording import is_recording as is_recording
 from fastdl.recording import no_grad as no_grad
@@ -49,6 +50,9 @@ from fastdl.recording import tracing as tracing
 from fastdl.shapes import array as numbers
 from fastdl.shapes import check_shape, real_dtype
 from fastdl.typing import ArrayLike, DtypeLike, TensorLike
+
+if TYPE_CHECKING:
+    from typing_extensions import CapsuleType
 
 Backward = Callable[["Node", np.ndarray], tuple["np.ndarray | None", ...]]
 
@@ -543,9 +547,44 @@ class Tensor:
     def __array__(
         self, dtype: DtypeLike | None = None, copy: bool | None = None
     ) -> np.ndarray:
-        if copy is None:  # as NumPy 2 asks; NumPy 1 does not know it
-            return np.asarray(self.data, dtype)
-        return np.array(self.data, dtype=dtype, copy=copy)
+        if copy:
+            return np.array(self.data, dtype)
+        array = np.asarray(self.data, dtype)
+        if copy is False and array is not self.data:
+            raise ValueError(
+                f"__array__: {self.data.dtype} as {array.dtype} needs a copy, and "
+                "copy=False forbids it"
+            )
+        return array
+
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> CapsuleType:
+        """Share the memory with another library: ``torch.from_dlpack(tensor)``.
+
+        After the other library has written into it, call `mark_changed`, as after
+        writing into `data`.
+
+        Raises
+        ------
+        SharingError
+            A gradient flows to the tensor; its array is read-only, or has a reversed
+            axis; or the memory is asked for on another device. A ``copy`` may be both.
+        """
+        if self.requires_grad:
+            raise SharingError(
+                "__dlpack__: another library would not see the gradient that this "
+                "tensor needs; share its detach()"
+            )
+        return dlpack.capsule(self.data, max_version, dl_device, copy)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.data.__dlpack_device__()
 
     def __len__(self) -> int:
         return len(self.data)
@@ -610,3 +649,26 @@ def _rebuilt(cls: type[Tensor], data: np.ndarray, requires_grad: bool) -> Tensor
 
 
 tensor = Tensor
+
+
+def from_dlpack(x: Shareable) -> Tensor:
+    """Return a tensor in the memory of another library's array: PyTorch's, JAX's, ...
+
+    It needs no gradient, and sees what is written there later. Any strides do.
+
+    Parameters
+    ----------
+    x : array with ``__dlpack__``
+        Of float32 or float64, in the memory of the CPU. A read-only one stays so;
+        NumPy before 2.1 takes every one for read-only.
+
+    Raises
+    ------
+    ArgumentError
+        `x` is no such array.
+    SharingError
+        Its library does not share it: it needs a gradient there, or lies on a GPU.
+    DtypeError
+        It has another type, which would need a copy.
+    """
+    return x.detach() if isinstance(x, Tensor) else Tensor(dlpack.shared(x))

@@ -43,6 +43,10 @@ class GraphError(FastdlError, RuntimeError):
     """The tape was used in the wrong way or at the wrong time."""
 
 
+class SharingError(FastdlError, BufferError):
+    """Memory cannot be shared with another library."""
+
+
 def suggest(name: str, choices: Iterable[str], place: str = "") -> str:
     """Return the end of an error message that helps a user with an unknown name.
 

@@ -16,6 +16,7 @@ FLOORS = {
         "errors",
         "exports",
         "words",
+        "dlpack",
         "typing",
         "files",
         "shapes",

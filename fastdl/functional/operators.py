@@ -20,6 +20,7 @@ import numpy as np
 
 from fastdl import exports
 from fastdl.autograd import Leaf, Tensor, is_recording
+from fastdl.autograd import from_dlpack as from_dlpack
 from fastdl.errors import GraphError
 from fastdl.functional import (
     elementwise,
