@@ -30,7 +30,7 @@ def as_labels(
         NaN among the scores.
     """
     given = {"y_true": y_true, "y_pred": y_pred}
-    arrays = {name: _of_pixels(array(each, name)) for name, each in given.items()}
+    arrays = _of_pixels({name: array(each, name) for name, each in given.items()})
     labels = [_as_labels(each, name) for name, each in arrays.items()]
     for name, each in arrays.items():
         if each.ndim == 2:
@@ -48,9 +48,12 @@ def as_labels(
     return true, pred, classes
 
 
-def _of_pixels(labels: np.ndarray) -> np.ndarray:
+def _of_pixels(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return labels (m, h, w) as (m h w,), and rows (m, h, w, classes) likewise."""
-    return labels.reshape(-1, *labels.shape[3:]) if labels.ndim in (3, 4) else labels
+    places = {each.shape[:3] for each in arrays.values()}
+    if len(places) > 1 or any(each.ndim not in (3, 4) for each in arrays.values()):
+        return arrays
+    return {name: each.reshape(-1, *each.shape[3:]) for name, each in arrays.items()}
 
 
 def _as_labels(labels: np.ndarray, name: str) -> np.ndarray:
