@@ -2,8 +2,9 @@
 
 Everywhere, ``y_true`` is integer labels (m,) or one-hot rows (m, classes); ``y_pred``
 is labels (m,) or rows of scores (m, classes), such as logits or probabilities, where
-the largest wins (the first, if several are equal). Nothing broadcasts: (m,) against
-(m, 1) is an error.
+the largest wins (the first, if several are equal). Of pixels they are (m, h, w) and
+(m, h, w, classes), and each pixel counts as an example. Nothing broadcasts: (m,)
+against (m, 1) is an error.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def as_labels(
         NaN among the scores.
     """
     given = {"y_true": y_true, "y_pred": y_pred}
-    arrays = {name: array(each, name) for name, each in given.items()}
+    arrays = _of_pixels({name: array(each, name) for name, each in given.items()})
     labels = [_as_labels(each, name) for name, each in arrays.items()]
     for name, each in arrays.items():
         if each.ndim == 2:
@@ -45,6 +46,14 @@ def as_labels(
         check_range(true, classes, "y_true")
         check_range(pred, classes, "y_pred")
     return true, pred, classes
+
+
+def _of_pixels(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return labels (m, h, w) as (m h w,), and rows (m, h, w, classes) likewise."""
+    places = {each.shape[:3] for each in arrays.values()}
+    if len(places) > 1 or any(each.ndim not in (3, 4) for each in arrays.values()):
+        return arrays
+    return {name: each.reshape(-1, *each.shape[3:]) for name, each in arrays.items()}
 
 
 def _as_labels(labels: np.ndarray, name: str) -> np.ndarray:

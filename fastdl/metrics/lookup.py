@@ -15,6 +15,7 @@ from fastdl.metrics import (
     ranking,
     regression,
 )
+from fastdl.metrics.by_class import AVERAGES
 from fastdl.metrics.confusion import F1, Precision, Recall
 from fastdl.metrics.metric import Function, MeanOf, Metric
 from fastdl.metrics.share import Accuracy, ErrorRate, TopKAccuracy
@@ -45,8 +46,37 @@ _OF_FUNCTION: dict[Callable, Callable[..., Metric]] = {
     multilabel.subset_accuracy: partial(multilabel.SubsetAccuracy, threshold=0.0),
     multilabel.hamming_loss: partial(multilabel.HammingLoss, threshold=0.0),
 }
-_BY_NAME = {function.__name__: made for function, made in _OF_FUNCTION.items()}
-_OF_CLASS = {getattr(made, "func", made): made for made in _OF_FUNCTION.values()}
+_OF_CLASSES = (
+    classification.precision,
+    classification.recall,
+    classification.f1,
+)
+_OF_LABELS = (
+    multilabel.multilabel_precision,
+    multilabel.multilabel_recall,
+    multilabel.multilabel_f1,
+)
+_BY_NAME: dict[str, Callable[[], Metric]] = {
+    **{function.__name__: made for function, made in _OF_FUNCTION.items()},
+    **{
+        f"{function.__name__}_{average}": partial(_OF_FUNCTION[function], average)
+        for function in (*_OF_CLASSES, *_OF_LABELS)
+        for average in AVERAGES
+        if average != "binary" or function in _OF_CLASSES
+    },
+    "acc": Accuracy,
+    "binary_accuracy": Accuracy,
+    "categorical_accuracy": Accuracy,
+    "sparse_categorical_accuracy": Accuracy,
+    "balanced_accuracy": partial(Recall, average="macro"),
+    "top_3_accuracy": partial(TopKAccuracy, 3),
+    "top_5_accuracy": partial(TopKAccuracy, 5),
+    "auc": _OF_FUNCTION[ranking.roc_auc],
+    "mae": regression.MeanAbsoluteError,
+    "mse": regression.MeanSquaredError,
+    "r2": regression.R2Score,
+}
+_BY_CLASS = {getattr(made, "func", made): made for made in _OF_FUNCTION.values()}
 
 
 def names() -> list[str]:
@@ -79,7 +109,7 @@ def as_metric(given: MetricLike) -> Metric:
     if isinstance(given, Metric):
         return given.fresh()
     if isinstance(given, type) and issubclass(given, Metric):
-        return _OF_CLASS.get(given, given)()
+        return _BY_CLASS.get(given, given)()
     if isinstance(given, type) or not callable(given):
         raise ArgumentError(
             f"a metric is a name, a function, or a Metric such as metrics.F1(), got "

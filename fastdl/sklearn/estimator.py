@@ -26,7 +26,7 @@ from fastdl.sklearn.heads import ColumnHeads
 from fastdl.structure import Structure, at
 from fastdl.train import Callback, EarlyStopping, Trainer
 from fastdl.train.losses import LossLike
-from fastdl.train.recipes import OPTIMIZERS
+from fastdl.train.optimizers import OPTIMIZERS
 from fastdl.typing import ArrayLike, Shape
 
 E = TypeVar("E", bound="Estimator")

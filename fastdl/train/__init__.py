@@ -23,6 +23,7 @@ from fastdl.train.logs import CSVLog as CSVLog
 from fastdl.train.logs import JSONLog as JSONLog
 from fastdl.train.logs import LearningRateLog as LearningRateLog
 from fastdl.train.logs import Timing as Timing
+from fastdl.train.optimizers import OPTIMIZERS as OPTIMIZERS
 from fastdl.train.pretrained import Pretrained as Pretrained
 from fastdl.train.progress import Progress as Progress
 from fastdl.train.range_test import RangeTest as RangeTest
@@ -33,10 +34,9 @@ from fastdl.train.recipe_files import Reached as Reached
 from fastdl.train.recipe_files import RecipeFile as RecipeFile
 from fastdl.train.recipe_files import read_recipe as read_recipe
 from fastdl.train.recipe_files import recipe as recipe
-from fastdl.train.recipes import OPTIMIZERS as OPTIMIZERS
-from fastdl.train.recipes import SCHEDULES as SCHEDULES
 from fastdl.train.recipes import Recipe as Recipe
 from fastdl.train.run import RunFolder as RunFolder
+from fastdl.train.schedule import SCHEDULES as SCHEDULES
 from fastdl.train.schedule import ManualRate as ManualRate
 from fastdl.train.schedule import Schedule as Schedule
 from fastdl.train.tensorboard import TensorBoardLog as TensorBoardLog

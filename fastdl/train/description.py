@@ -129,9 +129,14 @@ class Run:
         }
 
     def _rates(self, schedules: list[Schedule]) -> dict[str, Json]:
-        """Describe the schedules; of the initial rates only the ratios matter."""
+        """Describe the schedules; of the initial rates only the ratios matter.
+
+        Unless one is given by name: it begins with the first of them.
+        """
         rates = [group["lr"] for group in self.trainer.optimizer.param_groups]
+        by_name = any(isinstance(schedule.schedule, str) for schedule in schedules)
         return {
+            **({"first": describe(rates[0])} if by_name else {}),
             "schedules": [describe(schedule.rule) for schedule in schedules],
             "ratios": describe([rate / rates[0] for rate in rates]),
         }

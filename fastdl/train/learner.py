@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from itertools import chain
-from typing import TypeAlias, cast
+from typing import cast
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from fastdl.data.loader import holds_several
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
 from fastdl.nn.module import check_module, run
 from fastdl.nn.multitask import TaskLoss
-from fastdl.optim import Adam, Optimizer
+from fastdl.optim import Optimizer
 from fastdl.structure import Structure, names, tree_map
+from fastdl.train.answers import yes_from
 from fastdl.train.batches import (
     Source,
     as_loader,
@@ -31,6 +32,7 @@ from fastdl.train.calls import options_by_name
 from fastdl.train.cost import Cost, Penalties
 from fastdl.train.history import History
 from fastdl.train.losses import (
+    LossChoice,
     LossLike,
     TaskWeights,
     one_loss,
@@ -38,11 +40,9 @@ from fastdl.train.losses import (
 )
 from fastdl.train.measures import Measures, Metrics, by_name
 from fastdl.train.nonfinite import Buffers, first_bad
+from fastdl.train.optimizers import OptimizerLike, optimizer_or_maker
 from fastdl.train.targets import check_scaled
 from fastdl.typing import ArrayLike, ArraysLike, StrPath
-
-OptimizerLike: TypeAlias = Optimizer | Callable[[Iterable[Tensor]], Optimizer]
-"""An optimiser of the model's parameters, or what makes one from them."""
 
 
 class Learner:
@@ -55,11 +55,12 @@ class Learner:
     def __init__(
         self,
         model: nn.Module,
-        loss: LossLike | Mapping[str, LossLike] | None,
+        loss: LossChoice | Mapping[str, LossChoice] | None,
         optimizer: OptimizerLike | None,
         metrics: Metrics | None,
         regularization: Penalties,
         loss_weights: TaskWeights | None = None,
+        lr: float | None = None,
     ) -> None:
         check_module(model, "Trainer")
         self.model = model
@@ -67,15 +68,12 @@ class Learner:
         self._cost = Cost(model, self.loss, regularization, "Trainer")
         self._tasks = tasks_of(self.loss)
         self.metrics = by_name(
-            _usual_metrics(self.loss) if metrics is None else metrics, self._tasks
+            _usual_metrics(self.loss) if metrics is None else metrics, self.loss
         )
-        self._optimizer = optimizer if isinstance(optimizer, Optimizer) else None
-        self._make_optimizer = Adam if optimizer is None else optimizer
-        if self._optimizer is None and not callable(self._make_optimizer):
-            raise ArgumentError(
-                f"Trainer: optimizer must be an optimiser or make one from parameters, "
-                f"such as optim.Adam, got {optimizer!r:.60}"
-            )
+        self._make_optimizer = optimizer_or_maker(optimizer, lr)
+        self._optimizer: Optimizer | None = None
+        if isinstance(self._make_optimizer, Optimizer):
+            self._optimizer = self._make_optimizer
         self.history = History()
         # For checkpoints: what determines a training, besides model and optimiser.
         self._settings: dict[str, object] = {
@@ -296,9 +294,13 @@ def _activation(loss: LossLike) -> Callable[[Tensor], Tensor] | None:
 
 def _usual_metrics(loss: LossLike) -> Metrics:
     if isinstance(loss, nn.MultiTaskLoss):
-        of_tasks = {task: _usual_metrics(each) for task, each in loss.losses.items()}
+        of_tasks = {
+            task: ("accuracy",) if _activation(each) is F.softmax else ()
+            for task, each in loss.losses.items()
+        }
         return cast(Metrics, of_tasks)
-    return ("accuracy",) if getattr(loss, "applies", None) == "softmax" else ()
+    answers = _activation(loss) is F.softmax or yes_from(loss) is not None
+    return ("accuracy",) if answers else ()
 
 
 def culprits(tasks: Mapping[str, TaskLoss]) -> str:

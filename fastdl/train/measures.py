@@ -15,22 +15,23 @@ from fastdl.errors import ArgumentError, FastdlError, suggest
 from fastdl.metrics import Mean, MeanOf, Metric, MetricLike
 from fastdl.nn.multitask import TaskLoss
 from fastdl.structure import Structure, tree_map
-from fastdl.train.losses import LossLike
+from fastdl.train.answers import as_seen
+from fastdl.train.losses import LossLike, tasks_of
 from fastdl.train.task import OfTask
 
 Metrics = Sequence[MetricLike] | Mapping[str, Sequence[MetricLike]]
 """What to measure: metrics, or for each task some."""
 
 
-def by_name(given: Metrics, losses: Mapping[str, LossLike]) -> dict[str, Metric]:
+def by_name(given: Metrics, loss: LossLike) -> dict[str, Metric]:
     """Return metrics, given as `fastdl.metrics.as_metric` takes them, by their names.
 
     Parameters
     ----------
     given : sequence, or mapping of str to sequence
         Those of a task are called "even_accuracy".
-    losses : mapping of str to loss
-        Those of the tasks; empty if there is one.
+    loss : callable
+        It tells what outputs and targets look like, and of which tasks they are.
 
     Raises
     ------
@@ -38,8 +39,16 @@ def by_name(given: Metrics, losses: Mapping[str, LossLike]) -> dict[str, Metric]
         One is unknown or not a metric, two have the same name, or one takes a single
         task and is given for all.
     """
+    losses = tasks_of(loss)
     if isinstance(given, Mapping):
         return _of_tasks(given, losses)
+    metrics_by_name = _named(given, losses)
+    return {name: as_seen(each, loss) for name, each in metrics_by_name.items()}
+
+
+def _named(
+    given: Sequence[MetricLike], losses: Mapping[str, LossLike]
+) -> dict[str, Metric]:
     if isinstance(given, (str, Metric)) or callable(given):
         raise ArgumentError(f"Trainer: metrics are a list, got {given!r:.60}")
     named: dict[str, Metric] = {}
@@ -77,7 +86,7 @@ def _of_tasks(
                 f"Trainer: metrics for {task!r}, which is no task of the loss"
                 f"{suggest(task, losses)}"
             )
-        for name, metric in by_name(metrics_of_it, {}).items():
+        for name, metric in _named(metrics_of_it, {}).items():
             named[f"{task}_{name}"] = OfTask(task, metric, losses[task])
     return named
 

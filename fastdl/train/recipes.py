@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from functools import partial
 from typing import Any
 
 from fastdl import models, optim
@@ -18,28 +17,10 @@ from fastdl.models.registry import check_options
 from fastdl.nn import CrossEntropyLoss, Module
 from fastdl.shapes import integer
 from fastdl.shapes.numbers import is_number
-from fastdl.train.schedule import Schedule
+from fastdl.train.optimizers import OPTIMIZERS
+from fastdl.train.schedule import SCHEDULES, Schedule
 from fastdl.train.trainer import Trainer
 from fastdl.typing import Json
-
-# By name: the optimiser, and a learning rate to start from.
-OPTIMIZERS: dict[str, tuple[Callable[..., optim.Optimizer], float]] = {
-    "sgd": (optim.SGD, 0.1),
-    "momentum": (partial(optim.SGD, momentum=0.9), 0.02),
-    "nesterov": (partial(optim.SGD, momentum=0.9, nesterov=True), 0.02),
-    "adagrad": (optim.Adagrad, 0.01),
-    "rmsprop": (optim.RMSprop, 0.001),
-    "adam": (optim.Adam, 0.001),
-    "adamw": (optim.AdamW, 0.001),
-}
-
-
-# By name: from the highest learning rate, a schedule over the whole training.
-SCHEDULES: dict[str, Callable[[float], Callable[[int], float]]] = {
-    "constant": lambda lr: lambda t: lr,
-    "cosine": optim.Cosine,
-    "one_cycle": optim.OneCycle,
-}
 
 # By the name of an optimiser: its argument for the weight of earlier gradients.
 _MOMENTUM: dict[str, Callable[[float], dict[str, Any]]] = {

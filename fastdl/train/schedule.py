@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from fastdl import optim
 from fastdl.errors import ArgumentError, suggest
 from fastdl.files import SMALL, as_path, read_file
 from fastdl.optim import Scheduler, set_rate
@@ -17,19 +18,28 @@ from fastdl.typing import StrPath
 
 _UNITS = ("step", "epoch")
 
+# By name: from the highest learning rate, a schedule over the whole training.
+SCHEDULES: dict[str, Callable[[float], Callable[[int], float]]] = {
+    "constant": lambda lr: lambda t: lr,
+    "cosine": optim.Cosine,
+    "one_cycle": optim.OneCycle,
+}
+
 
 class Schedule(Callback):
     """Sets the learning rates before each step, or before each epoch.
 
-    ``Schedule(optim.Cosine(0.01))`` or ``Schedule(optim.InverseDecay(0.2), "epoch")``;
-    see `fastdl.optim.Scheduler`. It starts from the beginning in every ``fit``, and
+    ``Schedule("cosine")``, from the rate of the optimiser; ``Schedule(optim.Cosine(
+    0.01))``; or ``Schedule(optim.InverseDecay(0.2), "epoch")``; see
+    `fastdl.optim.Scheduler`. It starts from the beginning in every ``fit``, and
     restores the rates at the end.
 
     Parameters
     ----------
-    schedule : callable
-        ``schedule(t) -> rate``, t from 1. A `Cosine` or `OneCycle` without a total
-        spans the whole ``fit``.
+    schedule : str or callable
+        A name of `fastdl.train.SCHEDULES`, "cosine" or "one_cycle", whose highest rate
+        is the learning rate of the optimiser; or ``schedule(t) -> rate``, t from 1. A
+        `Cosine` or `OneCycle` without a total spans the whole ``fit``.
     per : str
         What t counts: "step" or "epoch".
 
@@ -39,7 +49,13 @@ class Schedule(Callback):
         In ``fit``: the schedule returned a rate that is not a finite number > 0.
     """
 
-    def __init__(self, schedule: Callable[[int], float], per: str = "step") -> None:
+    def __init__(
+        self, schedule: str | Callable[[int], float], per: str = "step"
+    ) -> None:
+        if isinstance(schedule, str) and schedule not in SCHEDULES:
+            raise ArgumentError(
+                f"Schedule: unknown schedule {schedule!r}{suggest(schedule, SCHEDULES)}"
+            )
         if per not in _UNITS:
             raise ArgumentError(
                 f"Schedule: per must be 'step' or 'epoch', got {per!r}"
@@ -55,8 +71,15 @@ class Schedule(Callback):
     @property
     def spans_fit(self) -> bool:
         """Whether the rates depend on how many epochs there will be."""
-        open_end = getattr(self.schedule, "total", None) is None
-        return hasattr(self.schedule, "over") and open_end
+        schedule = self._from(1.0)
+        open_end = getattr(schedule, "total", None) is None
+        return hasattr(schedule, "over") and open_end
+
+    def _from(self, lr: float) -> Callable[[int], float]:
+        """Return the schedule; one that is given by name begins with this rate."""
+        if isinstance(self.schedule, str):
+            return SCHEDULES[self.schedule](lr)
+        return self.schedule
 
     def decides(self) -> None:
         """Nothing: a checkpoint compares the rates by name, as "lr"."""
@@ -66,7 +89,7 @@ class Schedule(Callback):
         self._groups = trainer.optimizer.param_groups
         self._before = [group["lr"] for group in self._groups]
         self._total = epochs * batches if self.per == "step" else epochs
-        schedule = self.schedule
+        schedule = self._from(self._before[0])
         if hasattr(schedule, "over"):
             schedule = schedule.over(self._total)
         self._scheduler = Scheduler(trainer.optimizer, schedule)

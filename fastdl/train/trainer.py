@@ -23,10 +23,11 @@ from fastdl.train.cost import Limits, Penalties
 from fastdl.train.description import Run
 from fastdl.train.history import History
 from fastdl.train.interrupt import deferred_interrupt
-from fastdl.train.learner import Learner, OptimizerLike, culprits
-from fastdl.train.losses import LossLike, TaskWeights
+from fastdl.train.learner import Learner, culprits
+from fastdl.train.losses import LossChoice, TaskWeights
 from fastdl.train.measures import Measures, Metrics
 from fastdl.train.nonfinite import Buffers
+from fastdl.train.optimizers import OptimizerLike
 from fastdl.train.progress import reporting
 from fastdl.train.rehearsal import rehearse
 from fastdl.train.sets import training_sets
@@ -50,35 +51,42 @@ class Trainer(Learner):
     ----------
     model : Module
         Sizes that are open are inferred from the first batch.
-    loss : callable, optional
-        ``loss(outputs, y) -> Tensor``, one number, the mean over the batch. For data
-        with weights ``loss(outputs, y, weight)``, the weighted mean; a parameter called
-        ``sample_weight`` is passed by name. In the loss of an epoch a batch is weighted
-        by its number of examples, or the sum of their weights; a Module that divides by
-        something else has a method ``count(y, weight=None) -> float``, as those of
-        `fastdl.nn` do. By default `fastdl.nn.CrossEntropyLoss`: the model returns
-        logits, and y are integer labels. For several tasks a dict of losses, or a
-        `fastdl.nn.MultiTaskLoss`: the model returns a dict of outputs, and y is a dict
-        of labels or targets, NaN where one is missing.
-    optimizer : Optimizer or callable, optional
-        Either an optimiser of ``model.parameters()``, or what makes one from them, such
-        as ``functools.partial(optim.SGD, lr=0.1)``. By default Adam with lr 0.001.
+    loss : str, callable or class, optional
+        A name: that of a function of `fastdl.functional`, or "mse", "mae", "huber",
+        "bce", "bce_with_logits". Or ``loss(outputs, y) -> Tensor``, one number, the
+        mean over the batch. For data with weights ``loss(outputs, y, weight)``, the
+        weighted mean; a parameter called ``sample_weight`` is passed by name. In the
+        loss of an epoch a batch is weighted by its number of examples, or the sum of
+        their weights; a Module that divides by something else has a method
+        ``count(y, weight=None) -> float``, as those of `fastdl.nn` do. By default
+        `fastdl.nn.CrossEntropyLoss`: the model returns logits, and y are integer
+        labels. For several tasks a dict of losses, or a `fastdl.nn.MultiTaskLoss`: the
+        model returns a dict of outputs, and y is a dict of labels or targets, NaN where
+        one is missing.
+    optimizer : str, Optimizer or callable, optional
+        A name of `fastdl.train.OPTIMIZERS`, such as "adam" or "sgd"; an optimiser of
+        ``model.parameters()``; or what makes one from them, such as ``optim.SGD`` or
+        ``functools.partial(optim.SGD, momentum=0.9)``. By default Adam.
     metrics : sequence of str, Metric or callable, optional
         What to measure besides the loss. The metrics of `fastdl.metrics` are computed
-        over the whole set; give the name of their function ("accuracy", "f1",
-        "roc_auc", "r2_score", ...: from logits, and with the "macro" average), the
-        function (``metrics.f1``, ``partial(metrics.f1, average="micro")``) or the class
+        over the whole set; give the name of their function ("accuracy", "roc_auc",
+        "r2_score", ...: from logits, and with the "macro" average; another one is
+        "f1_micro"), a short name ("acc", "auc", "mae", ...), the function
+        (``metrics.f1``, ``partial(metrics.f1, average="micro")``) or the class
         (``metrics.F1("micro")``). So is a `fastdl.metrics.Metric` of your own. Any
         other function ``(y, outputs) -> float`` is taken to be a mean over examples.
-        Metrics ignore the weights of examples. By default the accuracy if the loss is
-        the cross-entropy, and nothing otherwise. For several tasks a dict of such
-        lists; what they measure is called "<task>_<metric>".
+        Metrics ignore the weights of examples. The accuracy of yes-or-no questions is
+        the share of right answers. By default the accuracy if the loss is a
+        cross-entropy, and nothing otherwise. For several tasks a dict of such lists;
+        what they measure is called "<task>_<metric>".
     loss_weights : mapping of str to float, or "uncertainty", optional
         How much each task of a dict of losses counts, 1 by default; "uncertainty"
         learns it with the model, see `fastdl.nn.MultiTaskLoss`.
     regularization : penalty or sequence of penalties
         ``penalty(model) -> Tensor``, such as ``nn.L2(0.01)``: added to the loss. The
         "loss" that `fit` and `evaluate` report is the whole cost.
+    lr : float, optional
+        The learning rate of an optimiser given by name or class, or by default.
     constraint : callable, optional
         ``constraint(model)``, such as ``nn.MaxNorm(3)``: changes the weights in place
         after each step.
@@ -100,17 +108,20 @@ class Trainer(Learner):
     def __init__(
         self,
         model: nn.Module,
-        loss: LossLike | Mapping[str, LossLike] | None = None,
+        loss: LossChoice | Mapping[str, LossChoice] | None = None,
         optimizer: OptimizerLike | None = None,
         metrics: Metrics | None = None,
         *,
+        lr: float | None = None,
         loss_weights: TaskWeights | None = None,
         regularization: Penalties = (),
         constraint: Callable[[nn.Module], object] | None = None,
         clip_norm: float | None = None,
         clip_value: float | None = None,
     ) -> None:
-        super().__init__(model, loss, optimizer, metrics, regularization, loss_weights)
+        super().__init__(
+            model, loss, optimizer, metrics, regularization, loss_weights, lr
+        )
         self._limits = Limits(constraint, clip_norm, clip_value)
         self._settings |= {
             "constraint": constraint,

@@ -222,3 +222,15 @@ def test_empty_confusion_matrix_when_the_classes_are_known():
 def test_labels_that_no_int64_holds():
     with pytest.raises(DataError, match="label 18446744073709551615, which is above"):
         metrics.accuracy(np.array([2**64 - 1], np.uint64), [-1])
+
+
+@pytest.mark.parametrize("function", [metrics.accuracy, metrics.error_rate, metrics.f1])
+def test_each_pixel_is_an_example(function):
+    rng = np.random.default_rng(0)
+    y, scores = rng.integers(0, 3, (4, 5, 6)), rng.normal(size=(4, 5, 6, 3))
+    expected = function(y.ravel(), scores.reshape(-1, 3))
+    for true in (y, np.eye(3)[y]):
+        for pred in (scores, scores.argmax(-1)):
+            np.testing.assert_array_equal(function(true, pred), expected)
+    with pytest.raises(ShapeError, match=r"shape \(4, 5, 6\)"):
+        function(y, scores[:3])

@@ -224,8 +224,8 @@ def test_soft_labels_that_sum_to_1_train():
     assert len(one.history) == 1
 
 
-def test_accuracy_of_one_logit_is_found_before_the_first_step():
-    one = trainer(["accuracy"], nn.BCEWithLogitsLoss(), outputs=1)
+def test_accuracy_of_a_number_is_found_before_the_first_step():
+    one = trainer(["accuracy"], nn.MSELoss(), outputs=1)
     y = (Y[:, np.newaxis] > 0).astype(np.float32)
     message = r"'accuracy': y_true has shape \(8, 1\).*logits\[:, 0\] > 0"
     refused_before_the_first_step(one, y, fastdl.errors.ShapeError, message)

@@ -508,13 +508,12 @@ def test_saved_model_predicts_the_same(tmp_path):
     ("arguments", "message"),
     [
         ({"model": "convnet"}, "model must be a Module, got 'convnet'"),
-        ({"loss": nn.MSELoss}, r"loss must be a loss such as nn.MSELoss\(\)"),
-        ({"loss": "mse"}, "loss must be"),
-        ({"optimizer": "adam"}, "optimizer must be .*got 'adam'"),
+        ({"loss": nn.Linear}, r"loss must be a loss such as nn.MSELoss\(\)"),
+        ({"optimizer": 5}, "optimizer must be .*got 5"),
         ({"metrics": ["acuracy"]}, "'acuracy'; did you mean 'accuracy'"),
         ({"metrics": [3]}, r"a metric is a name, a function, or a Metric.*got 3"),
     ],
-    ids=["model", "loss class", "loss name", "optimizer", "metric name", "metric"],
+    ids=["model", "no loss", "optimizer", "metric name", "metric"],
 )
 def test_constructor_refuses(arguments, message):
     with pytest.raises(ArgumentError, match=message):
@@ -610,7 +609,7 @@ def test_images_as_output_of_a_classifier():
 
 def test_error_of_a_metric_names_it():
     trainer = Trainer(
-        nn.Sequential(nn.Linear(2, 1)), nn.BCEWithLogitsLoss(), metrics=["accuracy"]
+        nn.Sequential(nn.Linear(2, 1)), nn.MSELoss(), metrics=["accuracy"]
     )
     with pytest.raises(ShapeError, match="metric 'accuracy': y_true has shape"):
         trainer.evaluate((X, (Y[:, None] > 0).astype(np.float32)))
