@@ -5,6 +5,7 @@ decay and for rates by depth, and gradient descent on any function.
 """
 
 from fastdl import exports
+from fastdl.optim import lr_scheduler as lr_scheduler
 from fastdl.optim.adam import Adam as Adam
 from fastdl.optim.adam import AdamW as AdamW
 from fastdl.optim.clip import clip_grad_norm_ as clip_grad_norm_
@@ -20,6 +21,7 @@ from fastdl.optim.schedule import Cosine as Cosine
 from fastdl.optim.schedule import ExponentialDecay as ExponentialDecay
 from fastdl.optim.schedule import InverseDecay as InverseDecay
 from fastdl.optim.schedule import InverseRoot as InverseRoot
+from fastdl.optim.schedule import InverseStaircase as InverseStaircase
 from fastdl.optim.schedule import OneCycle as OneCycle
 from fastdl.optim.schedule import Piecewise as Piecewise
 from fastdl.optim.schedule import Scheduler as Scheduler
@@ -27,4 +29,4 @@ from fastdl.optim.schedule import Staircase as Staircase
 from fastdl.optim.schedule import set_rate as set_rate
 from fastdl.optim.sgd import SGD as SGD
 
-exports.publish(__name__)
+exports.publish(__name__, "lr_scheduler")

@@ -76,6 +76,32 @@ class InverseDecay:
 
 
 @dataclass(frozen=True)
+class InverseStaircase(InverseDecay):
+    r"""Decay with the inverse of time, by stairs.
+
+    .. math:: \alpha_t = \frac{\alpha_0}{1 + decay \lfloor t / every \rfloor}
+
+    Parameters
+    ----------
+    lr, decay : float
+        As in `InverseDecay`.
+    every : int
+        How many epochs or steps each rate lasts, from 1: the course's "time interval".
+        The first rate lasts one less, as t begins with 1.
+    """
+
+    every: int = 1000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        integer(self.every, "InverseStaircase: every")
+
+    def __call__(self, t: float) -> float:
+        """Return the rate of epoch or step t, from 1."""
+        return super().__call__(t // self.every)
+
+
+@dataclass(frozen=True)
 class ExponentialDecay:
     r"""Decay by a constant factor.
 

@@ -28,6 +28,18 @@ def test_inverse_decay_of_the_course():
     assert schedule(0) == 0.2
 
 
+def test_inverse_decay_by_stairs():
+    """S15: the course's lr_0 / (1 + decay_rate * floor(epoch / time_interval))."""
+    schedule = optim.InverseStaircase(0.5, decay=0.3, every=100)
+    assert [schedule(epoch) for epoch in (0, 10, 99)] == [0.5, 0.5, 0.5]
+    assert [schedule(epoch) for epoch in (100, 199)] == [0.5 / 1.3, 0.5 / 1.3]
+    assert schedule(1000) == 0.5 / 4
+    with pytest.raises(FastdlError, match="InverseStaircase: every"):
+        optim.InverseStaircase(0.5, every=0)
+    with pytest.raises(ArgumentError, match="InverseStaircase: decay"):
+        optim.InverseStaircase(0.5, decay=-1)
+
+
 @pytest.mark.parametrize(
     ("schedule", "formula"),
     [
