@@ -298,7 +298,7 @@ TABLE: dict[str, tuple[Word, ...]] = {
              "or write weight.data[...] = values"),
     ),
     "optim": (
-        Word("lr_scheduler LearningRateSchedule", "optim.Scheduler"),
+        Word("LearningRateSchedule", "optim.Scheduler"),
         Word("StepLR", "optim.Staircase"),
         Word("MultiStepLR PiecewiseConstantDecay ConstantLR", "optim.Piecewise"),
         Word("ExponentialLR", "optim.ExponentialDecay"),
