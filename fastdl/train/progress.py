@@ -20,6 +20,8 @@ class Progress(Callback):
         False leaves it out on a terminal too.
     """
 
+    first_rank_only = True
+
     _bar: Any = None
 
     def __init__(self, bar: bool = True) -> None:

@@ -32,6 +32,8 @@ class TensorBoardLog(Callback):
         What ``tensorboard --logdir`` reads; made if it is missing.
     """
 
+    first_rank_only = True
+
     def __init__(self, folder: StrPath) -> None:
         self.folder = as_path(folder)
 
