@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -282,6 +283,8 @@ def _run_backward(root: Node, gradient: np.ndarray, retain_graph: bool) -> None:
                 seen.add(source)
                 nodes.append(source)
     nodes.sort(key=_by_tick, reverse=True)
+    tell = state.on_final
+    last = {} if tell is None else _last_nodes(nodes)
 
     gradients: dict[Node | Leaf, np.ndarray] = {root: gradient}
     for node in nodes:
@@ -299,11 +302,44 @@ def _run_backward(root: Node, gradient: np.ndarray, retain_graph: bool) -> None:
                 gradients[source] = backend.add(gradients[source], dx)
             else:
                 gradients[source] = dx
+        if node in last and tell is not None:
+            for each in last[node]:
+                tell(each.tensor())
         if not retain_graph:
             node.free()
     for leaf, gradient in gradients.items():  # those with hooks are left
         assert isinstance(leaf, Leaf)
         leaf.receive(gradient)
+        if tell is not None:
+            tell(leaf.tensor())
+
+
+def _last_nodes(nodes: list[Node]) -> dict[Node, list[Leaf]]:
+    """Return which leaves without hooks get the last of their gradient from a node."""
+    sources = {
+        leaf: node
+        for node in nodes
+        for leaf in node.inputs
+        if isinstance(leaf, Leaf) and leaf.hooks is None
+    }
+    last: dict[Node, list[Leaf]] = {}
+    for leaf, node in sources.items():
+        last.setdefault(node, []).append(leaf)
+    return last
+
+
+@contextmanager
+def final_gradients(tell: Callable[[Tensor | None], None]) -> Iterator[None]:
+    """Call ``tell(tensor)`` in a block when backward is done with its ``grad``.
+
+    For each tensor made with ``requires_grad=True``, while the pass goes on; None for
+    one that is gone by now.
+    """
+    before, state.on_final = state.on_final, tell
+    try:
+        yield
+    finally:
+        state.on_final = before
 
 
 def tick_of_change() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ Trace = dict[Any, tuple[Shape, np.dtype]]
 
 class _ThreadState(threading.local):
     pauses = 0  # how many `no_grad` this thread is inside of
+    on_final: Callable[[Any], None] | None = None  # see `autograd.final_gradients`
     trace: Trace | None = None  # what `tracing` has noted
 
 

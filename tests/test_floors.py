@@ -23,6 +23,7 @@ FLOORS = {
         "random",
         "progress",
         "structure",
+        "shards",
         "engine",
         "threads",
         "backend",
@@ -31,7 +32,7 @@ FLOORS = {
     ],
     2: ["recording", "hooks", "autograd", "functional"],
     3: ["nn", "optim", "models", "metrics", "data", "datasets"],
-    4: ["train", "strategy", "tune", "interop", "sklearn"],
+    4: ["train", "strategy", "tune", "interop", "sklearn", "parallel"],
     5: ["cli", "report", "examples", "__main__"],
 }
 FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

@@ -18,6 +18,8 @@ class ConfigFile(Callback):
     with its settings, as they would be taken for those of this run.
     """
 
+    first_rank_only = True
+
     def __init__(self, folder: RunFolder, job: Job, parts: Parts) -> None:
         self._folder = folder
         self._settings: dict[str, Json] = {

@@ -151,5 +151,12 @@ def _warn(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"fastdl: {message}", file=sys.stderr)
+    def tell() -> None:
+        print(f"fastdl: {message}", file=sys.stderr)
+
+    parallel = sys.modules.get("fastdl.parallel")
+    if parallel is not None and parallel.is_launched():
+        parallel.end_all(code, tell)  # the others would wait for this process
+    else:
+        tell()
     return code

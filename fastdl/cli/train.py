@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import numpy as np
 
 import fastdl
-from fastdl import datasets, report
+from fastdl import datasets, parallel, report
 from fastdl.cli import arguments, settings
 from fastdl.cli.config_file import ConfigFile
 from fastdl.cli.outcome import Outcome, examine
@@ -76,6 +77,7 @@ examples:
   fastdl train --config runs/digits/config.json --seed 1 --out runs/seed1
   fastdl train cifar10 --recipe resnet20         see fastdl recipes
   fastdl train --config my.toml                  a recipe of your own
+  mpiexec -n 2 fastdl train cifar10              on several processes or machines
 """
 
 
@@ -198,6 +200,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--seed", type=arguments.seed, metavar="N", help="default: 0")
     arguments.add_threads(parser)
     parser.add_argument(
+        "--batch-norm-per-rank",
+        action="store_true",
+        help="under mpiexec: each process normalises its own part of a batch, which is "
+        "faster on slow networks; by default the results are those of one process",
+    )
+    parser.add_argument(
         "--out",
         type=arguments.path,
         metavar="DIR",
@@ -216,13 +224,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Run the command."""
+    ranks = parallel.start()
+    ranks.sync_batch_norm = not options.batch_norm_per_rank
+    if not ranks.is_first:
+        warnings.simplefilter("ignore")  # the first one warns
     if options.threads is not None:
         fastdl.set_num_threads(options.threads)
     if options.allow_changes and not options.resume:
         raise ArgumentError("--allow-changes is for --resume")
     job = settings.job(options)
-    parts = job.load()
+    with ranks.first_ahead():  # it may download something
+        parts = job.load()
     trainer = job.trainer(parts)
+    trainer.ranks = ranks
     folder = RunFolder(options.out or Path("runs", parts.name))
     _check_apart(job, folder)
     chosen = job.recipe
@@ -231,18 +245,24 @@ def run(options: Namespace) -> None:
     if job.pretrained is not None:
         learning = sum(p.size for p in parameters if p.requires_grad)
         counts = f"weights of {job.pretrained}, {learning:,} of {counts} learn"
+    if not ranks.is_first:
+        _fit(trainer, job, parts, options, folder)
+        return
+    together = f" on {ranks.size} processes" if ranks.size > 1 else ""
     print(
         f"{parts.name}: {len(parts.train):,} training, {len(parts.dev):,} validation "
         f"and {len(parts.test):,} test examples of "
         f"{arguments.describe_shape(parts.input_shape)}, {len(parts.classes)} classes\n"
         f"{chosen.model}: {counts}, {chosen.epochs} epochs of "
-        f"{chosen.optimizer}, lr {chosen.lr:g}, batches of {chosen.batch_size}",
+        f"{chosen.optimizer}, lr {chosen.lr:g}, batches of {chosen.batch_size}"
+        f"{together}",
         flush=True,
     )
     if job.lazy:
         _check_pictures(parts)
     with folder.lock("train"):
         _fit(trainer, job, parts, options, folder)
+        folder.checkpoint.unlink()
         folder.save_model(trainer.model)
         finished = open_run(folder.path)
         finished.parts = parts  # they are loaded already
@@ -344,14 +364,13 @@ def _fit(
             allow_changes=options.allow_changes,
         )
     except KeyboardInterrupt:
-        if not trainer.history.rows:
+        if not (trainer.history.rows and trainer.ranks.is_first):
             raise
         folder.save_model(trainer.model)
         raise KeyboardInterrupt(
             f"after {len(trainer.history)} epochs; the model so far is saved in "
             f"{folder.path}; add --resume to go on"
         ) from None
-    folder.checkpoint.unlink()
 
 
 def _check_resumable(folder: RunFolder) -> None:

@@ -104,6 +104,8 @@ class Augment:
     cutout: int = 0
     fill: str = "constant"
 
+    each_alone = True  # what happens to a picture does not depend on its batch
+
     def __post_init__(self) -> None:
         for name in ("flip", "flip_vertical"):
             _check(name, getattr(self, name), 1, "a probability from 0 to 1")

@@ -22,7 +22,8 @@ from fastdl.data.seeds import example_seeds
 from fastdl.data.turns import at_epoch
 from fastdl.errors import ArgumentError, DataError
 from fastdl.shapes import array, flag, integer, rows
-from fastdl.structure import Structure, length
+from fastdl.shards import bounds
+from fastdl.structure import Structure, length, tree_map
 from fastdl.typing import ArrayLike
 
 T = TypeVar("T")
@@ -179,6 +180,45 @@ class DataLoader:
 
     def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
         """Return the batches of one epoch; ``self.epoch`` stays unchanged."""
+        return self._batches(epoch, self._make)
+
+    def parts(
+        self, epoch: int, part: int, parts: int
+    ) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
+        """Return one of several parts of each batch, see `fastdl.parallel`.
+
+        Only that part is read and made, unless there is a transform without an
+        attribute ``each_alone = True``: it may mix the examples of a batch. In the
+        place of an empty part stands the first example.
+
+        Yields
+        ------
+        total : int
+            How many examples the whole batch has.
+        batch : tuple of ndarray
+            The part.
+        """
+        alone = all(getattr(each, "each_alone", False) for each in self.transforms)
+
+        def make(
+            epoch: int, dataset: Dataset, examples: np.ndarray, numbers: np.ndarray
+        ) -> tuple[int, tuple]:
+            total = len(examples)
+            first, end = bounds(total, part, parts)
+            rows = slice(first, end) if first < end else slice(1)
+            if alone:
+                own = self._make(epoch, dataset, examples[rows], numbers[rows])
+                return total, own
+            whole = self._make(epoch, dataset, examples, numbers)
+            return total, tree_map(lambda e: None if e is None else e[rows], whole)
+
+        return self._batches(epoch, make)
+
+    def _batches(
+        self,
+        epoch: int,
+        make_batch: Callable[[int, Dataset, np.ndarray, np.ndarray], T],
+    ) -> Iterator[T]:
         epoch = integer(epoch, "DataLoader: epoch", minimum=0)
         order, ends = self._order(epoch)
         if len(ends) != self._count:
@@ -191,9 +231,9 @@ class DataLoader:
             numbers = order + len(self.dataset) * times_before(order)
         dataset = at_epoch(self.dataset, epoch)
 
-        def make(number: int) -> tuple:
+        def make(number: int) -> T:
             batch = slice(ends[number - 1] if number else 0, ends[number])
-            return self._make(epoch, dataset, order[batch], numbers[batch])
+            return make_batch(epoch, dataset, order[batch], numbers[batch])
 
         if not self.prefetch:
             return self._timed(make(number) for number in range(len(self)))

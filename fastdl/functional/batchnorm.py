@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from fastdl import backend
+from fastdl import backend, shards
 from fastdl.autograd import Node, Tensor, as_tensor, is_recording, record
 from fastdl.errors import ArgumentError, ShapeError
+from fastdl.functional import across
 from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
 from fastdl.functional.elementwise import empty_like, sum_to
@@ -18,7 +19,7 @@ from fastdl.typing import TensorLike
 
 def _batch_norm_backward(node: Node, dy: np.ndarray) -> tuple:
     x, _, gamma, _, beta, _ = node.saved
-    y, (mean, rstd, activation) = node.result, node.arguments
+    y, (mean, rstd, activation, combine) = node.result, node.arguments
     if y is not None and (x is None or node.inputs[-1]):
         dy = backend.activation_backward(dy, None, y, activation)
         y = activation = None
@@ -27,7 +28,7 @@ def _batch_norm_backward(node: Node, dy: np.ndarray) -> tuple:
     if gamma is None:  # it scales dx alone, which nobody wants
         gamma = rstd
     gradients = backend.batchnorm_backward(
-        dy, x, gamma, mean, rstd, beta=beta, y=y, activation=activation
+        dy, x, gamma, mean, rstd, beta=beta, y=y, activation=activation, combine=combine
     )
     return (*gradients, dy)
 
@@ -99,7 +100,8 @@ def batch_norm(
 
     In training the mean and the (biased) variance are those of the batch, and the
     running ones follow: running = (1 - momentum) * running + momentum * batch, with the
-    unbiased variance, as in PyTorch. Otherwise the running ones are used.
+    unbiased variance, as in PyTorch. Otherwise the running ones are used. Where several
+    processes share a batch, they are those of the whole batch, see `fastdl.parallel`.
 
     Parameters
     ----------
@@ -155,6 +157,7 @@ def batch_norm(
             raise ArgumentError(
                 f"batch_norm: momentum must be a number in [0, 1], got {momentum!r}"
             )
+        parts = across.Parts.of(shards.current(), eps)
         y, mean, rstd = backend.batchnorm_forward(
             x.data,
             gamma,
@@ -165,9 +168,10 @@ def batch_norm(
             eps=eps,
             residual=added,
             activation=fused,
+            combine=None if parts is None else parts.statistics,
         )
         backward = _batch_norm_backward
-        arguments: tuple = (mean, rstd, fused)
+        arguments: tuple = (mean, rstd, fused, None if parts is None else parts.sums)
     else:
         y = backend.batchnorm_inference(
             x.data,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastdl import backend, random
+from fastdl import backend, random, shards
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import empty_like
@@ -61,6 +61,7 @@ def dropout(
         return x
     if seed is None:
         seed = random.new_seed()
+    offset += shards.spread(x.data.size)[0]
     y = backend.dropout_forward(x.data, 1 - p, seed=seed, offset=offset)
     return record(y, _dropout_backward, (x._node,), (), (1 - p, seed, offset))
 
@@ -82,6 +83,7 @@ def _drop_parts(
     if seed is None:
         seed = random.new_seed()
     ones = np.ones(parts, x.data.dtype)
+    offset += shards.spread(ones.size)[0]
     scale = backend.dropout_forward(ones, 1 - p, seed=seed, offset=offset)
     y = np.multiply(x.data, scale, empty_like(x.data))
     return record(y, _drop_parts_backward, (x._node,), (), (scale,))

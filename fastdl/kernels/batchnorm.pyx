@@ -165,11 +165,10 @@ cdef cnp.ndarray as_channels(object x, str operation):
 
 
 cdef void follow(
-    const BatchnormArgs *p, double eps, double momentum, const real *mean,
-    const real *rstd, real *running_mean, real *running_var,
+    const BatchnormArgs *p, Py_ssize_t m, double eps, double momentum,
+    const real *mean, const real *rstd, real *running_mean, real *running_var,
 ) noexcept nogil:
-    """Move the running statistics towards those of a batch that is not empty."""
-    cdef Py_ssize_t m = p.arrays.m
+    """Move the running statistics towards those of a batch of m > 0 values."""
     cdef double unbiased = <double> m / max(m - 1, <Py_ssize_t> 1)
     cdef double var
     cdef Py_ssize_t i
@@ -185,7 +184,7 @@ cdef void follow(
 
 def batchnorm_forward(
     x, gamma, beta, running_mean=None, running_var=None, *, momentum=0.1, eps=1e-5,
-    residual=None, activation=None,
+    residual=None, activation=None, combine=None,
 ):
     """Compiled `fastdl.reference.batchnorm.batchnorm_forward`."""
     cdef BatchnormArgs p
@@ -200,6 +199,7 @@ def batchnorm_forward(
     cdef cnp.ndarray y = new_like(x_)
     cdef cnp.ndarray mean = new_like(gamma_)
     cdef cnp.ndarray rstd = new_like(gamma_)
+    cdef Py_ssize_t m = p.arrays.m
     cdef double epsilon = eps
     cdef double weight = momentum
     cdef char *running_mean_ = NULL
@@ -223,15 +223,18 @@ def batchnorm_forward(
         p.kernels.batchnorm_statistics(
             &p.arrays, p.parts, epsilon, cnp.PyArray_DATA(mean),
             cnp.PyArray_DATA(rstd))
-        if running_mean_ != NULL and p.arrays.m:
+    if combine is not None:
+        mean[...], rstd[...], m = combine(mean, rstd, m)
+    with nogil:
+        if running_mean_ != NULL and m:
             if p.size == sizeof(float):
                 follow[float](
-                    &p, epsilon, weight, <float *> cnp.PyArray_DATA(mean),
+                    &p, m, epsilon, weight, <float *> cnp.PyArray_DATA(mean),
                     <float *> cnp.PyArray_DATA(rstd), <float *> running_mean_,
                     <float *> running_var_)
             else:
                 follow[double](
-                    &p, epsilon, weight, <double *> cnp.PyArray_DATA(mean),
+                    &p, m, epsilon, weight, <double *> cnp.PyArray_DATA(mean),
                     <double *> cnp.PyArray_DATA(rstd), <double *> running_mean_,
                     <double *> running_var_)
         p.arrays.mean = along_row(&p, cnp.PyArray_DATA(mean))
@@ -277,7 +280,7 @@ def batchnorm_inference(
 
 
 def batchnorm_backward(
-    dy, x, gamma, mean, rstd, *, beta=None, y=None, activation=None,
+    dy, x, gamma, mean, rstd, *, beta=None, y=None, activation=None, combine=None,
 ):
     """Compiled `fastdl.reference.batchnorm.batchnorm_backward`."""
     cdef BatchnormArgs p
@@ -293,6 +296,8 @@ def batchnorm_backward(
     cdef cnp.ndarray dx = new_like(x_)
     cdef cnp.ndarray dgamma = new_like(gamma_)
     cdef cnp.ndarray dbeta = new_like(gamma_)
+    cdef cnp.ndarray products = dgamma
+    cdef cnp.ndarray sums = dbeta
     p.arrays.dy = cnp.PyArray_DATA(dy_)
     p.arrays.kind = shapes.activation_index(fused)
     if y is not None:
@@ -310,7 +315,12 @@ def batchnorm_backward(
         p.kernels.batchnorm_gradients(
             &p.arrays, p.parts, cnp.PyArray_DATA(rstd_), cnp.PyArray_DATA(dgamma),
             cnp.PyArray_DATA(dbeta))
-        p.arrays.dgamma = along_row(&p, cnp.PyArray_DATA(dgamma))
-        p.arrays.dbeta = along_row(&p, cnp.PyArray_DATA(dbeta))
+    if combine is not None:
+        products, sums = (
+            per_channel(each, operation, "combine", x_)
+            for each in combine(dgamma, dbeta))
+    with nogil:
+        p.arrays.dgamma = along_row(&p, cnp.PyArray_DATA(products))
+        p.arrays.dbeta = along_row(&p, cnp.PyArray_DATA(sums))
         write(p.kernels.batchnorm_backward, &p)
     return dx, dgamma, dbeta

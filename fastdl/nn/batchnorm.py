@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from fastdl import functional as F
+from fastdl import shards
 from fastdl.autograd import Tensor, as_tensor
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.nn import init
@@ -85,7 +86,11 @@ class _BatchNorm(Typed):
         x = as_tensor(x)
         self._check_rank(x.ndim)
         training = self._is_training
-        if training and math.prod(x.shape[:-1]) == 1:
+        values = math.prod(x.shape[:-1])
+        shard = shards.current()
+        if shard is not None and shard.gather is not None:
+            _, values = shards.spread(values)
+        if training and values == 1:
             raise ShapeError(
                 f"batch_norm: training needs more than one value per channel, got x of "
                 f"shape {x.shape}; use larger batches (drop_last=True leaves out a "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastdl import functional as F
-from fastdl import random
+from fastdl import random, shards
 from fastdl.autograd import Tensor, as_tensor
 from fastdl.errors import ArgumentError
 from fastdl.nn.module import Module
@@ -57,7 +57,8 @@ class DropLayer(Module):
         seed, offset = self.random_state.tolist()
         training = self._is_training
         if training:
-            self.random_state[1] += np.uint64(self._decisions(x.shape))
+            _, decisions = shards.spread(self._decisions(x.shape))
+            self.random_state[1] += np.uint64(decisions)
         return type(self)._drop(x, self.p, training, seed=seed, offset=offset)
 
     def _decisions(self, shape: Shape) -> int:

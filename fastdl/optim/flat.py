@@ -78,6 +78,25 @@ class Flat:
             self._adopt(index)
         backend.empty_cache()  # the arrays that the parameters had before
 
+    def stretches(self, size: int) -> list[range]:
+        """Return neighbours whose gradients have so many bytes, the last ones first."""
+        found, end = [], len(self.tensors)
+        for start in reversed(range(len(self.tensors))):
+            gradients = self.gradients(range(start, end))
+            if start == 0 or gradients.nbytes >= size:
+                found.append(range(start, end))
+                end = start
+        return found
+
+    def gradients(self, members: range) -> np.ndarray:
+        """Return the gradients of neighbours as one array, with the gaps between."""
+        return self.grad[self._bounds[members.start] : self._bounds[members.stop]]
+
+    def settle(self, index: int) -> None:
+        """Have the gradient of a parameter where it belongs; 0 if there is none."""
+        if not self._prepare(index):
+            self._grad_views[index][...] = 0
+
     def zeros(self) -> np.ndarray:
         """Return a new flat array of zeros."""
         return backend.zeros((self._bounds[-1],), self._dtype)

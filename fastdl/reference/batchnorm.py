@@ -26,6 +26,8 @@ residual learning for image recognition", 2015, section 3.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fastdl.reference._sums import sum_over
@@ -49,6 +51,7 @@ def batchnorm_forward(
     eps: float = 1e-5,
     residual: np.ndarray | None = None,
     activation: str | None = None,
+    combine: Callable[..., tuple[np.ndarray, np.ndarray, int]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Normalise by the statistics of the batch, and update the running ones (training).
 
@@ -71,6 +74,9 @@ def batchnorm_forward(
     activation
         None, or one that is fusable with "batch_norm" in ``shapes.ACTIVATIONS``;
         applied last.
+    combine
+        ``combine(mean, rstd, m) -> (mean, rstd, m)``: turns the statistics of `x`, of m
+        values a channel, into those of a batch of which `x` is a part.
 
     Returns
     -------
@@ -95,7 +101,10 @@ def batchnorm_forward(
     centred = x - mean
     var = sum_over(centred * centred, axes, m)
     rstd = 1 / np.sqrt(var + eps)
-    if running_mean is not None and running_var is not None and x.size:
+    if combine is not None:
+        mean, rstd, m = combine(mean, rstd, x.size // x.shape[-1])
+        centred, var = x - mean, 1 / rstd**2 - eps
+    if running_mean is not None and running_var is not None and (x.size or combine):
         unbiased = m / max(m - 1, 1) * var
         running_mean[...] = (1 - momentum) * running_mean + momentum * mean
         running_var[...] = (1 - momentum) * running_var + momentum * unbiased
@@ -157,6 +166,7 @@ def batchnorm_backward(
     beta: np.ndarray | None = None,
     y: np.ndarray | None = None,
     activation: str | None = None,
+    combine: Callable[..., tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the gradients of `batchnorm_forward`.
 
@@ -174,6 +184,9 @@ def batchnorm_backward(
         As in the forward pass, for an activation without a residual: z is found again.
     y
         The result of the forward pass instead, for "relu" and "relu6" after a residual.
+    combine
+        ``combine(dgamma, dbeta) -> (dgamma, dbeta)``: where `x` is a part of a batch,
+        what dx depends on; times m of `x` over m of the whole, since dx divides by m.
 
     Returns
     -------
@@ -191,6 +204,7 @@ def batchnorm_backward(
     dy = activation_backward(dy, z, y, kind)
     dbeta = sum_over(dy, axes)
     dgamma = sum_over(dy * x_hat, axes)
+    products, sums = (dgamma, dbeta) if combine is None else combine(dgamma, dbeta)
     # In NumPy 1 a large integer m would turn float32 into float64.
-    dx = gamma * rstd * (dy - (dbeta + x_hat * dgamma) / float(m))
+    dx = gamma * rstd * (dy - (sums + x_hat * products) / float(m))
     return dx, dgamma, dbeta

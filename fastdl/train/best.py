@@ -149,6 +149,8 @@ class ModelCheckpoint(Callback):
         In ``fit``, before the first step: a file cannot be written.
     """
 
+    first_rank_only = True
+
     def __init__(
         self,
         path: StrPath,

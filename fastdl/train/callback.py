@@ -38,7 +38,15 @@ class Callback:
 
     A method may use ``trainer.model``, ``trainer.optimizer`` and ``trainer.history``;
     ``trainer.stop()`` ends the training after the current epoch.
+
+    Attributes
+    ----------
+    first_rank_only : bool
+        Where several processes train together, see `fastdl.parallel`: whether only the
+        first calls it, which is right for what writes or prints. False by default.
     """
+
+    first_rank_only = False
 
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Run before the first step: `epochs` epochs of `batches` batches follow."""

@@ -28,12 +28,13 @@ _OF_QUESTIONS = "For yes or no give the loss: Trainer(model, nn.BCEWithLogitsLos
 _ROUNDING = 1e-3  # allowed in the sum of a row of probabilities, as in the metrics
 
 
-def check_finite(dataset: Dataset, name: str) -> None:
+def check_finite(dataset: Dataset, name: str, part: int = 0, parts: int = 1) -> None:
     """Raise NonFiniteError, with the position, when an input is NaN or infinite.
 
-    Of a large memory-mapped array, examples at equal distances are read.
+    Of a large memory-mapped array, examples at equal distances are read; of several
+    parts, each of which a process checks, one.
     """
-    examples = _to_check(dataset)
+    examples = _to_check(dataset)[part::parts]
     start, stop = 0, 1
     while start < len(examples):
         taken, *_ = dataset.take(examples[start:stop])

@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 
 from fastdl import functional as F
-from fastdl import nn
+from fastdl import nn, shards
 from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader
 from fastdl.data.loader import holds_several
@@ -19,6 +19,7 @@ from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
 from fastdl.nn.module import check_module, run
 from fastdl.nn.multitask import TaskLoss
 from fastdl.optim import Optimizer
+from fastdl.parallel import ALONE, Ranks
 from fastdl.structure import Structure, names, tree_map
 from fastdl.train.answers import yes_from
 from fastdl.train.batches import (
@@ -29,6 +30,7 @@ from fastdl.train.batches import (
     one_source,
 )
 from fastdl.train.calls import options_by_name
+from fastdl.train.combined import Combined, combined
 from fastdl.train.cost import Cost, Penalties
 from fastdl.train.history import History
 from fastdl.train.losses import (
@@ -38,8 +40,8 @@ from fastdl.train.losses import (
     one_loss,
     tasks_of,
 )
-from fastdl.train.measures import Measures, Metrics, by_name
-from fastdl.train.nonfinite import Buffers, first_bad
+from fastdl.train.measures import Measures, Metrics, arrays, by_name
+from fastdl.train.nonfinite import UNKNOWN, Buffers, first_bad
 from fastdl.train.optimizers import OptimizerLike, optimizer_or_maker
 from fastdl.train.targets import check_scaled
 from fastdl.typing import ArrayLike, ArraysLike, StrPath
@@ -61,9 +63,11 @@ class Learner:
         regularization: Penalties,
         loss_weights: TaskWeights | None = None,
         lr: float | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         check_module(model, "Trainer")
         self.model = model
+        self.ranks = ranks
         self.loss = one_loss(loss, loss_weights)
         self._cost = Cost(model, self.loss, regularization, "Trainer")
         self._tasks = tasks_of(self.loss)
@@ -160,7 +164,7 @@ class Learner:
         with (
             no_grad(),
             self.model.mode(training=False),
-            closing(iter(loader)) as batches,  # type: ignore[type-var]
+            closing(self.ranks.batches(loader)) as batches,  # type: ignore[type-var]
         ):
             first = next(batches)
             check_scaled(first, loader, self.loss)
@@ -170,24 +174,35 @@ class Learner:
                     raise DataError("evaluate: the data have no labels or targets y")
                 outputs = run(self.model, x)
                 cost, tasks = self._cost(outputs, y, *weight)
-                value = cost.item()
-                if not math.isfinite(value):
-                    buffers = Buffers(self.model)
-                    where = f"batch {batch}{culprits(tasks)}"
-                    raise self._non_finite("evaluate", value, where, x, buffers)
                 count = self._cost.count(y, *weight)
-                measures.update(value, count, outputs, y, tasks)
+                whole = combined(self.ranks, cost, count, tasks)
+                if not math.isfinite(whole.value):
+                    buffers = Buffers(self.model)
+                    where = f"batch {batch}{culprits(whole.tasks)}"
+                    raise self._non_finite("evaluate", whole.value, where, x, buffers)
+                self._measure(measures, whole, outputs, y)
                 if batch == 1 and len(loader) > 1:
                     measures.warn_of_batches(outputs, y)
                 check_interrupt()
         return measures.results()
+
+    def _measure(
+        self, measures: Measures, whole: Combined, outputs: Structure, y: Structure
+    ) -> None:
+        """Add a batch, of all ranks."""
+        if self.metrics:
+            outputs, y = self.ranks.rows((arrays(outputs), y))
+        measures.update(whole.value, whole.count, outputs, y, whole.tasks)
 
     def _non_finite(
         self, operation: str, loss: float, where: str, x: Structure, buffers: Buffers
     ) -> NonFiniteError:
         """Restore the buffers, run the batch again to find the cause, describe it."""
         buffers.restore()
-        cause = first_bad(self.model, self.loss, x)
+        with shards.using(None):
+            causes = self.ranks.texts(first_bad(self.model, self.loss, x))
+        # A rank with the cause in its part of the batch knows more than the others.
+        cause = next((each for each in causes if UNKNOWN not in each), causes[0])
         buffers.restore()
         return NonFiniteError(f"{operation}: the loss is {loss} at {where}; {cause}")
 

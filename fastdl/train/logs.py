@@ -33,6 +33,8 @@ class CSVLog(Callback):
         In ``fit``, before the first step: the file cannot be written.
     """
 
+    first_rank_only = True
+
     def __init__(self, path: StrPath) -> None:
         self.path = as_path(path)
 
@@ -68,6 +70,8 @@ class JSONLog(Callback):
     OSError
         In ``fit``, before the first step: the file cannot be written.
     """
+
+    first_rank_only = True
 
     def __init__(self, path: StrPath) -> None:
         self.path = as_path(path)

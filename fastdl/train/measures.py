@@ -139,7 +139,7 @@ class Measures:
             self._loss.update(loss, count)
         else:
             self._loss_of_nothing.update(loss)
-        outputs = _arrays(outputs)
+        outputs = arrays(outputs)
         for name, metric in self._metrics.items():
             try:
                 metric.update(y, outputs)
@@ -165,7 +165,7 @@ class Measures:
 
     def warn_of_batches(self, outputs: Structure, y: Structure) -> None:
         """Warn of functions whose mean over batches is not their value over all."""
-        outputs = _arrays(outputs)
+        outputs = arrays(outputs)
         for name, metric in self._metrics.items():
             if isinstance(metric, MeanOf) and not metric.is_a_mean(y, outputs):
                 warnings.warn(
@@ -177,10 +177,12 @@ class Measures:
                 )
 
 
-def _arrays(outputs: Structure) -> Structure:
-    if isinstance(outputs, Tensor):
-        return outputs.data
-    return tree_map(Tensor.numpy, outputs)
+def arrays(outputs: Structure) -> Structure:
+    """Return outputs as arrays."""
+    return tree_map(
+        lambda each: each if isinstance(each, np.ndarray) else Tensor.numpy(each),
+        outputs,
+    )
 
 
 def _number(name: str, value: float | np.ndarray | None) -> float:

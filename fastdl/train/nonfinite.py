@@ -12,6 +12,8 @@ from fastdl.nn.module import run
 from fastdl.structure import Structure, leaves, named_leaves
 from fastdl.train.losses import LossLike
 
+UNKNOWN = "the model's output is finite"  # begins a message that names no layer
+
 
 class Buffers:
     """A copy of the buffers of a model (batch statistics, dropout counters).
@@ -81,6 +83,6 @@ def first_bad(model: Module, loss: LossLike, x: Structure) -> str:
         )
     kind = type(loss).__name__ if isinstance(loss, Module) else "a function"
     return (
-        f"the model's output is finite but the loss of it ({kind}) is not; look at the "
+        f"{UNKNOWN} but the loss of it ({kind}) is not; look at the "
         f"targets, or lower the learning rate"
     )

@@ -21,6 +21,8 @@ class Progress(Callback):
         False leaves it out there too.
     """
 
+    first_rank_only = True
+
     _bar: Any = None
 
     def __init__(self, bar: bool = True) -> None:

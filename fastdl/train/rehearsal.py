@@ -71,7 +71,7 @@ def _measure_a_batch(
 ) -> list[tuple[str, LossLike]]:
     """Return what makes outputs probabilities, with the loss that takes them."""
     if finite:
-        check_finite(loader.dataset, name)
+        check_finite(loader.dataset, name, learner.ranks.rank, learner.ranks.size)
     with closing(loader.batches(loader.epoch)) as batches:  # type: ignore[type-var]
         batch = next(batches)
     x, y, *_ = batch

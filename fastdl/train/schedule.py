@@ -158,6 +158,8 @@ class ManualRate(Callback):
         contains at the start of the training applies too.
     """
 
+    first_rank_only = True
+
     def __init__(self, path: StrPath) -> None:
         self.path = as_path(path)
         self._seen: str | None = None

@@ -54,6 +54,8 @@ class TensorBoardLog(Callback):
         In ``fit``: the file cannot be written.
     """
 
+    first_rank_only = True
+
     def __init__(
         self,
         folder: StrPath,

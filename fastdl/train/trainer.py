@@ -12,6 +12,7 @@ from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, NonFiniteError
 from fastdl.files import check_writable
 from fastdl.nn.module import run
+from fastdl.parallel import ALONE, Ranks
 from fastdl.shapes import integer
 from fastdl.structure import length
 from fastdl.train.batches import Source, converted, one_source
@@ -19,6 +20,7 @@ from fastdl.train.callback import Callback, Step, check_callbacks
 from fastdl.train.calls import options_by_name
 from fastdl.train.checkpoint import Checkpoint
 from fastdl.train.class_weight import ClassWeight, ClassWeights
+from fastdl.train.combined import combined
 from fastdl.train.cost import Limits, Penalties
 from fastdl.train.description import Run
 from fastdl.train.history import History
@@ -93,9 +95,14 @@ class Trainer(Learner):
     clip_norm, clip_value : float, optional
         Limits of the gradient before each step, see `fastdl.optim.clip_grad_norm_` and
         `fastdl.optim.clip_grad_value_`; with both, the elements are clipped first.
+    ranks : Ranks
+        The processes that share each batch, see `fastdl.parallel`; by default this one
+        alone.
 
     Attributes
     ----------
+    ranks : Ranks
+        As given; may be set before `fit`.
     history : History
         The complete epochs of all calls of `fit`.
 
@@ -118,9 +125,17 @@ class Trainer(Learner):
         constraint: Callable[[nn.Module], object] | None = None,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         super().__init__(
-            model, loss, optimizer, metrics, regularization, loss_weights, lr
+            model,
+            loss,
+            optimizer,
+            metrics,
+            regularization,
+            loss_weights,
+            lr,
+            ranks,
         )
         self._limits = Limits(constraint, clip_norm, clip_value)
         self._settings |= {
@@ -267,12 +282,15 @@ class Trainer(Learner):
         rehearse(self, loader, dev, check_finite, by_class)
         if loader is not source:
             loader.epoch = len(self.history)
+        if not self.ranks.is_first:
+            everyone = [each for each in everyone if not each.first_rank_only]
         keeper = None
         if checkpoint is not None and run is not None:
             keeper = Checkpoint(checkpoint, run)
             if resume:
                 keeper.read(allow_changes)
-            check_writable(checkpoint)
+            if self.ranks.is_first:
+                check_writable(checkpoint)
         done, self._stopping = 0, False
         with ExitStack() as stack:
             check_interrupt = stack.enter_context(deferred_interrupt())
@@ -284,10 +302,13 @@ class Trainer(Learner):
                 stack.callback(callback.on_train_end, self)
             if keeper is not None and resume:
                 done, self._stopping = keeper.restore()
+            self.ranks.share(
+                self.model, self.optimizer, *self._learned_weights().parameters()
+            )
             while done < epochs and not self._stopping:
                 self._epoch(loader, dev, by_class, everyone, check_interrupt)
                 done += 1
-                if keeper is not None:
+                if keeper is not None and self.ranks.is_first:
                     keeper.save(done, self._stopping)
         return self.history
 
@@ -302,24 +323,26 @@ class Trainer(Learner):
         epoch = len(self.history) + 1
         for callback in callbacks:
             callback.on_epoch_begin(self, epoch)
+        self._follow_first()
         measures = Measures(self.metrics, self._tasks)
         optimizer = self.optimizer
         buffers = Buffers(self.model)
         start = time.perf_counter()
         examples = 0
-        with closing(iter(loader)) as batches:  # type: ignore[type-var]
+        with closing(self.ranks.batches(loader)) as batches:  # type: ignore[type-var]
             steps = converted(batches, self.model, self.loss, class_weight)
             for batch, (x, y, *weight) in enumerate(steps, 1):
                 buffers.save()
                 optimizer.zero_grad()
                 outputs = run(self.model, x)
                 cost, tasks = self._cost(outputs, y, *weight)
-                value = cost.item()
+                count = self._cost.count(y, *weight)
+                whole = combined(self.ranks, cost, count, tasks)
                 where = f"epoch {epoch}, batch {batch}"
-                if not math.isfinite(value):
-                    where += culprits(tasks)
-                    raise self._non_finite("fit", value, where, x, buffers)
-                cost.backward()
+                if not math.isfinite(whole.value):
+                    where += culprits(whole.tasks)
+                    raise self._non_finite("fit", whole.value, where, x, buffers)
+                self.ranks.send_backward(whole.cost, whole.share)
                 try:
                     self._limits.clip(optimizer)
                 except NonFiniteError as error:
@@ -327,14 +350,15 @@ class Trainer(Learner):
                     raise NonFiniteError(f"fit: {error} ({where})") from None
                 optimizer.step()
                 self._limits.constrain(self.model)
-                count = self._cost.count(y, *weight)
-                measures.update(value, count, outputs, y, tasks)
-                examples += (n := length(x))
-                step = Step(epoch, batch, n, value)
+                self._measure(measures, whole, outputs, y)
+                examples += (n := self.ranks.examples(length(x)))
+                step = Step(epoch, batch, n, whole.value)
                 for callback in callbacks:
                     callback.on_batch_end(self, step)
                 check_interrupt()
         seconds = time.perf_counter() - start
+        self.ranks.average_buffers(self.model)
+        self.ranks.check(self.model, self.optimizer)
         row = {"epoch": epoch} | measures.results()
         if validation is not None:
             measured = self._evaluate(validation, check_interrupt)
@@ -343,3 +367,13 @@ class Trainer(Learner):
         self.history.rows.append(row)
         for callback in callbacks:
             callback.on_epoch_end(self, row)
+        self._follow_first()
+
+    def _follow_first(self) -> None:
+        """Take over what a callback decided that only the first rank has."""
+        groups = self.optimizer.param_groups
+        rates = [group["lr"] for group in groups]
+        stopping, *rates = self.ranks.of_first([self._stopping, *rates])
+        self._stopping = bool(stopping)
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate

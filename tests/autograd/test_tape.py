@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from fastdl import functional as F
-from fastdl.autograd import Tensor, is_recording, no_grad, record, tracing
+from fastdl.autograd import (
+    Tensor,
+    final_gradients,
+    is_recording,
+    no_grad,
+    record,
+    tracing,
+)
 from fastdl.errors import GraphError, ShapeError
 
 
@@ -537,3 +544,19 @@ def test_a_trace_ends_and_leaves_the_tape_as_it_was():
     with no_grad():
         assert not is_recording()
         assert (w * 2)._node is None
+
+
+def test_gradients_are_told_when_they_are_final():
+    """Once each, the last layer first, with the whole gradient."""
+    a, b, c = (
+        Tensor(np.full(2, value), requires_grad=True) for value in (2.0, 3.0, 5.0)
+    )
+    told = []
+    with final_gradients(lambda tensor: told.append((tensor, tensor.grad.copy()))):
+        ((a * b + a) * c).sum().backward()
+    assert [tensor for tensor, _ in told] == [c, a, b]
+    for tensor, gradient in told:
+        np.testing.assert_array_equal(gradient, tensor.grad)
+    told.clear()
+    (a * b).sum().backward()
+    assert not told

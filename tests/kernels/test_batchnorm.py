@@ -103,6 +103,36 @@ def test_fused_forms_equal_the_reference(shape, isa, dtype, assert_close):
     assert_close(fused_results(kernels, *arrays), expected, max(shape[:-1]) * 4)
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (5, 7), (2, 9, 11, 8), (50, 130)], ids=str)
+def test_part_of_a_batch_equals_the_reference(shape, isa, dtype, assert_close):
+    """Statistics and sums of the whole batch take the place of its own."""
+    x, dy, gamma, beta = operands(shape, dtype)
+    rng = np.random.default_rng(1)
+    mean, rstd, products, sums = rng.random((4, shape[-1])).astype(dtype)
+
+    def results(module):
+        asked = []
+
+        def statistics(*own):
+            asked.extend(np.array(each, dtype) for each in own)
+            return mean, rstd, 1000
+
+        def totals(*own):
+            asked.extend(np.array(each, dtype) for each in own)
+            return products, sums
+
+        running = np.ones((2, shape[-1]), dtype)
+        forward = module.batchnorm_forward(
+            x, gamma, beta, *running, momentum=0.3, combine=statistics
+        )
+        backward = module.batchnorm_backward(dy, x, gamma, mean, rstd, combine=totals)
+        return (*forward, *running, *backward, *asked)
+
+    found, expected = results(kernels), results(reference)
+    assert found[-3] == np.prod(shape[:-1])
+    assert_close(found, expected, max(shape[:-1]) * 4)
+
+
 @pytest.mark.parametrize("kind", FUSED)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_fused_forms_equal_separate_operations(shape, kind, isa, dtype, assert_close):
