@@ -500,7 +500,7 @@ def test_constructors_say_what_they_take():
     [
         (lambda: nn.Linear(3, 4, weight_init="kaiming_normal"), "'he_normal'"),
         (lambda: nn.Linear(3, 4, weight_init="HeUniform"), "'he_uniform'"),
-        (lambda: fastdl.Trainer(nn.ReLU(), metrics=["acc"]), "'accuracy'"),
+        (lambda: fastdl.Trainer(nn.ReLU(), metrics=["acuracy"]), "'accuracy'"),
         (lambda: fastdl.metrics.as_metric("iou"), "a function of (y_true, y_pred)"),
         (lambda: train.EarlyStopping("val_acurracy"), "did you mean 'val_accuracy'?"),
         (lambda: train.ModelCheckpoint("x", monitor="acuracy"), "mean 'accuracy'?"),
