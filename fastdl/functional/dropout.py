@@ -8,8 +8,8 @@ from fastdl import backend, random, shards
 from fastdl.autograd import Node, Tensor, as_tensor, record
 from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import empty_like
-from fastdl.shapes import is_in
-from fastdl.typing import Shape, TensorLike
+from fastdl.shapes import array, check_shape, is_in
+from fastdl.typing import ArrayLike, Shape, TensorLike
 
 
 def _check(p: float, operation: str) -> None:
@@ -22,12 +22,25 @@ def _dropout_backward(node: Node, dy: np.ndarray) -> tuple:
     return (backend.dropout_backward(dy, keep_prob, seed=seed, offset=offset),)
 
 
+def _of_mask(mask: ArrayLike, x: np.ndarray, p: float) -> np.ndarray:
+    """Return what x is multiplied by: 0, or 1 / (1 - p) where the mask is 1."""
+    kept = array(mask, "dropout: mask")
+    check_shape("dropout", "mask", kept.shape, x.shape)
+    if not np.isin(kept, (0, 1)).all():
+        raise ArgumentError("dropout: mask must be 1 where an element is kept, else 0")
+    scale = kept.astype(x.dtype)
+    scale /= 1 - p
+    return scale
+
+
 def dropout(
     x: TensorLike,
     p: float = 0.5,
     training: bool = True,
     seed: int | None = None,
     offset: int = 0,
+    *,
+    mask: ArrayLike | None = None,
 ) -> Tensor:
     """Drop elements at random and scale the others up (Srivastava et al. 2014).
 
@@ -44,6 +57,9 @@ def dropout(
         By default a fresh one of `fastdl.random`.
     offset : int
         Where in the stream the mask begins.
+    mask : array_like, optional
+        The shape of `x`, a 1 for each element to keep and 0 for the others, instead of
+        one at random: the course's D, of ``D / keep_prob``.
 
     Returns
     -------
@@ -53,10 +69,14 @@ def dropout(
     Raises
     ------
     ArgumentError
-        `p` is out of range.
+        `p` is out of range; `mask` has something other than 0 and 1.
+    ShapeError
+        `mask` has another shape.
     """
     x = as_tensor(x)
     _check(p, "dropout")
+    if training and mask is not None:
+        return _times(x, _of_mask(mask, x.data, p))
     if p == 0 or not training:
         return x
     if seed is None:
@@ -74,6 +94,11 @@ def _drop_parts_backward(node: Node, dy: np.ndarray) -> tuple:
     return (np.multiply(dy, scale, empty_like(dy)),)
 
 
+def _times(x: Tensor, scale: np.ndarray) -> Tensor:
+    y = np.multiply(x.data, scale, empty_like(x.data))
+    return record(y, _drop_parts_backward, (x._node,), (), (scale,))
+
+
 def _drop_parts(
     x: Tensor, parts: Shape, p: float, training: bool, seed: int | None, offset: int
 ) -> Tensor:
@@ -85,8 +110,7 @@ def _drop_parts(
     ones = np.ones(parts, x.data.dtype)
     offset += shards.spread(ones.size)[0]
     scale = backend.dropout_forward(ones, 1 - p, seed=seed, offset=offset)
-    y = np.multiply(x.data, scale, empty_like(x.data))
-    return record(y, _drop_parts_backward, (x._node,), (), (scale,))
+    return _times(x, scale)
 
 
 def dropout2d(

@@ -225,7 +225,8 @@ def _logsumexp_backward(node: Node, dy: np.ndarray) -> tuple:
 def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Return log(sum(exp(x))) along axes, without overflow. See `sum`.
 
-    Where all elements are -inf, so is the result, and the gradient is 0.
+    Where all elements are -inf, so is the result, and the gradient is 0 (PyTorch: NaN),
+    so that rows which are masked as a whole do no harm.
     """
     x = as_tensor(x)
     reduced, kept, dropped, _ = shapes_of(x.data.shape, axis, "logsumexp")

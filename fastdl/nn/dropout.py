@@ -15,7 +15,7 @@ from fastdl.errors import ArgumentError
 from fastdl.nn.module import Module
 from fastdl.nn.registry import register
 from fastdl.shapes import is_in, is_positive
-from fastdl.typing import Shape, TensorLike
+from fastdl.typing import ArrayLike, Shape, TensorLike
 
 
 class DropLayer(Module):
@@ -92,6 +92,16 @@ class Dropout(DropLayer):
     """
 
     _drop = staticmethod(F.dropout)
+
+    def forward(self, x: TensorLike, mask: ArrayLike | None = None) -> Tensor:
+        """Drop elements in training; the shape stays the same.
+
+        With a mask, of the shape of x, where it is 0, to check a result by hand; it
+        takes no random numbers. Otherwise at random.
+        """
+        if mask is None:
+            return super().forward(x)
+        return F.dropout(x, self.p, self._is_training, mask=mask)
 
 
 @register

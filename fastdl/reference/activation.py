@@ -37,6 +37,7 @@ from fastdl import shapes
 
 # NumPy has no erf. math.erfc, called per element, is exact to float64; it is slow.
 _erfc = np.frompyfunc(math.erfc, 1, 1)
+_FAR = 40  # beyond it Phi(-x) and phi(x) are 0, and with them x Phi(-x) and x phi(x)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -57,6 +58,10 @@ def _normal_density(x: np.ndarray) -> np.ndarray:
         return np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
 
 
+def _gelu(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, -_FAR) * _normal_distribution(x)
+
+
 def _hard_swish_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     inside = np.where(x < 3, x / 3 + 0.5, 1)
     return np.where(x > -3, dy * inside, 0)
@@ -68,7 +73,8 @@ def _silu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _gelu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
-    return dy * (_normal_distribution(x) + x * _normal_density(x))
+    z = np.clip(x, -_FAR, _FAR)
+    return dy * (_normal_distribution(z) + z * _normal_density(z))
 
 
 def _softplus(x: np.ndarray, beta: np.floating) -> np.ndarray:
@@ -93,7 +99,7 @@ _FUNCTIONS: dict[str, tuple[Callable, Callable]] = {
     "silu": (lambda x: x * _sigmoid(x), _silu_backward),
     "relu6": (_relu6, lambda dy, y: np.where((y > 0) & (y < 6), dy, 0)),
     "hard_swish": (lambda x: x * (_relu6(x + 3) / 6), _hard_swish_backward),
-    "gelu": (lambda x: x * _normal_distribution(x), _gelu_backward),
+    "gelu": (_gelu, _gelu_backward),
     "elu": (
         lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
         lambda dy, y, alpha: np.where(y > 0, dy, dy * (y + alpha)),

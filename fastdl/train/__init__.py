@@ -15,6 +15,7 @@ from fastdl.train.gradcheck import GradientCheck as GradientCheck
 from fastdl.train.gradcheck import ParameterCheck as ParameterCheck
 from fastdl.train.gradcheck import gradcheck as gradcheck
 from fastdl.train.gradcheck import numeric_gradient as numeric_gradient
+from fastdl.train.gradcheck import relative_difference as relative_difference
 from fastdl.train.gradients import GradientMonitor as GradientMonitor
 from fastdl.train.history import History as History
 from fastdl.train.job import Job as Job

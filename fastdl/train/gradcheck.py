@@ -30,8 +30,8 @@ from fastdl.errors import ArgumentError, NonFiniteError
 from fastdl.nn.dropout import DropLayer
 from fastdl.nn.module import check_module, run
 from fastdl.optim.optimizer import is_positive
-from fastdl.shapes import integer
-from fastdl.structure import example_shapes, tree_map
+from fastdl.shapes import check_shape, integer
+from fastdl.structure import entries, example_shapes, named_leaves, tree_map
 from fastdl.train.cost import Cost, Penalties
 from fastdl.train.losses import LossLike
 from fastdl.train.targets import as_targets
@@ -195,6 +195,47 @@ class GradientCheck:
             )
 
 
+def relative_difference(a: ArraysLike, b: ArraysLike) -> float:
+    r"""Return :math:`\|a - b\|_2 / (\|a\|_2 + \|b\|_2)`, the course's comparison.
+
+    ::
+
+        numeric = train.numeric_gradient(cost, x)
+        train.relative_difference(numeric, gradient) < 1e-7
+
+    Parameters
+    ----------
+    a, b : array_like, or tuples or dicts of them
+        Of the same shapes; several arrays are taken as one long vector.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 if both are 0, infinity if that is no finite number.
+
+    Raises
+    ------
+    ShapeError, ArgumentError
+        The shapes differ, or the names.
+    """
+    x, y = dict(named_leaves(a, "a")), dict(named_leaves(b, "a"))
+    if x.keys() != y.keys():
+        raise ArgumentError(
+            f"relative_difference: expected arrays of the same names, got "
+            f"{entries(a, 'a')} and {entries(b, 'b')}"
+        )
+    squares = np.zeros(3)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for name in x:
+            one, other = (np.asarray(each[name], np.float64) for each in (x, y))
+            check_shape("relative_difference", name, other.shape, one.shape)
+            squares += [np.vdot(each, each) for each in (one - other, one, other)]
+        difference, *norms = np.sqrt(squares)
+        total = sum(norms)
+        ratio = float(difference / total) if total else 0.0
+    return ratio if math.isfinite(ratio) else math.inf
+
+
 def verdict(ratio: float) -> str:
     """Return "great" up to 1e-7, "wrong" from 1e-3, and "look" in between."""
     if ratio <= GREAT:
@@ -306,7 +347,7 @@ def gradcheck(
         rows.append(row)
         pairs.append(pair)
     numeric, analytic = np.concatenate(pairs, axis=1)
-    return GradientCheck(_ratio(numeric, analytic), rows, base, eps)
+    return GradientCheck(relative_difference(numeric, analytic), rows, base, eps)
 
 
 def _check(
@@ -333,7 +374,7 @@ def _check(
     worst = int(np.where(kinked, -1, np.abs(numeric - analytic)).argmax())
     row = ParameterCheck(
         name,
-        _ratio(*pair),
+        relative_difference(*pair),
         tuple(map(int, np.unravel_index(places[worst], parameter.shape))),
         float(analytic[worst]),
         float(numeric[worst]),
@@ -374,15 +415,6 @@ def _measure(
     kinked[rows] = (gap <= jump)[rows] & (jump > before / 2)[rows]
     numeric[small] = analytic[small] = 0
     return numeric, kinked
-
-
-def _ratio(numeric: np.ndarray, analytic: np.ndarray) -> float:
-    """Return the relative difference; infinity when a gradient is NaN."""
-    total = np.linalg.norm(numeric) + np.linalg.norm(analytic)
-    if total == 0:
-        return 0.0
-    ratio = float(np.linalg.norm(numeric - analytic) / total)
-    return math.inf if math.isnan(ratio) else ratio
 
 
 def _check_eps(operation: str, eps: float) -> None:

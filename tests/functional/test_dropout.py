@@ -107,3 +107,34 @@ def test_drop_path_takes_examples_of_any_shape(shape):
     y = F.drop_path(np.ones(shape, np.float32), 0.5, seed=2).data
     assert y.shape == shape
     assert y.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", [bool, int, float, "tensor"])
+def test_a_given_mask(kind, dtype):
+    """S21: A * D / keep_prob, and dA * D / keep_prob."""
+    kept = np.array([[1, 0, 1], [0, 0, 1]])
+    mask = Tensor(kept) if kind == "tensor" else kept.astype(kind)
+    x = Tensor(np.arange(1.0, 7).reshape(2, 3), requires_grad=True, dtype=dtype)
+    y = F.dropout(x, 0.2, mask=mask)
+    y.backward(np.full((2, 3), 2))
+    assert y.dtype == x.grad.dtype == dtype
+    np.testing.assert_allclose(y.data, x.data * kept / 0.8, rtol=1e-6)
+    np.testing.assert_allclose(x.grad, 2 * kept / 0.8, rtol=1e-6)
+
+
+def test_a_mask_keeps_what_it_says(check_gradients):
+    mask = [[1, 0], [0, 1]]
+    assert F.dropout(np.ones((2, 2)), 0, mask=mask).data.tolist() == mask
+    x = Tensor(np.ones((2, 2)), requires_grad=True)
+    assert F.dropout(x, 0.5, training=False, mask=mask) is x
+    check_gradients(lambda x: F.dropout(x, 0.3, mask=mask), np.ones((2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("mask", "error"),
+    [([1, 0], ShapeError), ([[1, 0.5, 0]], ArgumentError), ([[1], []], ShapeError)],
+)
+def test_wrong_masks(mask, error):
+    with pytest.raises(error, match=r"dropout: .*mask"):
+        F.dropout(np.ones((1, 3)), 0.5, mask=mask)

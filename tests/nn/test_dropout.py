@@ -116,3 +116,12 @@ def test_stochastic_depth_drops_examples():
     assert (first != second).any()
     np.testing.assert_array_equal(layer.eval()(X).numpy(), X)
     assert layer.random_state[1] == 2 * len(X)
+
+
+def test_a_given_mask():
+    """S21: it is used in training, and takes no random numbers."""
+    layer, mask = nn.Dropout(keep_prob=0.8), np.arange(20).reshape(4, 5) % 2
+    state = layer.random_state.copy()
+    np.testing.assert_allclose(layer(np.ones((4, 5)), mask).data, mask / 0.8)
+    np.testing.assert_array_equal(layer.random_state, state)
+    np.testing.assert_array_equal(layer.eval()(X, mask).data, X)

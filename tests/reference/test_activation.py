@@ -114,3 +114,11 @@ def test_unknown_kind():
         activation_forward(np.ones(3), "rellu")
     with pytest.raises(ArgumentError, match="'rellu'; did you mean 'relu'"):
         activation_backward(np.ones(3), np.ones(3), np.ones(3), "rellu")
+
+
+def test_gelu_at_its_ends():
+    x = np.array([-np.inf, -1e30, 1e30, np.inf, np.nan])
+    y = activation_forward(x, "gelu")
+    np.testing.assert_array_equal(y, [0, 0, 1e30, np.inf, np.nan])
+    dx = activation_backward(np.ones(5), x, y, "gelu")
+    np.testing.assert_array_equal(dx, [0, 0, 1, 1, np.nan])

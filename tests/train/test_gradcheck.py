@@ -356,3 +356,38 @@ def test_layers_and_parameters_in_dicts_and_lists_are_checked():
         "heads.b.weight",
         "heads.b.bias",
     ]
+
+
+def test_the_relative_difference_of_the_course():
+    """S09: ||a - b|| / (||a|| + ||b||)."""
+    assert train.relative_difference([3.0, 4.0], [3.0, 4.0]) == 0
+    assert train.relative_difference([3.0, 4.0], [-3.0, -4.0]) == 1
+    assert train.relative_difference([0.0, 0.0], [3.0, 4.0]) == 1
+    assert train.relative_difference(np.zeros((2, 2)), np.zeros((2, 2))) == 0
+    one, other = RNG.standard_normal((2, 5, 3))
+    norms = [np.linalg.norm(each) for each in (one - other, one, other)]
+    ratio = train.relative_difference(one, other)
+    assert ratio == pytest.approx(norms[0] / (norms[1] + norms[2]), rel=1e-14)
+    parts = train.relative_difference(
+        {"W": one[:2], "b": one[2:]}, {"b": Tensor(other[2:]), "W": other[:2]}
+    )
+    assert parts == pytest.approx(ratio, rel=1e-14)
+    assert train.relative_difference((one, one[0]), (other, other[0])) > 0
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e200])
+def test_the_relative_difference_of_what_is_not_finite(wrong):
+    assert train.relative_difference([1.0, wrong], [1.0, 2.0]) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "error"),
+    [
+        ([1.0, 2.0], [[1.0, 2.0]], ShapeError),
+        ({"W": [1.0]}, {"V": [1.0]}, ArgumentError),
+        (([1.0],), [1.0], ArgumentError),
+    ],
+)
+def test_what_has_no_relative_difference(a, b, error):
+    with pytest.raises(error, match="relative_difference"):
+        train.relative_difference(a, b)
