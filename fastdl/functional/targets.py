@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastdl import shapes
+from fastdl import backend, shapes
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, DtypeError, GraphError, ShapeError
 from fastdl.typing import ArrayLike, DtypeLike, Shape
@@ -168,13 +168,7 @@ def weigh_classes(
     (n, classes), dtype = logits.shape, logits.dtype
     check_smoothing(label_smoothing, operation)
     labels = shapes.labels(labels, n, classes, operation)
-    if labels.ndim == 1:
-        rows = np.zeros((n, classes), dtype)
-        rows[np.arange(n), labels] = 1
-    else:
-        rows = labels.astype(dtype)
     by_class = np.ones(classes, dtype)
-    mass = np.ones(n, dtype)
     if class_weight is not None:
         by_class = check_weights(class_weight, dtype, "class_weight", operation)
         if by_class.shape != (classes,):
@@ -182,16 +176,24 @@ def weigh_classes(
                 f"{operation}: expected one class_weight for each of the {classes} "
                 f"classes, got shape {by_class.shape}"
             )
-        mass = (rows * by_class).sum(-1)
+    examples = np.ones(n, dtype) if counted is None else counted.astype(dtype)
+    if sample_weight is not None:
+        examples = examples * example_weights(sample_weight, (n,), dtype, operation)
+    if labels.ndim == 1:
+        mass = by_class[labels] * examples
+        rows = backend.zeros((n, classes), dtype)
+        rows[np.arange(n), labels] = 1 if label_smoothing else mass
+        if not label_smoothing:  # that is all, and quick
+            return rows, float(mass.sum())
+    else:
+        rows = labels.astype(dtype)
+        mass = examples
+        if class_weight is not None:
+            mass = (rows * by_class).sum(-1) * examples
     rows *= 1 - label_smoothing
     rows += label_smoothing / classes
     rows *= by_class
-    if sample_weight is not None:
-        weight = example_weights(sample_weight, (n,), dtype, operation)
-        rows *= weight[:, np.newaxis]
-        mass *= weight
-    if counted is not None:
-        rows[~counted] = mass[~counted] = 0
+    rows *= examples[:, np.newaxis]
     return rows, float(mass.sum())
 
 
