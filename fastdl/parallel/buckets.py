@@ -56,6 +56,7 @@ class Bucket:
         self._counts = [end - start for start, end in places]
         self._own = self._grad[slice(*places[rank])]
         self._parts = np.empty((size, len(self._own)), self._grad.dtype)
+        self.nbytes = self._grad.nbytes
         self._request: Any = None
         self._is_summed = False
 
@@ -85,7 +86,7 @@ class Bucket:
     def _arrived(self, wait: bool) -> bool:
         if not wait:
             return self._request.Test()
-        waiting.wait(self._request, self._grad.nbytes)
+        waiting.wait(self._request, self.nbytes)
         return True
 
 
@@ -119,11 +120,17 @@ class Buckets:
                 found.append((first, Bucket(flat, members, scatter, gather), tensors))
         found.sort(key=lambda each: each[0], reverse=True)
         self._buckets = [bucket for _, bucket, _ in found]
+        self._begun = self._done = 0
         self._number = {
             id(tensor): number
             for number, (_, _, tensors) in enumerate(found)
             for tensor in tensors
         }
+
+    @property
+    def on_the_way(self) -> int:
+        """How many bytes of gradients travel now."""
+        return sum(each.nbytes for each in self._buckets[self._done : self._begun])
 
     def backward(self, loss: Tensor, gradient: np.ndarray) -> None:
         """Run ``loss.backward(gradient)``, and sum the gradients of all ranks.

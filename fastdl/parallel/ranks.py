@@ -185,7 +185,8 @@ class Ranks:
         if self._comm is None:
             return numbers[np.newaxis]
         everyone = np.empty((self.size, *numbers.shape), numbers.dtype)
-        wait(self._comm.Iallgather(np.ascontiguousarray(numbers), everyone))
+        ahead = 0 if self._buckets is None else self._buckets.on_the_way
+        wait(self._comm.Iallgather(np.ascontiguousarray(numbers), everyone), ahead)
         return everyone
 
     def rows(self, part: Structure) -> Structure:

@@ -18,7 +18,8 @@ def wait(request: Any, size: int = 0) -> None:
     request : mpi4py.MPI.Request
         The operation.
     size : int
-        How many bytes travel: in shared memory they move only while both ask.
+        How many bytes travel, with those of other operations: in shared memory they
+        move only while both ask.
 
     Notes
     -----
