@@ -8,8 +8,14 @@ from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
-from fastdl.data import ArrayDataset, DataLoader
-from fastdl.data.dataset import DataLike, as_dataset, is_array_like
+from fastdl.data import ArrayDataset, DataLoader, SparseRows
+from fastdl.data.dataset import (
+    DataLike,
+    SparseLike,
+    as_dataset,
+    in_memory,
+    is_array_like,
+)
 from fastdl.errors import ArgumentError
 from fastdl.nn import Module
 from fastdl.nn.module import required_inputs
@@ -56,7 +62,8 @@ def one_source(
             f"{operation}: the second place is for y, labels or targets, got {y}; did "
             f"you mean {second}={y}?"
         )
-    if not (is_array_like(x) or isinstance(x, Mapping) or _are_inputs(x, model)):
+    is_array = is_array_like(x) or isinstance(x, SparseLike)
+    if not (is_array or isinstance(x, Mapping) or _are_inputs(x, model)):
         raise ArgumentError(
             f"{operation}: x is a {type(x).__name__}, which brings its labels itself; "
             f"leave y out (data to measure the training by go into validation= of fit)"
@@ -72,19 +79,21 @@ def one_source(
             f"{operation}((a, b), y), or a dict"
         )
     inputs: Any = x  # an array, a dict or the tuple that `_are_inputs` let pass
-    return ArrayDataset(inputs, y, sample_weight)
+    return in_memory(inputs, y, sample_weight)
 
 
-def _weighted(operation: str, x: Source, sample_weight: ArrayLike) -> ArrayDataset:
+def _weighted(
+    operation: str, x: Source, sample_weight: ArrayLike
+) -> ArrayDataset | SparseRows:
     """Return data that bring their labels, with the weights that stand beside them."""
     data = x if isinstance(x, DataLoader) else as_dataset(x)
-    if not isinstance(data, ArrayDataset) or data.weight is not None:
+    if not isinstance(data, (ArrayDataset, SparseRows)) or data.weight is not None:
         raise ArgumentError(
             f"{operation}: sample_weight stands beside arrays x and y; other data "
             f"bring their weights themselves, as (x, y, weight) and "
             f"ArrayDataset(x, y, weight) do, got {type(x).__name__}"
         )
-    return ArrayDataset(data.x, data.y, sample_weight)
+    return in_memory(data.x, data.y, sample_weight)
 
 
 def _holds_arrays(x: object) -> TypeGuard[list]:

@@ -15,6 +15,7 @@ from fastdl.data import (
     Dataset,
     InTurn,
     MapDataset,
+    SparseRows,
     Subset,
 )
 from fastdl.data.dataset import weights
@@ -221,6 +222,9 @@ def describe_data(dataset: Dataset) -> dict[str, Json]:
         return described | {"parts": [describe_data(part) for part in whole.datasets]}
     if type(whole) is ArrayDataset and not any(map(is_mapped, leaves(whole.x))):
         described["x"] = tree_map(lambda x: describe_array(x, rows), whole.x)
+    elif type(whole) is SparseRows:
+        x = whole.x if rows is None else whole.x[rows]
+        described["x"] = [describe_array(a) for a in (x.data, x.indices, x.indptr)]
     else:
         source = whole.items if isinstance(whole, MapDataset) else whole
         described |= described_class(type(source))
