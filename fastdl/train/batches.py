@@ -22,11 +22,15 @@ from fastdl.nn.module import required_inputs
 from fastdl.structure import is_several, length, tree_map
 from fastdl.train.class_weight import ClassWeight
 from fastdl.train.losses import LossLike
+from fastdl.train.streams import BatchStream, Stream, is_stream
 from fastdl.train.targets import as_targets
 from fastdl.typing import ArrayLike, ArraysLike
 
 Source: TypeAlias = DataLike | DataLoader
 """Data with their labels, or inputs x alone."""
+
+AnySource: TypeAlias = Source | Stream
+"""The same, or what gives batches, such as a generator."""
 
 
 def one_source(
@@ -118,6 +122,25 @@ def _are_inputs(x: object, model: Module) -> TypeGuard[tuple[ArrayLike, ...]]:
 def as_loader(data: Source, batch_size: int = 256) -> DataLoader:
     """Return a loader unchanged, and a loader of anything else, in order."""
     return data if isinstance(data, DataLoader) else DataLoader(data, batch_size)
+
+
+def streamed(operation: str, data: AnySource, steps: int | None, option: str) -> Source:
+    """Return a loader of what gives batches, and anything else unchanged.
+
+    Raises
+    ------
+    ArgumentError
+        There are steps, but nothing that they could count.
+    """
+    if is_stream(data):
+        return BatchStream(data, steps, operation, option)
+    if steps is not None:
+        raise ArgumentError(
+            f"{operation}: {option} counts batches of a generator; other data are "
+            f"passed through as a whole, got {type(data).__name__}"
+        )
+    source: Any = data
+    return source
 
 
 def converted(
