@@ -65,6 +65,7 @@ class BatchStream(DataLoader):
                 f"{option}=, a number of batches"
             )
         self.epoch, self.transforms = 0, ()
+        self.batch_size, self.shuffle, self.seed = 0, False, 0  # nobody knows
         self._open: Iterator[object] | None = None
         self._first: tuple | None = None  # read ahead
         self._given = 0
@@ -82,6 +83,15 @@ class BatchStream(DataLoader):
     def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
         """Return the next batch, which will come again."""
         yield self._peek()
+
+    def parts(
+        self, epoch: int, part: int, parts: int
+    ) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
+        """Refuse to be shared: whoever makes the batches does not know of parts."""
+        raise ArgumentError(
+            "fit: several ranks take parts of the batches of a DataLoader; give one, "
+            "not a generator"
+        )
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         self.epoch += 1

@@ -223,6 +223,12 @@ def test_what_is_no_batch(batch, error, message):
         trained(iter([batch]), steps_per_epoch=1)
 
 
+def test_ranks_cannot_share_a_generator():
+    stream = BatchStream(endless(), 3, "fit", "steps_per_epoch")
+    with pytest.raises(ArgumentError, match="several ranks take parts of the batches"):
+        stream.parts(0, 0, 2)
+
+
 def test_what_is_no_stream():
     class Examples:
         y = Y
