@@ -6,6 +6,7 @@ from fastdl.data.concat import Concat as Concat
 from fastdl.data.dataset import ArrayDataset as ArrayDataset
 from fastdl.data.dataset import DataLike as DataLike
 from fastdl.data.dataset import Dataset as Dataset
+from fastdl.data.dataset import SparseRows as SparseRows
 from fastdl.data.dataset import Subset as Subset
 from fastdl.data.dataset import as_dataset as as_dataset
 from fastdl.data.folds import folds as folds
@@ -20,6 +21,7 @@ from fastdl.data.samplers import WeightedRandomSampler as WeightedRandomSampler
 from fastdl.data.seeds import uniform as uniform
 from fastdl.data.split import random_split as random_split
 from fastdl.data.split import split as split
+from fastdl.data.table import TableEncoder as TableEncoder
 from fastdl.data.turns import InTurn as InTurn
 
 exports.publish(__name__)

@@ -12,6 +12,7 @@ import numpy as np
 from fastdl import shapes
 from fastdl.data.mapped import MapDataset, MapStyle, is_map_style
 from fastdl.data.pictures import as_float, same_array, take_float, take_rows
+from fastdl.data.table import as_array, columns_of
 from fastdl.errors import DataError, DtypeError, ShapeError
 from fastdl.structure import (
     Structure,
@@ -50,8 +51,23 @@ class Dataset(Protocol):
         """
 
 
+@runtime_checkable
+class SparseLike(Protocol):
+    """A sparse matrix or array of SciPy, known by what it can be turned into."""
+
+    dtype: Any
+    shape: Any
+
+    def tocsr(self) -> SparseLike:
+        """Return it by rows."""
+
+    def toarray(self) -> np.ndarray:
+        """Return it as an array."""
+
+
 DataLike: TypeAlias = (
     Dataset
+    | SparseLike
     | MapStyle
     | ArrayLike
     | Mapping[str, ArraysLike]
@@ -115,6 +131,57 @@ class ArrayDataset:
 
     def __repr__(self) -> str:
         return f"ArrayDataset(x={_describe(self.x)}, y={_describe(self.y)})"
+
+
+class SparseRows(Dataset):
+    """Rows of a sparse matrix of SciPy, made dense batch by batch.
+
+    Parameters
+    ----------
+    x : sparse matrix or array, (m, features)
+        Numbers.
+    y, weight
+        As in `ArrayDataset`, which also says what raises.
+    """
+
+    def __init__(
+        self,
+        x: SparseLike,
+        y: ArraysLike | None = None,
+        weight: ArrayLike | None = None,
+    ) -> None:
+        self.x: Any = x.tocsr()
+        if self.x.dtype.kind not in "biuf":
+            raise DtypeError(f"SparseRows: x needs numbers, got dtype {self.x.dtype}")
+        dense = ArrayDataset(np.empty((self.x.shape[0], 0)), y, weight)
+        self._y, self.weight = dense.y, dense.weight
+
+    @property
+    def y(self) -> Structure | None:
+        """Labels or targets of all the examples, or None."""
+        return self._y
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    def take(self, indices: np.ndarray) -> Batch:
+        """Return new arrays (x, y) of the examples at ``indices``."""
+        y = None if self.y is None else take_each(self.y, indices)
+        return self.x[indices].toarray(), y
+
+    def __repr__(self) -> str:
+        return f"SparseRows(x={self.x.dtype}{self.x.shape}, y={_describe(self.y)})"
+
+
+def in_memory(
+    x: ArraysLike | SparseLike,
+    y: ArraysLike | None = None,
+    weight: ArrayLike | None = None,
+) -> ArrayDataset | SparseRows:
+    """Return a data set of arrays, or of the rows of a sparse matrix."""
+    if isinstance(x, SparseLike):
+        return SparseRows(x, y, weight)
+    return ArrayDataset(x, y, weight)
 
 
 class Gathered(Dataset):
@@ -206,8 +273,9 @@ def as_dataset(data: DataLike) -> Dataset:
     Parameters
     ----------
     data : Dataset, array (m, ...), tuple (x, y) or (x, y, weight) of arrays
-        An array, or what becomes one (a tensor, a table), means inputs without labels;
-        so does a dict of them. Within a tuple, x and y may be tuples or dicts.
+        An array, or what becomes one (a tensor, a table of numbers), means inputs
+        without labels; so does a dict of them, and a sparse matrix of SciPy. Within a
+        tuple, x and y may be tuples or dicts.
         An object with ``__len__`` and ``__getitem__`` becomes a `MapDataset`.
 
     Raises
@@ -217,15 +285,17 @@ def as_dataset(data: DataLike) -> Dataset:
         inputs and labels; and a dict of "x" and "y", which are hardly both inputs.
     """
     # These first: isinstance(data, Dataset) would compute all their labels.
-    if isinstance(data, (ArrayDataset, MapDataset, Gathered)):
+    if isinstance(data, (ArrayDataset, SparseRows, MapDataset, Gathered)):
         return data
+    if isinstance(data, SparseLike):
+        return SparseRows(data)
     if is_array_like(data) and not isinstance(data, list):
         return ArrayDataset(data)
     if isinstance(data, Mapping) and not {"x", "y"} <= data.keys():
         named: dict[str, Any] = dict(data)
         return ArrayDataset(named)
     if isinstance(data, tuple) and len(data) in (2, 3):
-        return ArrayDataset(*data)
+        return in_memory(*data)
     if isinstance(data, Dataset):
         return data
     if is_map_style(data):
@@ -300,13 +370,15 @@ def _numbers(values: ArraysLike, name: str) -> Structure:
 
 
 def _array(values: ArrayLike, name: str) -> np.ndarray:
+    if (columns := columns_of(values)) is not None:
+        return as_array(columns, name)
     try:
         array = shapes.array(values, f"ArrayDataset: {name}")
     except ShapeError as error:
         raise ShapeError(f"{error} Several inputs or targets are a tuple") from None
     if array.dtype.kind not in "biuf":
         hint = ""
-        if array.dtype.kind in "US":
+        if array.dtype.kind in "UST" or _holds_texts(array):
             hint = "; number text labels with np.unique(labels, return_inverse=True)"
         elif array.dtype.kind == "O":
             hint = "; are all rows of the same length?"
@@ -316,6 +388,11 @@ def _array(values: ArrayLike, name: str) -> np.ndarray:
     if array.ndim == 0:
         raise ShapeError(f"ArrayDataset: {name} needs rows, got a single number")
     return array
+
+
+def _holds_texts(array: np.ndarray) -> bool:
+    """Whether it is a column of texts, as tables store them."""
+    return array.ndim == 1 and any(isinstance(each, str) for each in array)
 
 
 def _weights(weight: np.ndarray, m: int) -> np.ndarray:

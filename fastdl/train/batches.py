@@ -8,19 +8,29 @@ from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
-from fastdl.data import ArrayDataset, DataLoader
-from fastdl.data.dataset import DataLike, as_dataset, is_array_like
+from fastdl.data import ArrayDataset, DataLoader, SparseRows
+from fastdl.data.dataset import (
+    DataLike,
+    SparseLike,
+    as_dataset,
+    in_memory,
+    is_array_like,
+)
 from fastdl.errors import ArgumentError
 from fastdl.nn import Module
 from fastdl.nn.module import required_inputs
 from fastdl.structure import is_several, length, tree_map
 from fastdl.train.class_weight import ClassWeight
 from fastdl.train.losses import LossLike
+from fastdl.train.streams import BatchStream, Stream, is_stream
 from fastdl.train.targets import as_targets
 from fastdl.typing import ArrayLike, ArraysLike
 
 Source: TypeAlias = DataLike | DataLoader
 """Data with their labels, or inputs x alone."""
+
+AnySource: TypeAlias = Source | Stream
+"""The same, or what gives batches, such as a generator."""
 
 
 def one_source(
@@ -56,7 +66,8 @@ def one_source(
             f"{operation}: the second place is for y, labels or targets, got {y}; did "
             f"you mean {second}={y}?"
         )
-    if not (is_array_like(x) or isinstance(x, Mapping) or _are_inputs(x, model)):
+    is_array = is_array_like(x) or isinstance(x, SparseLike)
+    if not (is_array or isinstance(x, Mapping) or _are_inputs(x, model)):
         raise ArgumentError(
             f"{operation}: x is a {type(x).__name__}, which brings its labels itself; "
             f"leave y out (data to measure the training by go into validation= of fit)"
@@ -72,19 +83,21 @@ def one_source(
             f"{operation}((a, b), y), or a dict"
         )
     inputs: Any = x  # an array, a dict or the tuple that `_are_inputs` let pass
-    return ArrayDataset(inputs, y, sample_weight)
+    return in_memory(inputs, y, sample_weight)
 
 
-def _weighted(operation: str, x: Source, sample_weight: ArrayLike) -> ArrayDataset:
+def _weighted(
+    operation: str, x: Source, sample_weight: ArrayLike
+) -> ArrayDataset | SparseRows:
     """Return data that bring their labels, with the weights that stand beside them."""
     data = x if isinstance(x, DataLoader) else as_dataset(x)
-    if not isinstance(data, ArrayDataset) or data.weight is not None:
+    if not isinstance(data, (ArrayDataset, SparseRows)) or data.weight is not None:
         raise ArgumentError(
             f"{operation}: sample_weight stands beside arrays x and y; other data "
             f"bring their weights themselves, as (x, y, weight) and "
             f"ArrayDataset(x, y, weight) do, got {type(x).__name__}"
         )
-    return ArrayDataset(data.x, data.y, sample_weight)
+    return in_memory(data.x, data.y, sample_weight)
 
 
 def _holds_arrays(x: object) -> TypeGuard[list]:
@@ -109,6 +122,25 @@ def _are_inputs(x: object, model: Module) -> TypeGuard[tuple[ArrayLike, ...]]:
 def as_loader(data: Source, batch_size: int = 256) -> DataLoader:
     """Return a loader unchanged, and a loader of anything else, in order."""
     return data if isinstance(data, DataLoader) else DataLoader(data, batch_size)
+
+
+def streamed(operation: str, data: AnySource, steps: int | None, option: str) -> Source:
+    """Return a loader of what gives batches, and anything else unchanged.
+
+    Raises
+    ------
+    ArgumentError
+        There are steps, but nothing that they could count.
+    """
+    if is_stream(data):
+        return BatchStream(data, steps, operation, option)
+    if steps is not None:
+        raise ArgumentError(
+            f"{operation}: {option} counts batches of a generator; other data are "
+            f"passed through as a whole, got {type(data).__name__}"
+        )
+    source: Any = data
+    return source
 
 
 def converted(

@@ -58,19 +58,28 @@ class ClassWeight:
         elif isinstance(given, Mapping):
             given = _by_class(given, labels)
         self.by_class = check_weights(given, np.float64, "class_weight", "fit")
-        if self.by_class.ndim != 1 or labels.max(initial=0) >= len(self.by_class):
+        if self.by_class.ndim != 1:
             raise ArgumentError(
-                f"fit: class_weight must have a number for each class, but label "
-                f"{labels.max(initial=0)} has none; got {given!r:.60}"
+                f"fit: class_weight must have a number for each class, got {given!r}"
             )
+        self._of(labels)
 
     def __call__(self, y: np.ndarray) -> np.ndarray:
         """Return the weight of each example of a batch, (b,)."""
         if not _are_rows(y):
-            return self.by_class[_labels(y)]
+            return self._of(_labels(y))
         classes = y.shape[1]  # some may not occur
         missing = max(0, classes - len(self.by_class))
         return y @ np.pad(self.by_class, (0, missing))[:classes]
+
+    def _of(self, labels: np.ndarray) -> np.ndarray:
+        highest, classes = labels.max(initial=0), len(self.by_class)
+        if highest >= classes:
+            raise ArgumentError(
+                f"fit: class_weight must have a number for each class, but label "
+                f"{highest} has none; it has {classes}"
+            )
+        return self.by_class[labels]
 
 
 def _are_rows(y: np.ndarray) -> bool:
@@ -112,4 +121,5 @@ def _by_class(given: Mapping[int, float], labels: np.ndarray) -> list[float]:
             f"fit: class_weight has nothing for class {missing[0]}, which is among the "
             f"labels; give a number for each class, or 'balanced'. Got {given!r:.60}"
         )
-    return [given.get(label, 0.0) for label in range(labels.max(initial=0) + 1)]
+    highest = max(labels.max(initial=0), *given)
+    return [given.get(label, 0.0) for label in range(highest + 1)]

@@ -15,11 +15,13 @@ from fastdl.data import (
     Dataset,
     InTurn,
     MapDataset,
+    SparseRows,
     Subset,
 )
 from fastdl.data.dataset import weights
 from fastdl.data.mapped import MapStyle
 from fastdl.data.pictures import is_mapped
+from fastdl.errors import ArgumentError
 from fastdl.nn import Module
 from fastdl.nn.module import run
 from fastdl.structure import Structure, leaves, map_shapes, tree_map
@@ -33,6 +35,7 @@ from fastdl.train.fingerprint import (
 )
 from fastdl.train.learner import Learner
 from fastdl.train.schedule import Schedule
+from fastdl.train.streams import BatchStream
 from fastdl.typing import Json
 
 _SAMPLE = 64  # examples of data that are not in memory
@@ -186,7 +189,19 @@ def _one_or_all(values: list[object]) -> Json:
 
 
 def describe_loader(loader: DataLoader) -> dict[str, Json]:
-    """Describe everything about a loader that determines its batches."""
+    """Describe everything about a loader that determines its batches.
+
+    Raises
+    ------
+    ArgumentError
+        It is a generator, which nobody can go back to.
+    """
+    if isinstance(loader, BatchStream):
+        raise ArgumentError(
+            "fit: a checkpoint needs data that can be read again, not a generator; "
+            "give a data set or a DataLoader, or keep the model alone by "
+            "callbacks=[ModelCheckpoint(path)]"
+        )
     described: dict[str, Json] = {
         "data": describe_data(loader.dataset),
         "batch_size": loader.batch_size,
@@ -221,6 +236,9 @@ def describe_data(dataset: Dataset) -> dict[str, Json]:
         return described | {"parts": [describe_data(part) for part in whole.datasets]}
     if type(whole) is ArrayDataset and not any(map(is_mapped, leaves(whole.x))):
         described["x"] = tree_map(lambda x: describe_array(x, rows), whole.x)
+    elif type(whole) is SparseRows:
+        x = whole.x if rows is None else whole.x[rows]
+        described["x"] = [describe_array(a) for a in (x.data, x.indices, x.indptr)]
     else:
         source = whole.items if isinstance(whole, MapDataset) else whole
         described |= described_class(type(source))

@@ -23,11 +23,12 @@ from fastdl.parallel import ALONE, Ranks
 from fastdl.structure import Structure, names, tree_map
 from fastdl.train.answers import yes_from
 from fastdl.train.batches import (
-    Source,
+    AnySource,
     as_loader,
     converted,
     inputs_alone,
     one_source,
+    streamed,
 )
 from fastdl.train.calls import options_by_name
 from fastdl.train.combined import Combined, combined
@@ -118,11 +119,12 @@ class Learner:
     @options_by_name
     def evaluate(
         self,
-        x: Source | None,
+        x: AnySource | None,
         y: ArraysLike | None = None,
         *,
         batch_size: int = 256,
         sample_weight: ArrayLike | None = None,
+        steps: int | None = None,
     ) -> dict[str, float]:
         """Measure the model in evaluation mode.
 
@@ -136,6 +138,8 @@ class Learner:
             the loss is a mean).
         sample_weight : array_like, (m,), optional
             As in `fit`.
+        steps : int, optional
+            How many batches of a generator to measure; by default all.
 
         Returns
         -------
@@ -153,6 +157,7 @@ class Learner:
         """
         if x is None:
             raise DataError("evaluate: there is no such set, x is None")
+        x = streamed("evaluate", x, steps, "steps")
         source = one_source("evaluate", self.model, x, y, sample_weight, "batch_size")
         loader = as_loader(source, batch_size)
         return self._evaluate(loader, check_interrupt=lambda: None)
@@ -208,7 +213,12 @@ class Learner:
 
     @options_by_name
     def predict(
-        self, x: Source, batch_size: int = 256, probabilities: bool = False
+        self,
+        x: AnySource,
+        batch_size: int = 256,
+        probabilities: bool = False,
+        *,
+        steps: int | None = None,
     ) -> np.ndarray:
         """Return the model's outputs in evaluation mode, one row for each example.
 
@@ -223,6 +233,8 @@ class Learner:
             into probabilities: by softmax if the loss is the cross-entropy, by sigmoid
             if it is the binary cross-entropy. With several tasks each goes by its own
             loss, and those of another loss stay as they are.
+        steps : int, optional
+            How many batches of a generator to take; by default all.
 
         Returns
         -------
@@ -252,7 +264,8 @@ class Learner:
                 "predict: the second place is for batch_size, got an array; predict "
                 "needs no y, which is for evaluate(x, y)"
             )
-        loader = as_loader(inputs_alone(self.model, x), batch_size)
+        source = streamed("predict", x, steps, "steps")
+        loader = as_loader(inputs_alone(self.model, source), batch_size)
         with (
             no_grad(),
             self.model.mode(training=False),

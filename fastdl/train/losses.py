@@ -90,7 +90,7 @@ def _made(loss: LossChoice) -> LossLike:
     if isinstance(loss, str):
         if loss not in _BY_NAME:
             raise ArgumentError(
-                f"Trainer: unknown loss {loss!r}{suggest(loss, _BY_NAME)}"
+                f"Trainer: unknown loss {loss!r}{suggest(loss, _BY_NAME, 'nn')}"
             )
         loss = _BY_NAME[loss]
     if isinstance(loss, type) and issubclass(loss, nn.Module) and loss._is_loss:

@@ -55,9 +55,8 @@ def optimizer_or_maker(
     make: Callable[..., Optimizer] | str = optim.Adam if given is None else given
     if isinstance(make, str):
         if make not in OPTIMIZERS:
-            raise ArgumentError(
-                f"Trainer: unknown optimizer {make!r}{suggest(make, OPTIMIZERS)}"
-            )
+            hint = suggest(make, OPTIMIZERS, "optim")
+            raise ArgumentError(f"Trainer: unknown optimizer {make!r}{hint}")
         make, usual = OPTIMIZERS[make]
         options = {"lr": usual} | options
     if not callable(make):

@@ -24,6 +24,7 @@ from fastdl.train.pitfalls import (
     watched,
 )
 from fastdl.train.sets import about
+from fastdl.train.streams import BatchStream
 from fastdl.train.targets import check_scaled
 
 
@@ -53,7 +54,8 @@ def rehearse(
         As documented for ``fit``.
     """
     ends = _measure_a_batch(learner, train, "training", finite, class_weight)
-    check_statistics(learner.model, len(train.dataset))
+    if not isinstance(train, BatchStream):
+        check_statistics(learner.model, len(train.dataset))
     check_optimizer(learner.model, learner.optimizer, learner._make_optimizer)
     check_learned_weights(learner.optimizer, learner._learned_weights().parameters())
     for end, loss in ends:

@@ -53,9 +53,8 @@ class Schedule(Callback):
         self, schedule: str | Callable[[int], float], per: str = "step"
     ) -> None:
         if isinstance(schedule, str) and schedule not in SCHEDULES:
-            raise ArgumentError(
-                f"Schedule: unknown schedule {schedule!r}{suggest(schedule, SCHEDULES)}"
-            )
+            hint = suggest(schedule, SCHEDULES, "optim")
+            raise ArgumentError(f"Schedule: unknown schedule {schedule!r}{hint}")
         if per not in _UNITS:
             raise ArgumentError(
                 f"Schedule: per must be 'step' or 'epoch', got {per!r}"

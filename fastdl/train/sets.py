@@ -12,7 +12,10 @@ from fastdl.data.dataset import as_dataset
 from fastdl.data.strata import are_labels
 from fastdl.errors import ArgumentError, DataError, FastdlError
 from fastdl.shapes.numbers import is_number
-from fastdl.train.batches import Source, as_loader
+from fastdl.train.batches import AnySource, Source, as_loader, streamed
+from fastdl.train.class_weight import ClassWeight, ClassWeights
+from fastdl.train.losses import LossLike
+from fastdl.train.streams import BatchStream
 
 
 @contextmanager
@@ -25,10 +28,34 @@ def about(what: str) -> Iterator[None]:
         raise
 
 
+def validation_set(
+    validation: AnySource | None, validation_data: AnySource | None, steps: int | None
+) -> DataLoader | None:
+    """Return a loader of the data to measure on, which have two names.
+
+    Raises
+    ------
+    ArgumentError
+        Both are given.
+    """
+    if validation is None:
+        validation = validation_data
+    elif validation_data is not None:
+        raise ArgumentError(
+            "fit: validation and validation_data mean the same; give one"
+        )
+    if validation is None:
+        if steps is not None:
+            raise ArgumentError("fit: validation_steps are for validation data")
+        return None
+    source = streamed("fit", validation, steps, "validation_steps")
+    with about("fit: validation data"):
+        return as_loader(source)
+
+
 def training_sets(
     train: Source,
-    validation: Source | None,
-    validation_data: Source | None,
+    validation: DataLoader | None,
     validation_split: float,
     batch_size: int,
     shuffle: bool,
@@ -41,36 +68,42 @@ def training_sets(
     Raises
     ------
     ArgumentError
-        Options other than the defaults are given beside a loader, or there is more
-        than one kind of validation data.
+        Options other than the defaults are given beside a loader, or a part of the data
+        is to be kept and there are validation data.
     DataError
         The last rows are to be kept, but have a class of their own.
     """
-    if validation is None:
-        validation = validation_data
-    elif validation_data is not None:
-        raise ArgumentError(
-            "fit: validation and validation_data mean the same; give one"
-        )
+    dev = validation
     if validation_split:
-        if validation is not None:
+        if dev is not None:
             raise ArgumentError(
                 "fit: validation_split keeps a part of the data to measure on; leave "
                 "it out beside validation data"
             )
-        train, validation = _parts(train, validation_split, shuffle, seed)
-    dev = None
-    if validation is not None:
-        with about("fit: validation data"):
-            dev = as_loader(validation)
+        train, kept = _parts(train, validation_split, shuffle, seed)
+        dev = as_loader(kept)
     if not isinstance(train, DataLoader):
         return DataLoader(train, batch_size, shuffle, seed), dev
     if (batch_size, shuffle, seed) != (32, True, 0):
         raise ArgumentError(
-            "fit: batch_size, shuffle and seed belong to the DataLoader; give them "
-            "where it is made"
+            "fit: batch_size, shuffle and seed belong to the DataLoader or generator; "
+            "give them where it is made"
         )
     return train, dev
+
+
+def weights_of_classes(
+    given: ClassWeights | None, loader: DataLoader, loss: LossLike
+) -> ClassWeight | None:
+    """Return how much the examples of each class count; ArgumentError as documented."""
+    if given is None:
+        return None
+    if isinstance(given, str) and isinstance(loader, BatchStream):
+        raise ArgumentError(
+            f"fit: class_weight={given!r} counts all labels, and a generator does not "
+            f"show them; give a number for each class"
+        )
+    return ClassWeight(given, loader.dataset.y, loss)
 
 
 def _parts(

@@ -15,7 +15,7 @@ from fastdl.nn.module import run
 from fastdl.parallel import ALONE, Ranks
 from fastdl.shapes import integer
 from fastdl.structure import length
-from fastdl.train.batches import Source, converted, one_source
+from fastdl.train.batches import AnySource, converted, one_source, streamed
 from fastdl.train.callback import Callback, Step, check_callbacks
 from fastdl.train.calls import options_by_name
 from fastdl.train.checkpoint import Checkpoint
@@ -32,7 +32,7 @@ from fastdl.train.nonfinite import Buffers
 from fastdl.train.optimizers import OptimizerLike
 from fastdl.train.progress import reporting
 from fastdl.train.rehearsal import rehearse
-from fastdl.train.sets import training_sets
+from fastdl.train.sets import training_sets, validation_set, weights_of_classes
 from fastdl.typing import ArrayLike, ArraysLike, StrPath
 
 
@@ -149,16 +149,18 @@ class Trainer(Learner):
     @options_by_name
     def fit(
         self,
-        x: Source,
+        x: AnySource,
         y: ArraysLike | None = None,
         *,
         epochs: int = 1,
         batch_size: int = 32,
-        validation: Source | None = None,
-        validation_data: Source | None = None,
+        validation: AnySource | None = None,
+        validation_data: AnySource | None = None,
         validation_split: float = 0.0,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeights | None = None,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
         shuffle: bool = True,
         seed: int = 0,
         callbacks: Sequence[Callback] = (),
@@ -209,6 +211,11 @@ class Trainer(Learner):
             How much the examples of each class count in the training loss: their
             weights are multiplied by it. "balanced" lets all classes count the same.
             It needs labels (m,), or one-hot rows.
+        steps_per_epoch, validation_steps : int, optional
+            For x, or validation data, that are a generator, another iterable of batches
+            (x, y) or (x, y, weight), or a function that returns one: how many batches
+            make an epoch; by default its length. A generator goes on from epoch to
+            epoch, anything else begins again. There can be no checkpoint.
         callbacks : sequence of Callback
             Called in this order. `fit` stops at a NaN without any of them.
         progress : bool, optional
@@ -258,19 +265,13 @@ class Trainer(Learner):
         """
         epochs = integer(epochs, "fit: epochs")
         check_callbacks(callbacks, checkpoint)
+        x = streamed("fit", x, steps_per_epoch, "steps_per_epoch")
         source = one_source("fit", self.model, x, y, sample_weight, "epochs")
+        dev = validation_set(validation, validation_data, validation_steps)
         loader, dev = training_sets(
-            source,
-            validation,
-            validation_data,
-            validation_split,
-            batch_size,
-            shuffle,
-            seed,
+            source, dev, validation_split, batch_size, shuffle, seed
         )
-        by_class = None
-        if class_weight is not None:
-            by_class = ClassWeight(class_weight, loader.dataset.y, self.loss)
+        by_class = weights_of_classes(class_weight, loader, self.loss)
         everyone = [*callbacks, *reporting(progress, verbose)]
         if resume and checkpoint is None:
             raise ArgumentError("fit: resume from where? Give checkpoint= its path")

@@ -56,8 +56,8 @@ MESSAGES = {
     ),
     "a third place of evaluate": (
         lambda: trainer().evaluate(X, LABELS, 64),
-        "evaluate: options are given by name (batch_size=, sample_weight=, ...), and "
-        "only x and y without; got 64 in place 3",
+        "evaluate: options are given by name (batch_size=, sample_weight=, steps=, "
+        "...), and only x and y without; got 64 in place 3",
     ),
     "numbers, and the default loss": (
         lambda: fit(X, NUMBERS),

@@ -70,7 +70,7 @@ def test_one_kind_of_validation(other):
 
 
 def sets(source, share, shuffle=True, seed=0, **options):
-    train, dev = training_sets(source, None, None, share, 8, shuffle, seed)
+    train, dev = training_sets(source, None, share, 8, shuffle, seed)
     return train.dataset, dev.dataset
 
 
