@@ -529,6 +529,18 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("parameters state_dict", "nn.Module.parameters",
              "trainer.model has them"),
     ),
+    "Optimizer": (
+        Word("minimize apply_gradients apply update", "optim.Optimizer.step",
+             "after loss.backward()"),
+        Word("learning_rate lr set_lr", "optim.set_rate",
+             "set_rate(optimizer, lr); optimizer.param_groups has the rates"),
+        Word("add_param_group", "", "give all groups when the optimizer is made"),
+        Word("compute_gradients", "Tensor.backward"),
+        Word("get_config variables", "optim.Optimizer.state_dict"),
+    ),
+    "Scheduler": (
+        Word("get_last_lr get_lr", "", "optimizer.param_groups has the rates"),
+    ),
     "History": (
         Word("history epoch epochs", "train.History.columns",
              "the history is the mapping itself: history['loss']"),
@@ -618,7 +630,7 @@ TABLE: dict[str, tuple[Word, ...]] = {
 LOCAL = ("arguments", "options")
 """The places whose names are no attributes of anything in fastdl."""
 
-_CLOSED = ("Tensor", "Module", "Trainer", "History", *LOCAL)
+_CLOSED = ("Tensor", "Module", "Trainer", "Optimizer", "Scheduler", "History", *LOCAL)
 """The places where only their own words make sense, and which make none elsewhere."""
 
 
