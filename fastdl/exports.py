@@ -106,8 +106,9 @@ def missing_module(name: str) -> None:
 
 
 def _meant(package: str, name: str) -> str:
-    module = sys.modules[package]
-    known = [each for each in getattr(module, "__all__", dir(module)) if each[0] != "_"]
+    names = vars(sys.modules[package])
+    own = (n for n, v in names.items() if getattr(v, "__module__", "") == package)
+    known = [name for name in names.get("__all__", own) if name[0] != "_"]
     meant = near(name, known, package.partition(".")[2] or package)
     rooms = ("nn", "functional", "optim", "metrics", "data", "train")
     for room in () if meant else rooms:  # of those that are loaded

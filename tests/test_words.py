@@ -324,6 +324,8 @@ def test_a_hint(name, choices, place, expected):
         (lambda: nn.ModuleLst, "'fastdl.nn' has no attribute 'ModuleLst'; did you mean "
          "'ModuleList'?"),
         (lambda: nn.relu, "did you mean 'ReLU'?"),
+        (lambda: optim.lr_scheduler.CosineDecay, "did you mean 'fastdl.optim.Cosine'?"),
+        (lambda: optim.StepLR, "did you mean 'fastdl.optim.lr_scheduler.StepLR'?"),
         (lambda: nn.Adam, "did you mean 'fastdl.optim.Adam'?"),
         (lambda: nn.Embedding, "rows by number are weight[indices] of an nn.Parameter"),
         (lambda: fastdl.trainer, "'fastdl' has no attribute 'trainer'; did you mean "
