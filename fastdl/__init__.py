@@ -5,6 +5,7 @@ Everything is loaded when it is first used, so ``import fastdl`` itself costs no
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,18 @@ if not TYPE_CHECKING:  # to a type checker every other name is a mistake
         module, _, attribute = _HOMES[name].rpartition(".")
         value = globals()[name] = getattr(import_module(f"fastdl.{module}"), attribute)
         return value
+
+
+class _Modules:
+    """The last that Python asks for a module; it knows what others call ours."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name.startswith("fastdl."):
+            import_module("fastdl.exports").missing_module(name)
+
+
+sys.meta_path.append(_Modules)  # type: ignore[arg-type]
 
 
 def __dir__() -> list[str]:

@@ -90,9 +90,25 @@ def missing(package: str, name: str) -> NoReturn:
     raise AttributeError(f"{said}{meant}", name=name)
 
 
+def missing_module(name: str) -> None:
+    """Raise ModuleNotFoundError with a hint for ``import fastdl.nn.functional``.
+
+    Nothing is done where nothing is meant, and for those who only ask whether there is
+    such a module, as `importlib.util.find_spec` does.
+    """
+    package, _, word = name.rpartition(".")
+    if sys._getframe(3).f_code.co_name != "_find_and_load_unlocked":
+        return
+    names = getattr(sys.modules[package], "__all__", ())  # none yet: it is imported now
+    meant = _meant(package, word) if names and word not in names else ""
+    if meant:
+        raise ModuleNotFoundError(f"No module named {name!r}{meant}", name=name)
+
+
 def _meant(package: str, name: str) -> str:
-    module = sys.modules[package]
-    known = [each for each in getattr(module, "__all__", dir(module)) if each[0] != "_"]
+    names = vars(sys.modules[package])
+    own = (n for n, v in names.items() if getattr(v, "__module__", "") == package)
+    known = [name for name in names.get("__all__", own) if name[0] != "_"]
     meant = near(name, known, package.partition(".")[2] or package)
     rooms = ("nn", "functional", "optim", "metrics", "data", "train")
     for room in () if meant else rooms:  # of those that are loaded

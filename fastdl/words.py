@@ -299,16 +299,22 @@ TABLE: dict[str, tuple[Word, ...]] = {
     ),
     "optim": (
         Word("LearningRateSchedule", "optim.Scheduler"),
-        Word("StepLR", "optim.Staircase"),
-        Word("MultiStepLR PiecewiseConstantDecay ConstantLR", "optim.Piecewise"),
-        Word("ExponentialLR", "optim.ExponentialDecay"),
-        Word("CosineAnnealingLR CosineDecay CosineLR CosineAnnealing", "optim.Cosine"),
+        Word("StepLR", "optim.lr_scheduler.StepLR"),
+        Word("MultiStepLR", "optim.lr_scheduler.MultiStepLR"),
+        Word("ExponentialLR", "optim.lr_scheduler.ExponentialLR"),
+        Word("CosineAnnealingLR", "optim.lr_scheduler.CosineAnnealingLR"),
+        Word("LambdaLR", "optim.lr_scheduler.LambdaLR"),
+        Word("OneCycleLR", "optim.lr_scheduler.OneCycleLR"),
+        Word("LRScheduler", "optim.lr_scheduler.LRScheduler"),
+        Word("PiecewiseConstantDecay ConstantLR", "optim.Piecewise"),
+        Word("CosineDecay CosineLR CosineAnnealing", "optim.Cosine"),
         Word("CosineAnnealingWarmRestarts CosineDecayRestarts", "optim.Cosine",
              "without restarts"),
-        Word("OneCycleLR CyclicLR", "optim.OneCycle"),
+        Word("CyclicLR", "optim.OneCycle"),
         Word("InverseTimeDecay", "optim.InverseDecay"),
-        Word("ReduceLROnPlateau", "train.ReduceOnPlateau", "a callback of fit"),
-        Word("LambdaLR MultiplicativeLR LinearLR PolynomialLR PolynomialDecay "
+        Word("ReduceLROnPlateau", "optim.lr_scheduler.ReduceLROnPlateau",
+             "or train.ReduceOnPlateau, a callback of fit"),
+        Word("MultiplicativeLR LinearLR PolynomialLR PolynomialDecay "
              "SequentialLR ChainedScheduler", "optim.Scheduler",
              "a schedule is any function of the step's number"),
         Word("Momentum", "optim.SGD", "momentum=0.9"),
@@ -529,6 +535,18 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("parameters state_dict", "nn.Module.parameters",
              "trainer.model has them"),
     ),
+    "Optimizer": (
+        Word("minimize apply_gradients apply update", "optim.Optimizer.step",
+             "after loss.backward()"),
+        Word("learning_rate lr set_lr", "optim.set_rate",
+             "set_rate(optimizer, lr); optimizer.param_groups has the rates"),
+        Word("add_param_group", "", "give all groups when the optimizer is made"),
+        Word("compute_gradients", "Tensor.backward"),
+        Word("get_config variables", "optim.Optimizer.state_dict"),
+    ),
+    "Scheduler": (
+        Word("get_last_lr get_lr", "", "optimizer.param_groups has the rates"),
+    ),
     "History": (
         Word("history epoch epochs", "train.History.columns",
              "the history is the mapping itself: history['loss']"),
@@ -618,7 +636,7 @@ TABLE: dict[str, tuple[Word, ...]] = {
 LOCAL = ("arguments", "options")
 """The places whose names are no attributes of anything in fastdl."""
 
-_CLOSED = ("Tensor", "Module", "Trainer", "History", *LOCAL)
+_CLOSED = ("Tensor", "Module", "Trainer", "Optimizer", "Scheduler", "History", *LOCAL)
 """The places where only their own words make sense, and which make none elsewhere."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import importlib
+import importlib.util
 import inspect
 import pickle
 import subprocess
@@ -23,6 +23,8 @@ CLASSES = {
     "Tensor": fastdl.Tensor,
     "Module": nn.Module,
     "Trainer": fastdl.Trainer,
+    "Optimizer": optim.Optimizer,
+    "Scheduler": optim.Scheduler,
     "History": train.History,
 }
 MODULES = [place for place in words.TABLE if place not in (*CLASSES, *words.LOCAL)]
@@ -322,6 +324,8 @@ def test_a_hint(name, choices, place, expected):
         (lambda: nn.ModuleLst, "'fastdl.nn' has no attribute 'ModuleLst'; did you mean "
          "'ModuleList'?"),
         (lambda: nn.relu, "did you mean 'ReLU'?"),
+        (lambda: optim.lr_scheduler.CosineDecay, "did you mean 'fastdl.optim.Cosine'?"),
+        (lambda: optim.StepLR, "did you mean 'fastdl.optim.lr_scheduler.StepLR'?"),
         (lambda: nn.Adam, "did you mean 'fastdl.optim.Adam'?"),
         (lambda: nn.Embedding, "rows by number are weight[indices] of an nn.Parameter"),
         (lambda: fastdl.trainer, "'fastdl' has no attribute 'trainer'; did you mean "
@@ -338,6 +342,8 @@ def test_a_hint(name, choices, place, expected):
          "mean 'fastdl.Trainer.fit'? (the verbs are those of fastdl.Trainer(model"),
         (lambda: nn.Sequential().compile, "Sequential has no attribute or layer "
          "'compile'; did you mean 'fastdl.Trainer'?"),
+        (lambda: optim.SGD([nn.Parameter(np.ones(3))], lr=1.0).learning_rate, "did you "
+         "mean 'fastdl.optim.set_rate'? (set_rate(optimizer, lr); "),
         (lambda: nn.Sequential().apend, "did you mean 'append'?"),
         (lambda: nn.Sequential({"conv": nn.ReLU()}).conve, "did you mean 'conv'?"),
     ],
@@ -370,6 +376,32 @@ def test_an_import_shows_the_hint():
         from fastdl import optimizers  # noqa: F401
     with pytest.raises(ImportError, match="cannot import name 'Qqqqq'"):
         from fastdl.nn import Qqqqq  # noqa: F401
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("import fastdl.nn.functional as F", "'fastdl.nn.functional'; did you mean "
+         "'fastdl.functional'? (`from fastdl import functional as F`)"),
+        ("from fastdl.utils.data import DataLoader", "'fastdl.utils'; did you mean "
+         "'data'"),
+        ("from fastdl.keras import layers", "'fastdl.keras'; did you mean 'nn'?"),
+        ("import fastdl.optims", "'fastdl.optims'; did you mean 'optim'?"),
+        ("import fastdl.nn.qqqqq", "'fastdl.nn.qqqqq'\n"),
+        ("import fastdl.nn.Linear", "'fastdl.nn.Linear'\n"),
+    ],
+)  # fmt: skip
+def test_a_module_of_others(line, message):
+    shown = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True)
+    assert f"ModuleNotFoundError: No module named {message}" in shown.stderr
+
+
+def test_whether_there_is_a_module_can_be_asked():
+    assert importlib.util.find_spec("fastdl.nn.functional") is None
+    assert importlib.util.find_spec("fastdl.nn.linear") is not None
+    with pytest.raises(ModuleNotFoundError) as caught:
+        importlib.import_module("fastdl.optimizers")
+    assert caught.value.name == "fastdl.optimizers"
 
 
 def test_modules_are_imported_as_ever():

@@ -16,7 +16,7 @@ from fastdl.errors import (
     near,
     suggest,
 )
-from fastdl.files import read_tensors, reading, write_tensors
+from fastdl.files import as_path, read_tensors, reading, write_tensors
 from fastdl.interop.layout import Layout, layouts
 from fastdl.interop.timm import from_timm
 from fastdl.models import CATALOGUE
@@ -159,6 +159,7 @@ def save_torch_state(model: Module, path: StrPath) -> None:
         The file cannot be written.
     """
     check_module(model, "save_torch_state")
+    path = as_path(path, "save_torch_state")
     write_tensors(torch_state(model), path, {"format": "pt"})
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
+from types import GeneratorType
 from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
@@ -386,6 +387,8 @@ def check_module(model: object, who: str) -> None:
     if isinstance(getattr(model, "model", None), Module):  # as that of a Trainer
         kind = type(model).__name__
         got = f"{kind}; give {kind.lower()}.model"
+    elif isinstance(model, GeneratorType):  # as parameters() returns
+        got = "a generator; give the model itself"
     raise ArgumentError(f"{who}: model must be a Module, got {got}")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError, FastdlError
-from fastdl.files import parse_json, read_tensors, reading, write_tensors
+from fastdl.files import as_path, parse_json, read_tensors, reading, write_tensors
 from fastdl.nn import init
 from fastdl.nn.layout import warn_untransposed
 from fastdl.nn.module import Module, check_module
@@ -54,6 +54,7 @@ def save(model: Module, path: StrPath) -> None:
         device, ...; the error names `path`.
     """
     check_module(model, "save")
+    path = as_path(path, "save")
     metadata = {_ARCHITECTURE: json.dumps(to_config(model))}
     shape, names = model.input_shape, model.class_names
     if shape is not None and names is not None:
@@ -81,6 +82,7 @@ def load(path: StrPath) -> Module:
     OSError
         There is no permission to read the file.
     """
+    path = as_path(path, "load")
     state, metadata = read_tensors(path)
     if not describes_model(metadata):
         raise DataError(
@@ -169,6 +171,7 @@ def _as_shape(value: Any, path: StrPath) -> Any:
 def save_weights(model: Module, path: StrPath) -> None:
     """Save only parameters and buffers; raises like `save`, but takes any module."""
     check_module(model, "save_weights")
+    path = as_path(path, "save_weights")
     write_tensors(model.state_dict(), path, {_WEIGHTS: "1"})
 
 
@@ -201,6 +204,7 @@ def load_weights(model: Module, path: StrPath, strict: bool = True) -> None:
         Names or shapes do not fit the model, see `Module.load_state_dict`.
     """
     check_module(model, "load_weights")
+    path = as_path(path, "load_weights")
     state, metadata = read_tensors(path)
     try:
         model.load_state_dict(state, strict)

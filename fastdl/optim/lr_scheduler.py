@@ -23,6 +23,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fastdl import exports
 from fastdl.errors import ArgumentError
 from fastdl.optim.optimizer import Optimizer, is_in, is_positive
 from fastdl.optim.schedule import (
@@ -338,3 +339,6 @@ class ReduceLROnPlateau:
         self.best = self._sign * math.inf if best is None else best
         self.num_bad_epochs = saved["num_bad_epochs"]
         self.cooldown_counter = saved["cooldown_counter"]
+
+
+exports.hint(__name__)

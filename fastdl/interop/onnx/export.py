@@ -12,14 +12,14 @@ import numpy as np
 from fastdl import __version__
 from fastdl.autograd import no_grad
 from fastdl.errors import GraphError
-from fastdl.files import check_writable, replaced
+from fastdl.files import as_path, check_writable, replaced
 from fastdl.interop.onnx.graph import Graph, Value, natural, rows_of
 from fastdl.interop.onnx.load import from_proto
 from fastdl.interop.onnx.operations import check_known, emit
 from fastdl.interop.onnx.package import import_onnx
 from fastdl.interop.onnx.trace import CONSTANT, INPUT, Program, Step, traced
 from fastdl.nn import Module
-from fastdl.nn.module import run
+from fastdl.nn.module import check_module, run
 from fastdl.structure import Structure, leaves, map_shapes
 from fastdl.typing import Shape, ShapesLike, StrPath
 
@@ -76,7 +76,8 @@ def export_onnx(
     OSError
         The file cannot be written.
     """
-    check_writable(path)
+    check_module(model, "export_onnx")
+    check_writable(as_path(path, "export_onnx"))
     data = onnx_model(model, input_shape).SerializeToString()
     with replaced(path) as file:
         file.write(data)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastdl.autograd import Tensor, as_tensor
 from fastdl.errors import ArgumentError, DataError
-from fastdl.files import parse_json, reading
+from fastdl.files import as_path, parse_json, reading
 from fastdl.interop.onnx.package import import_onnx
 from fastdl.interop.onnx.run import (
     ELEMENTWISE,
@@ -80,6 +80,7 @@ def load_onnx(path: StrPath, channels_last: bool = False) -> OnnxModel:
     FastdlError
         The package onnx is missing: it is an extra, ``fastdl-cpu[onnx]``.
     """
+    path = as_path(path, "load_onnx")
     onnx = import_onnx()
     with reading(path, "as an ONNX model"):
         described = onnx.load(path)
