@@ -4,8 +4,7 @@ The flat gradients of an optimiser are cut into buckets. As soon as backward has
 gradients of a bucket, each rank sends every other rank the part that this one sums,
 adds what it gets in the order of the ranks, and sends the sum to all: an all-reduce
 whose additions have the same order, and so the same bits, in every run and with every
-MPI.
-Messages travel while the gradients of earlier layers are computed.
+MPI. Messages travel while the gradients of earlier layers are computed.
 
 Source: Thakur, Rabenseifner, Gropp 2005, "Optimization of collective communication
 operations in MPICH" (reduce-scatter, then all-gather); Li et al. 2020, "PyTorch
@@ -38,55 +37,58 @@ class Bucket:
         Where they are.
     members : range
         Their positions in it.
-    scatter, gather : mpi4py.MPI.Comm
-        One for each half of the work: on a communicator all ranks must start operations
-        in the same order, and only the halves alone are.
+    comm : mpi4py.MPI.Comm
+        The ranks; for nothing else than buckets.
+    number : int
+        Another one for each bucket, the same on all ranks.
     """
 
-    def __init__(self, flat: Flat, members: range, scatter: Any, gather: Any) -> None:
-        from mpi4py import MPI
-
+    def __init__(self, flat: Flat, members: range, comm: Any, number: int) -> None:
         self.members = members
-        self._in_place = MPI.IN_PLACE
-        self._flat, self._grad = flat, flat.gradients(members)
-        self._scatter, self._gather = scatter, gather
-        rank, size = scatter.rank, scatter.size
-        places = [bounds(len(self._grad), part, size) for part in range(size)]
-        self._starts = [start for start, _ in places]
-        self._counts = [end - start for start, end in places]
-        self._own = self._grad[slice(*places[rank])]
-        self._parts = np.empty((size, len(self._own)), self._grad.dtype)
-        self.nbytes = self._grad.nbytes
-        self._request: Any = None
+        self._flat, self._comm, self._number = flat, comm, number
+        gradients = flat.gradients(members)
+        self.nbytes = gradients.nbytes
+        places = [bounds(len(gradients), part, comm.size) for part in range(comm.size)]
+        self._pieces = [gradients[start:end] for start, end in places]
+        self._own = self._pieces[comm.rank]
+        self._others = [rank for rank in range(comm.size) if rank != comm.rank]
+        # What is to be summed here, in the order of the ranks.
+        self._terms = [np.empty_like(self._own) for _ in range(comm.size)]
+        self._terms[comm.rank] = self._own
+        self._requests: list[Any] = []
         self._is_summed = False
 
     def begin(self) -> None:
-        """Send each rank its part."""
+        """Send each rank its piece."""
         for index in self.members:
             self._flat.settle(index)
-        count = len(self._own)
-        starts = [part * count for part in range(len(self._counts))]
         self._is_summed = False
-        self._request = self._scatter.Ialltoallv(
-            [self._grad, (self._counts, self._starts)],
-            [self._parts, ([count] * len(starts), starts)],
-        )
+        self._exchange(self._pieces, self._terms, 2 * self._number)
 
     def advance(self, wait: bool = False) -> bool:
         """Go on as far as messages have arrived, or to the end; return whether done."""
         if not self._is_summed and self._arrived(wait):
-            # Along the first axis: rank by rank.
-            np.add.reduce(self._parts, axis=0, out=self._own)
+            first, *between, last = self._terms
+            for term in between:
+                first += term
+            np.add(first, last, out=self._own)
             self._is_summed = True
-            self._request = self._gather.Iallgatherv(
-                self._in_place, [self._grad, (self._counts, self._starts)]
-            )
+            sums = [self._own] * self._comm.size
+            self._exchange(sums, self._pieces, 2 * self._number + 1)
         return self._is_summed and self._arrived(wait)
+
+    def _exchange(
+        self, given: list[np.ndarray], taken: list[np.ndarray], tag: int
+    ) -> None:
+        """Begin to send one array to each other rank, and to receive one of each."""
+        comm = self._comm
+        self._requests = [comm.Irecv(taken[rank], rank, tag) for rank in self._others]
+        self._requests += [comm.Isend(given[rank], rank, tag) for rank in self._others]
 
     def _arrived(self, wait: bool) -> bool:
         if not wait:
-            return self._request.Test()
-        waiting.wait(self._request, self.nbytes)
+            return waiting.have_ended(self._requests)
+        waiting.wait(self._requests, self.nbytes)
         return True
 
 
@@ -108,16 +110,17 @@ class Buckets:
     ) -> None:
         self._comm = comm
         self._tensors: list[Tensor] = []
-        scatter, gather = comm.Dup(), comm.Dup()
+        apart = comm.Dup()
         place = {id(tensor): i for i, tensor in enumerate(parameters)}
         last = len(place)
-        found = []
+        found: list[tuple[int, Bucket, list[Tensor]]] = []
         for _, flat in optimizer._flats:
             self._tensors.extend(flat.tensors)
             for members in flat.stretches(BYTES):
                 tensors = [flat.tensors[index] for index in members]
                 first = min(place.get(id(tensor), last) for tensor in tensors)
-                found.append((first, Bucket(flat, members, scatter, gather), tensors))
+                bucket = Bucket(flat, members, apart, len(found))
+                found.append((first, bucket, tensors))
         found.sort(key=lambda each: each[0], reverse=True)
         self._buckets = [bucket for _, bucket, _ in found]
         self._begun = self._done = 0
@@ -157,7 +160,7 @@ class Buckets:
         ranks_have = np.empty((self._comm.size, len(has)), np.uint8)
         request = self._comm.Iallgather(has, ranks_have)
         self._advance(wait=True)
-        waiting.wait(request)
+        waiting.wait([request])
         anywhere = ranks_have.max(axis=0).tolist()
         for tensor, exists in zip(self._tensors, anywhere, strict=True):
             if exists and tensor.grad is None and tensor.requires_grad:

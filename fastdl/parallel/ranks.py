@@ -98,7 +98,7 @@ class Ranks:
         self.agree("model", [described, [b.shape for b in model.buffers()]])
         for array in [*(p.data for p in parameters), *model.buffers()]:
             whole = np.ascontiguousarray(array)
-            wait(self._comm.Ibcast(whole))
+            wait([self._comm.Ibcast(whole)])
             if whole is not array:
                 array[...] = whole
         mark_changed(parameters)
@@ -186,7 +186,7 @@ class Ranks:
             return numbers[np.newaxis]
         everyone = np.empty((self.size, *numbers.shape), numbers.dtype)
         ahead = 0 if self._buckets is None else self._buckets.on_the_way
-        wait(self._comm.Iallgather(np.ascontiguousarray(numbers), everyone), ahead)
+        wait([self._comm.Iallgather(np.ascontiguousarray(numbers), everyone)], ahead)
         return everyone
 
     def rows(self, part: Structure) -> Structure:
@@ -205,7 +205,7 @@ class Ranks:
         sizes = [count * each for count in rows]
         mine = np.ascontiguousarray(array[: rows[self.rank]])
         pieces = [whole.reshape(-1).view(np.uint8), sizes]
-        wait(self._comm.Iallgatherv(mine.reshape(-1).view(np.uint8), pieces))
+        wait([self._comm.Iallgatherv(mine.reshape(-1).view(np.uint8), pieces)])
         return whole
 
     def examples(self, own: int) -> int:
@@ -218,7 +218,7 @@ class Ranks:
         if self._comm is None:
             return list(numbers)
         array = np.array(numbers, np.float64)
-        wait(self._comm.Ibcast(array))
+        wait([self._comm.Ibcast(array)])
         return array.tolist()
 
     def texts(self, text: str) -> list[str]:
@@ -240,10 +240,10 @@ class Ranks:
     def first_ahead(self) -> Iterator[None]:
         """Let the first rank run a block before the others do, as to fill a cache."""
         if self._comm is not None and not self.is_first:
-            wait(self._comm.Ibarrier())
+            wait([self._comm.Ibarrier()])
         yield
         if self._comm is not None and self.is_first:
-            wait(self._comm.Ibarrier())
+            wait([self._comm.Ibarrier()])
 
     # Safety
 

@@ -10,13 +10,18 @@ _SLEEP = 5e-5
 _SLOWEST = 2e8  # bytes a second that move while this process asks
 
 
-def wait(request: Any, size: int = 0) -> None:
-    """Wait until an operation of MPI has ended.
+def have_ended(requests: list[Any]) -> bool:
+    """Whether all operations of MPI have ended."""
+    return not requests or type(requests[0]).Testall(requests)
+
+
+def wait(requests: list[Any], size: int = 0) -> None:
+    """Wait until all operations of MPI have ended.
 
     Parameters
     ----------
-    request : mpi4py.MPI.Request
-        The operation.
+    requests : list of mpi4py.MPI.Request
+        The operations.
     size : int
         How many bytes travel, with those of other operations: in shared memory they
         move only while both ask.
@@ -28,6 +33,6 @@ def wait(request: Any, size: int = 0) -> None:
     late; one that sleeps is woken at once.
     """
     end = time.perf_counter() + _SPIN + size / _SLOWEST
-    while not request.Test():
+    while not have_ended(requests):
         if time.perf_counter() > end:
             time.sleep(_SLEEP)

@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+OPEN_MPI = {  # refuses without these to run as root, and more ranks than cores
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
 PROGRAMS = Path(__file__).parent / "programs"
 ROOT = Path(__file__).parents[2]
 
@@ -28,13 +33,15 @@ def launch():
     if find_spec("mpi4py") is None or mpiexec is None:
         pytest.skip("no MPI: pip install mpi4py mpich")
 
+    ours = {"PYTHONPATH": str(ROOT), "FASTDL_NUM_THREADS": "1"}
+
     def run(ranks, *command, check=True, timeout=120):
         start = [mpiexec, "-n", str(ranks)] if ranks > 1 else []
         if command[0].endswith(".py"):
             command = (PROGRAMS / command[0], *command[1:])
         done = subprocess.run(
             [*start, sys.executable, *map(str, command)],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "FASTDL_NUM_THREADS": "1"},
+            env={**os.environ, **OPEN_MPI, **ours},
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -55,10 +55,11 @@ def kill_rank(number, out):
     for process in Path("/proc").glob("[0-9]*"):
         try:
             ours = str(out).encode() in (process / "cmdline").read_bytes()
-            variables = (process / "environ").read_bytes().split(b"\0")
-        except OSError:  # it has ended
+            variables = (process / "environ").read_text().split("\0")
+        except (OSError, ValueError):  # it has ended, or is none of ours
             continue
-        if ours and f"PMI_RANK={number}".encode() in variables:
+        names = {f"PMI_RANK={number}", f"OMPI_COMM_WORLD_RANK={number}"}
+        if ours and names & set(variables):
             os.kill(int(process.name), signal.SIGKILL)
 
 
