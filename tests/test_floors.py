@@ -30,7 +30,7 @@ FLOORS = {
         "kernels",
         "reference",
     ],
-    2: ["recording", "hooks", "autograd", "functional"],
+    2: ["recording", "hooks", "tape", "autograd", "functional"],
     3: ["nn", "optim", "models", "metrics", "data", "datasets"],
     4: ["train", "strategy", "tune", "interop", "sklearn", "parallel"],
     5: ["cli", "report", "examples", "__main__"],

@@ -32,6 +32,7 @@ TYPED = [
     "shapes",
     "sklearn",
     "strategy",
+    "tape",
     "threads",
     "train",
     "tune",
