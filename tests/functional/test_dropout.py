@@ -1,4 +1,4 @@
-"""Dropout: the same mask in both directions."""
+"""Dropout: the same mask in both directions (S21)."""
 
 from __future__ import annotations
 

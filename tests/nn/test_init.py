@@ -1,4 +1,4 @@
-"""Initial weights: variances, fans, seeds."""
+"""Initial weights: variances, fans, seeds (S08)."""
 
 import math
 from functools import partial

@@ -1,4 +1,4 @@
-"""Gradient checking: right gradients pass, wrong ones are found and named."""
+"""Gradient checking: right gradients pass, wrong ones are found and named (S09)."""
 
 import numpy as np
 import pytest

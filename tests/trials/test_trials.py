@@ -1,0 +1,65 @@
+"""Five new users: what they wrote when they had read nothing but the README.
+
+The scripts of four of them, as they came to work, run alone and end with what they
+should have reached. They are kept as they were written: whoever changes a name or a
+meaning that one of them relies on breaks the script of a user. The fifth is careless:
+a table of wrong calls, and the words that a good message has.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+ROOT = FOLDER.parents[1]
+LONG = ("tune_compare",)  # a search, with its pictures
+SCRIPTS = [
+    pytest.param(
+        path,
+        id=f"{path.parent.name}/{path.stem}",
+        marks=[pytest.mark.soak] * (path.stem in LONG),
+    )
+    for path in sorted(FOLDER.glob("*/*.py"))
+]
+OPTIONAL = ("pandas", "polars", "pyarrow", "sklearn", "matplotlib", "PIL", "onnx")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_script_of_a_new_user(script, tmp_path):
+    text = script.read_text(encoding="utf-8")
+    for package in OPTIONAL:
+        if f"import {package}" in text or f"from {package}" in text:
+            pytest.importorskip(package)
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def careless():
+    spec = importlib.util.spec_from_file_location("careless", FOLDER / "careless.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.saved()
+    return module
+
+
+def test_careless_calls_are_told_what_to_do(careless, tmp_path, monkeypatch):
+    """All but those that the table itself says are not."""
+    monkeypatch.chdir(tmp_path)
+    names = [name for name, _, _ in careless.CASES]
+    assert len(names) == len(set(names))
+    found = set(careless.main())
+    assert found == careless.KNOWN
