@@ -527,7 +527,8 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("predict_on_batch predict_proba predict_classes predict_step",
              "Trainer.predict", "probabilities=True gives probabilities"),
         Word("compile", "Trainer", "give loss, optimizer and metrics to Trainer(...)"),
-        Word("load resume load_model load_weights restore", "Trainer.fit",
+        Word("load_model restore", "Trainer.load"),
+        Word("resume load_weights", "Trainer.fit",
              "fit(checkpoint=PATH, resume=True) goes on; fastdl.load(path) loads the "
              "model"),
         Word("save_model save_weights save_checkpoint", "Trainer.save"),

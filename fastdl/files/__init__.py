@@ -18,6 +18,7 @@ from fastdl.files.replace import check_writable as check_writable
 from fastdl.files.replace import keep_aside as keep_aside
 from fastdl.files.replace import replaced as replaced
 from fastdl.files.replace import write_text as write_text
+from fastdl.files.tensors import ASIDE as ASIDE
 from fastdl.files.tensors import read_tensors as read_tensors
 from fastdl.files.tensors import write_tensors as write_tensors
 

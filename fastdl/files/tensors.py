@@ -26,6 +26,7 @@ _DTYPES = {  # the types of the format that NumPy has too
     "U32": "<u4", "I64": "<i8", "U64": "<u8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
     "C64": "<c8",
 }  # fmt: skip
+ASIDE = "fastdl:"  # begins the names of arrays that are not of a model
 _METADATA = "__metadata__"
 _CHECKSUM = "fastdl.sha256"
 _FORMAT = "fastdl.format"  # a file with this has the checksum too
@@ -97,9 +98,12 @@ def write_tensors(
 
 
 def read_tensors(
-    path: StrPath,
+    path: StrPath, aside: bool = False
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return the arrays and the texts of a file.
+
+    A `fastdl.Trainer` keeps arrays of its own beside the weights of its model. Their
+    names begin with "fastdl:", and only who asks for what is `aside` gets them.
 
     The file is read, not mapped into memory: if another program truncated a mapped
     file, or the disk failed, the process would be killed instead of raising an error.
@@ -151,6 +155,8 @@ def read_tensors(
             f"metadata)"
         )
     metadata.pop(_FORMAT, None)
+    if not aside:
+        state = {n: each for n, each in state.items() if not n.startswith(ASIDE)}
     return state, metadata
 
 

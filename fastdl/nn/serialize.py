@@ -55,6 +55,12 @@ def save(model: Module, path: StrPath) -> None:
     """
     check_module(model, "save")
     path = as_path(path, "save")
+    state, metadata = contents(model)
+    write_tensors(state, path, metadata)
+
+
+def contents(model: Module) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the arrays and the texts that `save` writes; it raises what that does."""
     metadata = {_ARCHITECTURE: json.dumps(to_config(model))}
     shape, names = model.input_shape, model.class_names
     if shape is not None and names is not None:
@@ -62,7 +68,7 @@ def save(model: Module, path: StrPath) -> None:
     use = {"input_shape": shape, "class_names": names}
     if any(value is not None for value in use.values()):
         metadata[_USE] = json.dumps(use)
-    write_tensors(model.state_dict(), path, metadata)
+    return model.state_dict(), metadata
 
 
 def load(path: StrPath) -> Module:

@@ -17,7 +17,16 @@ from fastdl.train.description import Run, differences, options
 from fastdl.train.fingerprint import text_of
 from fastdl.train.schedule import Schedule
 from fastdl.train.snapshot import Snapshot
-from fastdl.train.state import check_like, checked_number, count, get
+from fastdl.train.state import (
+    check_history,
+    check_like,
+    check_optimizer,
+    checked_number,
+    count,
+    get,
+    prefixed,
+    within,
+)
 from fastdl.typing import StrPath
 
 _KEY = "fastdl.checkpoint"  # in the file's metadata
@@ -63,14 +72,14 @@ class Checkpoint:
     def save(self, epochs: int, stopped: bool) -> None:
         """Write the file after so many epochs of this ``fit``."""
         optimizer = self._trainer.optimizer.state_dict()
-        arrays = _prefixed("model", self._trainer.model.state_dict())
-        arrays |= _prefixed("loss", self._trainer._learned_weights().state_dict())
-        arrays |= _prefixed("optimizer", optimizer.pop("state"))
+        arrays = prefixed("model", self._trainer.model.state_dict())
+        arrays |= prefixed("loss", self._trainer._learned_weights().state_dict())
+        arrays |= prefixed("optimizer", optimizer.pop("state"))
         states = []
         for index, callback in enumerate(self._callbacks):
             state = callback.state_dict()
             own = {k: v for k, v in state.items() if isinstance(v, np.ndarray)}
-            arrays |= _prefixed(f"callback{index}", own)
+            arrays |= prefixed(f"callback{index}", own)
             states.append({k: v for k, v in state.items() if k not in own})
         description = {
             "format": _FORMAT,
@@ -113,10 +122,10 @@ class Checkpoint:
         changed = self._compare(state, allow_changes)
         before = Snapshot(self._trainer, self._loader, self._callbacks)
         with self._blaming("the model"):
-            check_like(_within("model", arrays), before.model)
+            check_like(within("model.", arrays), before.model)
         if not changed & _LOSS:
             with self._blaming("the loss"):
-                check_like(_within("loss", arrays), before.loss)
+                check_like(within("loss.", arrays), before.loss)
         if "optimizer" not in changed:
             with self._blaming("the optimiser"):
                 _check_optimizer(before.optimizer["param_groups"], state, arrays)
@@ -133,9 +142,9 @@ class Checkpoint:
         assert self._saved is not None
         arrays, state, changed = self._saved
         with self._blaming("the model"):
-            self._trainer.model.load_state_dict(_within("model", arrays))
+            self._trainer.model.load_state_dict(within("model.", arrays))
         if not changed & _LOSS:  # another one starts afresh
-            self._trainer._learned_weights().load_state_dict(_within("loss", arrays))
+            self._trainer._learned_weights().load_state_dict(within("loss.", arrays))
         if "optimizer" not in changed:  # another one starts afresh
             with self._blaming("the optimiser"):
                 self._restore_optimizer(self._saved)
@@ -162,7 +171,7 @@ class Checkpoint:
         index = _place(state["callbacks"], name, self._names[:number].count(name))
         if index is None:  # a new one starts afresh
             return
-        own = state["states"][index] | _within(f"callback{index}", arrays)
+        own = state["states"][index] | within(f"callback{index}.", arrays)
         with self._blaming(f"callback {index} ({name})"):
             if isinstance(callback, Schedule) and changed & _RATES:
                 callback.go_on(own)
@@ -172,7 +181,7 @@ class Checkpoint:
     def _restore_optimizer(self, saved: _Saved) -> None:
         optimizer = self._trainer.optimizer
         before = [dict(group) for group in optimizer.param_groups]
-        state = _within("optimizer", saved.arrays)
+        state = within("optimizer.", saved.arrays)
         optimizer.load_state_dict(saved.state["optimizer"] | {"state": state})
         for group, own in zip(optimizer.param_groups, before, strict=True):
             for option in own.keys() & _changed_options(saved.changed, own):
@@ -255,21 +264,12 @@ def _check(state: object, arrays: dict[str, np.ndarray]) -> None:
     count(state, "epochs")
     get(state, "stopped", bool, "true or false")
     count(state, "loader")
-    for row in get(state, "history", list, "a list of rows"):
-        if not isinstance(row, dict):
-            raise DataError(f"'history' must have rows of numbers, got {row!r:.60}")
-        for name, value in row.items():
-            checked_number(value, name)
+    check_history(state)
     names = get(state, "callbacks", list, "a list of names")
     states = get(state, "states", list, "a list of states")
     if len(names) != len(states) or not all(isinstance(each, dict) for each in states):
         raise DataError(f"'states' must be those of {names!r:.60}, got {states!r:.60}")
-    optimizer = get(state, "optimizer", dict, "the state of an optimiser")
-    groups = get(optimizer, "param_groups", list, "a list of groups")
-    if not groups or not all(isinstance(group, dict) for group in groups):
-        raise DataError(f"'param_groups' must hold groups, got {groups!r:.60}")
-    for step in get(optimizer, "steps", list, "a list of counts"):
-        count({"steps": step}, "steps")
+    check_optimizer(state)
     if version > 1 or "run" in state:
         get(state, "run", dict, "a description")
         listed = get(state, "arrays", list, "a list of names")
@@ -282,7 +282,7 @@ def _check_optimizer(
 ) -> None:
     """Raise DataError unless the optimiser can load it; it checks the ranges itself."""
     _check_kinds(state["optimizer"]["param_groups"], own, "param_groups")
-    for name, array in _within("optimizer", arrays).items():
+    for name, array in within("optimizer.", arrays).items():
         if array.dtype.kind != "f":
             raise DataError(f"{name!r} must be of a real type, got {array.dtype}")
 
@@ -334,15 +334,3 @@ def _plain(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"a checkpoint cannot hold a {type(value).__name__}: {value!r:.60}")
-
-
-def _prefixed(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {f"{prefix}.{name}": array for name, array in arrays.items()}
-
-
-def _within(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {
-        name.removeprefix(f"{prefix}."): array
-        for name, array in arrays.items()
-        if name.startswith(f"{prefix}.")
-    }

@@ -45,7 +45,7 @@ from fastdl.train.measures import Measures, Metrics, arrays, by_name
 from fastdl.train.nonfinite import UNKNOWN, Buffers, first_bad
 from fastdl.train.optimizers import OptimizerLike, optimizer_or_maker
 from fastdl.train.targets import check_scaled
-from fastdl.typing import ArrayLike, ArraysLike, StrPath
+from fastdl.typing import ArrayLike, ArraysLike
 
 
 class Learner:
@@ -75,6 +75,7 @@ class Learner:
         self.metrics = by_name(
             _usual_metrics(self.loss) if metrics is None else metrics, self.loss
         )
+        self._metrics_given = metrics
         self._make_optimizer = optimizer_or_maker(optimizer, lr)
         self._optimizer: Optimizer | None = None
         if isinstance(self._make_optimizer, Optimizer):
@@ -294,10 +295,6 @@ class Learner:
             "predict: probabilities are known for losses of logits only, such as "
             "CrossEntropyLoss and BCEWithLogitsLoss; this trainer has another loss"
         )
-
-    def save(self, path: StrPath) -> None:
-        """Save the model, see `fastdl.save`."""
-        nn.save(self.model, path)
 
 
 def _identity(outputs: Structure) -> Structure:

@@ -87,3 +87,36 @@ def check_like(arrays: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) 
                 f"{name!r} must be {own[name].dtype} of shape {own[name].shape}, got "
                 f"{array.dtype} of shape {array.shape}"
             )
+
+
+def check_history(state: Mapping[str, Any]) -> None:
+    """Raise DataError unless the rows of "history" are numbers by name."""
+    for row in get(state, "history", list, "a list of rows"):
+        if not isinstance(row, dict):
+            raise DataError(f"'history' must have rows of numbers, got {row!r:.60}")
+        for name, value in row.items():
+            checked_number(value, name)
+
+
+def check_optimizer(state: Mapping[str, Any]) -> None:
+    """Raise DataError unless "optimizer" has groups of options, and counts of steps."""
+    optimizer = get(state, "optimizer", dict, "the state of an optimiser")
+    groups = get(optimizer, "param_groups", list, "a list of groups")
+    if not groups or not all(isinstance(group, dict) for group in groups):
+        raise DataError(f"'param_groups' must hold groups, got {groups!r:.60}")
+    for step in get(optimizer, "steps", list, "a list of counts"):
+        count({"steps": step}, "steps")
+
+
+def prefixed(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return arrays with longer names, to stand beside others."""
+    return {f"{prefix}.{name}": array for name, array in arrays.items()}
+
+
+def within(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays whose names begin so, without that beginning."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
 from fastdl import nn
 from fastdl.data import DataLoader
@@ -15,6 +16,7 @@ from fastdl.nn.module import run
 from fastdl.parallel import ALONE, Ranks
 from fastdl.shapes import integer
 from fastdl.structure import length
+from fastdl.train import saved
 from fastdl.train.batches import AnySource, converted, one_source, streamed
 from fastdl.train.callback import Callback, Step, check_callbacks
 from fastdl.train.calls import options_by_name
@@ -34,6 +36,9 @@ from fastdl.train.progress import reporting
 from fastdl.train.rehearsal import rehearse
 from fastdl.train.sets import training_sets, validation_set, weights_of_classes
 from fastdl.typing import ArrayLike, ArraysLike, StrPath
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Trainer(Learner):
@@ -143,6 +148,78 @@ class Trainer(Learner):
             "clip_norm": clip_norm,
             "clip_value": clip_value,
         }
+
+    # In a file
+
+    def save(self, path: StrPath) -> None:
+        """Save everything that training goes on with in one file.
+
+        The model, as `fastdl.save` does, so that `fastdl.load` reads it from the file;
+        and the state of the optimiser, the history, the loss, the metrics, the
+        penalties and the limits, for `load`. With Adam that is three times the size of
+        the model alone; for that, ``fastdl.save(trainer.model, path)``.
+
+        Callbacks belong to a ``fit``: to go on in the middle of one, as after a crash,
+        give it ``checkpoint=``.
+
+        Parameters
+        ----------
+        path : path
+            See `fastdl.save`.
+
+        Raises
+        ------
+        FastdlError
+            The model cannot be described, see `fastdl.save`; or the optimiser trains
+            parameters that are not of the model.
+        OSError
+            The file cannot be written.
+        """
+        saved.save(self, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: StrPath,
+        *,
+        loss: LossChoice | Mapping[str, LossChoice] | None = None,
+        optimizer: OptimizerLike | None = None,
+        metrics: Metrics | None = None,
+        regularization: Penalties | None = None,
+        constraint: Callable[[nn.Module], object] | None = None,
+    ) -> Self:
+        """Load a trainer that `save` wrote.
+
+        ``Trainer.load(path).fit(...)`` continues with the same bits as ``fit`` of the
+        trainer that was saved, called again, would have.
+
+        Parameters
+        ----------
+        path : path
+            The file. Nothing in it is run: it names parts of fastdl and their plain
+            arguments. Classes of layers of your own must be registered before.
+        loss, optimizer, metrics, regularization, constraint
+            What is used instead of that in the file, as `Trainer` takes it. It must be
+            given where it is code of your own, such as a loss that is a function. An
+            optimiser of the class that was saved gets the saved state and options,
+            another one starts afresh.
+
+        Raises
+        ------
+        ArgumentError
+            Something must be given, or what is given does not fit.
+        DataError
+            The file is missing, damaged, or holds no trainer.
+        """
+        options = {
+            "loss": loss,
+            "optimizer": optimizer,
+            "metrics": metrics,
+            "regularization": regularization,
+            "constraint": constraint,
+        }
+        given = {name: each for name, each in options.items() if each is not None}
+        return saved.load(cls, path, given)
 
     # Training
 
