@@ -2,11 +2,12 @@
 
 They are what people read to learn an equation, what tests compare the compiled kernels
 with, and what runs where no compiler is (``FASTDL_BACKEND=reference``). They take any
-float type and compute in the type of their input. Only mistakes that NumPy would pass
-over in silence are checked.
+float type and compute in the type of their input, integers as float64. Only mistakes
+that NumPy would pass over in silence are checked.
 """
 
 from fastdl import exports
+from fastdl.reference._integers import of_reals as _of_reals
 from fastdl.reference.activation import activation_backward as activation_backward
 from fastdl.reference.activation import activation_forward as activation_forward
 from fastdl.reference.augment import affine_warp as affine_warp
@@ -75,3 +76,5 @@ from fastdl.reference.upsample import upsample_backward as upsample_backward
 from fastdl.reference.upsample import upsample_forward as upsample_forward
 
 exports.publish(__name__)
+for _name in globals()["__all__"]:
+    globals()[_name] = _of_reals(globals()[_name])

@@ -108,6 +108,24 @@ def test_results_have_the_type_of_the_input(name, dtype):
 
 
 @pytest.mark.parametrize("name", CALLS)
+def test_integers_are_real_numbers(name):
+    """0.5 does not become 0, whatever type its input has."""
+
+    def results(dtype):
+        rng = np.random.default_rng(0)
+        call = CALLS[name]
+        # From 1, as variances; small, as rows of a sum.
+        return arrays_of(
+            call(
+                getattr(reference, name), lambda *s: rng.integers(1, 4, s).astype(dtype)
+            )
+        )
+
+    for whole, real in zip(results(np.int64), results(np.float64), strict=True):
+        np.testing.assert_allclose(whole, real, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", CALLS)
 def test_non_contiguous_input(name):
     def results(make):
         rng = np.random.default_rng(0)
