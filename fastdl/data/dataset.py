@@ -372,6 +372,11 @@ def _numbers(values: ArraysLike, name: str) -> Structure:
 def _array(values: ArrayLike, name: str) -> np.ndarray:
     if (columns := columns_of(values)) is not None:
         return as_array(columns, name)
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise DataError(
+            f"ArrayDataset: {name} is a masked array, and {values.mask.sum()} of its "
+            f"values are masked; fill them, {name}.filled(value), or leave them out"
+        )
     try:
         array = shapes.array(values, f"ArrayDataset: {name}")
     except ShapeError as error:

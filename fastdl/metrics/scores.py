@@ -30,6 +30,7 @@ from fastdl.shapes import array
 from fastdl.typing import ArrayLike
 
 _AVERAGES = ("macro", "micro", "weighted")
+_ROUNDING = 1e-2  # of a sum of probabilities, printed or in float16
 
 
 def as_scores(
@@ -82,11 +83,24 @@ def _of_classes(
 ) -> tuple[np.ndarray, np.ndarray]:
     if logits:
         scores = _logits(scores)
+    else:
+        _check_sums(scores)
     if classes == 2:  # ordered as the probability, without its rounding
         score = scores[:, 1] - scores[:, 0] if logits else scores[:, 1]
         return (labels == 1)[:, np.newaxis], score[:, np.newaxis]
     yes = labels[:, np.newaxis] == np.arange(classes)
     return yes, softmax(scores) if logits else scores
+
+
+def _check_sums(scores: np.ndarray) -> None:
+    """Raise DataError if rows of classes are no probabilities, which compare."""
+    sums = scores.sum(axis=1, dtype=np.float64)
+    wrong = np.flatnonzero(~(np.abs(sums - 1) < _ROUNDING))
+    if wrong.size:
+        raise DataError(
+            f"y_pred has a row of classes that adds up to {sums[wrong[0]]:g}, not 1, "
+            f"so it is no probabilities; of logits give logits=True"
+        )
 
 
 def _logits(scores: np.ndarray) -> np.ndarray:

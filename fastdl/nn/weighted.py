@@ -12,6 +12,9 @@ from fastdl.errors import ArgumentError, ShapeError
 from fastdl.nn.module import Module
 from fastdl.structure import Structure, length
 
+# Names of what comes second here, and first in Keras and scikit-learn.
+_TARGETS = ("y_true", "true", "target", "targets", "label", "labels", "truth")
+
 
 class Weighted:
     """A loss, called in one way whether it takes weights by name, by place or not.
@@ -40,6 +43,12 @@ class Weighted:
         self._loss, self._who = loss, who
         signature = _signature(loss)
         self._takes_weights = _takes_weights(signature)
+        first = next(iter(signature.parameters), "") if signature else ""
+        if first.lower() in _TARGETS:
+            raise ArgumentError(
+                f"{who}a loss is called as (outputs, y), but {self.name} takes {first} "
+                f"first; exchange them: def {self.name}(y_pred, y_true)"
+            )
         if signature is not None and not (
             self._takes_weights == ""
             or _takes(signature, "outputs", "y")

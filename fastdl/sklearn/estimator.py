@@ -25,6 +25,7 @@ from fastdl.optim import Adam, AdamW, Optimizer
 from fastdl.sklearn.heads import ColumnHeads
 from fastdl.structure import Structure, at
 from fastdl.train import Callback, EarlyStopping, Trainer
+from fastdl.train.checks import lonely_batch_norm
 from fastdl.train.losses import LossLike
 from fastdl.train.optimizers import OPTIMIZERS
 from fastdl.typing import ArrayLike, Shape
@@ -256,7 +257,12 @@ class Estimator(BaseEstimator):
 
     def _run(self: E, train: Dataset, **options: Any) -> E:
         loader = DataLoader(
-            train, self.batch_size, shuffle=True, seed=self._seed, prefetch=0
+            train,
+            self.batch_size,
+            shuffle=True,
+            seed=self._seed,
+            drop_last=self._ends_alone(len(train)),
+            prefetch=0,
         )
         loader.epoch = len(self.trainer_.history)
         self.trainer_.fit(
@@ -265,6 +271,11 @@ class Estimator(BaseEstimator):
         # Threads may predict at once, and none may switch it to training for another.
         self.trainer_.model.eval()
         return self
+
+    def _ends_alone(self, examples: int) -> bool:
+        """Whether a last example by itself, each pass another, must be left out."""
+        model, size = self.trainer_.model, self.batch_size
+        return examples > size and lonely_batch_norm(model, examples, size) is not None
 
     def _outputs(self, X: ArrayLike, **options: bool) -> Structure:
         """Return what the network says about examples."""

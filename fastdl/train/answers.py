@@ -21,6 +21,15 @@ def as_seen(metric: Metric, loss: LossLike) -> Metric:
     return OfLoss(metric, threshold, ignored)
 
 
+def of_logits(metric: Metric, loss: LossLike) -> Metric:
+    """Return a metric of scores that takes logits, if these are what the loss takes."""
+    if getattr(loss, "applies", None) is None or hasattr(metric, "logits") is False:
+        return metric
+    metric = metric.fresh()
+    metric.logits = True  # type: ignore[attr-defined]
+    return metric
+
+
 def yes_from(loss: LossLike) -> float | None:
     """Return the output above which a yes is likelier; None if there are classes."""
     if isinstance(loss, nn.BCELoss):

@@ -7,11 +7,14 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastdl.errors import ArgumentError
+from fastdl.errors import ArgumentError, suggest
 from fastdl.typing import StrPath
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
+
+
+_OF_KERAS = ("epoch", "batch", "logs")  # in the place of the trainer
 
 
 class Step(NamedTuple):
@@ -105,6 +108,7 @@ def check_callbacks(
                 f"fit: callbacks must be Callback objects, such as EarlyStopping(), "
                 f"got {callback!r:.60}"
             )
+        _check_methods(type(callback))
     writers = {} if checkpoint is None else {_place(checkpoint): "fit: checkpoint"}
     for callback in callbacks:
         for path in callback.writes():
@@ -115,6 +119,32 @@ def check_callbacks(
                     f"{name}; give each a file of its own"
                 )
             writers[place] = name
+
+
+def _check_methods(kind: type[Callback]) -> None:
+    """Raise ArgumentError for a method that `fit` would not call, or call wrongly."""
+    known = {name: each for name, each in vars(Callback).items() if name[:3] == "on_"}
+    for name in dir(kind):
+        method = getattr(kind, name)
+        if name[:3] != "on_" or not callable(method):
+            continue
+        if name not in known:
+            meant = suggest(name.replace("_train_batch", "_batch"), known)
+            raise ArgumentError(f"fit: nothing calls {kind.__name__}.{name}{meant}")
+        expected = list(inspect.signature(known[name]).parameters)
+        signature = inspect.signature(method)
+        given = list(signature.parameters)
+        try:
+            signature.bind(*expected)
+        except TypeError:
+            fits = False
+        else:
+            fits = len(given) < 2 or given[1] not in _OF_KERAS
+        if not fits:
+            raise ArgumentError(
+                f"fit: {kind.__name__}.{name} takes ({', '.join(given)}), but it is "
+                f"called as ({', '.join(expected)})"
+            )
 
 
 def _place(path: StrPath) -> str:

@@ -12,9 +12,10 @@ import numpy as np
 from fastdl import shapes
 from fastdl.data import ArrayDataset, DataLoader, Dataset, Subset
 from fastdl.data.pictures import is_mapped
-from fastdl.errors import DataError, NonFiniteError
+from fastdl.errors import DataError, NonFiniteError, ShapeError
 from fastdl.functional.targets import label_rows
-from fastdl.nn import Module, MultiTaskLoss, Standardize
+from fastdl.nn import BatchNorm1d, Module, MultiTaskLoss, Standardize
+from fastdl.nn.loss import Loss
 from fastdl.nn.multitask import as_labels, missing_rows
 from fastdl.shapes import check_probabilities
 from fastdl.structure import Structure, is_several, is_shape, leaves, named_leaves
@@ -25,6 +26,7 @@ _NUMBERS = 1 << 20  # checked at a time
 _NUMBERS_OF_FILE = 1 << 24  # checked of a memory-mapped array
 _OF_NUMBERS = "For regression give the loss: Trainer(model, nn.MSELoss())"
 _OF_QUESTIONS = "For yes or no give the loss: Trainer(model, nn.BCEWithLogitsLoss())"
+_PIXELS = 48  # of the smallest picture that is flattened, 4 x 4 in colours
 _ROUNDING = 1e-3  # allowed in the sum of a row of probabilities, as in the metrics
 
 
@@ -118,12 +120,23 @@ def _check(
     if applies == "softmax":
         _check_labels(read, output_shape, loss, f"fit: {name} labels{task}", task)
         return
+    if isinstance(loss, Loss) and output_shape == (1,) and not loader.transforms:
+        _check_column(read(), f"fit: {name} y{task}")
     in_rows = len(output_shape) <= 1 and not loader.transforms
     if applies == "sigmoid" and in_rows:
         targets = read()
         if targets is not None and not is_several(targets):
             operation = f"fit: {name} targets{task}"
             check_probabilities(np.asarray(targets), operation, missing=True)
+
+
+def _check_column(y: Structure, operation: str) -> None:
+    """Raise ShapeError unless the targets of one output have its axis."""
+    if not is_several(y) and np.ndim(y) == 1:
+        raise ShapeError(
+            f"{operation} has shape ({len(y)},), but the model has one output for each "
+            f"example, ({len(y)}, 1); give y.reshape(-1, 1)"
+        )
 
 
 def _check_labels(
@@ -210,4 +223,48 @@ def check_statistics(model: Module, examples: int) -> None:
                 f"were among them, fit it on the training set alone (freeze() it if "
                 f"its statistics come from elsewhere on purpose)",
                 stacklevel=5,
+            )
+
+
+def lonely_batch_norm(model: Module, examples: int, batch_size: int) -> str | None:
+    """Return the name of a batch norm for which the last batch of rows is too small.
+
+    A single row has no variance. None if there is no such layer, or no such batch.
+    """
+    if batch_size < 2 or examples % batch_size != 1:
+        return None
+    for name, module in model.named_modules():
+        if isinstance(module, BatchNorm1d) and not module.frozen:
+            return name
+    return None
+
+
+def check_last_batch(model: Module, loader: DataLoader) -> None:
+    """Raise DataError where batch norm would get a single row in the end."""
+    if loader.drop_last or loader.sampler or loader.batch_sampler:
+        return
+    examples, size = len(loader.dataset), loader.batch_size
+    name = lonely_batch_norm(model, examples, size)
+    if name is not None:
+        raise DataError(
+            f"fit: the last of the batches of {size} has one example, and layer "
+            f"'{name}' (BatchNorm1d) needs more; take another batch_size than {size}, "
+            f"or DataLoader(drop_last=True), or leave out one of the {examples:,} "
+            f"examples"
+        )
+
+
+def warn_of_bytes(model: Module, x: Structure) -> None:
+    """Warn of rows that look like flattened pictures, which nobody scales."""
+    if any(isinstance(module, Standardize) for module in model.modules()):
+        return
+    for each in leaves(x):
+        flat = each.dtype == np.uint8 and each.ndim == 2
+        if flat and each.shape[1] >= _PIXELS and each.max(initial=0) > 127:
+            warnings.warn(
+                f"fit: x are rows of {each.shape[1]:,} bytes up to "
+                f"{each.max()}, and used as they are. Are they flattened pictures? "
+                f"Give x / 255, or the pictures themselves and nn.Flatten() as the "
+                f"first layer",
+                stacklevel=6,
             )

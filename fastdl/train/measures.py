@@ -15,7 +15,7 @@ from fastdl.errors import ArgumentError, FastdlError, suggest
 from fastdl.metrics import Mean, MeanOf, Metric, MetricLike
 from fastdl.nn.multitask import TaskLoss
 from fastdl.structure import Structure, tree_map
-from fastdl.train.answers import as_seen
+from fastdl.train.answers import as_seen, of_logits
 from fastdl.train.losses import LossLike, tasks_of
 from fastdl.train.task import OfTask
 
@@ -42,12 +42,12 @@ def by_name(given: Metrics, loss: LossLike) -> dict[str, Metric]:
     losses = tasks_of(loss)
     if isinstance(given, Mapping):
         return _of_tasks(given, losses)
-    metrics_by_name = _named(given, losses)
+    metrics_by_name = _named(given, losses, loss)
     return {name: as_seen(each, loss) for name, each in metrics_by_name.items()}
 
 
 def _named(
-    given: Sequence[MetricLike], losses: Mapping[str, LossLike]
+    given: Sequence[MetricLike], losses: Mapping[str, LossLike], loss: LossLike
 ) -> dict[str, Metric]:
     if isinstance(given, (str, Metric)) or callable(given):
         raise ArgumentError(f"Trainer: metrics are a list, got {given!r:.60}")
@@ -58,6 +58,8 @@ def _named(
         except FastdlError as error:
             error.args = (f"Trainer: {error}",)
             raise
+        if isinstance(each, Metric):
+            metric = of_logits(metric, loss)
         if losses and _is_of_one(metric):
             raise ArgumentError(
                 f"Trainer: metrics of several tasks are a dict with a list for each, "
@@ -86,7 +88,7 @@ def _of_tasks(
                 f"Trainer: metrics for {task!r}, which is no task of the loss"
                 f"{suggest(task, losses)}"
             )
-        for name, metric in _named(metrics_of_it, {}).items():
+        for name, metric in _named(metrics_of_it, {}, losses[task]).items():
             named[f"{task}_{name}"] = OfTask(task, metric, losses[task])
     return named
 

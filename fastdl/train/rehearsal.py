@@ -11,7 +11,13 @@ from fastdl.errors import DataError
 from fastdl.nn.module import run
 from fastdl.structure import Structure, example_shapes
 from fastdl.train.batches import converted
-from fastdl.train.checks import check_finite, check_statistics, check_targets
+from fastdl.train.checks import (
+    check_finite,
+    check_last_batch,
+    check_statistics,
+    check_targets,
+    warn_of_bytes,
+)
 from fastdl.train.class_weight import ClassWeight
 from fastdl.train.learner import Learner
 from fastdl.train.losses import LossLike
@@ -56,6 +62,7 @@ def rehearse(
     ends = _measure_a_batch(learner, train, "training", finite, class_weight)
     if not isinstance(train, BatchStream):
         check_statistics(learner.model, len(train.dataset))
+        check_last_batch(learner.model, train)
     check_optimizer(learner.model, learner.optimizer, learner._make_optimizer)
     check_learned_weights(learner.optimizer, learner._learned_weights().parameters())
     for end, loss in ends:
@@ -81,6 +88,8 @@ def _measure_a_batch(
         raise DataError(f"fit: the {name} data have no labels or targets y")
     check_scaled(batch, loader, learner.loss)
     model, cost = learner.model, learner._cost
+    if name == "training":
+        warn_of_bytes(model, x)
     with _naming(name, example_shapes(x), model.input_shape):
         output_shape = model.build(example_shapes(x))
     check_targets(loader, learner.loss, output_shape, name)

@@ -40,8 +40,9 @@ class Schedule(Callback):
         A name of `fastdl.train.SCHEDULES`, "cosine" or "one_cycle", whose highest rate
         is the learning rate of the optimiser; or ``schedule(t) -> rate``, t from 1. A
         `Cosine` or `OneCycle` without a total spans the whole ``fit``.
-    per : str
-        What t counts: "step" or "epoch".
+    per : str, optional
+        What t counts: "step", the default, or "epoch", that of a function whose
+        argument is called so.
 
     Raises
     ------
@@ -50,8 +51,10 @@ class Schedule(Callback):
     """
 
     def __init__(
-        self, schedule: str | Callable[[int], float], per: str = "step"
+        self, schedule: str | Callable[[int], float], per: str | None = None
     ) -> None:
+        if per is None:
+            per = "epoch" if _counts_epochs(schedule) else "step"
         if isinstance(schedule, str) and schedule not in SCHEDULES:
             hint = suggest(schedule, SCHEDULES, "optim")
             raise ArgumentError(f"Schedule: unknown schedule {schedule!r}{hint}")
@@ -135,6 +138,12 @@ class Schedule(Callback):
         """Restore the rates."""
         for group, rate in zip(self._groups, self._before, strict=True):
             group["lr"] = rate
+
+
+def _counts_epochs(schedule: object) -> bool:
+    """Whether a function says that it takes the number of an epoch."""
+    code = getattr(schedule, "__code__", None)
+    return code is not None and code.co_varnames[:1] == ("epoch",)
 
 
 def _ended(state: dict[str, Any]) -> bool:

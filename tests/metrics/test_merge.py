@@ -142,7 +142,11 @@ WEIGHTED = {
         for average in ("uniform", "variance", None)
     },
     "roc_auc": (metrics.RocAuc, metrics.roc_auc, of_one_label),
-    "roc_auc of classes": (metrics.RocAuc, metrics.roc_auc, of_classes),
+    "roc_auc of classes": (
+        partial(metrics.RocAuc, logits=True),
+        partial(metrics.roc_auc, logits=True),
+        of_classes,
+    ),
     "roc_auc of labels": (metrics.RocAuc, metrics.roc_auc, of_labels),
     "average_precision": (
         metrics.AveragePrecision,

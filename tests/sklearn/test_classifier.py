@@ -351,3 +351,9 @@ def test_a_loss_of_ones_own(iris):
     x, y = several_questions(iris)
     both = classifier(loss=loss, max_iter=60, **SMALL).fit(x, y).predict_proba(x)
     assert all(0.5 < np.median(p.max(axis=1)) < 0.9 for p in both)
+
+
+def test_batch_norm_is_spared_a_last_batch_of_one_row():
+    net = [nn.Linear(None, 8), nn.BatchNorm1d(None), nn.Linear(None, 2)]
+    x = np.random.default_rng(0).normal(size=(257, 5))
+    assert FastClassifier(net, max_iter=3).fit(x, np.arange(257) % 2).n_iter_ == 3

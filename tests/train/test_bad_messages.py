@@ -12,7 +12,7 @@ import fastdl
 from fastdl import datasets, metrics, nn, optim
 from fastdl.data import DataLoader
 from fastdl.errors import FastdlError
-from fastdl.train import EarlyStopping, Trainer
+from fastdl.train import Callback, EarlyStopping, LearningRateLog, Schedule, Trainer
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3)).astype(np.float32)
@@ -20,6 +20,25 @@ LABELS = np.arange(40) % 3
 NUMBERS = RNG.normal(size=(40, 1)).astype(np.float32)
 ANSWERS = (X[:, 0] > 0).astype(int)
 MULTI_HOT = np.ones((40, 3), int)
+
+
+class ForKeras(Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        pass
+
+
+class OfBatches(Callback):
+    def on_train_batch_end(self, trainer, step):
+        pass
+
+
+class WithoutRow(Callback):
+    def on_epoch_end(self, trainer):
+        pass
+
+
+def pinball(y_true, y_pred):
+    return (y_true - y_pred).mean()
 
 
 class Pair(nn.Module):
@@ -86,8 +105,8 @@ MESSAGES = {
     ),
     "y without the axis of the output": (
         lambda: fit(X, ANSWERS, 1, BCE),
-        "expected targets of the shape of the outputs, (32, 1), got (32,); if they "
-        "belong together use targets.reshape(-1, 1)",
+        "fit: training y has shape (40,), but the model has one output for each "
+        "example, (40, 1); give y.reshape(-1, 1)",
     ),
     "an accuracy that is not measured": (
         lambda: fit(
@@ -169,6 +188,40 @@ MESSAGES = {
         "a gradient is float32 of shape (2, 2), but its parameter is float32 of shape "
         "(3, 3); what was assigned to .grad?",
     ),
+    "a loss in the order of Keras": (
+        lambda: trainer(1, pinball),
+        "a loss is called as (outputs, y), but pinball takes y_true first; exchange "
+        "them: def pinball(y_pred, y_true)",
+    ),
+    "a callback of Keras": (
+        lambda: fit(X, LABELS, callbacks=[ForKeras()]),
+        "ForKeras.on_epoch_end takes (self, epoch, logs), but it is called as (self, "
+        "trainer, row)",
+    ),
+    "a callback that takes too little": (
+        lambda: fit(X, LABELS, callbacks=[WithoutRow()]),
+        "WithoutRow.on_epoch_end takes (self, trainer), but it is called as (self, "
+        "trainer, row)",
+    ),
+    "a method that nothing calls": (
+        lambda: fit(X, LABELS, callbacks=[OfBatches()]),
+        "nothing calls OfBatches.on_train_batch_end; did you mean 'on_batch_end'?",
+    ),
+    "masked values": (
+        lambda: fit(np.ma.masked_less(X, -2), LABELS),
+        "x is a masked array, and 3 of its values are masked; fill them, x.filled",
+    ),
+    "logits as probabilities": (
+        lambda: metrics.roc_auc(ANSWERS, X[:, :2]),
+        "so it is no probabilities; of logits give logits=True",
+    ),
+    "a last batch of one row under batch norm": (
+        lambda: Trainer(nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 3))).fit(
+            X, LABELS, batch_size=13
+        ),
+        "the last of the batches of 13 has one example, and layer '0' (BatchNorm1d) "
+        "needs more; take another batch_size than 13",
+    ),
     "labels as batch size": (
         lambda: DataLoader(X, LABELS),
         "the second place is for batch_size, got an array",
@@ -211,3 +264,57 @@ def test_the_class_of_a_metric():
     one = trainer(1, BCE, metrics=[metrics.RocAuc])
     other = trainer(1, BCE, metrics=["roc_auc"])
     assert one.evaluate(X, column) == other.evaluate(X, column)
+
+
+@pytest.mark.parametrize("metric", [metrics.RocAuc(), metrics.AveragePrecision()])
+def test_a_metric_takes_the_logits_of_the_trainer(metric):
+    one = trainer(2, metrics=[metric])
+    by_name = trainer(2, metrics=[metric.name])
+    assert one.evaluate(X, ANSWERS) == by_name.evaluate(X, ANSWERS)
+    assert not metric.logits
+
+
+def test_a_function_of_epochs_counts_epochs():
+    rates = {}
+    for argument, rule in (
+        ("epoch", lambda epoch: 0.1 / epoch),
+        ("t", lambda t: 0.1 / t),
+    ):
+        one = trainer()
+        callbacks = [LearningRateLog(), Schedule(rule)]
+        one.fit(X, LABELS, epochs=3, batch_size=8, callbacks=callbacks)
+        rates[argument] = one.history["learning_rate"]
+    assert rates["epoch"] == pytest.approx([0.1, 0.1 / 2, 0.1 / 3])
+    assert rates["t"] == pytest.approx([0.1 / 5, 0.1 / 10, 0.1 / 15])
+
+
+def test_a_last_row_that_is_left_out():
+    """Or that nothing is wrong with."""
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 3))
+    loader = DataLoader((X, LABELS), 13, drop_last=True)
+    assert len(Trainer(model).fit(loader)) == 1
+    assert len(Trainer(model).fit(X, LABELS, batch_size=12)) == 1
+    assert len(trainer().fit(X, LABELS, batch_size=13)) == 1
+
+
+def test_flattened_bytes_are_told():
+    pictures = RNG.integers(0, 256, (40, 48), np.uint8)
+    with pytest.warns(
+        UserWarning, match="rows of 48 bytes up to 255.*Give x / 255"
+    ) as w:
+        Trainer(nn.Linear(48, 3)).fit(pictures, LABELS)
+    assert w[0].filename == __file__
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "x",
+    [
+        RNG.integers(0, 256, (40, 20), np.uint8),
+        RNG.integers(0, 100, (40, 48), np.uint8),
+        RNG.integers(0, 256, (40, 48)) / 255,
+    ],
+    ids=["few", "small", "scaled"],
+)
+def test_tables_are_no_pictures(x):
+    Trainer(nn.Linear(None, 3)).fit(x, LABELS)
