@@ -13,6 +13,7 @@ from fastdl.words import LOCAL, key, meanings, spellings
 
 _LISTED = 50  # choices in a message
 _LINES = 10  # of one kind in a message
+_NEAR = 0.7  # less, and short names are near to anything: "onnx" to "nn"
 
 
 class FastdlError(Exception):
@@ -80,13 +81,14 @@ def near(name: str, choices: Iterable[str], place: str = "") -> str:
     """Return what `suggest` returns, or "" if neither a name nor a word is near."""
     name, choices = str(name), list(choices)
     by_key = {key(choice): choice for choice in choices}
-    if key(name) in by_key:
+    # PyTorch's "xavier_uniform_" is another rule than our "xavier_uniform".
+    if key(name) in by_key and name not in spellings(place):
         return _meant(by_key[key(name)])
     hint = _translated(name, choices, place)
     if hint:
         return hint
     lower = {choice.lower(): choice for choice in choices}
-    if found := difflib.get_close_matches(name.lower(), lower, n=1):
+    if found := difflib.get_close_matches(name.lower(), lower, n=1, cutoff=_NEAR):
         return _meant(lower[found[0]])
     if found := difflib.get_close_matches(name, spellings(place), n=1, cutoff=0.8):
         return _translated(found[0], choices, place)

@@ -46,6 +46,11 @@ _OWN_METRIC = "a function of (y_true, y_pred) is a metric too"
 _WITHIN = "transform= of a DataLoader applies it to training pictures"
 _OF_TRAINER = "the verbs are those of fastdl.Trainer(model, loss, optimizer, metrics)"
 
+
+def _assigned(rule: str) -> str:
+    return f"it takes a shape: p.data[...] = nn.init.{rule}(p.shape)"
+
+
 # By place: a package, a class, or a kind of name.
 TABLE: dict[str, tuple[Word, ...]] = {
     "fastdl": (
@@ -72,9 +77,11 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("zeros ones rand randn arange linspace eye full empty zeros_like "
              "ones_like randint randperm", "",
              "NumPy makes arrays, and every function here takes them"),
-        Word("allclose equal isnan isfinite sort argsort unique", "",
-             "NumPy has it, and takes tensors"),
+        Word("allclose equal isnan isfinite sort argsort unique", "", _OF_ARRAYS),
         Word("compile jit script trace", "", "nothing needs to be compiled"),
+        Word("onnx", "interop.export_onnx", "export_onnx(model, path)"),
+        Word("use_deterministic_algorithms", "", "results are always the same bits: "
+             "leave it out"),
         Word("distributed", "", _CPU),
         Word("Classifier MLPClassifier", "sklearn.FastClassifier"),
         Word("MLPRegressor", "sklearn.FastRegressor"),
@@ -151,7 +158,7 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("constraints UnitNorm NonNeg", "nn.MaxNorm", "given to "
              "Trainer(constraint=)"),
         Word("L1L2", "nn.L2", "or nn.L1: Trainer(regularization=) takes both"),
-        Word("DataParallel DistributedDataParallel", "", _CPU),
+        Word("DataParallel DistributedDataParallel parallel", "", _CPU),
         Word("ParameterModule Buffer", "nn.Module.register_buffer"),
         Word("UninitializedParameter", "nn.Parameter"),
         Word("RandomFlip RandomRotation RandomTranslation RandomZoom RandomContrast "
@@ -189,8 +196,8 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("NLLLoss2d", "nn.NLLLoss"),
         Word("CategoricalCrossentropy SparseCategoricalCrossentropy "
              "cross_entropy softmax_cross_entropy LinearCrossEntropyLoss "
-             "LinearCrossEntropyOptions", "nn.CrossEntropyLoss", f"{_LOGITS}; "
-             "{_LABELS}"),
+             "LinearCrossEntropyOptions", "nn.CrossEntropyLoss",
+             f"{_LOGITS}; {_LABELS}"),
         Word("MeanSquaredError MSE l2_loss", "nn.MSELoss"),
         Word("MeanAbsoluteError MAE", "nn.L1Loss"),
         Word("Huber LogCosh", "nn.HuberLoss"),
@@ -225,10 +232,13 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("clip clip_by_value hardtanh", "functional.clamp"),
         Word("gather take_along_dim", "functional.take_along_axis"),
         Word("index_select", "functional.index"),
-        Word("expand repeat tile expand_as", "functional.broadcast_to"),
-        Word("chunk unbind tensor_split", "functional.split"),
+        Word("expand expand_as", "functional.broadcast_to"),
+        Word("repeat tile", "functional.concatenate", "concatenate([x] * n, axis)"),
+        Word("chunk unbind tensor_split", "functional.split",
+             "split(x, size of a part, axis), not the number of parts"),
         Word("flip_left_right fliplr flipud", "functional.flip"),
-        Word("select masked_fill", "functional.where"),
+        Word("select", "functional.where"),
+        Word("masked_fill", "functional.where", "where(mask, value, x)"),
         Word("swish", "functional.silu"),
         Word("interpolate resize upsample_nearest upsample_bilinear",
              "functional.upsample"),
@@ -283,6 +293,16 @@ TABLE: dict[str, tuple[Word, ...]] = {
     "nn.init": (
         Word("kaiming_normal variance_scaling", "nn.init.he_normal"),
         Word("kaiming_uniform", "nn.init.he_uniform"),
+        Word("kaiming_normal_", "nn.init.he_normal", _assigned("he_normal")),
+        Word("kaiming_uniform_", "nn.init.he_uniform", _assigned("he_uniform")),
+        Word("xavier_normal_", "nn.init.glorot_normal", _assigned("glorot_normal")),
+        Word("xavier_uniform_", "nn.init.glorot_uniform", _assigned("glorot_uniform")),
+        Word("normal_ trunc_normal_", "nn.init.normal", _assigned("normal")),
+        Word("uniform_", "nn.init.uniform", _assigned("uniform")),
+        Word("orthogonal_", "nn.init.orthogonal", _assigned("orthogonal")),
+        Word("zeros_", "nn.init.zeros", _assigned("zeros")),
+        Word("ones_ constant_ fill_", "nn.init.constant", "p.data[...] = value"),
+        Word("eye_ dirac_ sparse_", "", "write p.data[...] = values"),
         Word("random_normal trunc_normal truncated_normal randn", "nn.init.normal",
              "or the name of a rule: 'he_normal'"),
         Word("random_uniform", "nn.init.uniform",
@@ -430,7 +450,9 @@ TABLE: dict[str, tuple[Word, ...]] = {
     ),
     "Tensor": (
         Word("permute swapaxes swapdims moveaxis movedim", "Tensor.transpose"),
-        Word("t mT", "Tensor.T"),
+        Word("t", "Tensor.T"),
+        Word("mT", "Tensor.transpose", "of a stack: tensor.transpose(0, 2, 1); .T is "
+             "that of a matrix"),
         Word("ravel view_as reshape_as resize", "Tensor.reshape"),
         Word("dim ndimension rank", "Tensor.ndim"),
         Word("numel nelement", "Tensor.size"),
@@ -438,20 +460,21 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("amax", "Tensor.max"),
         Word("amin", "Tensor.min"),
         Word("gather take_along_dim", "Tensor.take_along_axis"),
-        Word("chunk unbind tensor_split", "Tensor.split"),
+        Word("chunk unbind tensor_split", "Tensor.split",
+             "split(size of a part, axis), not the number of parts"),
         Word("float double half bfloat16 type type_as", "Tensor.astype",
              "astype(numpy.float32) or numpy.float64"),
         Word("int long bool short byte char", "", "tensors are float32 or float64; "
              "labels and indices are NumPy arrays"),
         Word("tolist", "Tensor.numpy", "tensor.numpy().tolist()"),
-        Word("cpu cuda to device is_cuda pin_memory get_device mps xpu is_cpu", "",
-             _CPU),
+        Word("cpu cuda device is_cuda pin_memory get_device mps xpu is_cpu", "", _CPU),
+        Word("to", "Tensor.astype", f"of a type; of a device: {_CPU}"),
         Word("contiguous is_contiguous", "", "every operation takes any layout: leave "
              "it "
              "out"),
         Word("clone copy", "", "write fastdl.Tensor(tensor.numpy().copy())"),
         Word("detach_", "Tensor.detach"),
-        Word("requires_grad_", "Tensor.requires_grad"),
+        Word("requires_grad_", "Tensor.requires_grad", "tensor.requires_grad = False"),
         Word("assign copy_ fill_ zero_ set_ normal_ uniform_ assign_add assign_sub", "",
              "write tensor.data[...] = values"),
         Word("grad_fn is_leaf", "", "fastdl.errors.GraphError says when a graph does "
@@ -467,10 +490,13 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("softmax", "functional.softmax"),
         Word("log_softmax", "functional.log_softmax"),
         Word("log1p", "functional.log", "of 1 + x"),
-        Word("expand expand_as repeat tile broadcast_to", "functional.broadcast_to"),
+        Word("expand expand_as broadcast_to", "functional.broadcast_to"),
+        Word("repeat tile", "functional.concatenate",
+             "concatenate([tensor] * n, axis)"),
         Word("index_select select narrow masked_select", "functional.index",
              "or tensor[indices]"),
-        Word("masked_fill where", "functional.where"),
+        Word("masked_fill where", "functional.where",
+             "where(mask, value, tensor): the condition is first"),
         Word("cat concat", "functional.concatenate"),
         Word("eq ne lt le gt ge equal greater less", "", "write == != < <= > >=; the "
              "result is a NumPy array"),
@@ -492,7 +518,8 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("predict predict_on_batch predict_generator predict_proba predict_classes",
              "Trainer.predict", _OF_TRAINER),
         Word("compile", "Trainer", _OF_TRAINER),
-        Word("cuda cpu to device xpu mps", "", _CPU),
+        Word("cuda cpu device xpu mps", "", _CPU),
+        Word("to", "nn.Module.astype", f"of a type; of a device: {_CPU}"),
         Word("half bfloat16", "", "fastdl computes in float32 and float64"),
         Word("double float type", "nn.Module.astype",
              "astype(numpy.float64) or numpy.float32"),
@@ -555,7 +582,14 @@ TABLE: dict[str, tuple[Word, ...]] = {
     "arguments": (
         Word("dim dims", "axis"),
         Word("keepdim keep_dims", "keepdims"),
-        Word("learning_rate alpha eta step_size", "lr"),
+        Word("learning_rate eta", "lr"),
+        Word("alpha", "beta", "PyTorch's alpha is our beta"),
+        Word("alpha", "negative_slope"),
+        Word("alpha", "lr"),
+        Word("step_size", "every"),
+        Word("step_size", "lr"),
+        Word("gamma", "factor"),
+        Word("beta", "momentum"),
         Word("filters output_channels", "out_channels"),
         Word("units output_dim out_dim num_units", "out_features"),
         Word("input_dim in_dim", "in_features"),
@@ -671,6 +705,7 @@ def _index() -> dict[str, list[tuple[str, Word]]]:
     for place, rows in TABLE.items():
         for row in rows:
             for word in row.theirs.split():
-                for spelling in {word, key(word)}:
+                # In place, as "zeros_", is another function than "zeros".
+                for spelling in {word, word if word[-1] == "_" else key(word)}:
                     index.setdefault(spelling, []).append((place, row))
     return index
