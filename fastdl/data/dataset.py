@@ -34,7 +34,7 @@ class Dataset(Protocol):
 
     Any class with these three works, for example one that reads pictures from
     disk on demand. So does one with ``__len__`` and ``__getitem__``, through
-    `MapDataset`. It may also have ``weight``, (m,): how much each example counts in
+    `MapDataset`, whether or not it derives from this one. It may also have ``weight``, (m,): how much each example counts in
     the loss.
     """
 
@@ -296,7 +296,9 @@ def as_dataset(data: DataLike) -> Dataset:
         return ArrayDataset(named)
     if isinstance(data, tuple) and len(data) in (2, 3):
         return in_memory(*data)
-    if isinstance(data, Dataset):
+    # A subclass of the protocol that has __getitem__ alone inherits a `take` of no use.
+    takes = getattr(type(data), "take", None) is not Dataset.take
+    if takes and isinstance(data, Dataset):
         return data
     if is_map_style(data):
         return MapDataset(data)

@@ -163,6 +163,11 @@ class ModelCheckpoint(Callback):
                 f"ModelCheckpoint: {path} is no file of fastdl; give a file "
                 f"*.safetensors, or a folder"
             )
+        if "{" in str(path):
+            raise ArgumentError(
+                f"ModelCheckpoint: {path} would be the name of one file, which is "
+                f"replaced by each better model; leave the braces out"
+            )
         self.best = as_path(path)
         self.last: Path | None = None
         if suffix != ".safetensors":

@@ -82,6 +82,24 @@ def test_the_loader_gives_what_it_gives_of_arrays(arrays, workers):
             np.testing.assert_array_equal(one, two)
 
 
+def test_a_subclass_of_the_protocol():
+    """As users of PyTorch write them all."""
+
+    class Mine(data.Dataset):
+        def __len__(self):
+            return 30
+
+        def __getitem__(self, index):
+            return X[index], Y[index]
+
+    x, y = next(iter(DataLoader(Mine(), 30)))
+    np.testing.assert_array_equal(x, X)
+    np.testing.assert_array_equal(y, Y)
+    part, _ = data.random_split(Mine(), [20, 10])
+    assert len(part) == 20
+    fastdl.Trainer(nn.Linear(2, 3)).fit(Mine(), epochs=1)
+
+
 @pytest.mark.parametrize("items", [Items(X), Alone(X)], ids=["tuple", "x"])
 def test_inputs_alone(items):
     for x, y in DataLoader(items, 30):

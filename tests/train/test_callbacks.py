@@ -153,6 +153,12 @@ def test_files_of_others(name):
         train.ModelCheckpoint(name)
 
 
+def test_one_file_has_no_braces_in_its_name():
+    """Keras has ``{epoch:02d}`` there."""
+    with pytest.raises(ArgumentError, match="leave the braces out"):
+        train.ModelCheckpoint("best_{epoch:02d}.safetensors")
+
+
 class Rates(Callback):
     def __init__(self):
         self.rates = []
