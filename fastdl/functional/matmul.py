@@ -175,13 +175,13 @@ def linear(
     shape = data.shape
     is_matrix = len(shape) == 2
     if shape[-1:] != w.shape[:1]:
-        hint = "use x.reshape(len(x), -1) (Flatten) for images, x.reshape(-1, 1) for "
-        hint += "single numbers"
+        hint = (
+            "use x.reshape(len(x), -1) (Flatten) for images, x.reshape(-1, 1) for "
+            "single numbers"
+        )
         if is_matrix and w.ndim == 2:
-            hint = (
-                f"x has {shape[1]} features: nn.Linear({shape[1]}, {w.shape[1]}), or "
-            )
-            hint += "None to take them from the first x"
+            k, n = shape[1], w.shape[1]
+            hint = f"nn.Linear({k}, {n}), or None in place of {k}, takes it"
         raise ShapeError(
             f"linear: x of shape {shape} does not end in the inputs of weight of "
             f"shape {w.shape}; {hint}"

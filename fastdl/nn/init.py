@@ -30,7 +30,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -361,9 +361,8 @@ def weight(
     """
     if isinstance(weight_init, str):
         return method(weight_init)(shape, dtype=dtype)
-    if not callable(weight_init):
-        given = weight_init
-    else:
+    given: Any = weight_init
+    if callable(weight_init):
         try:
             given = weight_init(shape)
         except TypeError as error:  # as np.random.randn raises

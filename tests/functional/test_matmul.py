@@ -185,5 +185,7 @@ def test_images_need_flattening():
 
 
 def test_a_layer_of_other_features():
-    with pytest.raises(ShapeError, match=r"^linear: .*nn\.Linear\(64, 10\), or None"):
+    with pytest.raises(
+        ShapeError, match=r"^linear: .*nn\.Linear\(64, 10\), or None in place of 64"
+    ):
         F.linear(np.ones((200, 64)), np.ones((63, 10)))
