@@ -368,7 +368,8 @@ def test_two_types():
             "conv2d", x=np.zeros(2, np.float32), bias=None, weight=np.zeros(2)
         )
     assert str(caught.value) == (
-        "conv2d: weight is float64 but x is float32; convert one with astype"
+        "conv2d: weight is float64 but x is float32; convert one: "
+        "x.astype(np.float64) or model.astype(np.float32)"
     )
 
 

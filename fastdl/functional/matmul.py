@@ -174,11 +174,17 @@ def linear(
 
     shape = data.shape
     is_matrix = len(shape) == 2
-    if not is_matrix and shape[-1:] != w.shape[:1]:
+    if shape[-1:] != w.shape[:1]:
+        hint = (
+            "use x.reshape(len(x), -1) (Flatten) for images, x.reshape(-1, 1) for "
+            "single numbers"
+        )
+        if is_matrix and w.ndim == 2:
+            k, n = shape[1], w.shape[1]
+            hint = f"nn.Linear({k}, {n}), or None in place of {k}, takes it"
         raise ShapeError(
             f"linear: x of shape {shape} does not end in the inputs of weight of "
-            f"shape {w.shape}; use x.reshape(len(x), -1) (Flatten) for "
-            "images, x.reshape(-1, 1) for single numbers"
+            f"shape {w.shape}; {hint}"
         )
     y = backend.matmul(data if is_matrix else _rows(data), w, b, activation=fused)
 

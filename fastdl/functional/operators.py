@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,7 +22,7 @@ import numpy as np
 from fastdl import exports
 from fastdl.autograd import Leaf, Tensor, is_recording
 from fastdl.autograd import from_dlpack as from_dlpack
-from fastdl.errors import GraphError
+from fastdl.errors import ArgumentError, GraphError
 from fastdl.functional import (
     elementwise,
     indexing,
@@ -89,6 +90,22 @@ def _set_item(self: Tensor, key: Key, value: TensorLike) -> None:
     self.mark_changed()
 
 
+def _of_axis_by_name(choose: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Refuse ``x.max(1)[1]``: in PyTorch places, here the largest number of row 1."""
+    name = choose.__name__
+
+    @wraps(choose)
+    def method(self: Tensor, *positional: Any, **options: Any) -> Tensor:
+        if positional:
+            raise ArgumentError(
+                f"{name}: name the axis: {name}(axis={positional[0]!r:.20}) gives "
+                f"values only, arg{name} their places"
+            )
+        return choose(self, **options)
+
+    return method
+
+
 METHODS: dict[str, Any] = {
     "__add__": elementwise.add,
     "__radd__": _reflected(elementwise.add),
@@ -118,9 +135,9 @@ METHODS: dict[str, Any] = {
     "argmin": reduction.argmin,
     "cumsum": reduction.cumsum,
     "logsumexp": norm.logsumexp,
-    "max": reduction.max,
+    "max": _of_axis_by_name(reduction.max),
     "mean": reduction.mean,
-    "min": reduction.min,
+    "min": _of_axis_by_name(reduction.min),
     "norm": norm.norm,
     "prod": reduction.prod,
     "std": norm.std,

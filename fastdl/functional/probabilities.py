@@ -16,7 +16,7 @@ import numpy as np
 
 from fastdl import backend, shapes
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.errors import ShapeError
+from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import empty_like
 from fastdl.functional.loss import answers, reduce_losses
 from fastdl.functional.targets import (
@@ -27,6 +27,7 @@ from fastdl.functional.targets import (
 )
 from fastdl.typing import ArrayLike, TensorLike
 
+_ROUNDING = 1e-3  # by which the logarithm of a probability may exceed 0
 _LOWEST_LOG = -100.0  # of a probability 0, so that its loss stays finite
 _LOWEST_VARIANCE = 1e-12  # p (1 - p), which the gradient is divided by
 
@@ -77,7 +78,8 @@ def nll_loss(
     ShapeError, DtypeError
         For arrays of another shape, labels that are no integers.
     ArgumentError
-        A label or a weight is out of range; `reduction` is unknown.
+        A label or a weight is out of range; `reduction` is unknown; `log_p` is above 0
+        at a label.
     GraphError
         The labels need a gradient.
     """
@@ -111,8 +113,15 @@ def nll_loss(
     if counted is not None:
         weight *= counted
     rows = np.arange(m)
+    chosen = x.reshape(m, classes)[rows, right]
+    if (chosen > _ROUNDING).any():
+        raise ArgumentError(
+            f"{operation}: expected logarithms of probabilities, which are <= 0, got "
+            f"{chosen.max():g}; put log_softmax (nn.LogSoftmax) before, or give the "
+            f"logits to cross_entropy"
+        )
     losses = np.zeros_like(weight)  # 0 log 0 = 0
-    np.multiply(x.reshape(m, classes)[rows, right], -weight, losses, where=weight != 0)
+    np.multiply(chosen, -weight, losses, where=weight != 0)
     count = float(weight.sum(dtype=np.float64))
     loss, factor = reduce_losses(losses.reshape(places), reduction, count, operation)
     arguments = (x.shape, rows, right, weight * -factor)

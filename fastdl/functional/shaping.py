@@ -166,10 +166,16 @@ def transpose(x: TensorLike, *axes: int | Sequence[int]) -> Tensor:
     Raises
     ------
     ShapeError
-        The axes are no permutation of those of `x`.
+        The axes are no permutation of those of `x`; or they are given one by one and
+        none moves, as PyTorch's ``transpose(0, 1)`` of a matrix would.
     """
     x = as_tensor(x)
     order = _listed(axes)
+    if len(axes) > 1 and axes == tuple(range(x.data.ndim)):
+        raise ShapeError(
+            f"transpose: {axes} are the axes as they are; list them in the new order: "
+            f"{axes[:-2] + axes[:-3:-1]} swaps the last two, as .T does for a matrix"
+        )
     try:
         y = x.data.transpose(order or None)
     except (ValueError, TypeError):

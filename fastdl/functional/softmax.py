@@ -13,7 +13,7 @@ import numpy as np
 
 from fastdl import backend
 from fastdl.autograd import Node, Tensor, as_tensor, record
-from fastdl.errors import ShapeError
+from fastdl.errors import ArgumentError, ShapeError
 from fastdl.functional.elementwise import empty_like
 from fastdl.functional.loss import (
     answers,
@@ -23,6 +23,7 @@ from fastdl.functional.loss import (
 )
 from fastdl.functional.shaping import transpose
 from fastdl.functional.targets import (
+    check_rows,
     check_smoothing,
     example_weights,
     label_rows,
@@ -211,6 +212,7 @@ def cross_entropy(
             sample_weight = weight.reshape(len(rows))
     if labels.shape == rows.shape:
         check_probabilities(labels, operation, missing=False)
+        check_rows(labels, operation, ArgumentError)
     count = float(len(rows) if counted is None else np.count_nonzero(counted))
     if class_weight is not None or sample_weight is not None or label_smoothing:
         labels, count = weigh_classes(

@@ -17,6 +17,8 @@ from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError, DtypeError, GraphError, ShapeError
 from fastdl.typing import ArrayLike, DtypeLike, Shape
 
+_ROUNDING = 1e-3  # allowed in the sum of a row of probabilities, as in the metrics
+
 
 def plain(targets: ArrayLike, operation: str) -> np.ndarray:
     """Return targets as an array; they are data and receive no gradient.
@@ -131,6 +133,18 @@ def check_weights(
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise ArgumentError(f"{operation}: each {name} must be a finite number >= 0")
     return array
+
+
+def check_rows(rows: np.ndarray, operation: str, error: type[Exception]) -> None:
+    """Raise unless each row of probabilities sums to 1."""
+    sums = rows.sum(axis=1, dtype=np.float64)
+    wrong = np.flatnonzero(np.abs(sums - 1) > _ROUNDING)
+    if len(wrong):
+        raise error(
+            f"{operation}: row {wrong[0]} sums to {sums[wrong[0]]:g}, but the "
+            f"probabilities of the classes sum to 1; if an example can have several "
+            f"labels or none, use BCEWithLogitsLoss"
+        )
 
 
 def weigh_classes(

@@ -30,7 +30,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -361,11 +361,23 @@ def weight(
     """
     if isinstance(weight_init, str):
         return method(weight_init)(shape, dtype=dtype)
-    given = weight_init(shape) if callable(weight_init) else weight_init
+    given: Any = weight_init
+    if callable(weight_init):
+        try:
+            given = weight_init(shape)
+        except TypeError as error:  # as np.random.randn raises
+            raise ArgumentError(
+                f"{layer}: weight_init got the shape {shape} as its only argument, and "
+                f"raised: {error}; for a function of sizes: lambda shape: f(*shape)"
+            ) from error
     array = shapes.array(given, f"{layer}: weight_init")
     if array.dtype.kind not in "biuf":
         raise DtypeError(f"{layer}: weight_init must give numbers, got {array.dtype}")
-    shapes.check_shape(layer, "weight_init", array.shape, shape)
+    if array.shape != shape:
+        hint = "; give its transpose (.T)" if array.shape == shape[::-1] else ""
+        raise ShapeError(
+            f"{layer}: expected weight_init of shape {shape}, got {array.shape}{hint}"
+        )
     result = _empty(shape, dtype)
     result[...] = array
     return result

@@ -389,6 +389,8 @@ def check_module(model: object, who: str) -> None:
         got = f"{kind}; give {kind.lower()}.model"
     elif isinstance(model, GeneratorType):  # as parameters() returns
         got = "a generator; give the model itself"
+    elif isinstance(model, Mapping):
+        got = "a dict; save_weights(model, path) saves what a state_dict holds"
     raise ArgumentError(f"{who}: model must be a Module, got {got}")
 
 

@@ -13,7 +13,7 @@ from fastdl import shapes
 from fastdl.data import ArrayDataset, DataLoader, Dataset, Subset
 from fastdl.data.pictures import is_mapped
 from fastdl.errors import DataError, NonFiniteError, ShapeError
-from fastdl.functional.targets import label_rows
+from fastdl.functional.targets import check_rows, label_rows
 from fastdl.nn import BatchNorm1d, Module, MultiTaskLoss, Standardize
 from fastdl.nn.loss import Loss
 from fastdl.nn.multitask import as_labels, missing_rows
@@ -27,7 +27,6 @@ _NUMBERS_OF_FILE = 1 << 24  # checked of a memory-mapped array
 _OF_NUMBERS = "For regression give the loss: Trainer(model, nn.MSELoss())"
 _OF_QUESTIONS = "For yes or no give the loss: Trainer(model, nn.BCEWithLogitsLoss())"
 _PIXELS = 48  # of the smallest picture that is flattened, 4 x 4 in colours
-_ROUNDING = 1e-3  # allowed in the sum of a row of probabilities, as in the metrics
 
 
 def check_finite(dataset: Dataset, name: str, part: int = 0, parts: int = 1) -> None:
@@ -168,7 +167,7 @@ def _check_labels(
     if labels.ndim == 2:
         hint = f"are they numbers rather than classes? {_OF_NUMBERS}"
         check_probabilities(labels, operation, missing=False, hint=hint)
-        _check_sums(labels, operation)
+        check_rows(labels, operation, DataError)
 
 
 def _of_one_output(y: np.ndarray, operation: str) -> DataError:
@@ -189,18 +188,6 @@ def _check_whole(y: np.ndarray, operation: str) -> None:
         raise DataError(
             f"{operation} are numbers such as {wrong.flat[0]:g}, not classes. "
             f"{_OF_NUMBERS}"
-        )
-
-
-def _check_sums(rows: np.ndarray, operation: str) -> None:
-    """Raise DataError unless each row sums to 1."""
-    sums = rows.sum(axis=1, dtype=np.float64)
-    wrong = np.flatnonzero(np.abs(sums - 1) > _ROUNDING)
-    if len(wrong):
-        raise DataError(
-            f"{operation}: row {wrong[0]} sums to {sums[wrong[0]]:g}, but the "
-            f"probabilities of the classes sum to 1; if an example can have several "
-            f"labels or none, use BCEWithLogitsLoss"
         )
 
 

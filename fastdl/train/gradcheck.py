@@ -164,6 +164,10 @@ class GradientCheck:
         """
         return self.worst.verdict
 
+    def __bool__(self) -> bool:
+        """Whether some gradient was compared, and none is wrong."""
+        return self.verdict in ("great", "look")
+
     def __str__(self) -> str:
         cells = [("parameter", "ratio", "", "worst element", "analytic", "numeric", "")]
         for row in self.parameters:

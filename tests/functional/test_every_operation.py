@@ -85,7 +85,7 @@ CALLS = {
     "mse_loss": (F.mse_loss, X, 2 - X),
     "multiply": (F.multiply, X, X),
     "negative": (F.negative, X),
-    "nll_loss": (lambda x: F.nll_loss(x, LABELS), X),
+    "nll_loss": (lambda x: F.nll_loss(-x, LABELS), X),
     "norm": (F.norm, X),
     "normalize": (F.normalize, X),
     "pad": (lambda x: F.pad(x, [(1, 1), (0, 2)]), X),
@@ -219,7 +219,7 @@ VARIANTS = {
     ),
     "nll_loss, weights": (
         lambda x, w, c: F.nll_loss(
-            x, LABELS, sample_weight=w.detach(), class_weight=c.detach()
+            -x, LABELS, sample_weight=w.detach(), class_weight=c.detach()
         ),
         X,
         X[:, 0],

@@ -182,3 +182,10 @@ def test_shapes_that_do_not_fit(x, weight, bias):
 def test_images_need_flattening():
     with pytest.raises(ShapeError, match=r"linear.*\(3, 2, 2, 1\).*Flatten"):
         F.linear(np.ones((3, 2, 2, 1)), np.ones((4, 2)))
+
+
+def test_a_layer_of_other_features():
+    with pytest.raises(
+        ShapeError, match=r"^linear: .*nn\.Linear\(64, 10\), or None in place of 64"
+    ):
+        F.linear(np.ones((200, 64)), np.ones((63, 10)))

@@ -67,7 +67,7 @@ def test_any_number_of_axes(rng):
 
 
 def test_the_likelihood_of_nothing():
-    log_p = Tensor(np.ones((0, 3)), requires_grad=True)
+    log_p = Tensor(np.zeros((0, 3)), requires_grad=True)
     loss = F.nll_loss(log_p, np.zeros(0, int))
     loss.backward()
     assert loss.item() == 0
@@ -179,3 +179,11 @@ def test_a_probability_may_be_rounded():
 def test_what_does_not_fit(p, t, options, error, message):
     with pytest.raises(error, match=f"^binary_cross_entropy: .*{message}"):
         BCE(np.array(p), t, **options)
+
+
+@pytest.mark.parametrize("given", ["logits", "probabilities"])
+def test_no_logarithms(given):
+    z = np.array([[2.0, -1.0], [0.5, 3.0]])
+    x = z if given == "logits" else F.softmax(z)
+    with pytest.raises(ArgumentError, match=r"^nll_loss: .*<= 0.*log_softmax"):
+        F.nll_loss(x, [0, 1])

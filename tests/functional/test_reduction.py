@@ -7,7 +7,7 @@ import pytest
 
 from fastdl import functional as F
 from fastdl.autograd import Tensor
-from fastdl.errors import GraphError, ShapeError
+from fastdl.errors import ArgumentError, GraphError, ShapeError
 
 AXES = [None, 0, -1, 1, (0, 2), [1], (-1, 0), (0, 1, 2)]
 
@@ -29,7 +29,7 @@ def test_reduction(name, axis, keepdims, rng, check_gradients):
 
 def test_methods_are_the_functions(check_gradients, rng):
     x = rng.standard_normal((2, 3))
-    check_gradients(lambda x: x.sum(0) * x.mean(0) + x.max(0) - x.min(axis=0), x)
+    check_gradients(lambda x: x.sum(0) * x.mean(0) + x.max(axis=0) - x.min(axis=0), x)
 
 
 @pytest.mark.parametrize(
@@ -152,3 +152,15 @@ def test_long_running_sums_keep_their_digits():
 def test_cumsum_needs_an_axis(axis):
     with pytest.raises(ShapeError, match="cumsum: expected one axis from -2 to 1"):
         F.cumsum(np.ones((2, 3)), axis)
+
+
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_the_axis_of_an_extreme_is_named(name, rng):
+    """PyTorch's ``_, predicted = out.max(1)`` would unpack rows."""
+    x = Tensor(rng.standard_normal((2, 3)))
+    with pytest.raises(ArgumentError, match=rf"^{name}: .*axis=1\) gives .* arg{name}"):
+        getattr(x, name)(1)
+    np.testing.assert_array_equal(
+        getattr(x, name)(axis=1, keepdims=True).data,
+        getattr(x.data, name)(1, keepdims=True),
+    )

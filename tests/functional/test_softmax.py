@@ -365,3 +365,10 @@ def test_changed_logits_are_noticed():
     logits.mark_changed()
     with pytest.raises(GraphError, match="binary_cross_entropy_with_logits"):
         loss.backward()
+
+
+@pytest.mark.parametrize("rows", [np.ones((2, 3)), np.zeros((2, 3))])
+def test_rows_that_are_no_probabilities(rows):
+    """The course has the labels of an example in a column."""
+    with pytest.raises(ArgumentError, match=r"^cross_entropy: row 0 sums to [03], but"):
+        F.cross_entropy(np.zeros((2, 3)), rows)

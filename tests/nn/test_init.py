@@ -179,7 +179,8 @@ def test_a_new_head_asks_the_function_again():
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        (np.ones((2, 3)), ShapeError, r"weight_init of shape \(3, 2\), got \(2, 3\)"),
+        (np.ones((2, 3)), ShapeError, r"shape \(3, 2\), got \(2, 3\); .*\(\.T\)"),
+        (np.random.randn, ArgumentError, r"lambda shape: f\(\*shape\)"),
         (lambda shape: 0.0, ShapeError, r"weight_init of shape \(3, 2\), got \(\)"),
         (lambda shape: np.full(shape, "a"), DtypeError, "numbers, got <U1"),
         ([[1, 2], [3]], ShapeError, "same length"),

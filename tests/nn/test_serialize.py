@@ -449,3 +449,9 @@ def test_the_names_of_a_yes_or_no_question(tmp_path):
     model.class_names = ["cat", "dog"]
     nn.save(model, tmp_path / "m")
     assert nn.load(tmp_path / "m").class_names == ("cat", "dog")
+
+
+def test_a_state_dict_is_no_model(tmp_path):
+    state = nn.Linear(2, 3).state_dict()
+    with pytest.raises(ArgumentError, match=r"^save: .*save_weights\(model, path\)"):
+        nn.save(state, tmp_path / "weights")

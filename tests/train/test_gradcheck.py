@@ -391,3 +391,13 @@ def test_the_relative_difference_of_what_is_not_finite(wrong):
 def test_what_has_no_relative_difference(a, b, error):
     with pytest.raises(error, match="relative_difference"):
         train.relative_difference(a, b)
+
+
+def test_a_check_is_true_unless_a_gradient_is_wrong():
+    """S09: ``assert gradcheck(...)``, as in PyTorch."""
+
+    def half(outputs, y):
+        return F.cross_entropy(outputs.detach() + outputs * 0.5, y)
+
+    assert gradcheck(dense(), LOSS, X, Y)
+    assert not gradcheck(dense(), half, X, Y)
