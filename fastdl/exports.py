@@ -18,10 +18,10 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, ModuleType
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from fastdl.errors import near
-from fastdl.words import TABLE, spellings
+from fastdl.words import NEVER_SET, TABLE, spellings
 
 F = TypeVar("F", bound=Callable)
 
@@ -128,7 +128,8 @@ def translate(cls: type) -> None:
     """
     for word in spellings(cls.__name__):
         if not hasattr(cls, word):
-            setattr(cls, word, _Missing(word, cls.__name__))
+            kind = _NeverSet if word in NEVER_SET else _Missing
+            setattr(cls, word, kind(word, cls.__name__))
     cls.__dir__ = _dir  # type: ignore[method-assign,assignment]
 
 
@@ -144,6 +145,24 @@ class _Missing:
             f"{owner.__name__!r} object has no attribute {self._word!r}{hint}",
             name=self._word,
         )
+
+
+class _NeverSet(_Missing):
+    """An attribute that a class has not, and that is not set by mistake either.
+
+    A class of the user's own may have it.
+    """
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        own = getattr(instance, "__dict__", {})
+        return (
+            own[self._word] if self._word in own else super().__get__(instance, owner)
+        )
+
+    def __set__(self, instance: object, value: object) -> None:
+        if type(instance).__module__.partition(".")[0] == "fastdl":
+            super().__get__(instance, type(instance))
+        vars(instance)[self._word] = value
 
 
 def _dir(self: object) -> Iterable[str]:

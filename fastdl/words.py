@@ -525,6 +525,7 @@ TABLE: dict[str, tuple[Word, ...]] = {
              "astype(numpy.float64) or numpy.float32"),
         Word("requires_grad_ trainable", "nn.Module.freeze",
              "and unfreeze() trains again"),
+        Word("stop_training", "Trainer.stop", "trainer.stop() in a callback"),
         Word("add add_module register_module", "", "assign layers as attributes; "
              "append() is that of nn.Sequential"),
         Word("register_parameter add_weight", "nn.Parameter",
@@ -554,6 +555,7 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("predict_on_batch predict_proba predict_classes predict_step",
              "Trainer.predict", "probabilities=True gives probabilities"),
         Word("compile", "Trainer", "give loss, optimizer and metrics to Trainer(...)"),
+        Word("stop_training", "Trainer.stop", "trainer.stop() in a callback"),
         Word("load_model restore", "Trainer.load"),
         Word("resume load_weights", "Trainer.fit",
              "fit(checkpoint=PATH, resume=True) goes on; fastdl.load(path) loads the "
@@ -566,8 +568,7 @@ TABLE: dict[str, tuple[Word, ...]] = {
     "Optimizer": (
         Word("minimize apply_gradients apply update", "optim.Optimizer.step",
              "after loss.backward()"),
-        Word("learning_rate lr set_lr", "optim.set_rate",
-             "set_rate(optimizer, lr); optimizer.param_groups has the rates"),
+        Word("learning_rate set_lr", "optim.Optimizer.lr"),
         Word("add_param_group", "", "give all groups when the optimizer is made"),
         Word("compute_gradients", "Tensor.backward"),
         Word("get_config variables", "optim.Optimizer.state_dict"),
@@ -670,6 +671,9 @@ TABLE: dict[str, tuple[Word, ...]] = {
 
 LOCAL = ("arguments", "options")
 """The places whose names are no attributes of anything in fastdl."""
+
+NEVER_SET = ("trainable", "stop_training", "learning_rate")
+"""Words for attributes that somebody sets, and would wonder why nothing happens."""
 
 _CLOSED = ("Tensor", "Module", "Trainer", "Optimizer", "Scheduler", "History", *LOCAL)
 """The places where only their own words make sense, and which make none elsewhere."""

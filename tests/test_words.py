@@ -366,7 +366,7 @@ def test_a_hint(name, choices, place, expected):
         (lambda: nn.Sequential().compile, "Sequential has no attribute or layer "
          "'compile'; did you mean 'fastdl.Trainer'?"),
         (lambda: optim.SGD([nn.Parameter(np.ones(3))], lr=1.0).learning_rate, "did you "
-         "mean 'fastdl.optim.set_rate'? (set_rate(optimizer, lr); "),
+         "mean 'lr'?"),
         (lambda: nn.Sequential().apend, "did you mean 'append'?"),
         (lambda: nn.Sequential({"conv": nn.ReLU()}).conve, "did you mean 'conv'?"),
     ],
@@ -459,6 +459,37 @@ def test_attributes_of_your_own_win():
     layers = nn.Sequential({"fit": nn.ReLU(), "test": nn.Tanh()})
     assert isinstance(layers.fit, nn.ReLU)
     assert isinstance(layers[:1].fit, nn.ReLU)
+
+
+@pytest.mark.parametrize(
+    ("thing", "word", "meant"),
+    [
+        (nn.Linear(2, 3), "trainable", "freeze"),
+        (nn.Sequential(nn.ReLU()), "trainable", "freeze"),
+        (nn.Sequential(nn.ReLU()), "stop_training", "Trainer.stop"),
+        (fastdl.Trainer(nn.ReLU()), "stop_training", "stop"),
+        (optim.SGD([nn.Parameter(np.ones(3))]), "learning_rate", "lr"),
+    ],
+)
+def test_what_would_change_nothing_cannot_be_set(thing, word, meant):
+    with pytest.raises(AttributeError, match=f"'{word}'; did you mean '.*{meant}'"):
+        setattr(thing, word, False)
+    assert not hasattr(thing, word)
+
+
+def test_a_class_of_your_own_may_have_it():
+    class Prior(nn.Module):
+        def __init__(self, trainable):
+            self.trainable = trainable
+
+    class Early(fastdl.Trainer):
+        stop_training = False
+
+    prior, trainer = Prior(trainable=False), Early(nn.ReLU())
+    trainer.stop_training = True
+    assert (prior.trainable, trainer.stop_training) == (False, True)
+    assert "trainable" in dir(prior)
+    assert copy.deepcopy(prior).trainable is False
 
 
 def test_copies():

@@ -67,6 +67,24 @@ class Optimizer:
                 alike = [(i, tensor) for i, tensor in members if tensor.dtype == dtype]
                 self._flats.append((group, Flat(alike)))
 
+    @property
+    def lr(self) -> float:
+        """The learning rate of all groups; setting it gives each group this one."""
+        rates = {group["lr"] for group in self.param_groups}
+        if len(rates) > 1:
+            raise AttributeError(
+                f"{type(self).__name__}: the groups have the learning rates "
+                f"{sorted(rates)}; optimizer.param_groups[0]['lr'] is that of the first"
+            )
+        return rates.pop()
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        for group in self.param_groups:
+            self._check(group | {"lr": value})
+        for group in self.param_groups:
+            group["lr"] = value
+
     def _group(self, group: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
         """Check a group, and return it with the defaults filled in."""
         for key in group:

@@ -45,6 +45,36 @@ def assert_equal_states(first, second):
         np.testing.assert_array_equal(array, second.state_dict()[name], err_msg=name)
 
 
+def two_groups(lr):
+    first, second = (nn.Parameter(np.ones(3, np.float32)) for _ in range(2))
+    return optim.SGD([{"params": [first], "lr": 1.0}, {"params": [second]}], lr=lr)
+
+
+def test_the_rate_is_that_of_all_groups():
+    optimizer = two_groups(lr=1.0)
+    assert optimizer.lr == 1.0
+    optimizer.lr = 0.25
+    assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.25]
+    for parameter in optimizer._parameters():
+        parameter.grad = np.ones(3, np.float32)
+    optimizer.step()
+    for parameter in optimizer._parameters():
+        np.testing.assert_array_equal(parameter.data, np.full(3, 0.75, np.float32))
+
+
+def test_several_rates_are_not_one():
+    with pytest.raises(AttributeError, match=r"rates \[0.5, 1.0\]; .*param_groups"):
+        two_groups(lr=0.5).lr  # noqa: B018
+
+
+@pytest.mark.parametrize("lr", [0.0, -1.0, float("nan"), "0.1"])
+def test_a_rate_that_is_none_changes_nothing(lr):
+    optimizer = two_groups(lr=0.5)
+    with pytest.raises(ArgumentError, match="SGD: lr must be a positive number"):
+        optimizer.lr = lr
+    assert [group["lr"] for group in optimizer.param_groups] == [1.0, 0.5]
+
+
 @pytest.fixture
 def adam_calls(monkeypatch):
     """Record (number of elements, step) of each kernel call."""
