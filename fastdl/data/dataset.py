@@ -34,8 +34,8 @@ class Dataset(Protocol):
 
     Any class with these three works, for example one that reads pictures from
     disk on demand. So does one with ``__len__`` and ``__getitem__``, through
-    `MapDataset`, whether or not it derives from this one. It may also have ``weight``, (m,): how much each example counts in
-    the loss.
+    `MapDataset`, whether or not it derives from this one. It may also have ``weight``,
+    (m,): how much each example counts in the loss.
     """
 
     @property

@@ -55,7 +55,7 @@ class Loss(Module):
     """
 
     applies: str | None = None
-    _is_loss = True
+    _is_loss = _keeps_arrays = True
 
     @_made_before_called
     def __init__(self, reduction: str = "mean") -> None:

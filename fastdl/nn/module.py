@@ -71,6 +71,7 @@ class Module(Transfer):
     # Arguments that older files lack: they mean what the defaults say.
     _newer_arguments: ClassVar[tuple[str, ...]] = ()
     _is_loss: ClassVar[bool] = False  # its second input may be masks
+    _keeps_arrays: ClassVar[bool] = False  # of a loss some are targets
     _forward_hooks: tuple[Callable, ...] = ()
     _initial_dtype = np.dtype(np.float32)  # of parameters that are still to be made
 
@@ -82,16 +83,21 @@ class Module(Transfer):
         """Run `forward`, after creating parameters whose sizes were open.
 
         Pictures of uint8 become float32 in [0, 1], as in a loader. After a tensor, or
-        as the second input of a loss, they may be masks and are kept.
+        as the second input of a loss, they may be masks and are kept. Arrays of floats
+        become tensors, so that a line of `forward` means the same in the first layer as
+        behind it; not after a tensor, where they may be targets.
 
         The message of an error is extended by the name of the layer that raised it.
         """
         first = inputs[0] if inputs else next(iter(options.values()), None)
-        if not isinstance(first, Tensor) and (
-            holds_pictures(first) or self._has_more_pictures(inputs, options)
-        ):
-            inputs = tuple(map(as_float, inputs))
-            options = {name: as_float(value) for name, value in options.items()}
+        if not isinstance(first, Tensor):
+            if holds_pictures(first) or self._has_more_pictures(inputs, options):
+                inputs = tuple(map(as_float, inputs))
+                options = {name: as_float(value) for name, value in options.items()}
+            if not self._keeps_arrays:
+                inputs = tuple(map(_as_input, inputs))
+                options = {name: _as_input(value) for name, value in options.items()}
+                first = inputs[0] if inputs else next(iter(options.values()), None)
         try:
             if self._pending:
                 self._infer_sizes(first)
@@ -123,7 +129,7 @@ class Module(Transfer):
 
     def _infer_sizes(self, x: Any) -> None:
         shape = as_tensor(x).shape[1:]
-        if self._takes_pictures and isinstance(x, np.ndarray):  # as the user gave it
+        if self._takes_pictures and isinstance(x, (np.ndarray, _Input)):
             warn_channels_first(type(self).__name__, shape)
         self._create_parameters(shape)
 
@@ -377,6 +383,17 @@ class Module(Transfer):
             elif config[name] != argument.default:
                 shown.append(f"{name}={config[name]!r}")
         return shown
+
+
+class _Input(Tensor):
+    """An array as the user gave it, and nothing that was computed."""
+
+    __slots__ = ()
+
+
+def _as_input(x: Any) -> Any:
+    is_real = isinstance(x, np.ndarray) and x.dtype.char in "fd"
+    return _Input(x) if is_real else x
 
 
 def check_module(model: object, who: str) -> None:

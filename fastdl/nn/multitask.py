@@ -94,6 +94,7 @@ class MultiTaskLoss(Module):
     """
 
     _is_loss = False  # of one output, as others are
+    _keeps_arrays = True
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from fastdl import functional, interop, nn, optim, train
+from fastdl import Tensor, functional, interop, nn, optim, train
 from fastdl.errors import ArgumentError, DtypeError, FastdlError, GraphError, ShapeError
 
 
@@ -161,7 +161,7 @@ def test_forward_hook_sees_outputs_until_removed():
     model(x)
     [(module, inputs, output)] = seen
     assert module is model[0]
-    assert inputs[0] is x
+    assert inputs[0].data is x
     assert output.numpy().min() < 0  # before the activation
     np.testing.assert_array_equal(y, fused)
 
@@ -344,3 +344,28 @@ def test_what_takes_a_model_and_gets_something_else(use, monkeypatch, tmp_path):
     with pytest.raises(ArgumentError, match=r"got Trainer; give trainer\.model"):
         use(train.Trainer(model))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+def test_forward_gets_tensors(dtype):
+    """The same line means the same in the first layer and behind it."""
+
+    class Net(nn.Module):
+        def forward(self, x):
+            return x.view(x.shape[0], -1).flatten(1)
+
+    x = np.ones((2, 3, 4, 1), dtype)
+    assert Net()(x).shape == Net()(Tensor(Net()(x).data)).shape == (2, 12)
+
+
+def test_targets_and_labels_stay_arrays():
+    seen = []
+
+    class Own(nn.Module):
+        def forward(self, outputs, y):
+            seen.append(type(y))
+            return outputs
+
+    Own()(Tensor(np.ones(2)), np.ones(2))
+    Own()(np.ones(2), np.ones(2, int))
+    assert seen == [np.ndarray, np.ndarray]
