@@ -170,6 +170,10 @@ MESSAGES = {
         lambda: fit(X, LABELS, validation=[X, LABELS]),
         "fit: validation data: data must be an array x, a tuple (x, y)",
     ),
+    "a share as validation data": (
+        lambda: fit(X, LABELS, validation=0.2),
+        "to keep a share of x for that give validation_split=0.2",
+    ),
     "a validation set and its test set": (
         lambda: fit(X, LABELS, validation=datasets.load("digits")),
         "got Splits; give a part of it, .train or .test",
