@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from itertools import chain
 from typing import cast
 
@@ -20,7 +20,7 @@ from fastdl.nn.module import check_module, run
 from fastdl.nn.multitask import TaskLoss
 from fastdl.optim import Optimizer
 from fastdl.parallel import ALONE, Ranks
-from fastdl.structure import Structure, names, tree_map
+from fastdl.structure import Structure, example_shapes, names, tree_map
 from fastdl.train.answers import yes_from
 from fastdl.train.batches import (
     AnySource,
@@ -178,7 +178,8 @@ class Learner:
             for batch, (x, y, *weight) in enumerate(steps, 1):
                 if y is None:
                     raise DataError("evaluate: the data have no labels or targets y")
-                outputs = run(self.model, x)
+                with _telling_shape("evaluate", x, self.model):
+                    outputs = run(self.model, x)
                 cost, tasks = self._cost(outputs, y, *weight)
                 count = self._cost.count(y, *weight)
                 whole = combined(self.ranks, cost, count, tasks)
@@ -274,7 +275,8 @@ class Learner:
         ):
             rows = []
             for x, *_ in converted(batches, self.model):
-                outputs = run(self.model, x)
+                with _telling_shape("predict", x, self.model):
+                    outputs = run(self.model, x)
                 if probabilities:
                     self._cost.check_takes(outputs)
                     outputs = finish(outputs)
@@ -295,6 +297,21 @@ class Learner:
             "predict: probabilities are known for losses of logits only, such as "
             "CrossEntropyLoss and BCEWithLogitsLoss; this trainer has another loss"
         )
+
+
+@contextmanager
+def _telling_shape(operation: str, x: Structure, model: nn.Module) -> Iterator[None]:
+    """Say of a ShapeError that x is of another shape than the model was built for."""
+    try:
+        yield
+    except ShapeError as error:
+        shapes, known = example_shapes(x), model.input_shape
+        if known is not None and shapes != known:
+            error.args = (
+                f"{operation}: x has shape {shapes} for each example, but the model "
+                f"was built for {known}: {error}",
+            )
+        raise
 
 
 def _identity(outputs: Structure) -> Structure:

@@ -48,6 +48,11 @@ def validation_set(
         if steps is not None:
             raise ArgumentError("fit: validation_steps are for validation data")
         return None
+    if is_number(validation):
+        raise ArgumentError(
+            f"fit: validation is data to measure on; to keep a share of x for that "
+            f"give validation_split={validation}"
+        )
     source = streamed("fit", validation, steps, "validation_steps")
     with about("fit: validation data"):
         return as_loader(source)

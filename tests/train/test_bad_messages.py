@@ -58,6 +58,12 @@ def fit(x, y=None, outputs=3, loss=None, **options):
     return trainer(outputs, loss).fit(x, y, **options)
 
 
+def trained():
+    one = trainer()
+    one.fit(X, LABELS)
+    return one
+
+
 def step_with_gradient(gradient):
     model = nn.Linear(3, 3)
     optimizer = optim.Adam(model.parameters())
@@ -170,6 +176,10 @@ MESSAGES = {
         lambda: fit(X, LABELS, validation=[X, LABELS]),
         "fit: validation data: data must be an array x, a tuple (x, y)",
     ),
+    "a share as validation data": (
+        lambda: fit(X, LABELS, validation=0.2),
+        "to keep a share of x for that give validation_split=0.2",
+    ),
     "a validation set and its test set": (
         lambda: fit(X, LABELS, validation=datasets.load("digits")),
         "got Splits; give a part of it, .train or .test",
@@ -221,6 +231,14 @@ MESSAGES = {
         ),
         "the last of the batches of 13 has one example, and layer '0' (BatchNorm1d) "
         "needs more; take another batch_size than 13",
+    ),
+    "x of another shape than in training": (
+        lambda: trained().predict(X[:, :2]),
+        "predict: x has shape (2,) for each example, but the model was built for (3,)",
+    ),
+    "x of another shape, to be measured": (
+        lambda: trained().evaluate(X[:, :2], LABELS),
+        "evaluate: x has shape (2,) for each example, but the model was built for (3,)",
     ),
     "labels as batch size": (
         lambda: DataLoader(X, LABELS),
