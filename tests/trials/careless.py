@@ -431,7 +431,7 @@ for text, words in [
     ),
     ("F.one_hot(Y, num_classes=10)", "classes"),
     ("F.cross_entropy(mlp()(X), Y, weight=np.ones(10))", "class_weight"),
-    ("optim.SGD(mlp().parameters()).lr", "param_groups"),
+    ("optim.SGD(mlp().parameters()).lr", OK),
     ("from fastdl.optim.lr_scheduler import StepLR", OK),
     ("from fastdl.utils.tensorboard import SummaryWriter", "tensorboardlog"),
     ("data.ArrayDataset(X, Y, Y)", OK),
