@@ -26,6 +26,7 @@ from fastdl.words import NEVER_SET, TABLE, spellings
 F = TypeVar("F", bound=Callable)
 
 _UNKNOWN = re.compile(r"(.*)\(\) got an unexpected keyword argument '(\w+)'.*")
+_NO_PARAMETERS = "() missing 1 required positional argument: 'params'"
 
 
 def publish(package: str, *modules: str) -> None:
@@ -55,12 +56,17 @@ def publish(package: str, *modules: str) -> None:
 
 def _complete(cls: type) -> None:
     """Let the constructor and the attributes of a class give hints."""
+    explain_constructor(cls)
+    if cls.__name__ in TABLE:
+        translate(cls)
+
+
+def explain_constructor(cls: type, place: str = "arguments") -> None:
+    """Let unknown arguments of a class get a hint, from a place of the table."""
     construct = cls.__init__  # type: ignore[misc]
     done = hasattr(construct, "__wrapped__") or getattr(cls, "_is_protocol", False)
     if isinstance(construct, FunctionType) and not done:
-        cls.__init__ = explained(construct)  # type: ignore[misc]
-    if cls.__name__ in TABLE:
-        translate(cls)
+        cls.__init__ = explained(construct, place)  # type: ignore[misc]
 
 
 def hint(module: str) -> None:
@@ -179,7 +185,7 @@ def _is_missing(cls: type, name: str) -> bool:
     return isinstance(inspect.getattr_static(cls, name, None), _Missing)
 
 
-def explained(function: F) -> F:
+def explained(function: F, place: str = "arguments") -> F:
     """Decorate a function, so that an unknown argument gets a hint."""
 
     @functools.wraps(function)
@@ -189,20 +195,29 @@ def explained(function: F) -> F:
         except TypeError as error:
             of_class = function.__name__ == "__init__"
             called = type(args[0]).__name__ if of_class else function.__name__
-            explain(error, {function.__qualname__: function}, called)
+            explain(error, {function.__qualname__: function}, called, place)
             raise
 
     return call  # type: ignore[return-value]
 
 
 def explain(
-    error: TypeError, functions: Mapping[str, Callable], called: str = ""
+    error: TypeError,
+    functions: Mapping[str, Callable],
+    called: str = "",
+    place: str = "arguments",
 ) -> None:
     """Add a hint to an error if it says that one of them has no such argument."""
+    if str(error).removesuffix(_NO_PARAMETERS) in functions:
+        error.args = (
+            f"{called} takes model.parameters() first; to leave that to a Trainer, "
+            f"write Trainer(..., partial(optim.{called}, lr=0.001)), or "
+            f"Trainer(..., {called.lower()!r}, lr=0.001)",
+        )
     found = _UNKNOWN.fullmatch(str(error))
     if found and found[1] in functions:
         known = [*inspect.signature(functions[found[1]]).parameters]
         error.args = (
             f"{called or found[1]}() got an unexpected keyword argument {found[2]!r}"
-            f"{near(found[2], known, 'arguments')}",
+            f"{near(found[2], known, place) or near(found[2], known, 'arguments')}",
         )

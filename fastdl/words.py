@@ -58,6 +58,8 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("losses", "nn", "the losses are nn.CrossEntropyLoss and its like"),
         Word("optimizers lr_scheduler", "optim"),
         Word("callbacks", "train"),
+        Word("activations", "nn", "each activation is a layer: nn.ReLU()"),
+        Word("preprocessing", "data", "and nn.Standardize is a layer"),
         Word("F nn_functional ops", "functional"),
         Word("utils", "data", "and gradients are clipped by optim.clip_grad_norm_"),
         Word("vision torchvision applications", "models"),
@@ -625,6 +627,16 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("width width_multiplier", "width_mult"),
         Word("hidden_layer_sizes hidden_units layers", "hidden"),
         Word("restore_best_weights", "restore_best"),
+        Word("save_best_only save_weights_only", "", "the best weights are kept, and "
+             "nothing else: leave it out"),
+        Word("clipnorm clipvalue global_clipnorm", "", "Trainer(clip_norm=, "
+             "clip_value=) clips, or optim.clip_grad_norm_ in a loop of your own"),
+        Word("kernel_regularizer bias_regularizer activity_regularizer", "",
+             "Trainer(regularization=nn.L2(0.01)) takes it, for the whole model"),
+        Word("kernel_constraint bias_constraint", "", "Trainer(constraint=) takes it"),
+        Word("log_dir logdir", "folder"),
+        Word("filename filepath", "path"),
+        Word("image_size target_size", "size"),
         Word("negative_slope", "slope"),
         Word("device map_location", "", _CPU),
         Word("inplace out", "", "nothing is computed in place: leave it out"),
@@ -643,6 +655,15 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("fused foreach capturable maximize differentiable set_to_none", "",
              "leave it out"),
         Word("create_graph", "", "there are no gradients of gradients"),
+    ),
+    "estimators": (
+        Word("hidden_layer_sizes hidden_units hidden layers", "model_options",
+             "model_options={'hidden': (64, 32)}"),
+        Word("alpha l2", "weight_decay"),
+        Word("learning_rate_init learning_rate eta0", "lr"),
+        Word("solver", "optimizer"),
+        Word("epochs n_epochs", "max_iter"),
+        Word("patience", "n_iter_no_change"),
     ),
     "options": (
         Word("--learning-rate", "--lr"),
@@ -669,7 +690,7 @@ TABLE: dict[str, tuple[Word, ...]] = {
 }  # fmt: skip
 
 
-LOCAL = ("arguments", "options")
+LOCAL = ("arguments", "estimators", "options")
 """The places whose names are no attributes of anything in fastdl."""
 
 NEVER_SET = ("trainable", "stop_training", "learning_rate")

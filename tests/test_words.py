@@ -228,6 +228,12 @@ def arguments():
     return found
 
 
+def parameters():
+    """Return the arguments of the estimators for scikit-learn."""
+    pytest.importorskip("sklearn")
+    return {*inspect.signature(fastdl.sklearn.FastClassifier).parameters}
+
+
 def options():
     """Return the options of all commands."""
     (commands,) = _parser()._subparsers._group_actions
@@ -243,7 +249,8 @@ def options():
 
 @pytest.mark.parametrize("place", words.TABLE)
 def test_what_the_table_says_exists(place):
-    own = {"arguments": arguments, "options": options}.get(place, set)()
+    local = {"arguments": arguments, "estimators": parameters, "options": options}
+    own = local.get(place, set)()
     for row in words.TABLE[place]:
         assert row.ours or row.how, row
         if place in words.LOCAL:
@@ -537,6 +544,11 @@ class Total(nn.Module):
         (lambda: optim.SGD([], beta=0.9), "did you mean 'momentum'?"),
         (lambda: optim.Adam([], beta_1=0.9), "'betas'? (a pair: betas=(0.9, 0.999))"),
         (lambda: train.EarlyStopping(restore_best_weights=True), "'restore_best'?"),
+        (lambda: train.ModelCheckpoint("x", save_best_only=True), "leave it out"),
+        (lambda: train.TensorBoardLog(log_dir="x"), "did you mean 'folder'?"),
+        (lambda: train.CSVLog(filename="x"), "did you mean 'path'?"),
+        (lambda: optim.Adam([], clipnorm=1.0), "optim.clip_grad_norm_"),
+        (lambda: nn.Linear(2, 3, kernel_regularizer="l2"), "Trainer(regularization="),
         (lambda: fastdl.data.Augment(rotation=3), "did you mean 'rotate'?"),
         (lambda: fastdl.Trainer(nn.ReLU(), loss_fn=F.mse_loss), "did you mean 'loss'?"),
         (lambda: fastdl.Trainer(nn.ReLU()).fit(np.ones(3), epoch=3), "'epochs'?"),
@@ -556,7 +568,54 @@ def test_an_unknown_argument(call, message):
     assert str(caught.value).count("unexpected") <= 1
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("hidden_layer_sizes", "'model_options'? (model_options={'hidden': (64, 32)})"),
+        ("alpha", "'weight_decay'?"),
+        ("learning_rate_init", "'lr'?"),
+        ("solver", "'optimizer'?"),
+        ("bs", "'batch_size'?"),
+    ],
+)
+@pytest.mark.parametrize("name", ["FastClassifier", "FastRegressor"])
+def test_an_argument_of_an_estimator(name, word, meant):
+    pytest.importorskip("sklearn")
+    estimator = getattr(fastdl.sklearn, name)
+    with pytest.raises(TypeError) as caught:
+        estimator(**{word: 1})
+    assert f"{name}() got an unexpected keyword argument {word!r}; " in str(
+        caught.value
+    )
+    assert f"did you mean {meant}" in str(caught.value)
+    assert "lr" in estimator().get_params()
+
+
+def test_an_optimizer_without_parameters():
+    with pytest.raises(
+        TypeError,
+        match=r"Adam takes model.parameters\(\) first; .*"
+        r"partial\(optim.Adam, lr=0.001\)\), or Trainer\(..., 'adam'",
+    ):
+        optim.Adam(lr=0.001)
+
+
+@pytest.mark.parametrize(
+    ("layers", "meant"),
+    [
+        (([nn.ReLU(), nn.Tanh()],), r"; write Sequential\(\*layers\)"),
+        ((nn.ReLU(), F.relu), r"layer 1 must be a Module, .*; write nn.ReLU\(\)"),
+        ((nn.ReLU(), "tanh"), r"; write nn.Tanh\(\)"),
+    ],
+)
+def test_what_is_no_layer(layers, meant):
+    with pytest.raises(ArgumentError, match=meant):
+        nn.Sequential(*layers)
+
+
 def test_an_unknown_argument_of_a_model_by_name():
+    with pytest.raises(ArgumentError, match="'num_classes'; did you mean 'classes'"):
+        models.create("mobilenet_v2", num_classes=5)
     with pytest.raises(ArgumentError, match="no 'width'; did you mean 'width_mult'"):
         models.create("resnet18", width=2)
     with pytest.raises(ArgumentError, match="no weights are downloaded"):

@@ -47,7 +47,9 @@ def check_options(name: str, given: Iterable[str], who: str = "") -> None:
     known = options(name)
     for option in given:
         if option not in known:
-            hint = suggest(option, known, "arguments")
+            # A recipe takes the number of classes from its data.
+            choices = known if who else [*known, "classes"]
+            hint = suggest(option, choices, "arguments")
             raise ArgumentError(f"{who}the model {name!r} has no {option!r}{hint}")
 
 

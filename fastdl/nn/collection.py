@@ -9,6 +9,7 @@ import numpy as np
 
 from fastdl.autograd import Tensor
 from fastdl.errors import ArgumentError
+from fastdl.nn.activation import LAYERS
 from fastdl.nn.module import Module
 from fastdl.nn.parameter import Parameter
 from fastdl.nn.registry import register
@@ -42,6 +43,11 @@ class Collection(Module):
             return Parameter(item)
         what = "layer" if self._kind is Module else "parameter"
         hint = "; write it with ()" if isinstance(item, type) else ""
+        kind = item if isinstance(item, str) else getattr(item, "__name__", None)
+        if isinstance(item, (list, tuple)):
+            hint = f"; write {type(self).__name__}(*layers)"
+        elif what == "layer" and kind in LAYERS:
+            hint = f"; write nn.{LAYERS[kind].__name__}()"
         raise ArgumentError(
             f"{type(self).__name__}: {what} {place} must be a {self._kind.__name__}, "
             f"got {item!r:.60}{hint}"

@@ -28,4 +28,6 @@ if not TYPE_CHECKING:  # to a type checker every other name is a mistake
             raise FastdlError(
                 'fastdl.sklearn needs scikit-learn: pip install "fastdl-cpu[sklearn]"'
             ) from None
-        return getattr(import_module(f"fastdl.sklearn.{_HOMES[name]}"), name)
+        estimator = getattr(import_module(f"fastdl.sklearn.{_HOMES[name]}"), name)
+        exports.explain_constructor(estimator, "estimators")
+        return estimator

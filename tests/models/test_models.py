@@ -128,7 +128,7 @@ def test_widths_that_are_none(name, width_mult):
     [
         ("resnet18", "width", "'resnet18' has no 'width'; did you mean 'width_mult'"),
         ("mlp", "width_mult", "'mlp' has no 'width_mult'; choose from 'hidden', "),
-        ("unet", "clases", "'unet' has no 'clases'; choose from 'width', 'depth'"),
+        ("unet", "clases", "'unet' has no 'clases'; did you mean 'classes'?"),
     ],
 )
 def test_unknown_options(name, option, message):
