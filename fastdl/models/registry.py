@@ -47,7 +47,7 @@ def check_options(name: str, given: Iterable[str], who: str = "") -> None:
     known = options(name)
     for option in given:
         if option not in known:
-            # What a description of a model says elsewhere, `create` takes.
+            # A recipe takes the number of classes from its data.
             choices = known if who else [*known, "classes"]
             hint = suggest(option, choices, "arguments")
             raise ArgumentError(f"{who}the model {name!r} has no {option!r}{hint}")
