@@ -15,6 +15,7 @@ import numpy as np
 from fastdl import dlpack
 from fastdl.dlpack import Shareable
 from fastdl.errors import DtypeError, GraphError, SharingError
+from fastdl.exports import TensorWords
 from fastdl.hooks import GradientHook, GradientHooks, HookHandle
 from fastdl.recording import is_recording as is_recording
 from fastdl.recording import no_grad as no_grad
@@ -134,7 +135,7 @@ def as_tensor(x: TensorLike) -> Tensor:
     return x if isinstance(x, Tensor) else Tensor(x)
 
 
-class Tensor:
+class Tensor(TensorWords):
     """An array that remembers how it was computed.
 
     Operators and methods that compute are those of `fastdl.functional`: ``a + b`` is

@@ -123,6 +123,20 @@ def _meant(package: str, name: str) -> str:
     return meant
 
 
+class TensorWords:
+    """Other frameworks' words, each with a hint; none of them works."""
+
+    __slots__ = ()
+
+
+class ModuleWords:
+    """Other frameworks' words, each with a hint; none of them works."""
+
+
+class TrainerWords:
+    """Other frameworks' words, each with a hint; none of them works."""
+
+
 def translate(cls: type) -> None:
     """Make other frameworks' words for attributes of a class say what ours are.
 
@@ -132,10 +146,12 @@ def translate(cls: type) -> None:
     A ``__getattr__`` would do the same, but Python 3.11 finds all other attributes of
     such a class more slowly, 5 % of a step of a small network.
     """
+    # ``help`` lists what is inherited last, so that our own names are not drowned.
+    home = next((each for each in cls.__mro__ if each.__module__ == __name__), cls)
     for word in spellings(cls.__name__):
         if not hasattr(cls, word):
             kind = _NeverSet if word in NEVER_SET else _Missing
-            setattr(cls, word, kind(word, cls.__name__))
+            setattr(home, word, kind(word, cls.__name__))
     cls.__dir__ = _dir  # type: ignore[method-assign,assignment]
 
 

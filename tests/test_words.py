@@ -6,6 +6,7 @@ import copy
 import importlib.util
 import inspect
 import pickle
+import pydoc
 import subprocess
 import sys
 
@@ -497,6 +498,23 @@ def test_a_class_of_your_own_may_have_it():
     assert (prior.trainable, trainer.stop_training) == (False, True)
     assert "trainable" in dir(prior)
     assert copy.deepcopy(prior).trainable is False
+
+
+@pytest.mark.parametrize(
+    ("cls", "ours", "theirs"),
+    [
+        (nn.Linear, "forward", "cuda"),
+        (nn.Sequential, "append", "fit"),
+        (fastdl.Tensor, "backward", "cuda"),
+        (fastdl.Trainer, "predict", "compile"),
+    ],
+)
+def test_help_shows_our_own_names_first(cls, ours, theirs):
+    shown = pydoc.plain(pydoc.render_doc(cls))
+    heading = shown.index("inherited from fastdl.exports.")
+    assert f"\n |  {ours}(" in shown[:heading]
+    assert f"\n |  {theirs}" not in shown[:heading]
+    assert f"\n |  {theirs}" in shown[heading:]
 
 
 def test_copies():

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastdl.autograd import Leaf, Tensor
 from fastdl.errors import ArgumentError, GraphError
+from fastdl.exports import ModuleWords
 from fastdl.nn.parameter import Parameter
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _UNORDERED: tuple[type, ...] = (set, frozenset, deque, type({}.values()))
 _ONE_PASS = (GeneratorType, map, filter)  # searching one would exhaust it
 
 
-class Tree:
+class Tree(ModuleWords):
     """The base of `Module`: its attributes, and what is found in them.
 
     Parameters and modules are found as attributes and in nested lists, tuples and

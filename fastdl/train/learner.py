@@ -16,6 +16,7 @@ from fastdl.autograd import Tensor, no_grad
 from fastdl.data import DataLoader
 from fastdl.data.loader import holds_several
 from fastdl.errors import ArgumentError, DataError, NonFiniteError, ShapeError
+from fastdl.exports import TrainerWords
 from fastdl.nn.module import check_module, run
 from fastdl.nn.multitask import TaskLoss
 from fastdl.optim import Optimizer
@@ -48,7 +49,7 @@ from fastdl.train.targets import check_scaled
 from fastdl.typing import ArrayLike, ArraysLike
 
 
-class Learner:
+class Learner(TrainerWords):
     """A model with its loss, metrics and optimiser: all of a `Trainer` but ``fit``.
 
     Checkpoints, schedules and the other parts around the training loop depend on this
