@@ -13,7 +13,8 @@ from fastdl.words import LOCAL, key, meanings, spellings
 
 _LISTED = 50  # choices in a message
 _LINES = 10  # of one kind in a message
-_NEAR = 0.7  # less, and short names are near to anything: "onnx" to "nn"
+# Less, and among many short names one is near to anything: "onnx" to "nn".
+_NEAR = {"fastdl": 0.7, "arguments": 0.7}
 
 
 class FastdlError(Exception):
@@ -88,7 +89,8 @@ def near(name: str, choices: Iterable[str], place: str = "") -> str:
     if hint:
         return hint
     lower = {choice.lower(): choice for choice in choices}
-    if found := difflib.get_close_matches(name.lower(), lower, n=1, cutoff=_NEAR):
+    cutoff = _NEAR.get(place, 0.6)
+    if found := difflib.get_close_matches(name.lower(), lower, n=1, cutoff=cutoff):
         return _meant(lower[found[0]])
     if found := difflib.get_close_matches(name, spellings(place), n=1, cutoff=0.8):
         return _translated(found[0], choices, place)

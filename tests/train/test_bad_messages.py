@@ -166,7 +166,7 @@ MESSAGES = {
     ),
     "validation data of another shape": (
         lambda: fit(X, LABELS, validation=(X[:, :2], LABELS)),
-        "fit: validation data ((2,) for each example, not (3,)): matmul: a of shape",
+        "fit: validation data ((2,) for each example, not (3,)): linear: x of shape",
     ),
     "validation data of other lengths": (
         lambda: fit(X, LABELS, validation=(X[:9], LABELS)),
