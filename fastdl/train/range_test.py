@@ -117,15 +117,14 @@ def lr_range_test(
             f"{highest!r}"
         )
     integer(steps, "lr_range_test: steps", minimum=2)
-    if isinstance(train, DataLoader):
-        loader, epoch = train, train.epoch
-    else:
-        loader, epoch = DataLoader(train, batch_size, True, seed), 0
+    if not isinstance(train, DataLoader):
+        train = DataLoader(train, batch_size, True, seed)
+    epoch = train.epoch
     rates = np.geomspace(lowest, highest, steps)
     probe = _Probe(rates)
     known = len(trainer.history)
     try:
-        trainer.fit(loader, epochs=steps, callbacks=[probe], progress=False)
+        trainer.fit(train, epochs=steps, callbacks=[probe], progress=False)
     except _Enough:
         pass
     except NonFiniteError:
@@ -133,5 +132,5 @@ def lr_range_test(
             raise
     finally:
         del trainer.history.rows[known:]
-        loader.epoch = epoch
+        train.epoch = epoch
     return RangeTest(rates[: len(probe.losses)], np.array(probe.losses))

@@ -14,12 +14,13 @@ from fastdl.datasets.files import DataFolder, download
 from fastdl.errors import DataError
 
 CONTENT = os.urandom(50_000)
-GZ = gzip.compress(CONTENT)
+GZ = gzip.compress(CONTENT)  # noise: larger than its content
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
+ZEROS = bytes(1_000_000)
 BODIES = {
     "html.gz": b"<html>",
     "cut-gzip.gz": GZ[:-100],
-    "bomb.gz": gzip.compress(bytes(1_000_000)),
+    "bomb.gz": gzip.compress(ZEROS),
 }
 
 
@@ -68,6 +69,19 @@ def test_good_file(file, url, tmp_path):
     # Others may read it, as any file that this user makes.
     (tmp_path / "plain").touch()
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "limit"),
+    [("good.gz", CONTENT, len(GZ)), ("bomb.gz", ZEROS, len(ZEROS))],
+    ids=["as received", "inflated"],
+)
+def test_a_file_as_large_as_the_limit(file, content, limit, url, tmp_path):
+    sha256 = hashlib.sha256(content).hexdigest()
+    download(url + file, tmp_path / file, sha256, limit)
+    assert gzip.decompress((tmp_path / file).read_bytes()) == content
+    with pytest.raises(DataError, match=f"more than {limit - 1}|than {limit - 1} "):
+        download(url + file, tmp_path / "again.gz", sha256, limit - 1)
 
 
 @pytest.mark.parametrize(

@@ -227,10 +227,15 @@ def test_an_algorithm_is_right_wherever_it_fits(
     assert used
 
 
+def rounding_of(name):
+    """Return DIRECT or WINOGRAD, as the row of an algorithm says."""
+    text = (FOLDER / f"{name}.pyx").read_text(encoding="utf-8")
+    return re.search(r"^algorithm = Algorithm\((\w+),", text, re.M)[1]
+
+
 @pytest.mark.parametrize("row", range(len(TABLE)), ids=TABLE)
 def test_an_algorithm_rounds_as_it_says(row, use_row):
     """Sums of products of small integers are exact; Winograd's thirds are not."""
-    text = (FOLDER / f"{TABLE[row]}.pyx").read_text(encoding="utf-8")
     use_row(row)
     used, is_exact = 0, True
     for *sizes, options in CASES.values():
@@ -240,7 +245,35 @@ def test_an_algorithm_rounds_as_it_says(row, use_row):
             used += 1
             is_exact &= all(map(np.array_equal, results, expected[name]))
     assert used
-    assert is_exact == ("Algorithm(DIRECT," in text)
+    assert is_exact == (rounding_of(TABLE[row]) == "DIRECT")
+
+
+@pytest.mark.parametrize(
+    ("case", "algorithm", "rounding"),
+    [
+        ("channels 17 to 64", "direct", "DIRECT"),
+        ("channels 17 to 64", "winograd", "WINOGRAD"),  # its sums fit into a cache
+        ("slices of channels", "winograd", "WINOGRAD"),  # and here they do not
+        ("stride", "winograd", "DIRECT"),  # it is not for strides
+        ("stretches of tiles", "auto", "WINOGRAD"),  # it is faster
+        ("one channel", "auto", "DIRECT"),
+    ],
+)
+def test_each_pass_is_computed_by_the_algorithm_that_was_asked_for(
+    case, algorithm, rounding, isa, dtype, use_row
+):
+    """The bits tell which one it was."""
+    *sizes, options = CASES[case]
+    arrays = tensors(*sizes, options, dtype)
+    asked = passes_where_it_fits(kernels, *arrays, {**options, "algorithm": algorithm})
+    assert len(asked) == 3
+    same = {name: set() for name in asked}
+    for row, name in enumerate(TABLE):
+        use_row(row)
+        for each, results in passes_where_it_fits(kernels, *arrays, options).items():
+            if all(map(np.array_equal, results, asked[each])):
+                same[each].add(rounding_of(name))
+    assert same == {name: {rounding} for name in asked}
 
 
 @st.composite

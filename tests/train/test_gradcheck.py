@@ -240,6 +240,20 @@ def test_sample_of_a_large_model():
     assert other.parameters[0].analytic != first.parameters[0].analytic
 
 
+def test_a_sample_has_no_element_twice():
+    moved = set()
+
+    class Watched(nn.Linear):
+        def forward(self, x):
+            moved.update(np.flatnonzero(self.weight.data != start).tolist())
+            return super().forward(x)
+
+    net = Watched(4, 30)
+    start = net.weight.data.astype(np.float64)
+    gradcheck(net, LOSS, X, Y, sample=119)
+    assert len(moved) == 119
+
+
 def test_kinks_are_left_out_and_counted():
     """At ReLU's kink there is no derivative: biases of 0 under blank inputs."""
     fastdl.manual_seed(0)

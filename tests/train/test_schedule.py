@@ -235,12 +235,22 @@ def test_range_test_ends_when_the_loss_explodes():
     np.testing.assert_equal(model.state_dict(), before)
 
 
-def test_range_test_with_a_loader():
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_range_test_with_a_loader(epoch):
+    """It goes on where the loader is, and puts it back there."""
     loader = data.DataLoader((X, Y), 4, shuffle=True, seed=3)
-    one = trainer()
-    first, second = (lr_range_test(one, loader, steps=5) for _ in range(2))
+    loader.epoch = epoch
+    batches = [x for _ in range(2) for x, _ in loader]
+    loader.epoch = epoch
+    one, seen = trainer(), []
+    hook = one.model.register_forward_hook(lambda layer, x, y: seen.append(x[0].data))
+    first = lr_range_test(one, loader, steps=5)
+    hook.remove()
+    for x, batch in zip(seen[-5:], batches[:5], strict=True):
+        np.testing.assert_array_equal(x, batch)
+    second = lr_range_test(one, loader, steps=5)
     np.testing.assert_array_equal(first.losses, second.losses)
-    assert loader.epoch == 0
+    assert loader.epoch == epoch
 
 
 @pytest.mark.parametrize(

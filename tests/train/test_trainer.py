@@ -94,9 +94,32 @@ def test_history_has_a_row_for_each_epoch():
         "examples_per_second",
         "seconds",
     ]
-    row = trainer.history.rows[-1]
-    assert row["seconds"] > 0
-    assert row["examples_per_second"] == pytest.approx(60 / row["seconds"])
+
+
+def test_seconds_are_those_of_training_alone(monkeypatch):
+    """Not of what comes before the first batch, nor of validation."""
+    now = 50.0
+    monkeypatch.setattr("fastdl.train.trainer.time.perf_counter", lambda: now)
+
+    class Clock(Callback):
+        def on_epoch_begin(self, trainer, epoch):
+            nonlocal now
+            now += 1000
+
+        def on_batch_end(self, trainer, step):
+            nonlocal now
+            now += step.epoch
+
+    class SlowData(ArrayDataset):
+        def take(self, rows):
+            nonlocal now
+            now += 100
+            return super().take(rows)
+
+    trainer = trained(2, validation=SlowData(*blobs(m=6)), callbacks=[Clock()])
+    np.testing.assert_array_equal(trainer.history["seconds"], [4, 8])
+    np.testing.assert_array_equal(trainer.history["examples_per_second"], [15, 7.5])
+    assert now >= 50 + 2 * (1000 + 100) + 4 + 8
 
 
 def test_loss_of_an_epoch_is_the_mean_over_examples_not_over_batches():
