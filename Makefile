@@ -8,6 +8,8 @@ KERNELS := $(wildcard csrc/* $(addprefix fastdl/kernels/, *.pyx *.pxd */*.pyx */
 ARGS ?=
 PARALLEL ?= -n auto --dist worksteal
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Hundreds of processes start in the tests: compiled modules halve the time of each.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test soak bench lint format wheel clean
 

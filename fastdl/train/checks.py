@@ -23,7 +23,7 @@ from fastdl.train.losses import LossLike
 from fastdl.typing import Shape
 
 _NUMBERS = 1 << 20  # checked at a time
-_NUMBERS_OF_FILE = 1 << 24  # checked of a memory-mapped array
+_NUMBERS_OF_FILE = 1 << 22  # checked of a memory-mapped array
 _OF_NUMBERS = "For regression give the loss: Trainer(model, nn.MSELoss())"
 _OF_QUESTIONS = "For yes or no give the loss: Trainer(model, nn.BCEWithLogitsLoss())"
 _PIXELS = 48  # of the smallest picture that is flattened, 4 x 4 in colours

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 
@@ -84,18 +86,24 @@ def ulps(y, exact):
     return np.abs(y - exact) / np.spacing(np.abs(exact).astype(y.dtype))
 
 
-@pytest.mark.parametrize("exponent", EXPONENTS)
-@pytest.mark.parametrize("n", [0, 1, 7, 16, 17, 40_001])
-def test_powers(n, exponent, isa, dtype, same_bits_for_threads):
+@lru_cache(maxsize=4)  # the same for each instruction set
+def powers(n, exponent, dtype):
+    """Return x and dy, and the exact powers and slopes."""
     x, dy = np.random.default_rng(0).uniform(0.01, 9, (2, n)).astype(dtype)
     if exponent % 1 == 0:
         x[::2] *= -1
+    exact = x.astype(np.longdouble)
+    return x, dy, exact**exponent, exponent * exact ** (exponent - 1)
+
+
+@pytest.mark.parametrize("exponent", EXPONENTS)
+@pytest.mark.parametrize("n", [0, 1, 7, 16, 17, 40_001])
+def test_powers(n, exponent, dtype, isa, same_bits_for_threads):
+    x, dy, exact, slope = powers(n, exponent, dtype)
     y, dx = kernels.power(x, exponent), kernels.power_backward(dy, x, exponent)
     assert y.dtype == dx.dtype == dtype
-    exact = x.astype(np.longdouble)
-    slope = exponent * exact ** (exponent - 1)
     if n:
-        assert ulps(y, exact**exponent).max() <= 4
+        assert ulps(y, exact).max() <= 4
     np.testing.assert_allclose(dx, dy * slope, rtol=6 * np.finfo(dtype).eps)
     same_bits_for_threads(lambda: kernels.power(x, exponent))
     same_bits_for_threads(lambda: kernels.power_backward(dy, x, exponent))

@@ -63,7 +63,7 @@ def kill_rank(number, out):
             os.kill(int(process.name), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize("ranks", [1, pytest.param(3, marks=pytest.mark.soak)])
 def test_a_killed_run_goes_on_with_another_number(ranks, train, alone, tmp_path):
     killer = Thread(target=kill_rank, args=(1, tmp_path), daemon=True)
     killer.start()

@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-4)]
 )
-@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("ranks", [2, pytest.param(4, marks=pytest.mark.soak)])
 def test_losses_of_a_hundred_steps(ranks, dtype, tolerance, launch, folder):
     """Batches, augmentation, dropout, batch norm, weights and penalties agree."""
     alone = results(launch, folder, 1, dtype)
