@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -86,7 +86,7 @@ def ulps(y, exact):
     return np.abs(y - exact) / np.spacing(np.abs(exact).astype(y.dtype))
 
 
-@lru_cache(maxsize=4)  # the same for each instruction set
+@cache  # the same for each instruction set
 def powers(n, exponent, dtype):
     """Return x and dy, and the exact powers and slopes."""
     x, dy = np.random.default_rng(0).uniform(0.01, 9, (2, n)).astype(dtype)
