@@ -43,7 +43,7 @@ def test_of_one_label_it_is_not_defined(weights):
     assert math.isnan(both)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(1, 60), st.integers(1, 6), st.integers(0, 2**32 - 1), st.booleans())
 def test_equal_to_scikit_learn(m, classes, seed, weighted):
     """S27: to 1e-12, on random and degenerate input."""

@@ -47,7 +47,7 @@ def test_a_matrix_of_weights():
     assert counted.recall()[1] == 2 / 2.25
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 60), st.integers(2, 6), st.integers(0, 2**32 - 1))
 def test_equal_to_scikit_learn(m, classes, seed):
     """S27: to 1e-12, on random and degenerate input."""

@@ -16,7 +16,7 @@ def train(launch):
     """Train on some ranks, by an optimiser that does not enlarge roundings."""
 
     def run(ranks, out, *options, **how):
-        arguments = ("--epochs", 4, "--examples", 960, "--no-report")
+        arguments = ("--epochs", 4, "--examples", 640, "--no-report")
         arguments += ("--optimizer", "momentum", "--lr", 0.01, "--out", out, *options)
         return launch(ranks, "-m", "fastdl", "train", "digits", *arguments, **how)
 

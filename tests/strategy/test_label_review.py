@@ -159,7 +159,7 @@ def small_parts(m=60, train_dev=None):
     return Parts("blobs", ("a", "b", "c"), data, data, data, train_dev)
 
 
-RECIPE = Recipe("logistic", epochs=80, batch_size=16, lr=0.1)
+RECIPE = Recipe("logistic", epochs=20, batch_size=16, lr=0.3)
 
 
 def test_one_part_alone():

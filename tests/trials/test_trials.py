@@ -9,8 +9,9 @@ a table of wrong calls, and the words that a good message has.
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
 import os
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
-LONG = ("tune_compare",)  # a search, with its pictures
+LONG = ("strategy", "tune_compare")
 SCRIPTS = [
     pytest.param(
         path,
@@ -30,22 +31,37 @@ SCRIPTS = [
 OPTIONAL = ("pandas", "polars", "pyarrow", "sklearn", "matplotlib", "PIL", "onnx")
 
 
+@pytest.fixture(scope="module")
+def start():
+    """Start a new process that has the slow packages already, where there is fork."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn").Process
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["matplotlib.pyplot", "pandas", "sklearn.pipeline"])
+    return context.Process
+
+
+def run_alone(script, folder):
+    """Run a script in this process, as Python would."""
+    os.chdir(folder)
+    os.environ["MPLBACKEND"] = "agg"
+    sys.argv, sys.path[0] = [str(script)], str(script.parent)
+    sys.stdout = sys.stderr = open("output.txt", "w", encoding="utf-8")  # noqa: SIM115
+    runpy.run_path(str(script), run_name="__main__")
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_script_of_a_new_user(script, tmp_path):
+def test_script_of_a_new_user(script, tmp_path, start):
     text = script.read_text(encoding="utf-8")
     for package in OPTIONAL:
         if f"import {package}" in text or f"from {package}" in text:
             # An ImportError, too: pyarrow may ask for a newer NumPy.
             pytest.importorskip(package, exc_type=ImportError)
-    done = subprocess.run(
-        [sys.executable, script],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    process = start(target=run_alone, args=(script, tmp_path))
+    process.start()
+    process.join(timeout=300)
+    process.kill()  # a script that hangs
+    assert process.exitcode == 0, (tmp_path / "output.txt").read_text()[-3000:]
 
 
 @pytest.fixture(scope="module")

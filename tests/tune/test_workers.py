@@ -248,7 +248,7 @@ def search_and_kill(folder, trials, kills, group):
 
 
 @pytest.mark.parametrize(
-    ("kills", "trials"), [(3, 8), pytest.param(20, 60, marks=pytest.mark.soak)]
+    ("kills", "trials"), [(2, 6), pytest.param(20, 60, marks=pytest.mark.soak)]
 )
 def test_a_search_that_is_killed_loses_no_trial(objectives, tmp_path, kills, trials):
     """The parent alone, or all processes: what is finished stays, nothing is twice."""
