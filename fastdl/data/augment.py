@@ -203,21 +203,22 @@ class Augment:
 
     def _matrix(self, drawn: dict[str, np.ndarray], h: int, w: int) -> np.ndarray:
         """Return (n, 2, 3): where in the old picture each new pixel comes from."""
-        angle = np.radians(self.rotate) * _either_way(drawn["rotate"])
-        slant = np.tan(np.radians(self.shear) * _either_way(drawn["shear"]))
-        low, high = np.log(_zoom_range(self.zoom))
-        cos, sin = np.array([np.cos(angle), np.sin(angle)]) / np.exp(
-            low + (high - low) * drawn["zoom"]
-        )
+        cos, sin = _cos_sin(math.radians(self.rotate) * _either_way(drawn["rotate"]))
+        shear = _cos_sin(math.radians(self.shear) * _either_way(drawn["shear"]))
+        slant = shear[1] / shear[0]
+        # Rounded, since the C libraries differ in the last digit of a logarithm.
+        low, high = (round(math.log(factor), 12) for factor in _zoom_range(self.zoom))
+        zoom = _exp(low + (high - low) * drawn["zoom"])
+        cos, sin = cos / zoom, sin / zoom
         vertical = np.where(drawn["flip_vertical"] < self.flip_vertical, -1, 1)
         horizontal = np.where(drawn["flip"] < self.flip, -1, 1)
-        matrix = np.empty((len(angle), 2, 3))
+        matrix = np.empty((len(cos), 2, 3))
         matrix[:, 0, 0] = (cos - sin * slant) * vertical
         matrix[:, 1, 0] = (sin + cos * slant) * vertical
         matrix[:, 0, 1] = -sin * horizontal
         matrix[:, 1, 1] = cos * horizontal
-        centre = np.array([h - 1, w - 1]) / 2
-        matrix[:, :, 2] = centre - matrix[:, :, :2] @ centre
+        y, x = (h - 1) / 2, (w - 1) / 2
+        matrix[:, :, 2] = (y, x) - (matrix[:, :, 0] * y + matrix[:, :, 1] * x)
         for axis, name in enumerate("yx"):
             whole = np.floor(drawn[f"crop_{name}"] * (2 * self.crop + 1)) - self.crop
             shift = self.translate * _either_way(drawn[f"translate_{name}"])
@@ -245,6 +246,30 @@ class Augment:
 def _either_way(draws: np.ndarray) -> np.ndarray:
     """Map [0, 1) to [-1, 1)."""
     return 2 * draws - 1
+
+
+# NumPy's own cos, sin and exp depend on the processor in the last digit, its products
+# of matrices too; additions, multiplications and divisions do not.
+
+
+def _cos_sin(angle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cosine and the sine of angles up to pi, by their Taylor series."""
+    square = angle * angle
+    cos = sin = np.ones_like(angle)
+    for k in range(30, 0, -2):
+        cos = 1 - square * cos / (k * (k - 1))
+        sin = 1 - square * sin / (k * (k + 1))
+    return cos, angle * sin
+
+
+def _exp(x: np.ndarray) -> np.ndarray:
+    """Return e^x by the Taylor series of e^(x / 32), squared five times."""
+    y = np.ones_like(x)
+    for k in range(20, 0, -1):
+        y = 1 + x / 32 * y / k
+    for _ in range(5):
+        y = y * y
+    return y
 
 
 def _check(name: str, value: float, maximum: float, expected: str) -> None:

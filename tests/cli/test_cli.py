@@ -549,6 +549,28 @@ def test_info(fastdl_command):
         assert lines["threads"] == str(fastdl.get_num_threads())
 
 
+def test_hashes_are_compared_with_those_published(fastdl_command, monkeypatch):
+    from fastdl.cli import hashes
+
+    if backend.name != "compiled":
+        code, _, error = fastdl_command("info", "--hashes")
+        assert code == 2
+        assert "--hashes: the hashes are of the compiled kernels" in error
+        return
+    lines = [hashes.Hash("avx2", "float32", "ab" * 32, None)]
+    monkeypatch.setattr(hashes, "measure", lambda: iter(lines))
+    code, out, _ = fastdl_command("info", "--hashes")
+    assert code == 0
+    assert out == f"avx2     float32  {'ab' * 32}  not published for this compiler\n"
+    lines += [lines[0]._replace(published="ab" * 32)]
+    lines += [lines[0]._replace(published="cd" * 32)]
+    code, out, error = fastdl_command("info", "--hashes")
+    assert code == 2
+    assert out.splitlines()[1].endswith("  as published")
+    assert out.splitlines()[2].endswith(f"  NOT AS PUBLISHED: {'cd' * 32}")
+    assert "1 of the hashes are not as published" in error
+
+
 def test_version(capsys):
     with pytest.raises(SystemExit) as end:
         main(["--version"])

@@ -49,7 +49,9 @@ cdef extern from "openmp.h" nogil:
 
 cdef extern from *:
     """
-    #ifdef __VERSION__
+    #if defined(__GNUC__) && !defined(__clang__)
+    #define FASTDL_COMPILER "GCC " __VERSION__
+    #elif defined(__VERSION__)
     #define FASTDL_COMPILER __VERSION__
     #else
     #define FASTDL_COMPILER "unknown"
