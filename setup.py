@@ -40,7 +40,6 @@ ACTIVATIONS = "fastdl/shapes/activations.py"
 DEBUG = os.environ.get("FASTDL_DEBUG", "0") == "1"
 REFERENCE = os.environ.get("FASTDL_BACKEND") == "reference"
 SANITIZE = os.environ.get("FASTDL_SANITIZE", "")
-X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 # Not -ffast-math: it would break NaN checks and the order of sums.
 FLAGS = ["-std=c11", "-fno-math-errno", "-ffp-contract=fast", "-Wno-psabi"]
@@ -57,14 +56,22 @@ MACROS = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
 if not DEBUG:
     MACROS.append(("CYTHON_WITHOUT_ASSERTIONS", "1"))
 
-ISA_FLAGS = {"generic": []}
-if X86:
-    ISA_FLAGS["avx2"] = ["-mavx2", "-mfma"]
-    ISA_FLAGS["avx512"] = [
+X86_FLAGS = {
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": [
         *("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"),
         "-mprefer-vector-width=512",
-    ]
-
+    ],
+}
+# What is compiled for two processors at once, as by the Python of python.org on macOS,
+# says both.
+TARGET = """
+#if defined(__x86_64__)
+const char target[] = "fastdl for x86";
+#else
+const char target[] = "fastdl for another";
+#endif
+"""
 
 WITHOUT_KERNELS = (
     "set FASTDL_BACKEND=reference to install without compiled kernels: all works then, "
@@ -123,6 +130,26 @@ class BuildKernels(build_ext):
         program = "#include <omp.h>\nint main() { return omp_in_parallel(); }"
         return ["-fopenmp"] if self.can_build(program, ["-fopenmp"]) else []
 
+    def isa_flags(self) -> dict[str, list[str]]:
+        """Return the flags of each instruction set that the target may have.
+
+        The target is what the compiler makes code for, which need not be this machine.
+        """
+        with TemporaryDirectory() as folder:
+            source = Path(folder, "target.c")
+            source.write_text(TARGET)
+            (made,) = self.compiler.compile(
+                [str(source)], output_dir=folder, extra_postargs=["-fno-lto"]
+            )
+            targets = set(re.findall(rb"fastdl for (\w+)", Path(made).read_bytes()))
+        sets = {"generic": []}
+        if b"x86" in targets:
+            for isa, flags in X86_FLAGS.items():
+                if b"another" in targets:  # csrc/microkernels.c is empty for that one
+                    flags = [word for flag in flags for word in ("-Xarch_x86_64", flag)]
+                sets[isa] = ["-DX86_ONLY=1", *flags]
+        return sets
+
     def can_build(self, program: str, flags: list[str]) -> bool:
         """Whether a small program compiles and links."""
         with TemporaryDirectory() as folder:
@@ -164,11 +191,11 @@ class BuildKernels(build_ext):
             )
 
         jobs = [
-            ("csrc/dispatch.c", "dispatch", [f"-DFASTDL_X86={int(X86)}"]),
+            ("csrc/dispatch.c", "dispatch", []),
             ("csrc/pool.c", "pool", ["-pthread"]),
             ("csrc/team.c", "team", ["-pthread"]),
         ]
-        for isa, flags in ISA_FLAGS.items():
+        for isa, flags in self.isa_flags().items():
             for bits in (32, 64):
                 name = f"{isa}_f{bits}"
                 macros = [

@@ -4,14 +4,14 @@
 #include "microkernels.h"
 
 extern const MicroKernels fastdl_generic_f32, fastdl_generic_f64;
-#if FASTDL_X86
+#if defined(__x86_64__)
 extern const MicroKernels fastdl_avx2_f32, fastdl_avx2_f64;
 extern const MicroKernels fastdl_avx512_f32, fastdl_avx512_f64;
 #endif
 
 const MicroKernels *fastdl_microkernels(const char *isa, int real_bytes) {
   const int f64 = real_bytes == 8;
-#if FASTDL_X86
+#if defined(__x86_64__)
   __builtin_cpu_init();
   if (!strcmp(isa, "avx512")) {
     const int runs =

@@ -1,6 +1,8 @@
 /* One instance of every micro-kernel. setup.py compiles this file once for each
  * instruction set (by compiler flags) and real type:
- *   -DTABLE=fastdl_avx512_f32 -DREAL_BITS=32 -mavx512f ... */
+ *   -DTABLE=fastdl_avx512_f32 -DREAL_BITS=32 -DX86_ONLY=1 -mavx512f ...
+ * An object for two processors, as macOS has them, holds AVX for one of them only. */
+#if !X86_ONLY || defined(__x86_64__)
 #include "activation.c"
 #include "augment.c"
 #include "batchnorm.c"
@@ -34,3 +36,4 @@ const MicroKernels TABLE = {
 #include "microkernels.def"
 #undef MICROKERNEL
 };
+#endif

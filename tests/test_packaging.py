@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -132,6 +133,77 @@ def test_table_is_declared_for_cython(tree, monkeypatch):
     text = declared.read_text()
     assert "    ctypedef struct Pair:\n        double left, right\n" in text
     assert "void (*twice)(const Pair *p, double factor) noexcept nogil\n" in text
+
+
+class Compiler:
+    """Makes objects that hold code for some processors, or runs a real one."""
+
+    def __init__(self, *processors, command=None):
+        self.processors = processors
+        self.command = command
+
+    def compile(self, sources, output_dir, extra_postargs):
+        made = Path(output_dir, "target.o")
+        if self.command:
+            command = [*self.command, *extra_postargs, "-c", *sources, "-o", made]
+            subprocess.run(command, check=True)
+        else:
+            made.write_text("\n".join(map("fastdl for {}".format, self.processors)))
+        return [str(made)]
+
+
+@pytest.fixture
+def isa_flags(builds, monkeypatch):
+    """What setup.py makes of a compiler: the flags of each instruction set."""
+    monkeypatch.chdir(ROOT)
+    build = runpy.run_path("setup.py")["BuildKernels"]
+
+    def flags(compiler):
+        self = SimpleNamespace(compiler=compiler)
+        return build.isa_flags(self)
+
+    return flags
+
+
+def test_instruction_sets_are_those_of_the_target(isa_flags):
+    """Whatever machine this is: macOS builds for both processors, together too."""
+    assert isa_flags(Compiler("another")) == {"generic": []}
+    one = isa_flags(Compiler("x86"))
+    assert list(one) == ["generic", "avx2", "avx512"]
+    assert one["generic"] == []
+    assert one["avx2"] == ["-DX86_ONLY=1", "-mavx2", "-mfma"]
+    both = isa_flags(Compiler("x86", "another"))
+    marked = ["-Xarch_x86_64", "-mavx2", "-Xarch_x86_64", "-mfma"]
+    assert both["avx2"] == ["-DX86_ONLY=1", *marked]
+    assert [word for word in both["avx512"] if word != "-Xarch_x86_64"] == one["avx512"]
+
+
+CLANG = next(filter(None, map(shutil.which, ["clang", "clang-16"])), None)
+
+
+@pytest.mark.skipif(not CLANG, reason="there is no clang, which compiles for macOS")
+@pytest.mark.parametrize(
+    ("target", "sets"),
+    [
+        ("x86_64-apple-macos11", ["generic", "avx2", "avx512"]),
+        ("arm64-apple-macos11", ["generic"]),
+        ("aarch64-linux-gnu", ["generic"]),
+        ("i686-linux-gnu", ["generic"]),
+    ],
+)
+def test_target_is_what_the_compiler_says(isa_flags, target, sets):
+    compiler = Compiler(command=[CLANG, f"--target={target}"])
+    assert list(isa_flags(compiler)) == sets
+
+
+def test_no_module_promises_to_run_without_the_interpreters_lock():
+    """Its absence is not tested yet: such a Python then takes the lock again."""
+    kernels = ROOT / "fastdl/kernels"
+    sources = [*kernels.rglob("*.pyx"), *kernels.rglob("*.pxd")]
+    assert len(sources) > 30
+    for path in [ROOT / "setup.py", *sources]:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search("freethreading|Py_mod_gil|Py_MOD_GIL", text), path
 
 
 def test_reference_needs_no_compiler(tree):
