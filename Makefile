@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := $(wildcard csrc/* $(addprefix fastdl/kernels/, *.pyx *.pxd */*.pyx */*.pxd)) \
 	fastdl/shapes/activations.py
+C := $(wildcard csrc/*.[ch] tests/csrc/*.[ch])
 ARGS ?=
 PARALLEL ?= -n auto --dist worksteal
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -33,12 +34,12 @@ lint: $(VENV)/linted ## Check style and types.
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/cython-lint fastdl/kernels
-	$(BIN)/clang-format --dry-run -Werror csrc/*.c csrc/*.h
+	$(BIN)/clang-format --dry-run -Werror $(C)
 
 format: $(VENV)/linted ## Let the tools decide about white space.
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/clang-format -i csrc/*.c csrc/*.h
+	$(BIN)/clang-format -i $(C)
 
 wheel: $(VENV)/packed ## Build the source distribution, and the wheel from it, into dist/.
 	rm -rf dist

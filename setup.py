@@ -7,6 +7,9 @@ others. They see the table of micro-kernels through table.pxd, which is written 
 FASTDL_BACKEND=reference builds no kernels and needs no compiler;
 FASTDL_DEBUG=1 builds with bounds checks, asserts and -O1 -g;
 FASTDL_SANITIZE=address,undefined adds sanitizers.
+
+The compiler is GCC or Clang, whose vectors csrc is written in. On Windows, whose own
+compiler lacks them, it is MinGW-w64's gcc, or with CC=clang its clang.
 """
 
 import sys
@@ -40,6 +43,7 @@ ACTIVATIONS = "fastdl/shapes/activations.py"
 DEBUG = os.environ.get("FASTDL_DEBUG", "0") == "1"
 REFERENCE = os.environ.get("FASTDL_BACKEND") == "reference"
 SANITIZE = os.environ.get("FASTDL_SANITIZE", "")
+WINDOWS = platform.system() == "Windows"
 
 # Not -ffast-math: it would break NaN checks and the order of sums.
 FLAGS = ["-std=c11", "-fno-math-errno", "-ffp-contract=fast", "-Wno-psabi"]
@@ -47,7 +51,10 @@ FLAGS = ["-std=c11", "-fno-math-errno", "-ffp-contract=fast", "-Wno-psabi"]
 # here would double the time to build and save about 1 % of the instructions.
 FLAGS += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O1", "-g0"]
 KERNEL_FLAGS = [] if DEBUG else ["-O3"]  # for csrc
+THREAD_FLAGS = [] if WINDOWS else ["-pthread"]
 LINK_FLAGS = [] if DEBUG else ["-Wl,-s"] if platform.system() == "Linux" else []
+if WINDOWS:  # no library of the compiler goes with the wheel, so OpenMP stays out
+    LINK_FLAGS.append("-static")
 if SANITIZE:
     FLAGS.append(f"-fsanitize={SANITIZE}")
     LINK_FLAGS.append(f"-fsanitize={SANITIZE}")
@@ -55,6 +62,8 @@ if SANITIZE:
 MACROS = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")]
 if not DEBUG:
     MACROS.append(("CYTHON_WITHOUT_ASSERTIONS", "1"))
+if WINDOWS:  # which pyconfig.h tells Microsoft's compiler only
+    MACROS.append(("MS_WIN64", ""))
 
 X86_FLAGS = {
     "avx2": ["-mavx2", "-mfma"],
@@ -63,6 +72,10 @@ X86_FLAGS = {
         "-mprefer-vector-width=512",
     ],
 }
+# GCC aligns stacks of Windows to 16 bytes, and yet moves the wider vectors that it
+# keeps there as if they were aligned (its bug 54412). The assembler of binutils 2.38
+# can make each such move one that asks for nothing. Clang aligns stacks.
+UNALIGNED_MOVES = ["-Wa,-muse-unaligned-vector-move"]
 # What is compiled for two processors at once, as by the Python of python.org on macOS,
 # says both.
 TARGET = """
@@ -102,6 +115,7 @@ class BuildKernels(build_ext):
         """Use every core unless told otherwise."""
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
+        self.compiler = self.compiler or ("mingw32" if WINDOWS else None)
 
     def build_extensions(self) -> None:
         """Add the micro-kernels' objects to the runtime, then build as usual."""
@@ -116,7 +130,7 @@ class BuildKernels(build_ext):
             if extension.name == RUNTIME and self.is_stale(extension):
                 openmp = self.openmp_flags()
                 extension.extra_compile_args += openmp
-                extension.extra_link_args += ["-pthread", *openmp]
+                extension.extra_link_args += [*THREAD_FLAGS, *openmp]
                 extension.extra_objects += self.compile_microkernels()
         super().build_extensions()
 
@@ -128,7 +142,14 @@ class BuildKernels(build_ext):
     def openmp_flags(self) -> list[str]:
         """Return what switches OpenMP on; nothing where the compiler lacks it."""
         program = "#include <omp.h>\nint main() { return omp_in_parallel(); }"
-        return ["-fopenmp"] if self.can_build(program, ["-fopenmp"]) else []
+        if WINDOWS or not self.can_build(program, ["-fopenmp"]):
+            return []
+        return ["-fopenmp"]
+
+    def is_windows_gcc(self) -> bool:
+        """Whether GCC, not Clang, compiles for Windows."""
+        program = "#ifndef __clang__\n#error\n#endif\nint main() { return 0; }"
+        return WINDOWS and not self.can_build(program, [])
 
     def isa_flags(self) -> dict[str, list[str]]:
         """Return the flags of each instruction set that the target may have.
@@ -183,7 +204,6 @@ class BuildKernels(build_ext):
                 extra_postargs=[
                     *FLAGS,
                     *KERNEL_FLAGS,
-                    "-fPIC",
                     "-Wall",
                     "-Wextra",
                     *flags,
@@ -192,9 +212,10 @@ class BuildKernels(build_ext):
 
         jobs = [
             ("csrc/dispatch.c", "dispatch", []),
-            ("csrc/pool.c", "pool", ["-pthread"]),
-            ("csrc/team.c", "team", ["-pthread"]),
+            ("csrc/pool.c", "pool", THREAD_FLAGS),
+            ("csrc/team.c", "team", THREAD_FLAGS),
         ]
+        stack = UNALIGNED_MOVES if self.is_windows_gcc() else []
         for isa, flags in self.isa_flags().items():
             for bits in (32, 64):
                 name = f"{isa}_f{bits}"
@@ -203,7 +224,7 @@ class BuildKernels(build_ext):
                     f"-DTABLE=fastdl_{name}",
                     f"-DACTIVATIONS={activations()}",
                 ]
-                jobs.append(("csrc/microkernels.c", name, [*macros, *flags]))
+                jobs.append(("csrc/microkernels.c", name, [*macros, *flags, *stack]))
         with ThreadPoolExecutor(self.parallel) as pool:
             objects = pool.map(lambda job: compile_one(*job), jobs)
             return [path for paths in objects for path in paths]

@@ -9,15 +9,13 @@
 #define _POSIX_C_SOURCE 200809L
 #include "pool.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
 #include "denormals.h"
 #include "team.h"
+#include "thread.h"
 
 enum {
   AWAKE = 200 * 1000, /* nanoseconds that a thread looks before it sleeps */
@@ -40,10 +38,8 @@ static struct {
 static alignas(CACHE_LINE) _Atomic uint64_t door;
 static alignas(CACHE_LINE) atomic_int helpers_left; /* of those that entered */
 
-static pthread_once_t prepared = PTHREAD_ONCE_INIT;
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
-static pthread_cond_t finished = PTHREAD_COND_INITIALIZER;
+static Mutex mutex = UNLOCKED;
+static Condition opened = UNSIGNALLED, finished = UNSIGNALLED;
 static atomic_int helpers_started, helpers_asleep, owner_asleep;
 
 static void relax(void) {
@@ -78,17 +74,17 @@ static uint64_t wait_for_work(uint64_t last) {
         if (has_work(last, &state)) return state;
         relax();
       }
-      sched_yield(); /* to whoever has something to do */
+      yield_core();
     } while (fastdl_nanoseconds() - start < AWAKE);
-    pthread_mutex_lock(&mutex);
+    lock(&mutex);
     atomic_fetch_add(&helpers_asleep, 1); /* before the last look at the door */
-    if (!has_work(last, &state)) pthread_cond_wait(&opened, &mutex);
+    if (!has_work(last, &state)) wait_for(&opened, &mutex);
     atomic_fetch_sub(&helpers_asleep, 1);
-    pthread_mutex_unlock(&mutex);
+    unlock(&mutex);
   }
 }
 
-static void *help(void *number_of_thread) {
+static ThreadResult THREAD_CALL help(void *number_of_thread) {
   const int thread = (int)(intptr_t)number_of_thread;
   uint64_t last = 0;
   flush_denormals();
@@ -99,12 +95,12 @@ static void *help(void *number_of_thread) {
     take_part(thread, loop.scratch + places(state) * loop.scratch_bytes);
     atomic_fetch_add(&helpers_left, 1);
     if (atomic_load(&owner_asleep)) {
-      pthread_mutex_lock(&mutex);
-      pthread_cond_signal(&finished);
-      pthread_mutex_unlock(&mutex);
+      lock(&mutex);
+      wake_one(&finished);
+      unlock(&mutex);
     }
   }
-  return NULL;
+  return 0;
 }
 
 /* A child process has none of its parent's helpers. */
@@ -113,27 +109,20 @@ static void forget_helpers(void) {
   atomic_store(&helpers_asleep, 0);
   atomic_store(&owner_asleep, 0);
   atomic_store(&door, 0);
-  pthread_mutex_init(&mutex, NULL);
-  pthread_cond_init(&opened, NULL);
-  pthread_cond_init(&finished, NULL);
+  mutex = (Mutex)UNLOCKED;
+  opened = finished = (Condition)UNSIGNALLED;
 }
-
-static void prepare(void) { pthread_atfork(NULL, NULL, forget_helpers); }
 
 /* Starts helpers up to `wanted`, or as many as the system gives. */
 static void start_helpers(int wanted) {
-  sigset_t all, before;
-  pthread_once(&prepared, prepare);
-  sigfillset(&all); /* signals are for the program's own threads */
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  static int watching = 0; /* the team's owner alone is here */
+  if (!watching) watch_forks(forget_helpers);
+  watching = 1;
   while (atomic_load(&helpers_started) < wanted) {
     const intptr_t number_of_thread = atomic_load(&helpers_started) + 1;
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, help, (void *)number_of_thread)) break;
-    pthread_detach(thread);
+    if (!start_thread(help, (void *)number_of_thread)) break;
     atomic_fetch_add(&helpers_started, 1);
   }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* The owner ----------------------------------------------------------------------- */
@@ -143,9 +132,9 @@ static void open_loop(int helpers) {
   atomic_store(&helpers_left, 0);
   atomic_store(&door, next << 32 | (uint64_t)helpers);
   if (atomic_load(&helpers_asleep)) {
-    pthread_mutex_lock(&mutex);
-    pthread_cond_broadcast(&opened);
-    pthread_mutex_unlock(&mutex);
+    lock(&mutex);
+    wake_all(&opened);
+    unlock(&mutex);
   }
 }
 
@@ -161,11 +150,11 @@ static void close_loop(int helpers) {
     }
   } while (fastdl_nanoseconds() - start < AWAKE);
   /* A helper lost its core to another process: it can have ours. */
-  pthread_mutex_lock(&mutex);
+  lock(&mutex);
   atomic_store(&owner_asleep, 1); /* before the last look at the helpers */
-  while (atomic_load(&helpers_left) != entered) pthread_cond_wait(&finished, &mutex);
+  while (atomic_load(&helpers_left) != entered) wait_for(&finished, &mutex);
   atomic_store(&owner_asleep, 0);
-  pthread_mutex_unlock(&mutex);
+  unlock(&mutex);
 }
 
 void fastdl_run_in_pool(fastdl_task task, const void *arguments, ptrdiff_t count,

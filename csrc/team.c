@@ -1,9 +1,9 @@
 #define _POSIX_C_SOURCE 200809L
 #include "team.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
+
+#include "thread.h"
 
 static atomic_flag taken = ATOMIC_FLAG_INIT;
 static int forked;
@@ -13,7 +13,7 @@ static void begin_child(void) {
   atomic_flag_clear(&taken); /* whoever had it is not in this process */
 }
 
-void fastdl_watch_forks(void) { pthread_atfork(NULL, NULL, begin_child); }
+void fastdl_watch_forks(void) { watch_forks(begin_child); }
 
 int fastdl_is_forked(void) { return forked; }
 
@@ -21,8 +21,4 @@ int fastdl_take_team(void) { return !atomic_flag_test_and_set(&taken); }
 
 void fastdl_leave_team(void) { atomic_flag_clear(&taken); }
 
-int64_t fastdl_nanoseconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
+int64_t fastdl_nanoseconds(void) { return nanoseconds(); }

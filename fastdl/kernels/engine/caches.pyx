@@ -12,7 +12,9 @@ from fastdl.errors import FastdlError
 
 cdef extern from *:
     """
+    #ifndef _WIN32
     #include <unistd.h>
+    #endif
 
     static long fastdl_cache_bytes(int level) {
     #ifdef _SC_LEVEL1_DCACHE_SIZE

@@ -8,7 +8,6 @@ where the system has them: arrays that no cache holds need fewer walks of the pa
 table (7 % of a step of ResNet-20). The interpreter's lock guards the lists.
 """
 
-from libc.stdlib cimport free
 from libc.string cimport memset
 
 cimport numpy as cnp
@@ -19,26 +18,11 @@ from fastdl.kernels.engine.sizes cimport CACHE_LINE
 
 cnp.import_array()
 
-cdef extern from "<stdlib.h>" nogil:
-    int posix_memalign(void **pointer, size_t alignment, size_t size)
-
-cdef extern from *:
-    """
-    #ifdef __linux__
-    #include <sys/mman.h>
-    #define fastdl_advise_huge_pages(data, bytes) madvise(data, bytes, MADV_HUGEPAGE)
-    #else
-    #define fastdl_advise_huge_pages(data, bytes) 0
-    #endif
-    #ifdef __GLIBC__  /* which keeps what is freed between blocks in use */
-    #include <malloc.h>
-    #define fastdl_return_pages() malloc_trim(0)
-    #else
-    #define fastdl_return_pages() 0
-    #endif
-    """
-    int advise_huge_pages "fastdl_advise_huge_pages" (void *data, size_t bytes) nogil
-    int return_pages "fastdl_return_pages" () nogil
+cdef extern from "aligned.h" nogil:
+    void *take_aligned(size_t alignment, size_t bytes)
+    void free_aligned(void *memory)
+    void advise_huge_pages(void *memory, size_t bytes)
+    void return_pages()
 
 cdef enum:
     HUGE_PAGE = 2 << 20  # bytes
@@ -75,11 +59,9 @@ cdef Py_ssize_t class_bytes(int size_class) noexcept nogil:
 
 cdef void *fresh_memory(Py_ssize_t bytes) noexcept nogil:
     """Return memory from the system, or NULL."""
-    cdef void *data = NULL
     cdef bint large = bytes >= HUGE_PAGE
-    if posix_memalign(&data, HUGE_PAGE if large else CACHE_LINE, bytes) != 0:
-        return NULL
-    if large:  # whether the system follows is all the same
+    cdef void *data = take_aligned(HUGE_PAGE if large else CACHE_LINE, bytes)
+    if large and data != NULL:
         advise_huge_pages(data, bytes)
     return data
 
@@ -94,7 +76,7 @@ cdef class Block:
             return
         bytes_in_use -= self.bytes
         if bytes_cached + self.bytes > cache_limit:
-            free(block)
+            free_aligned(block)
             return
         block.next = free_blocks[self.size_class]
         free_blocks[self.size_class] = block
@@ -216,6 +198,6 @@ def empty_cache():
         while free_blocks[size_class] != NULL:
             block = free_blocks[size_class]
             free_blocks[size_class] = block.next
-            free(block)
+            free_aligned(block)
     bytes_cached = 0
     return_pages()

@@ -9,7 +9,7 @@ import os
 import time
 
 from cython.parallel cimport prange
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from fastdl.errors import FastdlError, suggest
 from fastdl.kernels.engine.sizes cimport ceil_div
@@ -39,8 +39,8 @@ cdef extern from "team.h" nogil:
     int64_t fastdl_nanoseconds()
 
 cdef extern from "denormals.h" nogil:
-    unsigned long flush_denormals()
-    void restore_denormals(unsigned long before)
+    uint64_t flush_denormals()
+    void restore_denormals(uint64_t before)
 
 cdef extern from "openmp.h" nogil:
     const bint FASTDL_HAS_OPENMP
@@ -177,7 +177,7 @@ cdef void run_tasks(
     Each thread has `scratch_bytes` of its own. While another thread of the program has
     the helpers, this one works alone. Numbers below the smallest normal one are zero.
     """
-    cdef unsigned long denormals = flush_denormals()
+    cdef uint64_t denormals = flush_denormals()
     cdef Py_ssize_t i
     if runner != NULL and fastdl_take_team():
         run_by_runner(task, arguments, count, threads, scratch)
@@ -265,7 +265,7 @@ cdef void run_in_openmp(
 
 
 cdef void take_part(Loop *loop, int thread) noexcept nogil:
-    cdef unsigned long denormals = flush_denormals()
+    cdef uint64_t denormals = flush_denormals()
     if thread == 0:
         loop.began = fastdl_nanoseconds()
     take_tasks(
