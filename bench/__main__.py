@@ -15,8 +15,8 @@ from bench.harness import __doc__ as method
 from bench.tables import make_table, of_each_isa, set_threads, tables
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-# Of strategy, not of speed; they take minutes, and stand in no page.
-ON_REQUEST = ("search", "caviar", "diagnosis")
+# They take minutes, and stand in no page.
+ON_REQUEST = ("beside", "search", "caviar", "diagnosis")
 INTRODUCTION = """\
 # Benchmarks
 

@@ -14,6 +14,7 @@ from multiprocessing import get_context
 
 import fastdl
 from bench import bench_augment, bench_gather, kernels, peer, search, steps
+from bench.beside import beside
 from bench.diagnosis import diagnosis
 from bench.harness import Table
 from bench.instructions import instructions
@@ -49,6 +50,7 @@ def tables(repeats: int, compiled: bool) -> dict[str, Callable[[], Table]]:
         "overhead": partial(overhead, repeats),
         "scaling": partial(scaling, repeats),
         "load": partial(steps.under_load, repeats),
+        "beside": partial(beside, repeats),
         "resident": steps.resident,
         "augment": partial(bench_augment.augmentation, repeats),
         "waiting": partial(bench_gather.waiting, repeats),

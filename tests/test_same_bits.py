@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -215,6 +216,59 @@ def test_beside_processes_that_take_the_cores(name, expected):
         for process in busy:
             process.kill()
             process.wait()
+
+
+BESIDE = """
+import os, sys, threading, warnings
+warnings.simplefilter("ignore")  # of forks beside threads
+
+def train():
+    from fastdl.cli import hashes
+    print(hashes.train(steps=10), flush=True)
+
+def use():
+    import numpy as np
+    {use}
+
+for turn in {turns}:
+    turn()
+train()
+end = threading.Event()
+other = threading.Thread(target=lambda: [use() for _ in iter(end.is_set, True)])
+other.start()
+train()
+end.set()
+other.join()
+child = os.fork()
+if child == 0:
+    train()
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+USES = {
+    "torch": "import torch; torch.ones(500, 500) @ torch.ones(500, 500)",
+    "sklearn": (
+        "from sklearn.cluster import KMeans; "
+        "KMeans(2, n_init=1).fit(np.random.default_rng(0).random((500, 9)))"
+    ),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize(
+    "turns", ["[use, train]", pytest.param("[train, use]", marks=soak)]
+)
+@pytest.mark.parametrize("other", USES)
+def test_beside_another_library_with_threads_of_its_own(other, turns):
+    """Whichever comes first, at the same time too, and in the child of a fork."""
+    if find_spec(other) is None:
+        pytest.skip(f"{other} is not installed")
+    found = run(
+        BESIDE.format(use=USES[other], turns=turns),
+        FASTDL_NUM_THREADS="2",
+        FASTDL_ISA=runtime.get_isa(),
+    ).split()
+    assert found == 4 * [hashes.train(steps=10)]
 
 
 # What NumPy computes, in operations that have no kernel: exp, log and powers by arrays.

@@ -193,7 +193,7 @@ class CrossEntropyLoss(LabelLoss):
         if y.ndim not in (2, 4):
             return super()._counts(y)
         rows = self.class_weight
-        return ones(y.shape[:-1]) if rows is None else y @ np.array(rows)
+        return ones(y.shape[:-1]) if rows is None else (y * np.array(rows)).sum(-1)
 
 
 @register

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -312,35 +311,3 @@ def test_numbers_below_the_normal_ones_are_zero_in_kernels_only(
     set_num_threads(threads)
     assert not kernels.matmul(tiny, np.ones_like(tiny)).any()
     assert (tiny + tiny).all()  # NumPy, after a kernel
-
-
-@pytest.mark.parametrize("first", ["fastdl", "other"])
-@pytest.mark.parametrize("other", ["torch", "sklearn.cluster"])
-def test_beside_another_library_with_threads_of_its_own(first, other):
-    """Whichever is loaded first, both compute, and ours gives the same bits."""
-    if find_spec(other.partition(".")[0]) is None:
-        pytest.skip(f"{other} is not installed")
-    ours = """
-import fastdl
-from fastdl import kernels
-"""
-    use = {
-        "torch": "theirs.ones(512, 512) @ theirs.ones(512, 512)",
-        "sklearn.cluster": "theirs.KMeans(2, n_init=1).fit(a)",
-    }
-    code = f"""
-import warnings
-warnings.simplefilter("ignore")
-import numpy as np
-{ours if first == "fastdl" else ""}
-import {other} as theirs
-{ours}
-a = np.random.default_rng(0).random((512, 512), dtype=np.float32)
-fastdl.set_num_threads(1)
-expected = kernels.matmul(a, a).tobytes()
-fastdl.set_num_threads(2)
-for _ in range(5):
-    {use[other]}
-    assert kernels.matmul(a, a).tobytes() == expected
-"""
-    succeed(code)
