@@ -198,7 +198,7 @@ class Gathered(Dataset):
         """
         first = leaves(self.take(np.arange(min(1, len(self))))[0])
         size = len(self) * sum(each.nbytes for each in first)
-        if size > _most_memory():
+        if size > most_memory():
             raise DataError(
                 f"{self!r}: all x take {size / 2**30:.1f} GB, too much for one array; "
                 f"take(indices) returns some of them"
@@ -360,7 +360,7 @@ def take_real(dataset: Dataset, indices: np.ndarray) -> WeightedBatch:
     return x, y, weight
 
 
-def _most_memory() -> float:
+def most_memory() -> float:
     """Return half of the memory of this machine, in bytes; no limit on Windows."""
     if not hasattr(os, "sysconf"):
         return math.inf

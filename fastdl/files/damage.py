@@ -18,6 +18,9 @@ from fastdl.files.path import as_path
 from fastdl.typing import StrPath
 
 SMALL = 2**24  # bytes; far more than any settings file has
+# Of objects and lists in one another, far below what Python's stack allows those who
+# go through them.
+_DEEPEST = 200
 _BLOCK = 2**16
 
 
@@ -85,7 +88,9 @@ def parse_json(text: str | bytes, source: object) -> Any:
     """
     try:
         text = text if isinstance(text, str) else text.decode("utf-8-sig")
-        return json.loads(text, object_pairs_hook=_without_twins)
+        value = json.loads(text, object_pairs_hook=_without_twins)
+        _check_depth(value)
+        return value
     except (ValueError, RecursionError) as error:
         raise DataError(f"{source} is damaged: {error}") from error
 
@@ -97,6 +102,21 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         ((twin, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"it has {twin!r:.60} twice")
     return found
+
+
+def _check_depth(value: object) -> None:
+    """Raise ValueError if dicts and lists are nested too deeply."""
+    level: list[Any] = [[value]]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return
+    raise ValueError(f"it is nested too deeply, more than {_DEEPEST} levels")
 
 
 def read_json(path: StrPath) -> Any:
@@ -118,7 +138,9 @@ def read_toml(path: StrPath) -> dict[str, Any]:
         import tomli as tomllib
     content = read_file(path, SMALL)
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        tables = tomllib.loads(content.decode("utf-8-sig"))
+        _check_depth(tables)
+        return tables
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is no TOML: {error}") from None
 

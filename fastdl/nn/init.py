@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias
 
@@ -36,6 +36,7 @@ import numpy as np
 
 from fastdl import backend, exports, random, shapes
 from fastdl.autograd import Tensor
+from fastdl.data.dataset import most_memory
 from fastdl.errors import ArgumentError, DtypeError, ShapeError, suggest
 from fastdl.shapes import activation_parameter, activation_row, real_dtype
 from fastdl.typing import DtypeLike, Shape, TensorLike
@@ -44,36 +45,44 @@ WeightInit: TypeAlias = str | TensorLike | Callable[[Shape], TensorLike]
 """How a layer makes its weight: the name of a function of this module, a function of
 the shape of the weight, or an array of that shape."""
 
-_left: ContextVar[int | None] = ContextVar("weights_left", default=None)
+# How many numbers may still be made, and what has no more.
+_left: ContextVar[tuple[float, str] | None] = ContextVar("weights_left", default=None)
 
 
 @contextmanager
-def at_most(elements: int) -> Iterator[None]:
+def at_most(elements: float, of: str = "the file") -> Iterator[None]:
     """Refuse to make more than so many numbers within the block.
 
-    Around the construction of a model whose description is not trusted.
+    Around the construction of a model whose description is not trusted; `of` says in
+    the message what has no more.
 
     Raises
     ------
     ShapeError
         In the block, before memory is taken.
     """
-    token = _left.set(elements)
+    token = _left.set((elements, of))
     try:
         yield
     finally:
         _left.reset(token)
 
 
+def within_memory() -> AbstractContextManager[None]:
+    """Refuse to make more weights, in float32, than half of the memory holds."""
+    return at_most(most_memory() / 4, "half of the memory of this machine")
+
+
 def _empty(shape: Sequence[int], dtype: DtypeLike = np.float32) -> np.ndarray:
     dtype = real_dtype(dtype, "init")
     left, size = _left.get(), math.prod(shape)
     if left is not None:
-        if size > left:
+        elements, of = left
+        if size > elements:
             raise ShapeError(
-                f"weights of shape {tuple(shape)} are more than the file holds"
+                f"weights of shape {tuple(shape)} are more than {of} holds"
             )
-        _left.set(left - size)
+        _left.set((elements - size, of))
     return backend.empty(tuple(shape), dtype)
 
 

@@ -13,6 +13,7 @@ from fastdl.data import Subset
 from fastdl.datasets.splits import Part
 from fastdl.errors import ArgumentError, DataError, suggest
 from fastdl.files import naming
+from fastdl.nn import init
 from fastdl.shapes import integer, pair
 from fastdl.train.best import EarlyStopping
 from fastdl.train.callback import Callback
@@ -268,7 +269,8 @@ class Job:
             return self._pretrained_trainer(parts, self._pretrained())
         random.seed(self.seed)
         model = self.recipe.create_model(len(parts.classes))
-        model.build(parts.input_shape)
+        with init.within_memory():
+            model.build(parts.input_shape)
         model.class_names = parts.classes
         return self.recipe.trainer(model)
 

@@ -14,7 +14,7 @@ from fastdl.data import Augment, DataLike, DataLoader
 from fastdl.errors import ArgumentError, suggest
 from fastdl.files import naming
 from fastdl.models.registry import check_options
-from fastdl.nn import CrossEntropyLoss, Module
+from fastdl.nn import CrossEntropyLoss, Module, init
 from fastdl.shapes import integer
 from fastdl.shapes.numbers import is_number
 from fastdl.train.optimizers import OPTIMIZERS
@@ -149,7 +149,8 @@ class Recipe:
             if "dropout" not in models.options(self.model):
                 raise ArgumentError(f"the model {self.model!r} has no dropout")
             options["dropout"] = self.dropout
-        with naming("recipe: model_options") if options else nullcontext():
+        told = naming("recipe: model_options") if options else nullcontext()
+        with told, init.within_memory():
             return models.create(self.model, classes=classes, **options)
 
     def trainer(self, model: Module) -> Trainer:

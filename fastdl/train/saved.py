@@ -48,6 +48,8 @@ _ROOMS: dict[str, ModuleType] = {
     "nn": nn,
     "optim": optim,
 }
+# Whose functions may be parts, as they only compute; those of nn write files too.
+_FUNCTIONS = ("functional", "metrics")
 _PARTS = ("loss", "metrics", "regularization", "constraint")
 _LIMITS = ("clip_norm", "clip_value")
 _LARGEST = 2**20  # numbers in a layer of a loss or a penalty
@@ -318,9 +320,18 @@ def _described_object(part: Any, depth: int) -> Json:
 def _public_name(thing: Any) -> str:
     for room, module in _ROOMS.items():
         name = thing.__name__
-        if name in module.__all__ and getattr(module, name) is thing:
+        if getattr(module, name, None) is thing and _may_be_part(room, name):
             return f"{room}.{name}"
     raise _OwnError(f"{thing.__name__} is no public name of fastdl")
+
+
+def _may_be_part(room: str, name: str) -> bool:
+    """Whether a file may name this: a class, or a function that only computes."""
+    module = _ROOMS.get(room)
+    if module is None or name not in module.__all__:
+        return False
+    thing = getattr(module, name)
+    return isinstance(thing, type) or (room in _FUNCTIONS and callable(thing))
 
 
 def _made(spec: Any, depth: int = 0) -> Any:
@@ -351,8 +362,13 @@ def _made(spec: Any, depth: int = 0) -> Any:
 
 def _of_name(name: object) -> Any:
     room, _, own = str(name).partition(".")
-    if room not in _ROOMS or own not in _ROOMS[room].__all__:
-        known = [f"{each}.{n}" for each, m in _ROOMS.items() for n in m.__all__]
+    if not _may_be_part(room, own):
+        known = [
+            f"{each}.{n}"
+            for each, module in _ROOMS.items()
+            for n in module.__all__
+            if _may_be_part(each, n)
+        ]
         raise DataError(f"there is no {name!r:.60}{suggest(str(name), known)}")
     return getattr(_ROOMS[room], own)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from fastdl import optim
-from fastdl.errors import ArgumentError, suggest
-from fastdl.files import SMALL, as_path, read_file
+from fastdl.errors import ArgumentError, DataError, suggest
+from fastdl.files import SMALL, as_path, parse_json, read_file
 from fastdl.optim import Scheduler, set_rate
 from fastdl.train.callback import Callback, Step
 from fastdl.train.learner import Learner
@@ -211,8 +210,8 @@ def _rate_in(text: str) -> float:
     """Return the learning rate in a control file, without checking its range."""
     example = 'expected {"learning_rate": 0.001}'
     try:
-        control = json.loads(text, parse_int=float)
-    except (ValueError, RecursionError) as error:
+        control = parse_json(text, "it")
+    except DataError as error:
         raise ArgumentError(f"{error}; {example}") from None
     if not isinstance(control, dict) or list(control) != ["learning_rate"]:
         raise ArgumentError(f"{example}, got {text!r:.80}")

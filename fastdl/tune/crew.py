@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from fastdl.errors import FastdlError
 from fastdl.tune.lease import Watch, forget, new_name
@@ -39,6 +40,9 @@ class Crew:
         How many processes.
     patience : float, optional
         How many seconds the storage may be down.
+    objective : dict
+        What they run. They take it from here, not from the storage: whoever can write
+        there must not choose which function is imported and called.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Crew:
         folder: Path | None,
         jobs: int,
         patience: float | None,
+        objective: dict[str, Any],
     ) -> None:
         self._study, self._watch = study, Watch(study, folder)
         self._task = {
@@ -55,6 +60,7 @@ class Crew:
             "name": study.name,
             "folder": None if folder is None else str(folder),
             "patience": patience,
+            "objective": objective,
         }
         self._jobs, self._folder = jobs, folder
         self._workers: dict[str, subprocess.Popen[bytes]] = {}

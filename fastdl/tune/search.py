@@ -157,7 +157,7 @@ def search(
         else:
             assert storage is not None
             needed = min(jobs, plan.size)
-            with Crew(study, storage, folder, needed, patience) as crew:
+            with Crew(study, storage, folder, needed, patience, description) as crew:
                 while not ((view := study.look()).is_done or view.hopeless):
                     crew.look(view)
                     bar.update(view)

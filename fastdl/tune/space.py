@@ -13,6 +13,8 @@ from fastdl.errors import ArgumentError, suggest
 from fastdl.files import naming, read_toml
 from fastdl.tune.scale import SCALES, Choice, Scale, Value
 
+_LARGEST_GRID = 100_000  # points; they are all made at once
+
 
 class Space(Mapping[str, Scale]):
     """Hyperparameters by name, each with its scale.
@@ -86,8 +88,13 @@ class Space(Mapping[str, Scale]):
         Raises
         ------
         ArgumentError
-            The choices alone have more points.
+            The choices alone have more points, or `most` is above 100,000.
         """
+        if most > _LARGEST_GRID:
+            raise ArgumentError(
+                f"a grid has at most {_LARGEST_GRID:,} points, got {most} trials; "
+                f"search at random"
+            )
         fixed = [n for n, scale in self.items() if isinstance(scale, Choice)]
         counts = dict.fromkeys(self, 1) | {n: len(self[n].grid(0)) for n in fixed}
         if math.prod(counts.values()) > most:

@@ -135,7 +135,7 @@ def main() -> None:
     folder = None if task["folder"] is None else Path(task["folder"])
     try:
         study = Study(open_storage(task["storage"], task["patience"]), task["name"])
-        objective = find(study.plan.objective)
+        objective = find(task["objective"])
         work(study, objective, folder, name=task["worker"], alone=False)
     except FastdlError as error:
         sys.exit(f"{error}")

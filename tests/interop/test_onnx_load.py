@@ -444,6 +444,57 @@ def test_forms_of_operators_that_are_missing(
         interop.load_onnx(path)(x)
 
 
+@pytest.mark.parametrize("name", ["_graph", "_axes", "_integers", "forward"])
+def test_a_constant_called_like_something_of_the_model(name, path):
+    nodes = [helper.make_node("Add", ["x", name], ["y"])]
+    write(path, nodes, {"x": (1, 3)}, {name: numbers(3)})
+    with pytest.raises(DataError, match=f"cannot have the name '{name}'"):
+        interop.load_onnx(path)
+
+
+def test_a_type_that_does_not_exist(path):
+    write(path, [helper.make_node("Relu", ["c"], ["y"])], {}, {"c": numbers(3)})
+    described = onnx.load(path)
+    described.graph.initializer[0].data_type = -(2**31)
+    path.write_bytes(described.SerializeToString())
+    with pytest.raises(DataError, match="as an ONNX model"):
+        interop.load_onnx(path)
+
+
+def with_constants_outside(path, location):
+    """Write a model whose constant is in another file."""
+    nodes = [helper.make_node("Add", ["x", "c"], ["y"])]
+    write(path, nodes, {"x": (1, 3)}, {"c": np.arange(3, dtype=np.float32)})
+    described = onnx.load(path)
+    (constant,) = described.graph.initializer
+    content = constant.raw_data
+    constant.ClearField("raw_data")
+    constant.data_location = TensorProto.EXTERNAL
+    constant.external_data.add(key="location", value=str(location))
+    path.write_bytes(described.SerializeToString())
+    return content
+
+
+def test_constants_in_a_file_beside_the_model(path):
+    content = with_constants_outside(path, "constants.bin")
+    path.with_name("constants.bin").write_bytes(content)
+    y = interop.load_onnx(path)(numbers(1, 3) * 0)
+    np.testing.assert_array_equal(y.numpy(), [[0, 1, 2]])
+
+
+@pytest.mark.parametrize(
+    "location", ["../c.bin", "{folder}/../c.bin", "/dev/zero", "link", ".", "", "none"]
+)
+def test_constants_in_any_other_file_are_not_read(location, path, tmp_path):
+    path = tmp_path / "models" / "model.onnx"
+    path.parent.mkdir()
+    content = with_constants_outside(path, location.format(folder=path.parent))
+    (tmp_path / "c.bin").write_bytes(content)
+    (path.parent / "link").symlink_to(tmp_path / "c.bin")
+    with pytest.raises(DataError, match="in the folder of the model"):
+        interop.load_onnx(path)
+
+
 def test_files_that_are_none(path, tmp_path):
     with pytest.raises(DataError, match=r"none\.onnx"):
         interop.load_onnx(tmp_path / "none.onnx")

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -297,6 +298,29 @@ def test_examples_that_do_not_exist(ask, path):
     status, _, body = ask(path)
     assert status == 400
     assert len(body) < 400
+
+
+def test_a_client_that_drips_is_given_up(server, ask, monkeypatch):
+    monkeypatch.setattr("fastdl.report.errors.server._SECONDS", 0.2)
+    with socket.create_connection(server.server_address, timeout=10) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        for _ in range(1000):
+            try:
+                slow.sendall(b"a")  # each byte begins the silence anew
+            except OSError:
+                break
+            time.sleep(0.01)
+        else:
+            pytest.fail("it is still waited for")
+    assert ask("/state")[0] == 200
+
+
+def test_many_idle_clients_lock_nobody_out(server, ask):
+    idle = [socket.create_connection(server.server_address) for _ in range(80)]
+    assert ask("/state")[0] == 200
+    assert len(server._connections) <= 65
+    for client in idle:
+        client.close()
 
 
 # What it answers ----------------------------------------------------------------------

@@ -421,6 +421,33 @@ def test_a_huge_part_takes_no_memory(file, tmp_path):
         Trainer.load(tmp_path / "t")
 
 
+@pytest.mark.parametrize("part", ["loss", "metrics", "regularization", "constraint"])
+@pytest.mark.parametrize("name", ["nn.save", "nn.save_weights", "nn.load", "optim.x"])
+def test_a_part_cannot_write_files(part, name, file, tmp_path):
+    """Called with the model, as a penalty is, it would replace any file of the user."""
+    own = tmp_path / "own.txt"
+    own.write_text("precious")
+    arrays, texts = read_tensors(file, aside=True)
+    state = json.loads(texts["fastdl.trainer"])
+    state["parts"][part] = {
+        "partial": {"name": name},
+        "args": [],
+        "keywords": {"dict": [["path", str(own)]]},
+    }
+    texts["fastdl.trainer"] = json.dumps(state)
+    write_tensors(arrays, tmp_path / "t", texts)
+    with pytest.raises(DataError, match=f"there is no '{name}'"):
+        Trainer.load(tmp_path / "t").fit(X, LABELS, epochs=1)
+    assert own.read_text() == "precious"
+
+
+def test_a_function_that_writes_files_is_no_part_to_save(tmp_path):
+    trainer = Trainer(network(), regularization=partial(nn.save, path=tmp_path / "x"))
+    trainer.save(tmp_path / "t")
+    with pytest.raises(ArgumentError, match="give again the regularization"):
+        Trainer.load(tmp_path / "t")
+
+
 def test_no_file(tmp_path):
     with pytest.raises(FastdlError, match="none"):
         Trainer.load(tmp_path / "none")

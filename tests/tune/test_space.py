@@ -191,6 +191,12 @@ def test_a_grid_lies_on_the_scale():
     np.testing.assert_allclose(values, [1e-4, 1e-3, 1e-2, 1e-1, 1], rtol=1e-12)
 
 
+def test_a_grid_of_millions_is_refused_before_it_is_made():
+    space = Space({"lr": Log(1e-4, 1)})
+    with pytest.raises(ArgumentError, match="at most 100,000 points, got 1000000000"):
+        space.grid(10**9)
+
+
 def test_a_grid_that_is_too_large():
     with pytest.raises(ArgumentError, match="has 9 points, more than 8 trials"):
         Space({"a": Choice(1, 2, 3), "b": Choice(1, 2, 3)}).grid(8)

@@ -15,6 +15,7 @@ import pytest
 from fastdl import tune
 from fastdl.errors import FastdlError
 from fastdl.tune import Linear, lease
+from fastdl.tune.crew import Crew
 from fastdl.tune.lease import Lease, Presence, Watch, new_name
 from fastdl.tune.objective import describe
 from fastdl.tune.plan import Plan
@@ -448,3 +449,17 @@ def test_postgresql_for_several_machines(postgres, opened):
         view.finish(claim.id, "complete", 0.5)
     work(views[1], one)
     assert outcomes(views[0]) == dict.fromkeys(range(6), 1)
+
+
+def test_the_storage_does_not_choose_what_a_worker_calls(tmp_path, objectives):
+    """Whoever can write there could have any function of any module called."""
+    where = str(tmp_path / "study.journal")
+    plan = Plan(describe(objectives.parabola), SPACE, trials=1)
+    study = Study(open_storage(where), "s", plan)
+    foreign = plan.to_json() | {"objective": {"function": "os:abort"}}
+    study._storage.set_study_user_attr(study._study_id, "fastdl_plan", foreign)
+    with Crew(study, where, tmp_path, 1, None, plan.objective) as crew:
+        while not (view := study.look()).is_done:
+            crew.look(view)
+            time.sleep(0.05)
+    assert outcomes(study) == {0: 1}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastdl.autograd import Tensor, as_tensor
 from fastdl.errors import ArgumentError, DataError
-from fastdl.files import as_path, parse_json, reading
+from fastdl.files import as_path, parse_json, read_file, reading
 from fastdl.interop.onnx.package import import_onnx
 from fastdl.interop.onnx.run import (
     ELEMENTWISE,
@@ -83,9 +84,26 @@ def load_onnx(path: StrPath, channels_last: bool = False) -> OnnxModel:
     path = as_path(path, "load_onnx")
     onnx = import_onnx()
     with reading(path, "as an ONNX model"):
-        described = onnx.load(path)
+        described = onnx.load_model_from_string(read_file(path))
+        _load_outside(described, path.parent)
         onnx.checker.check_model(described)
-    return from_proto(described, str(path), channels_last)
+        return from_proto(described, str(path), channels_last)
+
+
+def _load_outside(described: ModelProto, folder: Path) -> None:
+    """Load the constants that are in files beside the model, and nowhere else."""
+    from onnx import external_data_helper as outside
+
+    graph = described.graph
+    values = [attribute.t for node in graph.node for attribute in node.attribute]
+    for tensor in filter(outside.uses_external_data, [*graph.initializer, *values]):
+        where = {each.key: each.value for each in tensor.external_data}
+        name = where.get("location", "")
+        file = (folder / name).resolve()
+        if not file.is_relative_to(folder.resolve()) or not file.is_file():
+            raise DataError(f"there is no file {name!r:.80} in the folder of the model")
+        outside.load_external_data_for_tensor(tensor, str(folder))
+        tensor.data_location = tensor.DEFAULT
 
 
 def from_proto(
@@ -229,7 +247,7 @@ class OnnxModel(Module):
             if array.dtype.kind != "f":
                 self._integers[name] = array
                 continue
-            if hasattr(Module, name):
+            if hasattr(self, name):  # of a module, or of this one
                 raise DataError(f"load_onnx: a constant cannot have the name {name!r}")
             values = np.array(array.transpose(self._axes[name]), order="C")
             if name in trained:

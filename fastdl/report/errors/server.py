@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import socketserver
 import sys
 import threading
@@ -20,13 +21,14 @@ import traceback
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from fastdl.errors import FastdlError
-from fastdl.files import SMALL
+from fastdl.files import SMALL, parse_json
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -41,7 +43,8 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_SECONDS = 30  # how long a client may be silent in the middle of a request
+_SECONDS = 30  # how long a client may take to send a request
+_CONNECTIONS = 64  # that are open at a time; a browser has six
 
 
 class Answer(NamedTuple):
@@ -61,7 +64,7 @@ class Request(NamedTuple):
 
     def json(self) -> dict[str, Any]:
         """Return the body as a JSON object; ValueError if it is not one."""
-        content = json.loads(self.body)
+        content = parse_json(self.body, "the request")
         if not isinstance(content, dict):
             raise ValueError("expected a JSON object")
         return content
@@ -100,6 +103,7 @@ class PageServer(ThreadingHTTPServer):
 
     def __init__(self, routes: Mapping[tuple[str, str], Route], port: int = 0) -> None:
         self.routes = dict(routes)
+        self._connections: dict[socket.socket, None] = {}  # the oldest first
         self.token = secrets.token_urlsafe(32)
         try:
             super().__init__(("127.0.0.1", port), _Handler)
@@ -114,6 +118,18 @@ class PageServer(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind without asking the network for the name of this machine."""
         socketserver.TCPServer.server_bind(self)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Take a connection; drop the oldest of too many, as it is most likely idle."""
+        self._connections[request] = None
+        for oldest in list(self._connections)[:-_CONNECTIONS]:
+            _stop(oldest, socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection."""
+        self._connections.pop(request, None)
+        super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore a client that went away."""
@@ -164,10 +180,26 @@ def _has_screen() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
+def _stop(connection: socket.socket, how: int) -> None:
+    with suppress(OSError):  # the client was faster
+        connection.shutdown(how)
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: PageServer
     protocol_version = "HTTP/1.1"  # one connection for many requests
     timeout = _SECONDS
+
+    def handle_one_request(self) -> None:
+        """Handle a request that comes in time, however slowly its bytes drip in."""
+        end = partial(_stop, self.connection, socket.SHUT_RD)
+        timer = threading.Timer(_SECONDS, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            super().handle_one_request()
+        finally:
+            timer.cancel()
 
     def do_GET(self) -> None:
         self._handle()
