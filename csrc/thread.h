@@ -37,9 +37,10 @@ static inline void yield_core(void) { SwitchToThread(); }
 static inline void watch_forks(void (*begin_child)(void)) { (void)begin_child; }
 
 static inline int64_t nanoseconds(void) {
-  LARGE_INTEGER ticks, frequency; /* of both, fewer than 2^63 / 10^9 in a second */
+  LARGE_INTEGER ticks, frequency;
   QueryPerformanceCounter(&ticks);
   QueryPerformanceFrequency(&frequency);
+  /* Whole seconds by themselves: all ticks times 10^9 would soon pass 2^63. */
   const int64_t hz = frequency.QuadPart, seconds = ticks.QuadPart / hz;
   return seconds * 1000000000 + ticks.QuadPart % hz * 1000000000 / hz;
 }
