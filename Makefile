@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Hundreds of processes start in the tests: compiled modules halve the time of each.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test soak bench lint format wheel clean
+.PHONY: help demo test soak coverage mutants bench lint format wheel clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,24 @@ test: $(VENV)/tested ## Run the whole test suite.
 
 soak: $(VENV)/tested ## Run the long forms of the tests too.
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+# Which test runs which line, in all processes: [tool.coverage] in pyproject.toml.
+record = COVERAGE_FILE=$(CURDIR)/build/$1/data \
+	COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml \
+	$(BIN)/python -m pytest -m "not soak" -p tests.mutants.recorder $(PARALLEL)
+
+coverage: $(VENV)/measured ## Print which lines the tests leave out, of Python and of C.
+	rm -rf build/coverage
+	$(call record,coverage)
+	$(BIN)/coverage combine --quiet --data-file=build/coverage/data
+	$(BIN)/coverage report --data-file=build/coverage/data --skip-covered --show-missing
+	$(BIN)/python -m tests.mutants.gcov $(PARALLEL)
+
+mutants: $(VENV)/measured build/map/seconds.json ## Do the tests find small faults?
+	$(BIN)/python -m tests.mutants $(ARGS)
+
+build/map/seconds.json:
+	FASTDL_FEW=3 $(call record,map)
 
 bench: $(VENV)/installed ## Measure everything, for half an hour; write docs/benchmarks.md.
 	$(BIN)/python -m bench $(ARGS)
@@ -80,6 +98,10 @@ $(VENV)/installed: pyproject.toml | $(VENV)/built
 # ... and what only those need who change it.
 $(VENV)/tested: pyproject.toml | $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group test
+	@touch $@
+
+$(VENV)/measured: pyproject.toml | $(VENV)/tested
+	$(BIN)/python -m pip install --quiet --group mutants
 	@touch $@
 
 $(VENV)/linted: pyproject.toml | $(VENV)/installed

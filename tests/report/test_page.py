@@ -367,6 +367,18 @@ def test_answers_that_are_too_sure():
     assert "too sure by 30.0%" in text
 
 
+def test_bars_of_counts_are_as_high_as_the_counts():
+    """They stand on 0."""
+    answers = answers_of([0] * 10, [0] * 10, ["a", "b"], sure=0.6)
+    answers.probabilities[:4] = 0.1, 0.9
+    counts = "".join(map(str, calibration(answers))).split("<svg")[-1]
+    bars = re.findall(r'<rect[^>]* height="([\d.]+)"[^>]*class="bar', counts)
+    heights = [float(bar) for bar in bars if float(bar)]
+    np.testing.assert_allclose(
+        np.divide(sorted(heights), max(heights)), [4 / 6, 1], 0.01
+    )
+
+
 # Several runs
 
 

@@ -110,8 +110,7 @@ def test_gap_where_a_value_is_missing():
     line = svg.Line("a", [1, 2, 3, 4, 5], [1, 2, math.nan, 2, math.inf])
     axis = svg.axis("loss", line.y)
     (path,) = lines_of(svg.line_chart([line], svg.Axis("x", 0, 6), axis, "t"))
-    assert path.count("M") == 2
-    assert "nan" not in path
+    assert re.findall("[A-Za-z]+", path) == ["M", "L", "M"]
 
 
 @pytest.mark.parametrize(

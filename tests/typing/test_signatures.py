@@ -1,11 +1,16 @@
-"""Public signatures say what they take and return; `Any` would say nothing."""
+"""Public signatures: they say what they take and return, and agree on defaults."""
 
 from __future__ import annotations
 
 import ast
+import inspect
+import re
 from pathlib import Path
 
 import pytest
+
+from fastdl import functional as F
+from fastdl import nn
 
 ROOT = Path(__file__).parents[2] / "fastdl"
 # Rooms whose signatures have real types.
@@ -131,3 +136,33 @@ def _private(a): ...
         "f(b)",
         "f(return)",
     ]
+
+
+def functions_of_layers():
+    """Yield (layer, function) where `functional` has the operation of a layer."""
+    functions = {name.replace("_", ""): each for name, each in vars(F).items()}
+    for name, layer in vars(nn).items():
+        words = name.lower()
+        for word in (
+            words,
+            words.removesuffix("loss"),
+            re.sub(r"norm[12]d", "norm", words),
+        ):
+            if inspect.isclass(layer) and inspect.isfunction(functions.get(word)):
+                yield pytest.param(layer, functions[word], id=name)
+                break
+
+
+@pytest.mark.parametrize(("layer", "function"), list(functions_of_layers()))
+def test_an_option_has_one_default(layer, function):
+    """None in one of them says that the other decides."""
+    options = inspect.signature(layer).parameters
+    others = inspect.signature(function).parameters
+    different = {
+        name: (option.default, others[name].default)
+        for name, option in options.items()
+        if name in others
+        and not {option.default, others[name].default} & {None, option.empty}
+        and option.default != others[name].default
+    }
+    assert not different

@@ -1,0 +1,39 @@
+"""Which lines of csrc do the tests of kernels run, on all instruction sets there are?
+
+``python -m tests.mutants.gcov`` builds a copy of the tree with counters, at -O1, runs
+tests/kernels there, and lets gcovr add up what the instances of each file counted.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.mutants.workplace import Workplace
+
+ROOT = Path(__file__).parents[2]
+
+
+def main(*arguments: str) -> None:
+    """Build, run, and print the table; arguments are for pytest."""
+    place = Workplace(ROOT, ROOT / "build/gcov").place
+    counters = {"FASTDL_DEBUG": "1", "CFLAGS": "--coverage", "LDFLAGS": "--coverage"}
+    environment = {**os.environ, "PYTHONPATH": str(place)}
+    build = ["setup.py", "--quiet", "build_ext", "--inplace", "--force"]
+    tests = ["-m", "pytest", "-m", "not soak", "tests/kernels", *arguments]
+    for command, more in ((build, counters), (tests, {})):
+        subprocess.run(
+            [sys.executable, *command],
+            cwd=place,
+            env=environment | more,
+            check=True,
+        )
+    gcovr = ["-m", "gcovr", "--root", ".", "--filter", "csrc/", "build"]
+    merge = ["--merge-mode-functions", "merge-use-line-min"]
+    subprocess.run([sys.executable, *gcovr, *merge], cwd=place, check=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
