@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -86,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0; 2 after an error, which is told in one line on the standard
-        error stream; 130 after Ctrl-C. ``FASTDL_DEBUG=1`` shows tracebacks instead.
+        error stream; 130 after Ctrl-C, 143 after a SIGTERM that let a training finish
+        its step. ``FASTDL_DEBUG=1`` shows tracebacks instead.
     """
     try:
         arguments = _parser().parse_args(argv)
@@ -96,6 +98,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt as interrupt:
         return _fail(f"interrupted {interrupt}".strip(), 130)
+    except SystemExit as end:
+        if end.code != 128 + signal.SIGTERM:
+            raise
+        return _fail(f"terminated {end}", 143)
     except BrokenPipeError:  # such as `fastdl info | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -35,6 +35,7 @@ from fastdl.train import (
     Trainer,
     open_run,
 )
+from fastdl.train.interrupt import Terminated
 
 HELP = "train a network on a data set"
 DESCRIPTION = """\
@@ -59,7 +60,8 @@ Pictures of a folder are resized to what it learned from, unless --size says oth
 Pictures of a folder are .png, .jpg, .jpeg, .bmp, .gif or .webp.
 
 Steer a run by hand: {"learning_rate": 0.0003}, written into control.json of the run
-folder, holds from the next epoch on. Stop it by Ctrl-C, and go on with --resume.
+folder, holds from the next epoch on. Stop it by Ctrl-C (or SIGTERM), and go on with
+--resume, from the very step.
 """
 EXAMPLES = """\
 examples:
@@ -186,6 +188,20 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="neither measure the errors at the end nor write report.html",
     )
     parser.add_argument(
+        "--checkpoint-steps",
+        type=arguments.count,
+        metavar="N",
+        help="write checkpoint.safetensors, from which --resume goes on, after every N "
+        "steps too, and not after each epoch alone",
+    )
+    parser.add_argument(
+        "--checkpoint-minutes",
+        type=arguments.rate,
+        default=10.0,
+        metavar="X",
+        help="... and X minutes after the last one; default: 10",
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="go on with the run that was interrupted, given the same options",
@@ -262,8 +278,8 @@ def run(options: Namespace) -> None:
         _check_pictures(parts)
     with folder.lock("train"):
         _fit(trainer, job, parts, options, folder)
-        folder.checkpoint.unlink()
         folder.save_model(trainer.model)
+        folder.checkpoint.unlink()
         finished = open_run(folder.path)
         finished.parts = parts  # they are loaded already
         outcome = examine(finished.answers("test"), parts.test, parts.classes)
@@ -360,17 +376,20 @@ def _fit(
             _callbacks(job, parts, options, folder),
             progress=True,
             checkpoint=folder.checkpoint,
+            checkpoint_steps=options.checkpoint_steps,
+            checkpoint_minutes=options.checkpoint_minutes,
             resume=options.resume,
             allow_changes=options.allow_changes,
         )
-    except KeyboardInterrupt:
-        if not (trainer.history.rows and trainer.ranks.is_first):
+    except (KeyboardInterrupt, Terminated) as end:
+        epochs = len(trainer.history)
+        where = str(end) or (f"after {epochs} epochs" if epochs else "")
+        if not (where and trainer.ranks.is_first):
             raise
-        folder.save_model(trainer.model)
-        raise KeyboardInterrupt(
-            f"after {len(trainer.history)} epochs; the model so far is saved in "
-            f"{folder.path}; add --resume to go on"
-        ) from None
+        if epochs:  # until then the folder may be that of an earlier run
+            folder.save_model(trainer.model)
+            where += f"; the model so far is saved in {folder.path}"
+        raise type(end)(f"{where}; add --resume to go on") from None
 
 
 def _check_resumable(folder: RunFolder) -> None:
@@ -383,6 +402,6 @@ def _check_resumable(folder: RunFolder) -> None:
             f"evaluate` and `fastdl report` measure it"
         )
     raise DataError(
-        f"no epoch was completed: there is no file {folder.checkpoint}; start without "
+        f"there is nothing to go on from, no file {folder.checkpoint}; start without "
         f"--resume"
     )

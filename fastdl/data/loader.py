@@ -178,18 +178,21 @@ class DataLoader:
         self.epoch += 1
         return self.batches(epoch)
 
-    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
-        """Return the batches of one epoch; ``self.epoch`` stays unchanged."""
-        return self._batches(epoch, self._make)
+    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
+        """Return the batches of one epoch; ``self.epoch`` stays unchanged.
+
+        From batch number `first` on: of those before, no example is read.
+        """
+        return self._batches(epoch, first, self._make)
 
     def parts(
-        self, epoch: int, part: int, parts: int
+        self, epoch: int, part: int, parts: int, first: int = 0
     ) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
         """Return one of several parts of each batch, see `fastdl.parallel`.
 
         Only that part is read and made, unless there is a transform without an
         attribute ``each_alone = True``: it may mix the examples of a batch. In the
-        place of an empty part stands the first example.
+        place of an empty part stands the first example. `first` is as in `batches`.
 
         Yields
         ------
@@ -204,19 +207,20 @@ class DataLoader:
             epoch: int, dataset: Dataset, examples: np.ndarray, numbers: np.ndarray
         ) -> tuple[int, tuple]:
             total = len(examples)
-            first, end = bounds(total, part, parts)
-            rows = slice(first, end) if first < end else slice(1)
+            start, end = bounds(total, part, parts)
+            rows = slice(start, end) if start < end else slice(1)
             if alone:
                 own = self._make(epoch, dataset, examples[rows], numbers[rows])
                 return total, own
             whole = self._make(epoch, dataset, examples, numbers)
             return total, tree_map(lambda e: None if e is None else e[rows], whole)
 
-        return self._batches(epoch, make)
+        return self._batches(epoch, first, make)
 
     def _batches(
         self,
         epoch: int,
+        first: int,
         make_batch: Callable[[int, Dataset, np.ndarray, np.ndarray], T],
     ) -> Iterator[T]:
         epoch = integer(epoch, "DataLoader: epoch", minimum=0)
@@ -235,10 +239,11 @@ class DataLoader:
             batch = slice(ends[number - 1] if number else 0, ends[number])
             return make_batch(epoch, dataset, order[batch], numbers[batch])
 
+        remaining = range(first, len(self))
         if not self.prefetch:
-            return self._timed(make(number) for number in range(len(self)))
+            return self._timed(make(number) for number in remaining)
         depth = self.prefetch * self.workers
-        return self._timed(prefetched(make, len(self), self.workers, depth))
+        return self._timed(prefetched(make, remaining, self.workers, depth))
 
     def _order(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the examples of an epoch, and where among them each batch ends."""

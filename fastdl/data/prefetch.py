@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 
 def prefetched(
-    make: Callable[[int], T], count: int, workers: int, depth: int
+    make: Callable[[int], T], numbers: Iterable[int], workers: int, depth: int
 ) -> Generator[T, None, None]:
-    """Yield ``make(0)`` to ``make(count - 1)`` in order, made by threads.
+    """Yield ``make(number)`` for each number, in order, made by threads.
 
     The threads start with the first item and end with the iterator: when the items are
     used up, when the loop breaks out or raises, or when making an item raises. That
@@ -28,8 +28,8 @@ def prefetched(
     ----------
     make : callable
         Called in the threads, possibly by several at once.
-    count : int
-        How many items there are.
+    numbers : iterable of int
+        The items.
     workers : int
         How many threads, from 1.
     depth : int
@@ -43,9 +43,9 @@ def prefetched(
     owner = os.getpid()
     pool = ThreadPoolExecutor(workers, "fastdl-prefetch", _work_alone)
     try:
-        numbers = iter(range(count))
+        left = iter(numbers)
         waiting: deque[Future[T]] = deque(
-            pool.submit(make, number) for number in islice(numbers, depth)
+            pool.submit(make, number) for number in islice(left, depth)
         )
         while waiting:
             if os.getpid() != owner:
@@ -54,7 +54,7 @@ def prefetched(
                     "iter(loader), in the child process"
                 )
             item = waiting.popleft().result()
-            waiting.extend(pool.submit(make, number) for number in islice(numbers, 1))
+            waiting.extend(pool.submit(make, number) for number in islice(left, 1))
             yield item
     finally:
         if os.getpid() == owner:

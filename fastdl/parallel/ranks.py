@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -105,8 +106,10 @@ class Ranks:
         self.check(model, optimizer)
         self._buckets = Buckets(parameters, optimizer, self._comm)
 
-    def batches(self, loader: DataLoader) -> Iterator[tuple]:
+    def batches(self, loader: DataLoader, first: int = 0) -> Iterator[tuple]:
         """Yield this rank's part of each batch of the next epoch of a loader.
+
+        From batch number `first` on, see `fastdl.data.DataLoader.batches`.
 
         Dropout and batch norm take part in the whole batch until the next one is asked
         for. A rank without examples, when the last batch is small, gets one that counts
@@ -118,17 +121,27 @@ class Ranks:
             The loaders differ, or a transform changed the number of examples.
         """
         if self._comm is None:
-            yield from loader
+            own = type(loader)
+            if not first:
+                yield from loader
+            elif (own.__iter__, own.batches) == (
+                DataLoader.__iter__,
+                DataLoader.batches,
+            ):
+                epoch, loader.epoch = loader.epoch, loader.epoch + 1
+                yield from loader.batches(epoch, first)
+            else:  # the user's own, which can only be read from its beginning
+                yield from islice(loader, first, None)
             return
         sizes = [len(loader.dataset), loader.batch_size, len(loader), loader.epoch]
         self.agree("loader", [*sizes, loader.seed, loader.shuffle])
         epoch, loader.epoch = loader.epoch, loader.epoch + 1
-        made = loader.parts(epoch, self.rank, self.size)
+        made = loader.parts(epoch, self.rank, self.size, first)
         gather = self.gather if self.sync_batch_norm else None
         with closing(made) as batches:  # type: ignore[type-var]
             for total, batch in batches:
-                first, end = bounds(total, self.rank, self.size)
-                shard = Shard(first, end - first, total, gather)
+                start, end = bounds(total, self.rank, self.size)
+                shard = Shard(start, end - start, total, gather)
                 if length(batch[0]) != shard.size:
                     raise DataError(
                         f"parallel: a transform made {length(batch[0])} examples of "

@@ -55,7 +55,11 @@ class Callback:
         """Run before the first step: `epochs` epochs of `batches` batches follow."""
 
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        """Run before each epoch, counted from 1."""
+        """Run before each epoch, counted from 1.
+
+        Where a training goes on within an epoch this runs too, before
+        `load_state_dict`.
+        """
 
     def on_batch_end(self, trainer: Trainer, step: Step) -> None:
         """Run after each update."""
@@ -83,11 +87,15 @@ class Callback:
         return ()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what resuming needs: arrays, and what JSON can hold."""
+        """Return what resuming needs, at any step: arrays, and what JSON can hold."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned; runs after `on_train_begin`."""
+        """Restore what `state_dict` returned.
+
+        It runs after `on_train_begin`; within an epoch once more after
+        `on_epoch_begin`.
+        """
 
 
 def check_callbacks(

@@ -15,6 +15,7 @@ from fastdl.files import as_path, parse_json, read_tensors, write_tensors
 from fastdl.train.callback import Callback
 from fastdl.train.description import Run, differences, options
 from fastdl.train.fingerprint import text_of
+from fastdl.train.position import Position, check_position
 from fastdl.train.schedule import Schedule
 from fastdl.train.snapshot import Snapshot
 from fastdl.train.state import (
@@ -30,9 +31,13 @@ from fastdl.train.state import (
 from fastdl.typing import StrPath
 
 _KEY = "fastdl.checkpoint"  # in the file's metadata
-_FORMAT = 2  # 1 did not describe the run
+_FORMAT = 3  # 1 did not describe the run, 2 had no position within an epoch
 _LOSS = {"loss", "loss_weights"}
 _RATES = {"lr", "epochs", "optimizer"}  # if these change, a schedule sets other rates
+_ORDER = {  # if these change, other batches follow: the epoch begins again
+    *("data", "batch_size", "shuffle", "seed", "drop_last"),
+    *("sampler", "batch_sampler", "collate_fn"),
+}
 
 
 class _Saved(NamedTuple):
@@ -60,7 +65,7 @@ class Checkpoint:
     def __init__(self, path: StrPath, run: Run) -> None:
         self.path = as_path(path)
         self._trainer, self._loader = run.trainer, run.loader
-        self._callbacks = run.callbacks
+        self._callbacks, self._epochs = run.callbacks, run.epochs
         self._description = run.describe()
         self._saved: _Saved | None = None
         self._before: Snapshot | None = None
@@ -69,8 +74,23 @@ class Checkpoint:
     def _names(self) -> list[str]:
         return [type(callback).__name__ for callback in self._callbacks]
 
-    def save(self, epochs: int, stopped: bool) -> None:
-        """Write the file after so many epochs of this ``fit``."""
+    def save(self, epochs: int, position: Position | None = None) -> None:
+        """Write the file after so many epochs of this ``fit``.
+
+        Parameters
+        ----------
+        epochs : int
+            How many are complete.
+        position : Position, optional
+            Within the epoch that follows.
+
+        Raises
+        ------
+        UnknownKindError
+            A metric gathers what cannot be written.
+        OSError
+            The file cannot be written.
+        """
         optimizer = self._trainer.optimizer.state_dict()
         arrays = prefixed("model", self._trainer.model.state_dict())
         arrays |= prefixed("loss", self._trainer._learned_weights().state_dict())
@@ -81,12 +101,19 @@ class Checkpoint:
             own = {k: v for k, v in state.items() if isinstance(v, np.ndarray)}
             arrays |= prefixed(f"callback{index}", own)
             states.append({k: v for k, v in state.items() if k not in own})
+        where: dict[str, Any] | None = None
+        if position is not None:
+            gathered: dict[str, np.ndarray] = {}
+            where = position.state_dict(gathered)
+            arrays |= prefixed("position", gathered)
         description = {
             "format": _FORMAT,
             "run": self._description,
             "epochs": epochs,
-            "stopped": stopped,
-            "loader": self._loader.epoch,
+            "stopped": self._trainer._stopping,
+            # A loader counts an epoch when it begins.
+            "loader": self._loader.epoch - (position is not None),
+            "position": where,
             "history": self._trainer.history.rows,
             "optimizer": optimizer,
             "callbacks": self._names,
@@ -120,6 +147,11 @@ class Checkpoint:
         with self._blaming("its state"):
             _check(state, arrays)
         changed = self._compare(state, allow_changes)
+        if changed & _ORDER:
+            state["position"] = None
+        elif state["position"] is not None:
+            with self._blaming("its position"):
+                _check_batch(state["position"]["batch"], len(self._loader))
         before = Snapshot(self._trainer, self._loader, self._callbacks)
         with self._blaming("the model"):
             check_like(within("model.", arrays), before.model)
@@ -131,8 +163,10 @@ class Checkpoint:
                 _check_optimizer(before.optimizer["param_groups"], state, arrays)
         self._saved, self._before = _Saved(arrays, state, changed), before
 
-    def restore(self) -> tuple[int, bool]:
-        """Put back what `read` read; return the epochs done and whether it was stopped.
+    def restore(self) -> int:
+        """Put back what `read` read, and return how many epochs are complete.
+
+        Within an epoch `go_on` follows.
 
         Raises
         ------
@@ -140,24 +174,57 @@ class Checkpoint:
             The state does not fit; `undo` puts back what was changed until then.
         """
         assert self._saved is not None
+        state = self._saved.state
+        self._put_back(self._saved)
+        self._trainer.history.rows[:] = state["history"]
+        self._loader.epoch = state["loader"]
+        if state["position"] is None or state["epochs"] >= self._epochs:
+            self._end()
+        return state["epochs"]
+
+    def go_on(self, position: Position) -> None:
+        """Go to where in an epoch the file was written.
+
+        To be called when the callbacks have begun that epoch again: what they changed
+        by that is put back too. Does nothing after a whole epoch.
+
+        Raises
+        ------
+        DataError
+            As for `restore`.
+        """
+        if self._saved is None:
+            return
         arrays, state, changed = self._saved
+        self._put_back(self._saved)
+        with self._blaming("its position"):
+            own = within("position.", arrays)
+            position.load_state_dict(state["position"], own, changed)
+        self._end()
+
+    def _end(self) -> None:
+        assert self._saved is not None
+        # Other callbacks may not want to stop.
+        stopped = (
+            self._saved.state["stopped"] and "callbacks" not in self._saved.changed
+        )
+        self._trainer._stopping = stopped
+        self._saved = self._before = None  # frees their memory
+
+    def _put_back(self, saved: _Saved) -> None:
+        arrays, _, changed = saved
         with self._blaming("the model"):
             self._trainer.model.load_state_dict(within("model.", arrays))
         if not changed & _LOSS:  # another one starts afresh
             self._trainer._learned_weights().load_state_dict(within("loss.", arrays))
         if "optimizer" not in changed:  # another one starts afresh
             with self._blaming("the optimiser"):
-                self._restore_optimizer(self._saved)
+                self._restore_optimizer(saved)
         for number, callback in enumerate(self._callbacks):
-            self._restore_callback(number, callback, self._saved)
-        self._trainer.history.rows[:] = state["history"]
-        self._loader.epoch = state["loader"]
-        self._saved = self._before = None  # frees their memory
-        # Other callbacks may not want to stop.
-        return state["epochs"], state["stopped"] and "callbacks" not in changed
+            self._restore_callback(number, callback, saved)
 
     def undo(self, *exception: object) -> None:
-        """Make everything as it was after `read`, unless `restore` succeeded.
+        """Make everything as it was after `read`, unless the restore succeeded.
 
         For ``ExitStack.push``, before the callbacks are pushed, since ``on_train_end``
         changes things.
@@ -270,11 +337,20 @@ def _check(state: object, arrays: dict[str, np.ndarray]) -> None:
     if len(names) != len(states) or not all(isinstance(each, dict) for each in states):
         raise DataError(f"'states' must be those of {names!r:.60}, got {states!r:.60}")
     check_optimizer(state)
+    if version < 3:
+        state["position"] = None
+    elif state.get("position", {}) is not None:
+        check_position(get(state, "position", dict, "a position in an epoch"))
     if version > 1 or "run" in state:
         get(state, "run", dict, "a description")
         listed = get(state, "arrays", list, "a list of names")
         if listed != sorted(arrays):
             raise DataError("the arrays are not those that were written")
+
+
+def _check_batch(batch: int, batches: int) -> None:
+    if batch > batches:
+        raise DataError(f"'batch' is {batch}, but an epoch has {batches}")
 
 
 def _check_optimizer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fastdl.errors import ArgumentError
 from fastdl.optim.optimizer import is_in
 from fastdl.shapes import integer
 from fastdl.train.callback import Callback, Step
+from fastdl.train.state import get, numbers
 
 if TYPE_CHECKING:
     from fastdl.train.trainer import Trainer
@@ -97,3 +98,19 @@ class GradientMonitor(Callback):
                     f"norm is {norm:.2g}",
                     file=sys.stderr,
                 )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the norms of this epoch so far, and what has been reported."""
+        norms = {f"norm.{name}": np.array(all) for name, all in self._norms.items()}
+        return {"reported": sorted(self._reported), "all": np.array(self._all), **norms}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore that."""
+        self._all = numbers(state, "all")
+        self._norms = {
+            name.removeprefix("norm."): numbers(state, name)
+            for name in state
+            if name.startswith("norm.")
+        }
+        reported = get({"reported": [], **state}, "reported", list, "a list of pairs")
+        self._reported = {(str(name), str(verdict)) for name, verdict in reported}

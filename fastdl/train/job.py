@@ -44,6 +44,8 @@ class FitOptions(TypedDict, total=False):
     progress: bool | None
     check_finite: bool
     checkpoint: StrPath | None
+    checkpoint_steps: int | None
+    checkpoint_minutes: float | None
     resume: bool
     allow_changes: Sequence[str] | None
 

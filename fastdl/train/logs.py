@@ -7,10 +7,13 @@ import math
 import statistics
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from fastdl.files import as_path, check_writable, write_text
 from fastdl.train.callback import Callback, Step
+from fastdl.train.state import number, numbers
 from fastdl.typing import StrPath
 
 if TYPE_CHECKING:
@@ -103,8 +106,14 @@ class LearningRateLog(Callback):
     logs.
     """
 
+    _rate = math.nan
+
     def decides(self) -> None:
         """Nothing: it only watches."""
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        """Note the rate, in case that it goes on with an epoch at its end."""
+        self._rate = trainer.optimizer.param_groups[0]["lr"]
 
     def on_batch_end(self, trainer: Trainer, step: Step) -> None:
         """Note the rate."""
@@ -113,6 +122,15 @@ class LearningRateLog(Callback):
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
         """Add it to the row."""
         row["learning_rate"] = self._rate
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the rate, for an epoch whose steps are all made."""
+        return {"rate": self._rate}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore it."""
+        if "rate" in state:  # not in files of earlier versions
+            self._rate = number(state, "rate")
 
 
 class Timing(Callback):
@@ -129,10 +147,11 @@ class Timing(Callback):
     def on_train_begin(self, trainer: Trainer, epochs: int, batches: int) -> None:
         """Start the clock."""
         self._start = time.perf_counter()
+        self._steps: list[float] = []
 
     def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
         """Start the clock of the first step."""
-        self._steps: list[float] = []
+        self._steps = []
         self._last = time.perf_counter()
 
     def on_batch_end(self, trainer: Trainer, step: Step) -> None:
@@ -143,5 +162,14 @@ class Timing(Callback):
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
         """Add the times to the row."""
-        row["step_ms"] = 1e3 * statistics.median(self._steps)
+        row["step_ms"] = 1e3 * statistics.median(self._steps or [math.nan])
         row["total_seconds"] = time.perf_counter() - self._start
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the times of the steps of this epoch."""
+        return {"steps": np.array(self._steps)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore them; the time between is not counted."""
+        self._steps = numbers(state, "steps")
+        self._last = time.perf_counter()

@@ -117,6 +117,10 @@ class Measures:
             name: metric.fresh() for name, metric in metrics_by_name.items()
         }
 
+    def fresh(self) -> Measures:
+        """Return the same measures of nothing yet."""
+        return Measures(self._metrics, self._tasks)
+
     def update(
         self,
         loss: float,

@@ -48,7 +48,7 @@ class Progress(Callback):
         """Move the bar."""
         if not self._bar.disable:
             self._bar.set_postfix_str(f"loss {step.loss:.4f}", refresh=False)
-            self._bar.update()
+            self._bar.update(step.batch - self._bar.n)  # not 1, if resumed
 
     def on_epoch_end(self, trainer: Learner, row: dict[str, float]) -> None:
         """Replace the bar with a line."""

@@ -64,6 +64,16 @@ def finite_numbers(state: Mapping[str, Any], name: str, length: int) -> list[flo
     return values
 
 
+def numbers(state: Mapping[str, Any], name: str) -> list[float]:
+    """Return an array of real numbers as a list, empty if there is none."""
+    array = state.get(name, np.zeros(0))
+    if not (isinstance(array, np.ndarray) and array.dtype.kind == "f"):
+        raise DataError(f"{name!r} must be an array of numbers, got {array!r:.60}")
+    if array.ndim != 1:
+        raise DataError(f"{name!r} must be a list, got the shape {array.shape}")
+    return array.tolist()
+
+
 def checked_number(value: object, name: str) -> float:
     """Return a number unchanged; DataError if it is none, or too large for a float."""
     # For Python, True is an integer.

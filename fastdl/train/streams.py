@@ -80,12 +80,12 @@ class BatchStream(DataLoader):
         x, y, *weight = self._peek()
         return ArrayDataset(x, y, *weight)
 
-    def batches(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
+    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
         """Return the next batch, which will come again."""
         yield self._peek()
 
     def parts(
-        self, epoch: int, part: int, parts: int
+        self, epoch: int, part: int, parts: int, first: int = 0
     ) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
         """Refuse to be shared: whoever makes the batches does not know of parts."""
         raise ArgumentError(

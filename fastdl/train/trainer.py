@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
@@ -26,14 +26,16 @@ from fastdl.train.combined import combined
 from fastdl.train.cost import Limits, Penalties
 from fastdl.train.description import Run
 from fastdl.train.history import History
-from fastdl.train.interrupt import deferred_interrupt
+from fastdl.train.interrupt import deferred_signals
 from fastdl.train.learner import Learner, culprits
 from fastdl.train.losses import LossChoice, TaskWeights
 from fastdl.train.measures import Measures, Metrics
 from fastdl.train.nonfinite import Buffers
 from fastdl.train.optimizers import OptimizerLike
+from fastdl.train.position import Position
 from fastdl.train.progress import reporting
 from fastdl.train.rehearsal import rehearse
+from fastdl.train.rhythm import Interval, Rhythm
 from fastdl.train.sets import training_sets, validation_set, weights_of_classes
 from fastdl.typing import ArrayLike, ArraysLike, StrPath
 
@@ -245,6 +247,8 @@ class Trainer(Learner):
         verbose: int | str | None = None,
         check_finite: bool = True,
         checkpoint: StrPath | None = None,
+        checkpoint_steps: int | None = None,
+        checkpoint_minutes: float | None = 10.0,
         resume: bool = False,
         allow_changes: Sequence[str] | None = (),
     ) -> History:
@@ -254,7 +258,10 @@ class Trainer(Learner):
         `fastdl.manual_seed`, called before the model is made, fixes its weights.
 
         Ctrl-C takes effect between two steps: the model keeps all whole steps, the
-        history all whole epochs, and KeyboardInterrupt is raised.
+        history all whole epochs, a checkpoint is written if one is asked for, and
+        KeyboardInterrupt is raised. With a checkpoint so does SIGTERM, as SystemExit
+        with code 143. A second signal ends the program at once. Where the program has a
+        handler of its own for a signal, only that is called.
 
         Parameters
         ----------
@@ -303,8 +310,13 @@ class Trainer(Learner):
         check_finite : bool
             Whether to look for NaN and infinities in x before the first step.
         checkpoint : path, optional
-            A file that is written after each epoch and holds all that is needed to
-            resume: model, optimiser, history, and the state of the callbacks.
+            A file that holds all that is needed to resume: model, optimiser, history,
+            the state of the callbacks, and the place in the epoch. It is written after
+            each epoch, and within epochs that are long.
+        checkpoint_steps : int, optional
+            Write it also when so many steps were made since the last time.
+        checkpoint_minutes : float, optional
+            Write it also when so many minutes have passed since; None: never.
         resume : bool
             Continue from the checkpoint, with the same arguments, up to `epochs` in
             all: the bits are those of a training that was never interrupted. Whatever
@@ -354,6 +366,7 @@ class Trainer(Learner):
             raise ArgumentError("fit: resume from where? Give checkpoint= its path")
         if allow_changes and not resume:
             raise ArgumentError("fit: allow_changes is for resume=True")
+        interval = Interval(checkpoint, checkpoint_steps, checkpoint_minutes)
         run = None
         if checkpoint is not None:
             run = Run(self, loader, dev, callbacks, epochs, by_class)
@@ -369,9 +382,11 @@ class Trainer(Learner):
                 keeper.read(allow_changes)
             if self.ranks.is_first:
                 check_writable(checkpoint)
-        done, self._stopping = 0, False
+        held = [signal.SIGINT] if keeper is None else [signal.SIGINT, signal.SIGTERM]
+        self._stopping = False
         with ExitStack() as stack:
-            check_interrupt = stack.enter_context(deferred_interrupt())
+            signals = stack.enter_context(deferred_signals(*held))
+            rhythm = Rhythm(keeper, interval, signals, self.ranks, len(loader))
             if keeper is not None:
                 stack.push(keeper.undo)
             stack.enter_context(self.model.mode(training=True))
@@ -379,15 +394,12 @@ class Trainer(Learner):
                 callback.on_train_begin(self, epochs, len(loader))
                 stack.callback(callback.on_train_end, self)
             if keeper is not None and resume:
-                done, self._stopping = keeper.restore()
+                rhythm.epochs = keeper.restore()
             self.ranks.share(
                 self.model, self.optimizer, *self._learned_weights().parameters()
             )
-            while done < epochs and not self._stopping:
-                self._epoch(loader, dev, by_class, everyone, check_interrupt)
-                done += 1
-                if keeper is not None and self.ranks.is_first:
-                    keeper.save(done, self._stopping)
+            while rhythm.epochs < epochs and not self._stopping:
+                self._epoch(loader, dev, by_class, everyone, rhythm)
         return self.history
 
     def _epoch(
@@ -396,20 +408,20 @@ class Trainer(Learner):
         validation: DataLoader | None,
         class_weight: ClassWeight | None,
         callbacks: Sequence[Callback],
-        check_interrupt: Callable[[], None],
+        rhythm: Rhythm,
     ) -> None:
         epoch = len(self.history) + 1
         for callback in callbacks:
             callback.on_epoch_begin(self, epoch)
+        at = Position(epoch, Measures(self.metrics, self._tasks))
+        rhythm.go_on(at)
         self._follow_first()
-        measures = Measures(self.metrics, self._tasks)
         optimizer = self.optimizer
         buffers = Buffers(self.model)
-        start = time.perf_counter()
-        examples = 0
-        with closing(self.ranks.batches(loader)) as batches:  # type: ignore[type-var]
+        made = self.ranks.batches(loader, at.batch)
+        with closing(made) as batches:  # type: ignore[type-var]
             steps = converted(batches, self.model, self.loss, class_weight)
-            for batch, (x, y, *weight) in enumerate(steps, 1):
+            for batch, (x, y, *weight) in enumerate(steps, at.batch + 1):
                 buffers.save()
                 optimizer.zero_grad()
                 outputs = run(self.model, x)
@@ -428,24 +440,29 @@ class Trainer(Learner):
                     raise NonFiniteError(f"fit: {error} ({where})") from None
                 optimizer.step()
                 self._limits.constrain(self.model)
-                self._measure(measures, whole, outputs, y)
-                examples += (n := self.ranks.examples(length(x)))
-                step = Step(epoch, batch, n, whole.value)
+                self._measure(at.measures, whole, outputs, y)
+                examples = self.ranks.examples(length(x))
+                at.add(examples)
+                step = Step(epoch, batch, examples, whole.value)
                 for callback in callbacks:
                     callback.on_batch_end(self, step)
-                check_interrupt()
-        seconds = time.perf_counter() - start
+                rhythm.after_batch(at)
+        at.end()
         self.ranks.average_buffers(self.model)
         self.ranks.check(self.model, self.optimizer)
-        row = {"epoch": epoch} | measures.results()
+        row = {"epoch": epoch} | at.measures.results()
         if validation is not None:
-            measured = self._evaluate(validation, check_interrupt)
+            measured = self._evaluate(
+                validation, lambda: rhythm.after_batch(at, is_step=False)
+            )
             row |= {f"val_{name}": value for name, value in measured.items()}
-        row |= {"examples_per_second": examples / seconds, "seconds": seconds}
+        speed = at.examples / at.seconds
+        row |= {"examples_per_second": speed, "seconds": at.seconds}
         self.history.rows.append(row)
         for callback in callbacks:
             callback.on_epoch_end(self, row)
         self._follow_first()
+        rhythm.after_epoch(at)
 
     def _follow_first(self) -> None:
         """Take over what a callback decided that only the first rank has."""

@@ -412,7 +412,7 @@ def test_nothing_to_resume(fastdl_command, tmp_path):
     code, _, err = fastdl_command("train", "digits", "--resume", "--out", tmp_path)
     assert code == 2
     assert f"no file {tmp_path / 'checkpoint.safetensors'}" in err
-    assert "no epoch was completed" in err
+    assert "nothing to go on from" in err
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_text("{}")
     _, _, err = fastdl_command("train", "digits", "--resume", "--out", tmp_path)

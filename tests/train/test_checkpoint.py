@@ -74,8 +74,9 @@ CALLBACKS = {
 
 
 @pytest.mark.parametrize("loader", [False, True], ids=["arrays", "loader"])
+@pytest.mark.parametrize("steps", [None, 1], ids=["epochs", "steps"])
 @pytest.mark.parametrize("name", CALLBACKS)
-def test_resumed_is_uninterrupted(tmp_path, name, loader):
+def test_resumed_is_uninterrupted(tmp_path, name, steps, loader):
     """S15, S23: the same bits, whatever the callbacks remember."""
     path = tmp_path / "new" / "checkpoint.safetensors"
 
@@ -88,11 +89,13 @@ def test_resumed_is_uninterrupted(tmp_path, name, loader):
         )
         return one
 
+    kept = {"checkpoint": path, "checkpoint_steps": steps}
+
     whole = fit(trainer(), interrupted=None)
     with pytest.raises(KeyboardInterrupt):
-        fit(trainer(), interrupted=4, checkpoint=path)
+        fit(trainer(), interrupted=4, **kept)
     assert list(path.parent.iterdir()) == [path]  # no temporary file
-    resumed = fit(trainer(seed=1), interrupted=None, checkpoint=path, resume=True)
+    resumed = fit(trainer(seed=1), interrupted=None, resume=True, **kept)
     same(resumed, whole)
     assert len(whole.history) > 4
 
