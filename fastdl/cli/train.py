@@ -18,6 +18,7 @@ from fastdl.cli.report import write_report
 from fastdl.data import DataLoader
 from fastdl.datasets.splits import Part
 from fastdl.errors import ArgumentError, DataError
+from fastdl.files import previous
 from fastdl.progress import progress_bar
 from fastdl.train import (
     OPTIMIZERS,
@@ -279,7 +280,8 @@ def run(options: Namespace) -> None:
     with folder.lock("train"):
         _fit(trainer, job, parts, options, folder)
         folder.save_model(trainer.model)
-        folder.checkpoint.unlink()
+        for file in (previous(folder.checkpoint), folder.checkpoint):
+            file.unlink(missing_ok=True)
         finished = open_run(folder.path)
         finished.parts = parts  # they are loaded already
         outcome = examine(finished.answers("test"), parts.test, parts.classes)
@@ -394,7 +396,7 @@ def _fit(
 
 def _check_resumable(folder: RunFolder) -> None:
     """Raise DataError, with the reason, if there is no checkpoint."""
-    if folder.checkpoint.exists():
+    if folder.checkpoint.exists() or previous(folder.checkpoint).exists():
         return
     if folder.config.is_file() and folder.model.is_file():
         raise DataError(

@@ -16,6 +16,7 @@ from fastdl.files.lock import locked as locked
 from fastdl.files.path import as_path as as_path
 from fastdl.files.replace import check_writable as check_writable
 from fastdl.files.replace import keep_aside as keep_aside
+from fastdl.files.replace import previous as previous
 from fastdl.files.replace import replaced as replaced
 from fastdl.files.replace import write_text as write_text
 from fastdl.files.tensors import ASIDE as ASIDE

@@ -1,8 +1,13 @@
-"""One process at a time."""
+"""One process at a time.
+
+The system holds the lock for the process, so it ends with it, however that ends.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,20 +16,24 @@ from pathlib import Path
 from fastdl.errors import DataError
 from fastdl.typing import StrPath
 
-try:
+if sys.platform == "win32":
+    import msvcrt
+else:
     import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
 
 _PAUSE = 0.01  # seconds between attempts
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # not on Windows
+_FAR = 1 << 30  # what is locked there keeps nobody from reading the number
+# What file systems say that have no locks, as some of the network do.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 @contextmanager
 def locked(path: StrPath, busy: str, wait: float = 0.0) -> Iterator[None]:
     """Hold a lock, which only one process can have, while the block runs.
 
-    The system releases it when the process ends, however it ends. The lock file holds
-    the number of the process, and is removed at the end.
+    The lock file holds the number of the process, and is removed at the end. On a file
+    system without locks nobody is kept out.
 
     Parameters
     ----------
@@ -43,9 +52,6 @@ def locked(path: StrPath, busy: str, wait: float = 0.0) -> Iterator[None]:
         The file cannot be written.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
-        yield
-        return
     deadline = time.monotonic() + wait
     while (descriptor := _take(path, busy, time.monotonic() < deadline)) is None:
         time.sleep(_PAUSE)
@@ -54,17 +60,19 @@ def locked(path: StrPath, busy: str, wait: float = 0.0) -> Iterator[None]:
         os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
-        with suppress(FileNotFoundError):  # removed along with its folder
-            os.unlink(path)  # before releasing it: the next holder calls _is_file
+        # Before releasing it: the next holder calls _is_file. The file may have been
+        # removed along with its folder, and Windows keeps one that is open.
+        with suppress(FileNotFoundError, PermissionError):
+            os.unlink(path)
         os.close(descriptor)
 
 
 def _take(path: StrPath, busy: str, patient: bool) -> int | None:
     """Return the open, locked file; None if it is taken and the caller is patient."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
             if _is_file(descriptor, path):
                 return descriptor
         except BlockingIOError:
@@ -80,6 +88,24 @@ def _take(path: StrPath, busy: str, patient: bool) -> int | None:
             os.close(descriptor)
             raise
         os.close(descriptor)  # its last holder has just removed it
+
+
+def _lock(descriptor: int) -> None:
+    """Lock an open file; BlockingIOError if somebody else has locked it."""
+    if sys.platform == "win32":
+        os.lseek(descriptor, _FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            raise BlockingIOError(*error.args) from None
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
 
 
 def _is_file(descriptor: int, path: StrPath) -> bool:

@@ -15,6 +15,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from fastdl.files.path import as_path
@@ -33,7 +34,7 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
-def replaced(path: StrPath) -> Iterator[BinaryIO]:
+def replaced(path: StrPath, keep: bool = False) -> Iterator[BinaryIO]:
     """Open a new file that becomes `path` when the block ends without an error.
 
     After an error `path` is unchanged. A symbolic link stays; the file it points to is
@@ -44,6 +45,8 @@ def replaced(path: StrPath) -> Iterator[BinaryIO]:
     ----------
     path : path
         A regular file, or one that does not exist yet.
+    keep : bool
+        Whether to keep the old content, as the file `previous`.
 
     Yields
     ------
@@ -72,11 +75,19 @@ def replaced(path: StrPath) -> Iterator[BinaryIO]:
                 os.fsync(descriptor)
                 if fcntl is None:  # Windows cannot rename an open file
                     file.close()
+                if keep:
+                    _keep(target)
                 _rename(temporary, target)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def previous(path: StrPath) -> Path:
+    """Return where `replaced` keeps the old content of a file, if asked to."""
+    real = Path(os.path.realpath(as_path(path)))
+    return real.with_name(f"{real.stem}.previous{real.suffix}")
 
 
 def write_text(path: StrPath, text: str) -> None:
@@ -162,12 +173,17 @@ def _permissions(target: str) -> int | None:
     return mode & 0o777
 
 
+def _temporary(folder: str) -> str:
+    """Return the path of a file that does not exist yet."""
+    return os.path.join(folder, f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}")
+
+
 def _create(folder: str, permissions: int | None) -> tuple[str, int]:
     """Return the path and the descriptor of a new, locked file."""
     os.makedirs(folder, exist_ok=True)
     _remove_abandoned(folder)
     while True:
-        path = os.path.join(folder, f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}")
+        path = _temporary(folder)
         descriptor = os.open(path, _NEW, 0o666 if permissions is None else permissions)
         if fcntl is not None:
             with suppress(OSError):  # no locks on this file system: never cleaned up
@@ -175,6 +191,26 @@ def _create(folder: str, permissions: int | None) -> tuple[str, int]:
         if os.path.exists(path):
             return path, descriptor
         os.close(descriptor)  # taken for abandoned before it was locked
+
+
+def _keep(target: str) -> None:
+    """Give a file its second name, before the first one is taken from it.
+
+    So `target` is there at every moment, except on file systems without links.
+    """
+    second = _temporary(os.path.dirname(target))
+    try:
+        os.link(target, second)
+    except FileNotFoundError:  # nothing to keep
+        return
+    except OSError:
+        os.replace(target, previous(target))
+        return
+    try:
+        os.replace(second, previous(target))
+    finally:  # nothing is renamed if both are the same file
+        with suppress(FileNotFoundError):
+            os.unlink(second)
 
 
 def _rename(temporary: str, target: str) -> None:

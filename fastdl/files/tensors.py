@@ -45,6 +45,7 @@ def write_tensors(
     state: Mapping[str, np.ndarray],
     path: StrPath,
     metadata: Mapping[str, str],
+    keep: bool = False,
 ) -> None:
     """Write named arrays and named texts to one file.
 
@@ -58,6 +59,8 @@ def write_tensors(
         See `replaced` for what happens to an existing file.
     metadata : mapping of str to str
         The texts.
+    keep : bool
+        Whether the old file is kept, see `replaced`.
 
     Raises
     ------
@@ -91,7 +94,7 @@ def write_tensors(
             f"{path}: the names and texts take {len(text)} bytes, the format allows "
             f"{_LARGEST_HEADER}"
         )
-    with replaced(path) as file:
+    with replaced(path, keep) as file:
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
         file.write(memoryview(content)[begin:])

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastdl.errors import ArgumentError, suggest
+from fastdl.files import previous
 from fastdl.typing import StrPath
 
 if TYPE_CHECKING:
@@ -117,7 +118,10 @@ def check_callbacks(
                 f"got {callback!r:.60}"
             )
         _check_methods(type(callback))
-    writers = {} if checkpoint is None else {_place(checkpoint): "fit: checkpoint"}
+    writers = {}
+    if checkpoint is not None:
+        for path in (checkpoint, previous(checkpoint)):
+            writers[_place(path)] = "fit: checkpoint"
     for callback in callbacks:
         for path in callback.writes():
             name, place = type(callback).__name__, _place(path)

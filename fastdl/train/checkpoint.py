@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
-from fastdl.files import as_path, parse_json, read_tensors, write_tensors
+from fastdl.files import (
+    as_path,
+    check_writable,
+    keep_aside,
+    locked,
+    parse_json,
+    previous,
+    read_tensors,
+    write_tensors,
+)
 from fastdl.train.callback import Callback
 from fastdl.train.description import Run, differences, options
 from fastdl.train.fingerprint import text_of
@@ -57,7 +66,8 @@ class Checkpoint:
     Parameters
     ----------
     path : path
-        The file; replaced as a whole or not at all.
+        The file; replaced as a whole or not at all. The one that was there before is
+        kept, see `previous`.
     run : Run
         The run whose state it holds, before its first step.
     """
@@ -67,12 +77,30 @@ class Checkpoint:
         self._trainer, self._loader = run.trainer, run.loader
         self._callbacks, self._epochs = run.callbacks, run.epochs
         self._description = run.describe()
+        self._source = self.path  # what was read
         self._saved: _Saved | None = None
         self._before: Snapshot | None = None
 
     @property
     def _names(self) -> list[str]:
         return [type(callback).__name__ for callback in self._callbacks]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from writing the file while the block runs.
+
+        Raises
+        ------
+        DataError
+            Another process does.
+        OSError
+            It cannot be written.
+        """
+        check_writable(self.path)
+        real = self.path.resolve()
+        lock = real.with_name(f".{real.name}.lock")
+        with locked(lock, f"is training, and writes {self.path}"):
+            yield
 
     def save(self, epochs: int, position: Position | None = None) -> None:
         """Write the file after so many epochs of this ``fit``.
@@ -121,12 +149,15 @@ class Checkpoint:
             "arrays": sorted(arrays),
         }
         text = json.dumps(description, default=_plain)
-        write_tensors(arrays, self.path, {_KEY: text})
+        write_tensors(arrays, self.path, {_KEY: text}, keep=True)
 
     # Resuming
 
     def read(self, allow_changes: Sequence[str] | None) -> None:
         """Read the file and compare the runs; nothing else is changed.
+
+        If it is damaged, or lost, that is told by a warning, and the one before is
+        read. The damaged one is kept under another name.
 
         Parameters
         ----------
@@ -140,10 +171,10 @@ class Checkpoint:
         ArgumentError
             It is of another run, or a name is unknown.
         """
-        arrays, metadata = read_tensors(self.path)
+        arrays, metadata, damage = self._newest()
         if _KEY not in metadata:
-            raise DataError(f"{self.path} is no checkpoint of a training")
-        state = parse_json(metadata[_KEY], f"{self.path}: its state")
+            raise DataError(f"{self._source} is no checkpoint of a training")
+        state = parse_json(metadata[_KEY], f"{self._source}: its state")
         with self._blaming("its state"):
             _check(state, arrays)
         changed = self._compare(state, allow_changes)
@@ -162,6 +193,27 @@ class Checkpoint:
             with self._blaming("the optimiser"):
                 _check_optimizer(before.optimizer["param_groups"], state, arrays)
         self._saved, self._before = _Saved(arrays, state, changed), before
+        if damage is not None and self._trainer.ranks.is_first:
+            kept = ""
+            if self.path.exists():
+                kept = f" (it is kept as {keep_aside(self.path)})"
+            warnings.warn(
+                f"{damage}{kept}; the training goes on from the checkpoint before that",
+                stacklevel=4,
+            )
+
+    def _newest(self) -> tuple[dict[str, np.ndarray], dict[str, str], Exception | None]:
+        """Read the file; if it is damaged the one before, and return the reason too."""
+        self._source = self.path
+        try:
+            return *read_tensors(self.path), None
+        except (DataError, OSError) as error:
+            damage = error
+        self._source = previous(self.path)
+        try:
+            return *read_tensors(self._source), damage
+        except (DataError, OSError):
+            raise damage from None
 
     def restore(self) -> int:
         """Put back what `read` read, and return how many epochs are complete.
@@ -267,7 +319,7 @@ class Checkpoint:
         refused = [name for name in found if name not in allowed]
         if refused:
             raise ArgumentError(
-                f"fit: {self.path} is of another training (there, now):\n"
+                f"fit: {self._source} is of another training (there, now):\n"
                 + "\n".join(found[name] for name in refused)
                 + f"\nrepeat what it was made with, or let these differ by "
                 f"allow_changes={refused} (--allow-changes {','.join(refused)})"
@@ -293,7 +345,7 @@ class Checkpoint:
     def _compare_names(self, saved: list[str]) -> dict[str, str]:
         """Compare with a file of an earlier version, which describes no run."""
         warnings.warn(
-            f"{self.path} was made by an earlier version of fastdl and does not say "
+            f"{self._source} was made by an earlier version of fastdl and does not say "
             f"of which training it is; whether the data, the loader, the model, the "
             f"loss and the options are the same is for you to know",
             stacklevel=7,
@@ -318,7 +370,7 @@ class Checkpoint:
             reason = str(error)
             if not isinstance(error, FastdlError):  # from a user's callback
                 reason = f"{type(error).__name__}: {reason}"
-            raise DataError(f"{self.path}: {what}: {reason}") from error
+            raise DataError(f"{self._source}: {what}: {reason}") from error
 
 
 def _check(state: object, arrays: dict[str, np.ndarray]) -> None:

@@ -149,6 +149,6 @@ class Rhythm:
                 warnings.warn(
                     f"fit: checkpoints are written after whole epochs only, because a "
                     f"metric keeps {error}, which no file can hold",
-                    stacklevel=5,
+                    stacklevel=6,
                 )
         self._interval.restart()

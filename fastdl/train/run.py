@@ -19,10 +19,10 @@ class RunFolder:
 
     ``config.json`` (the settings), ``metrics.csv`` (one row per epoch, by `CSVLog`) and
     ``model.safetensors``, with the pictures of `fastdl.report` and, while the run
-    lasts, ``checkpoint.safetensors``. A user may put ``control.json`` there, see
-    `ManualRate`. What is found out about a finished run goes into ``measures.json``
-    (see `fastdl.strategy.measure`), ``tags.json`` (`fastdl.strategy.ErrorAnalysis`) and
-    ``report.html`` (`fastdl.report.write_page`).
+    lasts, ``checkpoint.safetensors`` and the one before. A user may put
+    ``control.json`` there, see `ManualRate`. What is found out about a finished run
+    goes into ``measures.json`` (see `fastdl.strategy.measure`), ``tags.json``
+    (`fastdl.strategy.ErrorAnalysis`) and ``report.html`` (`fastdl.report.write_page`).
 
     Parameters
     ----------

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from fastdl import nn
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, NonFiniteError
-from fastdl.files import check_writable
 from fastdl.nn.module import run
 from fastdl.parallel import ALONE, Ranks
 from fastdl.shapes import integer
@@ -375,20 +374,20 @@ class Trainer(Learner):
             loader.epoch = len(self.history)
         if not self.ranks.is_first:
             everyone = [each for each in everyone if not each.first_rank_only]
-        keeper = None
-        if checkpoint is not None and run is not None:
-            keeper = Checkpoint(checkpoint, run)
-            if resume:
-                keeper.read(allow_changes)
-            if self.ranks.is_first:
-                check_writable(checkpoint)
-        held = [signal.SIGINT] if keeper is None else [signal.SIGINT, signal.SIGTERM]
         self._stopping = False
         with ExitStack() as stack:
-            signals = stack.enter_context(deferred_signals(*held))
-            rhythm = Rhythm(keeper, interval, signals, self.ranks, len(loader))
-            if keeper is not None:
+            keeper, waiting = None, [signal.SIGINT]
+            if checkpoint is not None and run is not None:
+                keeper = Checkpoint(checkpoint, run)
+                if self.ranks.is_first:
+                    stack.enter_context(keeper.held())
+                if resume:
+                    with self.ranks.first_ahead():  # it may set a damaged file aside
+                        keeper.read(allow_changes)
                 stack.push(keeper.undo)
+                waiting.append(signal.SIGTERM)
+            signals = stack.enter_context(deferred_signals(*waiting))
+            rhythm = Rhythm(keeper, interval, signals, self.ranks, len(loader))
             stack.enter_context(self.model.mode(training=True))
             for callback in everyone:
                 callback.on_train_begin(self, epochs, len(loader))

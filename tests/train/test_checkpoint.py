@@ -1,5 +1,6 @@
 """S15, S23: an interrupted training goes on as if nothing had happened."""
 
+import os
 from functools import partial
 
 import numpy as np
@@ -9,6 +10,7 @@ import fastdl
 from fastdl import nn, optim, train
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError
+from fastdl.files import previous
 from fastdl.train import Callback, Trainer
 
 RNG = np.random.default_rng(0)
@@ -94,7 +96,7 @@ def test_resumed_is_uninterrupted(tmp_path, name, steps, loader):
     whole = fit(trainer(), interrupted=None)
     with pytest.raises(KeyboardInterrupt):
         fit(trainer(), interrupted=4, **kept)
-    assert list(path.parent.iterdir()) == [path]  # no temporary file
+    assert set(path.parent.iterdir()) == {path, previous(path)}  # nothing temporary
     resumed = fit(trainer(seed=1), interrupted=None, resume=True, **kept)
     same(resumed, whole)
     assert len(whole.history) > 4
@@ -168,3 +170,87 @@ def test_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="cut off"):
         trainer().fit((X, Y), checkpoint=path, resume=True)
+
+
+# The checkpoint before ----------------------------------------------------------------
+
+
+def damage(path):
+    """Flip a bit in the middle, as a disk may."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["damaged", "cut off", "lost"])
+def test_the_one_before_a_damaged_one(tmp_path, how):
+    """It is told once; the training is the same, and nothing is thrown away."""
+    path = tmp_path / "checkpoint.safetensors"
+    trainer().fit((X, Y), epochs=3, checkpoint=path)
+    if how == "damaged":
+        damage(path)
+    elif how == "cut off":
+        path.write_bytes(path.read_bytes()[:-1])
+    else:
+        path.unlink()
+    content = path.read_bytes() if path.exists() else None
+    one, whole = trainer(seed=1), trainer()
+    with pytest.warns(UserWarning, match="from the checkpoint before") as seen:
+        one.fit((X, Y), epochs=4, checkpoint=path, resume=True)
+    assert len(seen) == 1
+    assert str(path) in str(seen[0].message)
+    assert seen[0].filename == __file__
+    whole.fit((X, Y), epochs=4)
+    same(one, whole)
+    aside = tmp_path / "checkpoint.safetensors.damaged-1"
+    if content is None:
+        assert not aside.exists()
+    else:
+        assert aside.read_bytes() == content
+    one.fit((X, Y), epochs=5, checkpoint=path, resume=True)  # from the newest again
+    assert len(one.history) == 5
+
+
+def test_both_are_damaged(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    trainer().fit((X, Y), epochs=2, checkpoint=path)
+    damage(path)
+    damage(previous(path))
+    files = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(DataError, match=r"checkpoint\.safetensors is damaged"):
+        trainer().fit((X, Y), epochs=3, checkpoint=path, resume=True)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == files
+
+
+def test_the_one_before_is_of_another_training(tmp_path):
+    """It is refused as such, and the damaged one stays where it is."""
+    path = tmp_path / "checkpoint.safetensors"
+    trainer().fit((X, Y), epochs=1, checkpoint=path)
+    trainer().fit((OTHER, Y), epochs=1, checkpoint=path)
+    damage(path)
+    files = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(ArgumentError, match=r"previous\.safetensors is of another"):
+        trainer().fit((OTHER, Y), epochs=2, checkpoint=path, resume=True)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == files
+
+
+# One file, one training ---------------------------------------------------------------
+
+
+def test_two_trainings_do_not_write_one_file(tmp_path):
+    """Through a link too; the first goes on."""
+    path, link = tmp_path / "checkpoint.safetensors", tmp_path / "link"
+    link.symlink_to(path)
+
+    class Second(Callback):
+        def on_train_begin(self, one, epochs, batches):
+            for same in (path, link):
+                with pytest.raises(DataError, match=rf"\({os.getpid()}\) is training"):
+                    trainer().fit((X, Y), checkpoint=same)
+            trainer().fit((X, Y), checkpoint=tmp_path / "other")
+
+    trainer().fit((X, Y), checkpoint=path, callbacks=[Second()])
+    trainer().fit(
+        (X, Y), epochs=2, checkpoint=path, resume=True, allow_changes="callbacks"
+    )
+    assert not list(tmp_path.glob(".*"))

@@ -13,7 +13,7 @@ import fastdl
 from fastdl import nn, optim, train
 from fastdl.data import DataLoader
 from fastdl.errors import DataError, FastdlError
-from fastdl.files import read_tensors, write_tensors
+from fastdl.files import previous, read_tensors, write_tensors
 from fastdl.train import Callback, Trainer
 
 X = np.random.default_rng(0).normal(size=(16, 2)).astype(np.float32)
@@ -74,6 +74,7 @@ def saved(tmp_path):
 
 
 def put(path, arrays, state):
+    previous(path).unlink(missing_ok=True)
     write_tensors(arrays, path, {KEY: json.dumps(state)})
 
 
