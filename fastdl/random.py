@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,31 @@ def seeded(n: int) -> Iterator[None]:
         yield
     finally:
         _of_block.reset(before)
+
+
+def state_dict() -> dict[str, Any]:
+    """Return from where on numbers are drawn, as JSON can hold it."""
+    root = _of_block.get() or _root
+    return {
+        "entropy": root.entropy,
+        "spawn_key": list(root.spawn_key),
+        "children": root.n_children_spawned,
+    }
+
+
+def load_state_dict(state: Mapping[str, Any]) -> None:
+    """Draw from there on again, to the end of a block of `seeded` if there is one."""
+    global _root
+    root = np.random.SeedSequence(
+        state["entropy"],
+        spawn_key=state["spawn_key"],
+        n_children_spawned=state["children"],
+    )
+    with _lock:
+        if _of_block.get() is None:
+            _root = root
+        else:
+            _of_block.set(root)
 
 
 def _sequence(n: int) -> np.random.SeedSequence:

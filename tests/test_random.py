@@ -1,3 +1,4 @@
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -84,3 +85,23 @@ def test_a_block_concerns_its_thread():
     random.seed(3)
     with random.seeded(7), ThreadPoolExecutor(1) as pool:
         assert pool.submit(random.new_seed).result() == expected
+
+
+def test_the_state_goes_on_where_it_was():
+    """Outside of a block, and within one, whose end it does not survive."""
+    random.seed(7)
+    random.new_seed()
+    state = json.loads(json.dumps(random.state_dict()))
+    first = random.new_seed()
+    random.seed(8)
+    random.load_state_dict(state)
+    assert random.new_seed() == first
+    with random.seeded(3):
+        inside = random.state_dict()
+        once = random.new_seed()
+        random.load_state_dict(state)
+        assert random.new_seed() == first
+        random.load_state_dict(inside)
+        assert random.new_seed() == once
+    random.load_state_dict(state)
+    assert random.new_seed() == first

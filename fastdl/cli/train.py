@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import warnings
 from argparse import ArgumentParser, Namespace
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -252,32 +253,17 @@ def run(options: Namespace) -> None:
     job = settings.job(options)
     with ranks.first_ahead():  # it may download something
         parts = job.load()
-    trainer = job.trainer(parts)
-    trainer.ranks = ranks
     folder = RunFolder(options.out or Path("runs", parts.name))
     _check_apart(job, folder)
-    chosen = job.recipe
-    parameters = list(trainer.model.parameters())
-    counts = f"{sum(parameter.size for parameter in parameters):,} parameters"
-    if job.pretrained is not None:
-        learning = sum(p.size for p in parameters if p.requires_grad)
-        counts = f"weights of {job.pretrained}, {learning:,} of {counts} learn"
-    if not ranks.is_first:
-        _fit(trainer, job, parts, options, folder)
-        return
-    together = f" on {ranks.size} processes" if ranks.size > 1 else ""
-    print(
-        f"{parts.name}: {len(parts.train):,} training, {len(parts.dev):,} validation "
-        f"and {len(parts.test):,} test examples of "
-        f"{arguments.describe_shape(parts.input_shape)}, {len(parts.classes)} classes\n"
-        f"{chosen.model}: {counts}, {chosen.epochs} epochs of "
-        f"{chosen.optimizer}, lr {chosen.lr:g}, batches of {chosen.batch_size}"
-        f"{together}",
-        flush=True,
-    )
-    if job.lazy:
-        _check_pictures(parts)
-    with folder.lock("train"):
+    with folder.lock("train") if ranks.is_first else nullcontext():
+        trainer = job.trainer(parts)
+        trainer.ranks = ranks
+        if not ranks.is_first:
+            _fit(trainer, job, parts, options, folder)
+            return
+        print(_describe(job, parts, trainer), flush=True)
+        if job.lazy:
+            _check_pictures(parts)
         _fit(trainer, job, parts, options, folder)
         folder.save_model(trainer.model)
         for file in (previous(folder.checkpoint), folder.checkpoint):
@@ -309,6 +295,25 @@ def run(options: Namespace) -> None:
     if not options.no_report:
         print()
         write_report([finished], folder.report)
+
+
+def _describe(job: Job, parts: Parts, trainer: Trainer) -> str:
+    """Say what is going to be trained."""
+    parameters = list(trainer.model.parameters())
+    counts = f"{sum(parameter.size for parameter in parameters):,} parameters"
+    if job.pretrained is not None:
+        learning = sum(p.size for p in parameters if p.requires_grad)
+        counts = f"weights of {job.pretrained}, {learning:,} of {counts} learn"
+    chosen, ranks = job.recipe, trainer.ranks
+    together = f" on {ranks.size} processes" if ranks.size > 1 else ""
+    return (
+        f"{parts.name}: {len(parts.train):,} training, {len(parts.dev):,} validation "
+        f"and {len(parts.test):,} test examples of "
+        f"{arguments.describe_shape(parts.input_shape)}, {len(parts.classes)} classes\n"
+        f"{chosen.model}: {counts}, {chosen.epochs} epochs of "
+        f"{chosen.optimizer}, lr {chosen.lr:g}, batches of {chosen.batch_size}"
+        f"{together}"
+    )
 
 
 def _check_apart(job: Job, folder: RunFolder) -> None:

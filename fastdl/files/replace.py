@@ -204,7 +204,8 @@ def _keep(target: str) -> None:
     except FileNotFoundError:  # nothing to keep
         return
     except OSError:
-        os.replace(target, previous(target))
+        with suppress(FileNotFoundError):
+            os.replace(target, previous(target))
         return
     try:
         os.replace(second, previous(target))

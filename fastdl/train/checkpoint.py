@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastdl import random
 from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
 from fastdl.files import (
     as_path,
@@ -142,6 +143,7 @@ class Checkpoint:
             # A loader counts an epoch when it begins.
             "loader": self._loader.epoch - (position is not None),
             "position": where,
+            "random": random.state_dict(),
             "history": self._trainer.history.rows,
             "optimizer": optimizer,
             "callbacks": self._names,
@@ -264,7 +266,7 @@ class Checkpoint:
         self._saved = self._before = None  # frees their memory
 
     def _put_back(self, saved: _Saved) -> None:
-        arrays, _, changed = saved
+        arrays, state, changed = saved
         with self._blaming("the model"):
             self._trainer.model.load_state_dict(within("model.", arrays))
         if not changed & _LOSS:  # another one starts afresh
@@ -274,6 +276,9 @@ class Checkpoint:
                 self._restore_optimizer(saved)
         for number, callback in enumerate(self._callbacks):
             self._restore_callback(number, callback, saved)
+        if state["random"] is not None:
+            with self._blaming("its random state"):
+                random.load_state_dict(state["random"])
 
     def undo(self, *exception: object) -> None:
         """Make everything as it was after `read`, unless the restore succeeded.
@@ -390,9 +395,11 @@ def _check(state: object, arrays: dict[str, np.ndarray]) -> None:
         raise DataError(f"'states' must be those of {names!r:.60}, got {states!r:.60}")
     check_optimizer(state)
     if version < 3:
-        state["position"] = None
-    elif state.get("position", {}) is not None:
-        check_position(get(state, "position", dict, "a position in an epoch"))
+        state["position"] = state["random"] = None
+    else:
+        get(state, "random", dict, "where random numbers are drawn from")
+        if state.get("position", {}) is not None:
+            check_position(get(state, "position", dict, "a position in an epoch"))
     if version > 1 or "run" in state:
         get(state, "run", dict, "a description")
         listed = get(state, "arrays", list, "a list of names")

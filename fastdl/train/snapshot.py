@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from fastdl import random
 from fastdl.data import DataLoader
 from fastdl.train.callback import Callback
 from fastdl.train.learner import Learner
@@ -40,6 +41,7 @@ class Snapshot:
         self.loss = trainer._learned_weights().state_dict()
         self.optimizer = trainer.optimizer.state_dict()
         self._epoch, self._stopping = loader.epoch, trainer._stopping
+        self._random = random.state_dict()
         containers: list[Any] = [trainer.history.rows, *map(vars, callbacks)]
         for callback in callbacks:
             containers.extend(_containers(callback))
@@ -51,6 +53,7 @@ class Snapshot:
         self._trainer._learned_weights().load_state_dict(self.loss)
         self._trainer.optimizer.load_state_dict(self.optimizer)
         self._loader.epoch, self._trainer._stopping = self._epoch, self._stopping
+        random.load_state_dict(self._random)
         for container, contents in self._contents:
             container.clear()
             fill = container.extend if isinstance(container, list) else container.update

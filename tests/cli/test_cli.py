@@ -20,7 +20,7 @@ from fastdl import backend, datasets, models, nn
 from fastdl.cli import main
 from fastdl.cli.main import COMMANDS
 from fastdl.cli.outcome import Outcome
-from fastdl.train import CSVLog, Trainer
+from fastdl.train import CSVLog, LearningRateLog, RunFolder, Trainer
 
 
 @pytest.fixture(scope="module")
@@ -304,6 +304,57 @@ def test_ctrl_c_while_training(fastdl_command, tmp_path, monkeypatch):
         f"add --resume to go on"
     )
     assert fastdl.load(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+@pytest.mark.usefixtures("without_matplotlib")
+def test_a_signal_within_an_epoch(
+    fastdl_command, tmp_path, monkeypatch, number, code, word
+):
+    """S23: the step is made; one line says where, and how to go on from there."""
+
+    def command(name, *more):
+        options = ("--model", "mlp", "--epochs", 2, "--examples", 640, "--no-report")
+        return fastdl_command(
+            "train", "digits", *options, "--out", tmp_path / name, *more
+        )
+
+    def interrupted(self, trainer, step):
+        note(self, trainer, step)
+        if (step.epoch, step.batch) == place:
+            signal.raise_signal(number)
+
+    assert command("whole")[0] == 0
+    note = LearningRateLog.on_batch_end
+    kept = ""
+    for place, more in (((1, 3), ()), ((2, 9), ("--resume",))):
+        with monkeypatch.context() as patch:
+            patch.setattr(LearningRateLog, "on_batch_end", interrupted)
+            ended, _, err = command("parts", *more)
+        assert ended == code
+        assert err.splitlines()[-1] == (
+            f"fastdl: {word} in epoch {place[0]}, after {place[1]} of 10 batches"
+            f"{kept}; add --resume to go on"
+        )
+        kept = f"; the model so far is saved in {tmp_path / 'parts'}"
+    assert (tmp_path / "parts" / "model.safetensors").exists()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert command("parts", "--resume")[0] == 0
+    models = [tmp_path / name / "model.safetensors" for name in ("whole", "parts")]
+    assert models[0].read_bytes() == models[1].read_bytes()
+    files = [{path.name for path in folder.iterdir()} for folder in tmp_path.iterdir()]
+    assert files[0] == files[1]
+
+
+def test_one_run_folder_one_process(fastdl_command, tmp_path):
+    with RunFolder(tmp_path).lock("train"):
+        code, out, err = fastdl_command("train", "digits", "--out", tmp_path)
+    message = f"another process ({os.getpid()}) is at 'train' in {tmp_path}; wait"
+    assert (code, out, message in err) == (2, "", True)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("without_matplotlib")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import fastdl
-from fastdl import metrics, nn, optim, train
+from fastdl import functional as F
+from fastdl import metrics, nn, optim, random, train
 from fastdl.data import DataLoader, MapDataset, uniform
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import read_tensors, write_tensors
@@ -84,6 +85,39 @@ def test_every_loader(tmp_path, name, batch):
     loader = DataLoader((X, Y), **{"batch_size": 4} | LOADERS[name])
     place = 2, len(loader) if batch == "last" else batch
     same(interrupted(tmp_path / "c", fit, place), fit(trainer()))
+
+
+class Dropping(nn.Module):
+    """Draws a new seed for each mask."""
+
+    def __init__(self):
+        self.body = nn.Linear(2, 2)
+
+    def forward(self, x):
+        return self.body(F.dropout(x, 0.3, self.training))
+
+
+@pytest.mark.parametrize("place", [(1, 2), (2, 6)])
+def test_random_numbers_beside_those_of_layers(tmp_path, place):
+    """Also of callbacks; and after an error they are as if there had been no resume."""
+
+    class Noise(Callback):
+        def on_epoch_begin(self, trainer, epoch):
+            trainer.model.body.bias.data[...] += random.generator().random(2)
+
+    def fit(seed, callbacks=(), **options):
+        fastdl.manual_seed(seed)
+        one = Trainer(Dropping())
+        callbacks = [Noise(), *callbacks]
+        one.fit(X, Y, batch_size=4, epochs=3, callbacks=callbacks, **options)
+        return one
+
+    path = tmp_path / "c"
+    with pytest.raises(KeyboardInterrupt):
+        fit(0, [Stop(*place)], checkpoint=path)
+    resumed, after = fit(1, checkpoint=path, resume=True), random.new_seed()
+    same(resumed, fit(0))
+    assert after == random.new_seed()
 
 
 class Counted:
