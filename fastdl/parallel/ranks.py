@@ -249,6 +249,21 @@ class Ranks:
             if buffer.dtype.kind == "f":
                 buffer[...] = self.gather(buffer).sum(axis=0) / self.size
 
+    def statistics(self, model: Module) -> dict[str, np.ndarray]:
+        """Return those of all ranks, (size, ...), where each has its own; else none."""
+        if self._comm is None or self.sync_batch_norm:
+            return {}
+        buffers = enumerate(model.buffers())
+        return {str(i): self.gather(b) for i, b in buffers if b.dtype.kind == "f"}
+
+    def take_statistics(self, model: Module, everyone: dict[str, np.ndarray]) -> None:
+        """Take its own of what `statistics` returned; on another number the mean."""
+        for index, buffer in enumerate(model.buffers()):
+            own = everyone.get(str(index))
+            if own is not None:
+                same = len(own) == self.size
+                buffer[...] = own[self.rank] if same else own.mean(axis=0)
+
     @contextmanager
     def first_ahead(self) -> Iterator[None]:
         """Let the first rank run a block before the others do, as to fill a cache."""

@@ -104,7 +104,7 @@ class Checkpoint:
             yield
 
     def save(self, epochs: int, position: Position | None = None) -> None:
-        """Write the file after so many epochs of this ``fit``.
+        """Write the file after so many epochs of this ``fit``; all ranks call it.
 
         Parameters
         ----------
@@ -120,16 +120,20 @@ class Checkpoint:
         OSError
             The file cannot be written.
         """
+        model, ranks = self._trainer.model, self._trainer.ranks
+        own = {} if position is None else ranks.statistics(model)
+        if not ranks.is_first:
+            return
         optimizer = self._trainer.optimizer.state_dict()
-        arrays = prefixed("model", self._trainer.model.state_dict())
+        arrays = prefixed("model", model.state_dict()) | prefixed("rank", own)
         arrays |= prefixed("loss", self._trainer._learned_weights().state_dict())
         arrays |= prefixed("optimizer", optimizer.pop("state"))
         states = []
         for index, callback in enumerate(self._callbacks):
             state = callback.state_dict()
-            own = {k: v for k, v in state.items() if isinstance(v, np.ndarray)}
-            arrays |= prefixed(f"callback{index}", own)
-            states.append({k: v for k, v in state.items() if k not in own})
+            big = {k: v for k, v in state.items() if isinstance(v, np.ndarray)}
+            arrays |= prefixed(f"callback{index}", big)
+            states.append({k: v for k, v in state.items() if k not in big})
         where: dict[str, Any] | None = None
         if position is not None:
             gathered: dict[str, np.ndarray] = {}
@@ -254,6 +258,8 @@ class Checkpoint:
         with self._blaming("its position"):
             own = within("position.", arrays)
             position.load_state_dict(state["position"], own, changed)
+            own = within("rank.", arrays)
+            self._trainer.ranks.take_statistics(self._trainer.model, own)
         self._end()
 
     def _end(self) -> None:

@@ -141,7 +141,7 @@ class Rhythm:
 
     def _save(self, position: Position | None) -> None:
         assert self._keeper is not None
-        if self._ranks.is_first and not (position and self._only_epochs):
+        if not (position and self._only_epochs):
             try:
                 self._keeper.save(self.epochs, position)
             except UnknownKindError as error:

@@ -1,5 +1,6 @@
 """Corners, checked on each rank; keep what several tasks measure for a comparison."""
 
+import signal
 import sys
 
 import numpy as np
@@ -64,6 +65,33 @@ def batch_norm_of_each_rank():
     ranks.check(model, trainer.optimizer)
 
 
+def a_signal_to_one_rank(path):
+    """All end after the same step, and go on with the bits of no interruption."""
+
+    class Signal(train.Callback):
+        def decides(self):
+            return None
+
+        def on_batch_end(self, trainer, step):
+            if (step.epoch, step.batch) == (2, 2) and ranks.rank == ranks.size - 1:
+                signal.raise_signal(signal.SIGTERM)
+
+    def fit(seed, *callbacks, **options):
+        fastdl.manual_seed(seed)
+        layers = [nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.3), nn.Linear(4, 1)]
+        trainer = fastdl.Trainer(nn.Sequential(*layers), nn.MSELoss(), ranks=ranks)
+        usual = {"epochs": 3, "batch_size": 8, "progress": False}
+        trainer.fit(x, x[:, :1], callbacks=callbacks, **usual, **options)
+        rows = [{**row, **dict.fromkeys(times)} for row in trainer.history.rows]
+        return trainer.model.state_dict(), rows
+
+    x, times = rng.random((24, 3), np.float32), ("seconds", "examples_per_second")
+    for ranks.sync_batch_norm in (False, True):
+        with pytest.raises(SystemExit, match="in epoch 2, after 2 of 3 batches"):
+            fit(0, Signal(), checkpoint=path)
+        np.testing.assert_equal(fit(1, checkpoint=path, resume=True), fit(0))
+
+
 def the_cause_of_a_bad_loss():
     """It is found on the rank that has it, and told by all."""
     x = np.ones((8, 3), np.float32)
@@ -116,5 +144,6 @@ parts_of_a_model_that_not_all_ranks_use()
 fewer_examples_than_ranks()
 decisions_of_the_first_rank()
 batch_norm_of_each_rank()
+a_signal_to_one_rank(f"{sys.argv[1]}.checkpoint")
 the_cause_of_a_bad_loss()
 several_tasks(sys.argv[1])
