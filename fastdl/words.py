@@ -627,6 +627,8 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("width width_multiplier", "width_mult"),
         Word("hidden_layer_sizes hidden_units layers", "hidden"),
         Word("restore_best_weights", "restore_best"),
+        Word("save_freq save_steps every_n_train_steps", "checkpoint_steps"),
+        Word("train_time_interval", "checkpoint_minutes"),
         Word("save_best_only save_weights_only", "", "the best weights are kept, and "
              "nothing else: leave it out"),
         Word("clipnorm clipvalue global_clipnorm", "", "Trainer(clip_norm=, "
@@ -683,6 +685,7 @@ TABLE: dict[str, tuple[Word, ...]] = {
         Word("--early-stopping", "--patience"),
         Word("--scheduler --lr-schedule", "--schedule"),
         Word("--continue", "--resume"),
+        Word("--save-freq --save-steps", "--checkpoint-steps"),
         Word("--n-trials --num-trials", "--trials"),
         Word("--gpu --gpus --device --cuda --no-cuda --fp16 --amp", "", _CPU),
         Word("--verbose --quiet", "", "progress is shown on a terminal only"),
