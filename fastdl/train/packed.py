@@ -77,7 +77,7 @@ def pack(value: object, fresh: object, arrays: dict[str, np.ndarray]) -> Json:
     }
 
 
-def unpack(packed: Any, fresh: object, arrays: Mapping[str, np.ndarray]) -> Any:
+def unpack(packed: Json, fresh: object, arrays: Mapping[str, np.ndarray]) -> object:
     """Return what `pack` packed; an object is `fresh`, with other attributes.
 
     Raises
@@ -99,7 +99,7 @@ def unpack(packed: Any, fresh: object, arrays: Mapping[str, np.ndarray]) -> Any:
     return value
 
 
-def _unpacked(packed: Any, fresh: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+def _unpacked(packed: Any, fresh: object, arrays: Mapping[str, np.ndarray]) -> object:
     if not isinstance(packed, dict):
         return packed
     ((kind, content),) = packed.items()

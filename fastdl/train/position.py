@@ -88,7 +88,9 @@ class Position:
         (attributes,) = state["measures"].values()
         if "metrics" in changed:
             attributes = {k: v for k, v in attributes.items() if k != "_metrics"}
-        self.measures = unpack({"object": attributes}, self.measures.fresh(), arrays)
+        gathered = self.measures.fresh()
+        unpack({"object": attributes}, gathered, arrays)
+        self.measures = gathered
 
 
 def check_position(state: Mapping[str, Any]) -> None:

@@ -99,7 +99,7 @@ def test_history_has_a_row_for_each_epoch():
 def test_seconds_are_those_of_training_alone(monkeypatch):
     """Not of what comes before the first batch, nor of validation."""
     now = 50.0
-    monkeypatch.setattr("fastdl.train.trainer.time.perf_counter", lambda: now)
+    monkeypatch.setattr("fastdl.train.position.time.perf_counter", lambda: now)
 
     class Clock(Callback):
         def on_epoch_begin(self, trainer, epoch):
