@@ -217,9 +217,12 @@ class Checkpoint:
             damage = error
         self._source = previous(self.path)
         try:
-            return *read_tensors(self._source), damage
+            arrays, metadata = read_tensors(self._source)
         except (DataError, OSError):
             raise damage from None
+        if _KEY not in metadata:
+            raise damage
+        return arrays, metadata, damage
 
     def restore(self) -> int:
         """Put back what `read` read, and return how many epochs are complete.

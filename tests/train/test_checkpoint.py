@@ -217,7 +217,7 @@ def test_both_are_damaged(tmp_path):
     damage(path)
     damage(previous(path))
     files = {file: file.read_bytes() for file in tmp_path.iterdir()}
-    with pytest.raises(DataError, match=r"checkpoint\.safetensors is damaged"):
+    with pytest.raises(DataError, match=r"checkpoint\.safetensors (is damaged|cannot)"):
         trainer().fit((X, Y), epochs=3, checkpoint=path, resume=True)
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == files
 
