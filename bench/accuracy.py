@@ -20,7 +20,7 @@ from bench.exactness import CASES, EXACT, LONG, SHORT, Make, Sizes, as_tuple, ex
 from bench.harness import Table
 from fastdl import reference
 
-PAGE = Path(__file__).parent.parent / "docs" / "accuracy.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "accuracy.md"  # a link in CI
 DTYPES = ("float32", "float64")
 NUMPY = "NumPy"  # the column of the reference
 INTRODUCTION = """\
