@@ -7,12 +7,20 @@ KERNELS := $(wildcard csrc/* $(addprefix fastdl/kernels/, *.pyx *.pxd */*.pyx */
 	fastdl/shapes/activations.py
 C := $(wildcard csrc/*.[ch] tests/csrc/*.[ch])
 ARGS ?=
+NUMPY ?=
+comma := ,
 PARALLEL ?= -n auto --dist worksteal
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PATH := $(abspath $(BIN)):$(PATH)
 # Hundreds of processes start in the tests: compiled modules halve the time of each.
 export PYTHONDONTWRITEBYTECODE :=
+ifdef SYSROOT # of an older system, from whose C library on the wheel then runs
+dist: export CC := cc --sysroot=$(abspath $(SYSROOT))
+dist: export LDFLAGS := $(foreach folder, \
+	$(dir $(wildcard $(abspath $(SYSROOT))/usr/lib/*/libgomp.so)), \
+	-L$(folder) -Wl$(comma)-rpath$(comma)$(folder))
+endif
 
-.PHONY: help demo test soak coverage mutants bench lint format wheel clean
+.PHONY: help demo test soak coverage mutants bench lint format dist wheel clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -59,16 +67,23 @@ format: $(VENV)/linted ## Let the tools decide about white space.
 	$(BIN)/ruff format
 	$(BIN)/clang-format -i $(C)
 
-wheel: $(VENV)/packed ## Build the source distribution, and the wheel from it, into dist/.
+dist: $(VENV)/packed ## Build the source distribution, and the wheel from it, into dist/.
 	rm -rf dist
 	$(BIN)/python setup.py --quiet sdist
 	$(BIN)/python -m pip wheel --quiet --no-build-isolation --check-build-dependencies \
-		--no-deps --wheel-dir dist dist/*.tar.gz
+		--no-cache-dir --no-deps --wheel-dir dist dist/*.tar.gz
 ifeq ($(shell uname), Linux) # the OpenMP library goes into the wheel
 	$(BIN)/auditwheel repair --wheel-dir dist dist/*-linux_*.whl >dist/repair.log 2>&1 \
 		|| { cat dist/repair.log; rm dist/*.whl; exit 1; }
 	rm dist/*-linux_*.whl dist/repair.log
 endif
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	@for wheel in dist/*.whl; do echo "$$wheel runs on systems at least as old as its" \
+		"name says; SYSROOT=DIR builds for older ones (CONTRIBUTING.md)"; done
+
+wheel: dist ## The same, and the whole test suite on the wheel; NUMPY=1.26 chooses one.
+	PYTHON=$(PYTHON) NUMPY=$(NUMPY) .ci/test-wheel dist/*.whl
 
 clean: ## Remove builds and the environment; results in runs/ stay.
 	rm -rf build dist *.egg-info $(VENV) \

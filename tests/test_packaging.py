@@ -65,7 +65,8 @@ def test_source_distribution_is_whole(builds, tmp_path):
     assert result.returncode == 0, result.stderr
     listed = (tmp_path / "fastdl_cpu.egg-info" / "SOURCES.txt").read_text()
     listed = set(listed.splitlines())
-    for folder in ("csrc", "fastdl", "tests", "bench", "examples", "docs", ".ci"):
+    folders = ("csrc", "fastdl", "tests", "bench", "examples", "docs", ".ci", ".github")
+    for folder in folders:
         there = {
             path.relative_to(ROOT).as_posix()
             for path in (ROOT / folder).rglob("*")
@@ -255,6 +256,100 @@ def test_make_installs_what_it_needs(target, groups, tmp_path):
     commands = result.stdout.replace("\\\n", "").splitlines()
     (install,) = [line for line in commands if "--editable" in line]
     assert install.startswith("FASTDL_BACKEND=reference ")
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_make_dist_builds_what_lies_here(tmp_path):
+    """Pip keeps the wheel of an archive by its path: the next one has the same path."""
+    result = subprocess.run(
+        ["make", "--dry-run", "dist", f"VENV={tmp_path}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    commands = result.stdout.replace("\\\n", "").splitlines()
+    (build,) = [line for line in commands if " pip wheel " in line]
+    assert "--no-cache-dir" in build
+
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+
+
+def commands(workflow):
+    """Yield each command of a workflow's steps."""
+    yaml = pytest.importorskip("yaml")
+    for job in yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"].values():
+        for step in job.get("steps", []):
+            yield from step.get("run", "").splitlines()
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_name_what_there_is(workflow):
+    """Targets of make, scripts, dependency groups, folders of tests."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([\w$()/]+):(?!=)", makefile, re.M)
+    targets = {target.replace("$(VENV)", ".venv") for target in targets}
+    groups = re.findall(r"^(\w+) = \[", PYPROJECT.partition("groups]")[2], re.M)
+    for command in commands(workflow):
+        made = re.match(r"make ([\w./]+)", command)
+        assert not made or made[1] in targets, command
+        assert set(re.findall(r"--group (\w+)", command)) <= set(groups), command
+        for path in re.findall(r"(?:^|\s)((?:\.ci|tests|docs)/[\w./-]+)", command):
+            assert (ROOT / path).exists(), command
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_trust_nobody_more_than_needed(workflow):
+    """Actions of others are pinned to a commit, permissions are given job by job."""
+    text = workflow.read_text(encoding="utf-8")
+    assert "\npermissions:\n  contents: read\n\n" in text
+    assert "secrets." not in text
+    assert text.count("actions/checkout@") == text.count("persist-credentials: false")
+    for used in re.findall(r"uses: (.*)", text):
+        if used.startswith("./"):
+            assert (ROOT / used).is_file()
+        else:
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", used), used
+
+
+def test_release_pythons_are_tested():
+    """The oldest and the newest that get a wheel; none without the lock."""
+    oldest = re.search(r'^requires-python = ">=3\.(\d+)"', PYPROJECT, re.M)[1]
+    built = re.search(r'^build = "cp3(\d)\[(\d)-(\d)\]-\*"$', PYPROJECT, re.M)
+    assert built[1] + built[2] == oldest
+    assert '\nskip = "cp3??t-*"\n' in PYPROJECT
+    tests = (ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8")
+    matrices = re.findall(r"^ +python: (\[.*\])$", tests, re.M)
+    assert matrices == [f'["3.{oldest}", "3.{built[1]}{built[3]}"]'] * 2
+    for path in re.findall(r"\btests/\w+", PYPROJECT.partition("test-command")[2]):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize(
+    ("tag", "heading", "reason"),
+    [
+        ("v1.2.3", "## 1.2.3 (2030-01-31)", ""),
+        ("v1.2.4", "## 1.2.3 (2030-01-31)", "fastdl.__version__ is 1.2.3"),
+        ("1.2.3", "## 1.2.3 (2030-01-31)", "the tag is 1.2.3"),
+        ("v1.2.3", "## 1.2.3 (unreleased)", "CHANGELOG.md has no section"),
+        ("v1.2.3", "## 1.2.30 (2030-01-31)", "CHANGELOG.md has no section"),
+    ],
+)
+def test_a_tag_is_the_version(tmp_path, tag, heading, reason):
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / "fastdl").mkdir()
+    shutil.copy(ROOT / ".ci/check-tag", tmp_path / ".ci")
+    (tmp_path / "fastdl/__init__.py").write_text('"""."""\n__version__ = "1.2.3"\n')
+    (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\n{heading}\n\nMore.\n")
+    result = subprocess.run(
+        ["bash", tmp_path / ".ci/check-tag", tag],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == bool(reason)
+    assert reason in result.stdout + result.stderr
 
 
 def test_one_oldest_python():
