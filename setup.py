@@ -22,6 +22,7 @@ import os
 import platform
 import re
 import runpy
+import shutil
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -94,7 +95,7 @@ NO_COMPILER = (
     "fastdl needs a C compiler and Python's headers to build its kernels, but "
     "{command} cannot compile one line: install both (Debian, Ubuntu: apt install gcc "
     "python3-dev; Fedora: dnf install gcc python3-devel; macOS: xcode-select "
-    f"--install), or {WITHOUT_KERNELS}"
+    f"--install; Windows: MinGW-w64), or {WITHOUT_KERNELS}"
 )
 NO_SOURCES = (
     "fastdl cannot build its kernels: this source tree has no {missing}; take a whole "
@@ -116,6 +117,13 @@ class BuildKernels(build_ext):
         super().finalize_options()
         self.parallel = self.parallel or os.cpu_count()
         self.compiler = self.compiler or ("mingw32" if WINDOWS else None)
+
+    def run(self) -> None:
+        """Build; on Windows setuptools runs the compiler before anything is checked."""
+        command = os.environ.get("CC", "gcc")
+        if WINDOWS and self.extensions and not shutil.which(command):
+            sys.exit(NO_COMPILER.format(command=command))
+        super().run()
 
     def build_extensions(self) -> None:
         """Add the micro-kernels' objects to the runtime, then build as usual."""
