@@ -75,6 +75,9 @@ class Adam(Optimizer):
         )
         self._require(is_positive(group["eps"]), group, "eps", "a positive number")
 
+    def _kept(self, group: dict[str, Any]) -> list[str]:
+        return ["m", "v", *(["largest"] if group["amsgrad"] else [])]
+
     def _update(self, group: dict[str, Any], run: Run) -> None:
         beta1, beta2 = group["betas"]
         backend.adam_step(

@@ -37,7 +37,7 @@ class Run:
     def state(self, name: str) -> np.ndarray:
         """Return the array that the update rule keeps under `name`; zeros at first."""
         if name not in self._state:
-            self._state[name] = self._flat.state_array(name)[self._place]
+            self._state[name] = self._flat.state[name][self._place]
         return self._state[name]
 
 
@@ -108,11 +108,11 @@ class Flat:
             for start, tensor in zip(self._bounds, self.tensors, strict=False)
         ]
 
-    def state_array(self, name: str) -> np.ndarray:
-        """Return the flat array kept under `name`; zeros when first asked for."""
-        if name not in self.state:
-            self.state[name] = self.zeros()
-        return self.state[name]
+    def keep(self, names: Iterable[str]) -> None:
+        """Have an array of state under each name, zeros at first, if a step is due."""
+        missing = [name for name in names if name not in self.state]
+        if missing and any(map(_is_ready, self.tensors)):
+            self.state |= {name: self.zeros() for name in missing}
 
     @property
     def steps(self) -> list[int]:
@@ -189,7 +189,7 @@ class Flat:
     def _prepare(self, index: int) -> bool:
         """Move a parameter in; False if it has no gradient or is frozen."""
         tensor = self.tensors[index]
-        if tensor.grad is None or not tensor.requires_grad:
+        if not _is_ready(tensor):
             return False
         if tensor.data is not self._data_views[index]:
             self._adopt(index)
@@ -207,6 +207,10 @@ class Flat:
         tensor._grad_view = self._grad_views[index]
 
 
+def _is_ready(tensor: Tensor) -> bool:
+    return tensor.grad is not None and tensor.requires_grad
+
+
 def _rebuilt(
     members: tuple[tuple[int, Tensor], ...],
     updates: int,
@@ -217,7 +221,8 @@ def _rebuilt(
     flat = Flat(members)
     flat.updates, flat.missed = updates, missed
     for name, array in state.items():
-        flat.state_array(name)[...] = array
+        flat.state[name] = flat.zeros()
+        flat.state[name][...] = array
     return flat
 
 

@@ -129,12 +129,18 @@ class Optimizer:
         decay = group["weight_decay"]
         self._require(is_in(decay, math.inf), group, "weight_decay", "a number >= 0")
 
+    def _kept(self, group: dict[str, Any]) -> Iterable[str]:
+        """Name the arrays of state that an update with these options needs."""
+        raise NotImplementedError
+
     def _update(self, group: dict[str, Any], run: Run) -> None:
         """Update a stretch of parameters by one kernel call."""
         raise NotImplementedError
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
+        for group, flat in self._flats:  # all memory first: a step is whole or not made
+            flat.keep(self._kept(group))
         for group, flat in self._flats:
             for run in flat.runs():
                 self._update(group, run)

@@ -72,6 +72,11 @@ class RMSprop(Optimizer):
             self._require(is_in(group[key], 1), group, key, "in [0, 1)")
         self._require(is_positive(group["eps"]), group, "eps", "a positive number")
 
+    def _kept(self, group: dict[str, Any]) -> list[str]:
+        mean = ["mean"] if group["centered"] else []
+        velocity = ["velocity"] if group["momentum"] else []
+        return ["square", *mean, *velocity]
+
     def _update(self, group: dict[str, Any], run: Run) -> None:
         backend.rmsprop_step(
             run.param,
@@ -124,6 +129,9 @@ class Adagrad(Optimizer):
     def _check(self, group: dict[str, Any]) -> None:
         super()._check(group)
         self._require(is_positive(group["eps"]), group, "eps", "a positive number")
+
+    def _kept(self, group: dict[str, Any]) -> list[str]:
+        return ["square"]
 
     def _update(self, group: dict[str, Any], run: Run) -> None:
         backend.adagrad_step(

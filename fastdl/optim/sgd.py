@@ -72,6 +72,9 @@ class SGD(Optimizer):
             "False without momentum or with dampening",
         )
 
+    def _kept(self, group: dict[str, Any]) -> list[str]:
+        return ["velocity"] if group["momentum"] else []
+
     def _update(self, group: dict[str, Any], run: Run) -> None:
         backend.sgd_step(
             run.param,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 
 from fastdl.kernels.engine import memory
 
+HAS_ASAN = hasattr(ctypes.CDLL(None), "__asan_init")
 STATUS = Path("/proc/self/status")
 SIZES = [0, 1, 63, 64, 65, 1000, 4096, 4097, 100_000, 1 << 20, (1 << 20) + 1]
 
@@ -52,11 +56,28 @@ def test_statistics_follow_the_arrays():
     assert memory.memory_stats()["cached"] == 0
 
 
-@pytest.mark.skipif(not STATUS.exists(), reason="the system does not tell")
-@pytest.mark.skipif(
-    hasattr(ctypes.CDLL(None), "__asan_init"),
-    reason="the sanitizer keeps what is freed",
+@pytest.mark.skipif(not HAS_ASAN, reason="a build with the address sanitizer finds it")
+@pytest.mark.parametrize(
+    "wrong", ["place = a.ctypes.data + a.nbytes", "place = a.ctypes.data; del a"]
 )
+def test_what_is_not_given_out_may_not_be_touched(wrong):
+    """Neither the rest of a block, nor a block that waits for its next use."""
+    code = f"""
+import ctypes
+from fastdl.kernels.engine import memory
+a = memory.empty(100)
+{wrong}
+ctypes.memset(place, 0, 1)
+"""
+    environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert "ERROR: AddressSanitizer" in done.stderr
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="the system does not tell")
+@pytest.mark.skipif(HAS_ASAN, reason="the sanitizer keeps what is freed")
 def test_what_is_not_used_goes_back_to_the_system():
     """Also what lay between blocks in use, after many of all sizes came and went."""
 

@@ -15,6 +15,7 @@ cimport numpy as cnp
 import numpy as np
 
 from fastdl.kernels.engine.sizes cimport CACHE_LINE
+from fastdl.kernels.engine.workspace cimport allow, forbid
 
 cnp.import_array()
 
@@ -34,13 +35,14 @@ cdef enum:
 
 cdef Py_ssize_t LARGEST = <Py_ssize_t> 1 << 61  # bytes; class_of shifts no farther
 
-cdef struct FreeBlock:  # lies in the free memory itself
+cdef struct FreeBlock:  # lies in the free memory itself, which is forbidden
     FreeBlock *next
 
 cdef FreeBlock *free_blocks[CLASSES]
 cdef Py_ssize_t bytes_in_use = 0
 cdef Py_ssize_t bytes_cached = 0
 cdef Py_ssize_t cache_limit = 1 << 30
+cdef Py_ssize_t refused_in = 0  # blocks from now; 0: none is refused
 
 
 cdef int class_of(Py_ssize_t bytes) noexcept nogil:
@@ -76,11 +78,34 @@ cdef class Block:
             return
         bytes_in_use -= self.bytes
         if bytes_cached + self.bytes > cache_limit:
+            allow(block, self.bytes)
             free_aligned(block)
             return
+        allow(block, self.bytes)
         block.next = free_blocks[self.size_class]
+        forbid(block, self.bytes)
         free_blocks[self.size_class] = block
         bytes_cached += self.bytes
+
+
+cdef FreeBlock *first_free(int size_class) noexcept:
+    """Take the first free block of a class off its list."""
+    global bytes_cached
+    cdef FreeBlock *block = free_blocks[size_class]
+    cdef Py_ssize_t bytes = class_bytes(size_class)
+    allow(block, bytes)
+    free_blocks[size_class] = block.next
+    bytes_cached -= bytes
+    return block
+
+
+cdef bint is_refused() noexcept:
+    """Whether this is the block that a test wants refused."""
+    global refused_in
+    if refused_in == 0:
+        return False
+    refused_in -= 1
+    return refused_in == 0
 
 
 cdef Block new_block(Py_ssize_t bytes):
@@ -96,8 +121,8 @@ cdef Block block_of(Py_ssize_t bytes, int larger):
 
     To take a larger one wastes less than fresh memory beside blocks that lie idle.
     """
-    global bytes_in_use, bytes_cached
-    if bytes > LARGEST:
+    global bytes_in_use
+    if bytes > LARGEST or is_refused():
         raise MemoryError(f"fastdl: no memory for {bytes:,} bytes")
     cdef Block block = Block.__new__(Block)
     cdef int smallest = class_of(max(bytes, <Py_ssize_t> CACHE_LINE))
@@ -111,9 +136,7 @@ cdef Block block_of(Py_ssize_t bytes, int larger):
     block.size_class = size_class
     block.bytes = class_bytes(size_class)
     if free_blocks[size_class] != NULL:
-        data = free_blocks[size_class]
-        free_blocks[size_class] = free_blocks[size_class].next
-        bytes_cached -= block.bytes
+        data = first_free(size_class)
     else:
         data = fresh_memory(block.bytes)
         if data == NULL:
@@ -122,6 +145,7 @@ cdef Block block_of(Py_ssize_t bytes, int larger):
         if data == NULL:
             raise MemoryError(f"fastdl: no memory for {bytes:,} bytes")
     block.data = data
+    forbid(<char *> data + bytes, block.bytes - bytes)
     bytes_in_use += block.bytes
     return block
 
@@ -189,15 +213,21 @@ def memory_stats():
     }
 
 
+def refuse_block(number):
+    """Refuse one block, as a full system does: the `number`-th from now; 0: none.
+
+    Returns how many were left to that of the call before, 0 if it was refused. Tests
+    try by it what happens where memory ends.
+    """
+    global refused_in
+    left, refused_in = refused_in, number
+    return left
+
+
 def empty_cache():
     """Give all unused blocks back to the system."""
-    global bytes_cached
-    cdef FreeBlock *block
     cdef int size_class
     for size_class in range(CLASSES):
         while free_blocks[size_class] != NULL:
-            block = free_blocks[size_class]
-            free_blocks[size_class] = block.next
-            free_aligned(block)
-    bytes_cached = 0
+            free_aligned(first_free(size_class))
     return_pages()
