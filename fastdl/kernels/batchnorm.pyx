@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 from fastdl import shapes
 from fastdl.errors import ShapeError
 from fastdl.kernels.engine.arrays cimport (
-    as_real, check_apart, check_same_shape, in_place, kernels_of, real,
+    as_number, as_real, check_apart, check_same_shape, in_place, kernels_of, real,
 )
 from fastdl.kernels.engine.memory cimport Block, new_block, new_like
 from fastdl.kernels.engine.runtime cimport SpanKernel, run_spans, run_tasks, threads_for
@@ -200,8 +200,8 @@ def batchnorm_forward(
     cdef cnp.ndarray mean = new_like(gamma_)
     cdef cnp.ndarray rstd = new_like(gamma_)
     cdef Py_ssize_t m = p.arrays.m
-    cdef double epsilon = eps
-    cdef double weight = momentum
+    cdef double epsilon = as_number(eps, operation, "eps")
+    cdef double weight = as_number(momentum, operation, "momentum")
     cdef char *running_mean_ = NULL
     cdef char *running_var_ = NULL
     if running_mean is not None or running_var is not None:
@@ -262,7 +262,7 @@ def batchnorm_inference(
     cdef Block _memory = cut(&p, x_)  # lives as long as this name
     cdef cnp.ndarray y = new_like(x_)
     cdef cnp.ndarray rstd = new_like(gamma_)
-    cdef double epsilon = eps
+    cdef double epsilon = as_number(eps, operation, "eps")
     if residual is not None:
         residual_ = like_x(residual, operation, "residual", x_)
         p.arrays.residual = cnp.PyArray_DATA(residual_)

@@ -7,7 +7,7 @@ cimport numpy as cnp
 from libc.stdint cimport uint64_t
 
 from fastdl.errors import ArgumentError
-from fastdl.kernels.engine.arrays cimport as_real, kernels_of
+from fastdl.kernels.engine.arrays cimport as_number, as_real, kernels_of
 from fastdl.kernels.engine.memory cimport new_like
 from fastdl.kernels.engine.runtime cimport SpanKernel, run_spans
 from fastdl.kernels.engine.spans cimport SPAN
@@ -39,13 +39,14 @@ cdef cnp.ndarray run(
     cdef SpanKernel kernel = kernels_of(x_).dropout
     cdef Py_ssize_t n = cnp.PyArray_SIZE(x_)
     cdef cnp.ndarray y
-    if not 0 < keep_prob <= 1:
+    cdef double keep = as_number(keep_prob, operation, "keep_prob")
+    if not 0 < keep <= 1:
         raise ArgumentError(
             f"{operation}: keep_prob must be above 0 and at most 1, got {keep_prob!r}")
     p.seed = word64(seed, operation, "seed")
     p.offset = word64(offset, operation, "offset")
-    p.threshold = math.floor(keep_prob * 2**32)
-    p.scale = 1 / keep_prob
+    p.threshold = math.floor(keep * 2.0**32)
+    p.scale = 1 / keep
     y = new_like(x_)
     p.x = cnp.PyArray_DATA(x_)
     p.y = cnp.PyArray_DATA(y)

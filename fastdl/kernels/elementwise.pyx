@@ -1,10 +1,14 @@
 """y = a + b and y = x ** p: spans for csrc/elementwise.c; and copies of views."""
 
 cimport numpy as cnp
+
+import numpy as np
+
 from libc.string cimport memcpy
 
+from fastdl.errors import ArgumentError, DtypeError
 from fastdl.kernels.engine.arrays cimport (
-    as_output, as_real, check_apart, check_same_shape, kernels_of,
+    as_array, as_number, as_output, as_real, check_apart, check_same_shape, kernels_of,
 )
 from fastdl.kernels.engine.memory cimport new_like
 from fastdl.kernels.engine.runtime cimport (
@@ -74,26 +78,28 @@ cdef cnp.ndarray raised(Power *p, cnp.ndarray x, double exponent):
     return y
 
 
-def power(x, double exponent):
+def power(x, exponent):
     """Compiled `fastdl.reference.elementwise.power`."""
     cdef Power p
+    cdef double number = as_number(exponent, "power", "exponent")
     cdef cnp.ndarray x_ = as_real(x, "power", "x")
-    if not fits(exponent):
-        return reference.power(x_, exponent)
+    if not fits(number):
+        return reference.power(x_, number)
     p.dy, p.slope = NULL, 1
-    return raised(&p, x_, exponent)
+    return raised(&p, x_, number)
 
 
-def power_backward(dy, x, double exponent):
+def power_backward(dy, x, exponent):
     """Compiled `fastdl.reference.elementwise.power_backward`."""
     cdef Power p
+    cdef double number = as_number(exponent, "power_backward", "exponent")
     cdef cnp.ndarray x_ = as_real(x, "power_backward", "x")
     cdef cnp.ndarray dy_ = as_real(dy, "power_backward", "dy", x_)
     check_same_shape(dy_, x_, "power_backward", "dy")
-    if exponent == 0 or not fits(exponent - 1):
-        return reference.power_backward(dy_, x_, exponent)
-    p.dy, p.slope = cnp.PyArray_DATA(dy_), exponent
-    return raised(&p, x_, exponent - 1)
+    if number == 0 or not fits(number - 1):
+        return reference.power_backward(dy_, x_, number)
+    p.dy, p.slope = cnp.PyArray_DATA(dy_), number
+    return raised(&p, x_, number - 1)
 
 
 # Copies ------------------------------------------------------------------------------
@@ -169,9 +175,16 @@ def copy(x, out):
     """Compiled `fastdl.reference.elementwise.copy`."""
     cdef CopyArgs p
     cdef Py_ssize_t tasks
+    as_array(x, "copy", "x")
+    if not cnp.PyArray_ISWRITEABLE(as_array(out, "copy", "out")):
+        raise ArgumentError("copy: out is read-only")
+    if x.dtype != out.dtype:
+        if not np.can_cast(x.dtype, out.dtype, "same_kind"):
+            raise DtypeError(f"copy: {x.dtype} does not go into out of {out.dtype}")
+        return reference.copy(x, out)
     if (
-        out.nbytes < SMALL or x.dtype != out.dtype or not out.flags.writeable
-        or x.shape != out.shape
+        out.nbytes < SMALL or x.dtype.hasobject or x.shape != out.shape
+        or np.may_share_memory(x, out)
     ):
         return reference.copy(x, out)
     merge_axes(&p, x, out)

@@ -10,8 +10,8 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from fastdl import shapes
-from fastdl.errors import DtypeError
-from fastdl.kernels.engine.arrays cimport as_real, kernels_of
+from fastdl.errors import DtypeError, ShapeError
+from fastdl.kernels.engine.arrays cimport as_array, as_real, kernels_of
 from fastdl.kernels.engine.memory cimport new_array
 from fastdl.kernels.engine.runtime cimport microkernels, run_tasks, threads_for
 from fastdl.kernels.engine.sizes cimport ceil_div
@@ -51,8 +51,10 @@ cdef void gather_task(
 def gather(x, indices):
     """Compiled `fastdl.reference.gather.gather`."""
     cdef GatherArgs p
+    cdef cnp.ndarray x_ = as_array(x, "gather", "x")
+    if x_.ndim == 0:
+        raise ShapeError("gather: expected x (n, ...), got a number")
     cdef cnp.ndarray indices_ = shapes.rows(indices, len(x), "gather")
-    cdef cnp.ndarray x_ = x
     cdef cnp.ndarray y
     cdef cnp.npy_intp shape[64]
     cdef int typenum = cnp.PyArray_TYPE(x_)
@@ -117,16 +119,21 @@ cdef void gather_backward_task(
             p.kernels.add_span(p.row, dy + i * p.row_bytes, dx + to * p.row_bytes)
 
 
-def gather_backward(dy, indices, Py_ssize_t count, int axis=0):
+def gather_backward(dy, indices, count, axis=0):
     """Compiled `fastdl.reference.gather.gather_backward`."""
     cdef GatherBackwardArgs p
-    cdef cnp.ndarray dy_ = as_real(dy, "gather_backward", "dy")
+    cdef str operation = "gather_backward"
+    cdef cnp.ndarray dy_ = as_real(dy, operation, "dy")
+    count = shapes.integer(count, f"{operation}: count", 0)
+    axis = shapes.integer(axis, f"{operation}: axis", 0)
     cdef cnp.ndarray indices_ = shapes.gathered(
-        (<object> dy_).shape, indices, count, axis, "gather_backward")
+        (<object> dy_).shape, indices, count, axis, operation)
     cdef cnp.ndarray dx
     cdef cnp.npy_intp shape[64]
     cdef Py_ssize_t blocks = 1
     cdef int i
+    shapes.check_elements(
+        operation, "dx", (*dy.shape[:axis], count, *dy.shape[axis + 1:]))
     p.row = 1
     for i in range(cnp.PyArray_NDIM(dy_)):
         shape[i] = cnp.PyArray_DIM(dy_, i)
@@ -135,7 +142,7 @@ def gather_backward(dy, indices, Py_ssize_t count, int axis=0):
         elif i > axis:
             p.row *= shape[i]
     p.n, p.count = shape[axis], count
-    shape[axis] = count
+    shape[axis] = p.count
     dx = new_array(cnp.PyArray_NDIM(dy_), shape, cnp.PyArray_TYPE(dy_))
     if cnp.PyArray_SIZE(dx) == 0:
         return dx

@@ -9,7 +9,9 @@ the cache.
 cimport numpy as cnp
 
 from fastdl import shapes
-from fastdl.kernels.engine.arrays cimport as_real, check_same_shape, kernels_of
+from fastdl.kernels.engine.arrays cimport (
+    as_number, as_real, check_same_shape, kernels_of,
+)
 from fastdl.kernels.engine.memory cimport Block, new_array, new_block, new_like
 from fastdl.kernels.engine.runtime cimport Task, run_spans, run_tasks, threads_for
 from fastdl.kernels.engine.sizes cimport ceil_div
@@ -156,7 +158,7 @@ def layernorm_forward(x, gamma, beta, *, groups=1, eps=1e-5):
     cdef cnp.ndarray rstd = new_like(mean)
     cdef cnp.ndarray y = new_like(x_)
     cdef Block _memory = cut(&p, x_)  # lives as long as this name
-    g.eps = eps
+    g.eps = as_number(eps, operation, "eps")
     g.gamma = cnp.PyArray_DATA(gamma_)
     g.beta = cnp.PyArray_DATA(beta_)
     g.mean = cnp.PyArray_DATA(mean)

@@ -14,7 +14,9 @@ blocks are shared out to `parts` with a sum of their own, added in order at the 
 cimport numpy as cnp
 
 from fastdl import shapes
-from fastdl.kernels.engine.arrays cimport as_output, as_real, check_apart
+from fastdl.kernels.engine.arrays cimport (
+    as_flag, as_output, as_real, check_apart,
+)
 from fastdl.kernels.engine.caches cimport l2_cache
 from fastdl.kernels.engine.memory cimport Block, new_array, new_block
 from fastdl.kernels.engine.operands cimport one_run, pack_row
@@ -332,6 +334,8 @@ def matmul(
     if bias is not None:
         bias_ = as_real(bias, "matmul", "bias", a_)
     bias_shape = None if bias is None else bias.shape
+    transpose_a = as_flag(transpose_a, "matmul", "transpose_a")
+    transpose_b = as_flag(transpose_b, "matmul", "transpose_b")
     p.m, p.k, p.n = shapes.matmul(
         a.shape, b.shape, bias_shape, transpose_a, transpose_b)
     describe(&p, a_, b_, transpose_a, transpose_b)
@@ -394,8 +398,10 @@ def stacked_matmul(a, b, *, transpose_a=False, transpose_b=False):
     cdef cnp.npy_intp[3] shape
     cdef Py_ssize_t i
     cdef int threads
+    transpose_a = as_flag(transpose_a, "stacked_matmul", "transpose_a")
+    transpose_b = as_flag(transpose_b, "stacked_matmul", "transpose_b")
     shape[0], p.m, p.k, p.n = shapes.stacked_matmul(
-        (<object> a_).shape, (<object> b_).shape, bool(transpose_a), bool(transpose_b))
+        (<object> a_).shape, (<object> b_).shape, transpose_a, transpose_b)
     shape[1], shape[2] = p.m, p.n
     y = new_array(3, shape, cnp.PyArray_TYPE(a_))
     if cnp.PyArray_SIZE(y) == 0:

@@ -9,7 +9,7 @@ from libc.math cimport pow
 
 from fastdl.errors import ArgumentError
 from fastdl.kernels.engine.arrays cimport (
-    as_real, check_apart, check_same_shape, in_place, kernels_of,
+    as_flag, as_number, as_real, check_apart, check_same_shape, in_place, kernels_of,
 )
 from fastdl.kernels.engine.runtime cimport SpanKernel, run_spans
 from fastdl.kernels.engine.spans cimport SPAN
@@ -32,6 +32,15 @@ cdef cnp.ndarray set_arrays(Step *p, object param, object grad, str operation):
     return gradient
 
 
+cdef int set_rates(
+    Step *p, object lr, object eps, object weight_decay, str operation,
+) except -1:
+    p.lr = as_number(lr, operation, "lr")
+    p.eps = as_number(eps, operation, "eps")
+    p.weight_decay = as_number(weight_decay, operation, "weight_decay")
+    return 0
+
+
 cdef void run(SpanKernel kernel, const Step *p, cnp.ndarray grad):
     cdef Py_ssize_t n = cnp.PyArray_SIZE(grad)
     with nogil:
@@ -45,15 +54,17 @@ def sgd_step(
     """Compiled `fastdl.reference.optimizer.sgd_step`."""
     cdef Step p
     cdef cnp.ndarray grad_ = set_arrays(&p, param, grad, "sgd_step")
-    if momentum:
+    p.momentum = as_number(momentum, "sgd_step", "momentum")
+    if p.momentum:
         if velocity is None:
             raise ArgumentError("sgd_step: momentum needs an array of velocities")
         p.velocity = in_place(velocity, "sgd_step", "velocity", param)
     check_apart(
         "sgd_step", ("param", "velocity", "grad"),
-        (param, velocity if momentum else None, grad_), 2)
-    p.lr, p.momentum, p.dampening = lr, momentum, dampening
-    p.nesterov, p.weight_decay = nesterov, weight_decay
+        (param, velocity if p.momentum else None, grad_), 2)
+    p.dampening = as_number(dampening, "sgd_step", "dampening")
+    p.nesterov = as_flag(nesterov, "sgd_step", "nesterov")
+    set_rates(&p, lr, 0, weight_decay, "sgd_step")
     run(kernels_of(grad_).sgd, &p, grad_)
 
 
@@ -67,15 +78,17 @@ def rmsprop_step(
     p.square = in_place(square, "rmsprop_step", "square", param)
     if mean is not None:
         p.mean = in_place(mean, "rmsprop_step", "mean", param)
-    if momentum:
+    p.momentum = as_number(momentum, "rmsprop_step", "momentum")
+    if p.momentum:
         if velocity is None:
             raise ArgumentError("rmsprop_step: momentum needs an array of velocities")
         p.velocity = in_place(velocity, "rmsprop_step", "velocity", param)
     check_apart(
         "rmsprop_step", ("param", "square", "mean", "velocity", "grad"),
-        (param, square, mean, velocity if momentum else None, grad_), 4)
-    p.lr, p.eps, p.weight_decay = lr, eps, weight_decay
-    p.keep, p.add, p.momentum = beta, 1 - beta, momentum
+        (param, square, mean, velocity if p.momentum else None, grad_), 4)
+    set_rates(&p, lr, eps, weight_decay, "rmsprop_step")
+    p.keep = as_number(beta, "rmsprop_step", "beta")
+    p.add = 1 - p.keep
     run(kernels_of(grad_).rmsprop, &p, grad_)
 
 
@@ -86,7 +99,7 @@ def adagrad_step(param, grad, square, *, lr, eps=1e-10, weight_decay=0.0):
     p.square = in_place(square, "adagrad_step", "square", param)
     check_apart(
         "adagrad_step", ("param", "square", "grad"), (param, square, grad_), 2)
-    p.lr, p.eps, p.weight_decay = lr, eps, weight_decay
+    set_rates(&p, lr, eps, weight_decay, "adagrad_step")
     p.keep, p.add, p.momentum = 1, 1, 0
     run(kernels_of(grad_).rmsprop, &p, grad_)
 
@@ -98,7 +111,8 @@ def adam_step(
     """Compiled `fastdl.reference.optimizer.adam_step`."""
     cdef Step p
     cdef cnp.ndarray grad_ = set_arrays(&p, param, grad, "adam_step")
-    if step < 1:
+    cdef double count = as_number(step, "adam_step", "step")
+    if not count >= 1:
         raise ArgumentError(f"adam_step: step counts from 1, got {step!r}")
     p.mean = in_place(m, "adam_step", "m", param)
     p.square = in_place(v, "adam_step", "v", param)
@@ -107,7 +121,9 @@ def adam_step(
     check_apart(
         "adam_step", ("param", "m", "v", "largest", "grad"),
         (param, m, v, largest, grad_), 4)
-    p.lr, p.beta1, p.beta2, p.eps = lr, beta1, beta2, eps
-    p.weight_decay, p.decoupled = weight_decay, decoupled
-    p.correction1, p.correction2 = 1 - pow(p.beta1, step), 1 - pow(p.beta2, step)
+    set_rates(&p, lr, eps, weight_decay, "adam_step")
+    p.beta1 = as_number(beta1, "adam_step", "beta1")
+    p.beta2 = as_number(beta2, "adam_step", "beta2")
+    p.decoupled = as_flag(decoupled, "adam_step", "decoupled")
+    p.correction1, p.correction2 = 1 - pow(p.beta1, count), 1 - pow(p.beta2, count)
     run(kernels_of(grad_).adam, &p, grad_)

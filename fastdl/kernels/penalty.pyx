@@ -7,7 +7,7 @@ cimport numpy as cnp
 from libc.math cimport sqrt
 
 from fastdl.errors import ArgumentError, ShapeError
-from fastdl.kernels.engine.arrays cimport as_real, in_place, kernels_of
+from fastdl.kernels.engine.arrays cimport as_number, as_real, in_place, kernels_of
 from fastdl.kernels.engine.memory cimport Block, new_array, new_block, new_like
 from fastdl.kernels.engine.runtime cimport SpanKernel, run_spans
 from fastdl.kernels.engine.sizes cimport ceil_div
@@ -49,28 +49,41 @@ cdef cnp.ndarray gradient(SpanKernel kernel, cnp.ndarray w, double scale):
     return dw
 
 
+cdef double slope(object dy, object strength, str operation) except? -1:
+    as_number(strength, operation, "strength")
+    as_number(dy, operation, "dy")
+    return strength * dy  # in the type of dy, as the reference
+
+
 def l1_penalty_forward(w, strength):
     """Compiled `fastdl.reference.penalty.l1_penalty_forward`."""
     cdef cnp.ndarray w_ = as_real(w, "l1_penalty", "w")
-    return total(kernels_of(w_).l1_penalty, w_, strength)
+    return total(
+        kernels_of(w_).l1_penalty, w_, as_number(strength, "l1_penalty", "strength"))
 
 
 def l1_penalty_backward(dy, w, strength):
     """Compiled `fastdl.reference.penalty.l1_penalty_backward`."""
     cdef cnp.ndarray w_ = as_real(w, "l1_penalty_backward", "w")
-    return gradient(kernels_of(w_).l1_penalty_backward, w_, strength * dy)
+    return gradient(
+        kernels_of(w_).l1_penalty_backward, w_,
+        slope(dy, strength, "l1_penalty_backward"))
 
 
 def l2_penalty_forward(w, strength):
     """Compiled `fastdl.reference.penalty.l2_penalty_forward`."""
     cdef cnp.ndarray w_ = as_real(w, "l2_penalty", "w")
-    return total(kernels_of(w_).l2_penalty, w_, 0.5 * strength)
+    return total(
+        kernels_of(w_).l2_penalty, w_,
+        0.5 * as_number(strength, "l2_penalty", "strength"))
 
 
 def l2_penalty_backward(dy, w, strength):
     """Compiled `fastdl.reference.penalty.l2_penalty_backward`."""
     cdef cnp.ndarray w_ = as_real(w, "l2_penalty_backward", "w")
-    return gradient(kernels_of(w_).l2_penalty_backward, w_, strength * dy)
+    return gradient(
+        kernels_of(w_).l2_penalty_backward, w_,
+        slope(dy, strength, "l2_penalty_backward"))
 
 
 cdef bint fold(Norms *p, Py_ssize_t blocks, double limit) noexcept nogil:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastdl import shapes
 from fastdl.errors import DtypeError
-from fastdl.kernels.engine.arrays cimport as_real, kernels_of
+from fastdl.kernels.engine.arrays cimport as_array, as_real, kernels_of
 from fastdl.kernels.engine.memory cimport new_array
 from fastdl.kernels.engine.resample cimport resample
 from fastdl.kernels.engine.runtime cimport SpanKernel, run_spans
@@ -105,6 +105,7 @@ def max_pool2d_backward(
     set_sizes(&p, sizes, dy_)
     output = (sizes.n, sizes.oh, sizes.ow, sizes.c)
     shapes.check_shape(operation, "dy", dy.shape, output)
+    as_array(argmax, operation, "argmax")
     shapes.check_shape(operation, "argmax", argmax.shape, output)
     expected = argmax_dtype(&p, sizes, operation)
     if argmax.dtype != expected:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastdl import shapes
 from fastdl.errors import ShapeError
-from fastdl.kernels.engine.arrays cimport as_real, kernels_of, real
+from fastdl.kernels.engine.arrays cimport as_number, as_real, kernels_of, real
 from fastdl.kernels.engine.memory cimport new_array, new_like
 from fastdl.kernels.engine.runtime cimport SpanKernel, run_spans
 from fastdl.kernels.engine.spans cimport SPAN, span_rows
@@ -132,6 +132,7 @@ def softmax_cross_entropy_forward(logits, labels, *, scale=None):
     cdef int typenum = cnp.PyArray_TYPE(x)
     cdef cnp.ndarray losses = new_array(1, cnp.PyArray_DIMS(x), typenum)
     cdef cnp.ndarray loss
+    cdef double factor = 1 if scale is None else as_number(scale, operation, "scale")
     p.loss = cnp.PyArray_BYTES(losses)
     run_rows(kernels_of(x).softmax_cross_entropy, &p, x)
     if scale is None:
@@ -139,10 +140,10 @@ def softmax_cross_entropy_forward(logits, labels, *, scale=None):
     loss = new_array(0, NULL, typenum)
     if typenum == cnp.NPY_FLOAT:
         add_up[float](
-            <float *> p.loss, x.shape[0], scale, <float *> cnp.PyArray_DATA(loss))
+            <float *> p.loss, x.shape[0], factor, <float *> cnp.PyArray_DATA(loss))
     else:
         add_up[double](
-            <double *> p.loss, x.shape[0], scale, <double *> cnp.PyArray_DATA(loss))
+            <double *> p.loss, x.shape[0], factor, <double *> cnp.PyArray_DATA(loss))
     return loss, y
 
 

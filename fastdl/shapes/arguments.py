@@ -488,7 +488,10 @@ def rows(indices: ArrayLike, m: int, operation: str) -> np.ndarray:
     ShapeError, DtypeError, ArgumentError
         They are no list of integers, or one is outside [0, m).
     """
-    indices = np.asarray(indices)
+    try:
+        indices = np.asarray(indices)
+    except ValueError:  # lists of several lengths
+        raise DtypeError(f"{operation}: indices are no array of integers") from None
     if indices.ndim != 1:
         raise ShapeError(f"{operation}: expected indices (n,), got {indices.shape}")
     if indices.dtype.kind not in "iu":

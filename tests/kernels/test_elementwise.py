@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 
 import numpy as np
@@ -147,7 +148,9 @@ def test_wrong_powers(dtype):
     x = np.ones(3, dtype)
     with pytest.raises(ShapeError, match="power_backward: expected dy of shape"):
         kernels.power_backward(x[:1], x, 2)
-    with pytest.raises(TypeError):
+    with pytest.raises(
+        ArgumentError, match="power: exponent must be a number, got '2'"
+    ):
         kernels.power(x, "2")
 
 
@@ -199,3 +202,19 @@ def test_copies_of_long_runs_and_of_other_types(dtype):
     np.testing.assert_array_equal(y, x)
     with pytest.raises(ValueError, match="read-only"):
         kernels.copy(x, np.broadcast_to(x[:1], x.shape))
+
+
+def test_a_copy_within_one_array_and_of_objects():
+    """What plain bytes would get wrong: memory read after it was written, counts."""
+    x = np.arange(200_000, dtype=np.float32)
+    kernels.copy(x[:-1], x[1:])
+    assert x.tolist() == [0, *range(199_999)]
+    thing = object()
+    things, out = np.full(20_000, thing), np.full(20_000, None)
+    before = sys.getrefcount(thing)
+    kernels.copy(things, out)
+    assert sys.getrefcount(thing) == before + 20_000
+    with pytest.raises(DtypeError, match="copy: float32 does not go into out of int8"):
+        kernels.copy(x, np.empty(x.shape, np.int8))
+    with pytest.raises(DtypeError, match="copy: out must be a NumPy array, got list"):
+        kernels.copy(x, x.tolist())

@@ -4,13 +4,19 @@ Each call is drawn from a seed: its sizes, its options, how its arrays lie in me
 Most of them end or begin at a page that may not be touched, and the pages of inputs may
 not be written: a kernel that leaves its arrays ends the process, in the test whose name
 says which function, instruction set and type it was.
+
+The long form calls for 10 minutes, from a seed that no run had before. A failure says
+the seed; `FASTDL_SEED=<seed>` begins with it.
 """
 
 from __future__ import annotations
 
 import ctypes
+import inspect
 import itertools
 import mmap
+import os
+import time
 
 import numpy as np
 import pytest
@@ -21,6 +27,7 @@ from fastdl.errors import ArgumentError
 PAGE = mmap.PAGESIZE
 NOTHING, READ, READ_AND_WRITE = 0, mmap.PROT_READ, mmap.PROT_READ | mmap.PROT_WRITE
 MOST = 300_000  # elements of an array of images
+SECONDS = 2  # of each test's long form: 10 minutes in all, on one core
 EPS = 1e-3  # of the norms; less makes the nearly equal differ by more than rounding
 WINOGRAD, NORM = 14**2, 64  # so many times the terms: they round more often
 
@@ -233,6 +240,7 @@ class Draw:
     def conv2d_backward_weight(self):
         x, weight, y, options = self.convolution()
         terms = WINOGRAD * int(np.prod(y[:3]))
+        options["with_bias"] = self.chance(0.7)
         return (self.input(*y), self.input(*x), weight[:2]), options, terms
 
     # Images
@@ -364,7 +372,8 @@ class Draw:
         x, count = self.batch()
         c = x[-1]
         running = self.choice((), (self.state(c), self.state(c)))
-        options = self.norm_options(x)
+        options = self.norm_options(x) | self.combination()
+        options["momentum"] = self.choice(0.1, 0.9)
         arguments = self.input(*x), self.input(c), self.input(c), *running
         return arguments, options, NORM * count
 
@@ -373,6 +382,10 @@ class Draw:
         vectors = (self.input(x[-1]) for _ in range(3))
         arguments = self.input(*x), *vectors, self.positive(x[-1])
         return arguments, self.norm_options(x), NORM
+
+    def combination(self):
+        """Return the option of processes that share a batch: here it is one."""
+        return self.choice({}, {}, {"combine": lambda *statistics: statistics})
 
     def norm_options(self, x):
         return {
@@ -385,10 +398,13 @@ class Draw:
         x, count = self.batch()
         gamma, mean, rstd = self.input(x[-1]), self.input(x[-1]), self.positive(x[-1])
         # Near 0 it would depend on the rounding of z whether ReLU lets a gradient pass.
-        options = self.choice(
-            {},
-            {"y": self.input(*x), "activation": self.choice("relu", "relu6")},
-            {"beta": self.input(x[-1]), "activation": "silu"},
+        options = (
+            self.choice(
+                {},
+                {"y": self.input(*x), "activation": self.choice("relu", "relu6")},
+                {"beta": self.input(x[-1]), "activation": "silu"},
+            )
+            | self.combination()
         )
         arguments = self.input(*x), self.input(*x), gamma, mean, rstd
         return arguments, options, NORM * count
@@ -547,6 +563,7 @@ class Draw:
         """Return the parameter, its gradient, and the options of every optimizer."""
         shape = self.shape()
         options = {"lr": 0.1, "weight_decay": self.choice(0.0, 0.01)}
+        self.small = self.choice({}, {"eps": EPS})
         return (self.state(*shape), self.input(*shape)), options
 
     def sgd_step(self):
@@ -567,11 +584,12 @@ class Draw:
         if self.chance(0.5):
             velocity = self.state(*param.shape)
             options["momentum"] = 0.9
+        options |= self.small | self.choice({}, {"beta": 0.99})
         return (param, grad, square, mean, velocity), options, 4
 
     def adagrad_step(self):
         (param, grad), options = self.update()
-        return (param, grad, self.state(*param.shape)), options, 4
+        return (param, grad, self.state(*param.shape)), options | self.small, 4
 
     def adam_step(self):
         (param, grad), options = self.update()
@@ -580,6 +598,7 @@ class Draw:
             "decoupled": self.chance(0.5),
             "step": self.choice(1, 2, 1000, 10**9),
         }
+        options |= self.small | self.choice({}, {"beta1": 0.5, "beta2": 0.99})
         return (param, grad, m, v, self.choice(None, largest)), options, 4
 
     # Penalties
@@ -635,12 +654,49 @@ def each_algorithm(use_row):
     yield -1
 
 
-@pytest.mark.parametrize("calls", [8, pytest.param(1000, marks=pytest.mark.soak)])
+def seeds(few):
+    """Yield 0 to few - 1; without `few` any, for some seconds."""
+    if few:
+        yield from range(few)
+        return
+    new = np.random.SeedSequence().entropy % 10**9
+    first = int(os.environ.get("FASTDL_SEED") or new)
+    end = time.monotonic() + SECONDS
+    for seed in itertools.count(first):
+        yield seed
+        if time.monotonic() > end:
+            return
+
+
+LONG = pytest.param(None, marks=pytest.mark.soak, id="long")
+
+
+@pytest.mark.parametrize("name", reference.__all__)
+def test_every_option_is_drawn(name):
+    signature = inspect.signature(getattr(kernels, name))
+    left = {
+        name: parameter.default
+        for name, parameter in signature.parameters.items()
+        if parameter.default is not parameter.empty
+    }
+    for seed in range(300):
+        arguments, options, _ = getattr(Draw(seed, np.dtype(np.float32)), name)()
+        given = signature.bind(*arguments, **options).arguments
+        for option in [*left]:
+            value, usual = given.get(option), left[option]
+            if isinstance(value, np.ndarray) or value not in (None, usual):
+                del left[option]
+        if not left:
+            return
+    raise AssertionError(f"{name} is never called with {', '.join(left)}")
+
+
+@pytest.mark.parametrize("few", [8, LONG])
 @pytest.mark.parametrize("name", reference.__all__)
 def test_random_calls(
-    name, calls, isa, dtype, use_row, assert_close, same_bits_for_threads
+    name, few, isa, dtype, use_row, assert_close, same_bits_for_threads
 ):
-    """Convolutions by each algorithm that fits, for 10 minutes in the long form."""
+    """Convolutions by each algorithm that fits."""
 
     def compiled():
         return run(getattr(kernels, name), arguments, options)
@@ -653,7 +709,7 @@ def test_random_calls(
                 assert result.dtype == wanted.dtype
                 np.testing.assert_array_equal(result, wanted)
 
-    for seed in range(calls):
+    for seed in seeds(few):
         draw = Draw(seed, dtype)
         arguments, options, terms = getattr(draw, name)()
         has_value = terms is not None and not draw.has_strange_values

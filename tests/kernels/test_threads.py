@@ -52,6 +52,11 @@ def test_wrong_thread_counts_are_refused(count):
         runtime.set_num_threads(count)
 
 
+def test_an_integer_of_numpy_counts_threads(set_num_threads):
+    set_num_threads(np.int64(2))
+    assert runtime.get_num_threads() == 2
+
+
 @pytest.mark.parametrize("text", ["many", "0", "-1", "1.5", "²", "٣", "9" * 30])
 def test_wrong_numbers_in_the_environment_are_refused(text):
     error = run(THREADS, FASTDL_NUM_THREADS=text).stderr

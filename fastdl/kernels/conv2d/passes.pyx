@@ -7,12 +7,15 @@
 cimport numpy as cnp
 
 from fastdl import shapes
+from fastdl.errors import ShapeError
 from fastdl.kernels.conv2d.algorithm cimport PLAN_WORDS, Algorithm
 from fastdl.kernels.conv2d.choose cimport choose
 from fastdl.kernels.conv2d.problem cimport (
     FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT, Pass, Problem,
 )
-from fastdl.kernels.engine.arrays cimport as_output, as_real, check_apart, overlaps
+from fastdl.kernels.engine.arrays cimport (
+    as_flag, as_output, as_real, check_apart, overlaps,
+)
 from fastdl.kernels.engine.memory cimport Block, new_array, new_block
 from fastdl.kernels.engine.runtime cimport microkernels, threads_for
 from fastdl.kernels.engine.sizes cimport MULTIPLY_ADDS
@@ -117,6 +120,10 @@ def conv2d_backward_weight(
     cdef str operation = "conv2d_backward_weight"
     cdef cnp.ndarray x_ = as_real(x, operation, "x")
     cdef cnp.ndarray dy_ = as_real(dy, operation, "dy", x_)
+    shapes.check_images(operation, x.shape)
+    if dy_.ndim != 4:
+        raise ShapeError(
+            f"{operation}: expected dy of shape (n, oh, ow, oc), got {dy.shape}")
     kernel = shapes.pair(kernel_size, f"{operation}: kernel_size")
     groups = shapes.integer(groups, f"{operation}: groups")
     cdef Problem p = problem_of(
@@ -131,7 +138,8 @@ def conv2d_backward_weight(
     cdef cnp.ndarray result = new_array(1, &reals, cnp.PyArray_TYPE(x_))
     p.x, p.y = cnp.PyArray_BYTES(x_), cnp.PyArray_BYTES(dy_)
     p.weight = cnp.PyArray_BYTES(result)
-    p.bias, p.with_bias = p.weight + weights * p.size, with_bias
+    p.bias = p.weight + weights * p.size
+    p.with_bias = as_flag(with_bias, operation, "with_bias")
     compute(&p, algorithm, operation)
     dweight = result[:weights].reshape(p.kh, p.kw, p.group_in, p.oc)
-    return dweight, result[weights:] if with_bias else None
+    return dweight, result[weights:] if p.with_bias else None

@@ -8,6 +8,9 @@ ctypedef fused real:
     double
 
 cdef cnp.ndarray as_real(object x, str operation, str name, cnp.ndarray like=*)
+cdef object as_array(object x, str operation, str name)
+cdef bint as_flag(object value, str operation, str name) except -1
+cdef double as_number(object value, str operation, str name) except? -1
 cdef cnp.ndarray as_output(
     object out, int ndim, cnp.npy_intp *shape, int typenum, str operation)
 cdef char *in_place(

@@ -40,6 +40,29 @@ cdef cnp.ndarray as_real(
     raise DtypeError(f"{operation}: cannot read {name} of type {type(x).__name__}")
 
 
+cdef object as_array(object x, str operation, str name):
+    """Return `x`, which has any type; DtypeError unless it is an array."""
+    if not isinstance(x, cnp.ndarray):
+        raise DtypeError(
+            f"{operation}: {name} must be a NumPy array, got {type(x).__name__}")
+    return x
+
+
+cdef double as_number(object value, str operation, str name) except? -1:
+    """Return a number; ArgumentError unless it is one. NaN is, and spreads."""
+    try:
+        return value
+    except (TypeError, ValueError, OverflowError):
+        raise ArgumentError(
+            f"{operation}: {name} must be a number, got {value!r:.60}") from None
+
+
+cdef bint as_flag(object value, str operation, str name) except -1:
+    """Return a bool; ArgumentError unless it is one."""
+    return value is True or (
+        value is not False and shapes.flag(value, f"{operation}: {name}"))
+
+
 cdef cnp.ndarray as_output(
     object out, int ndim, cnp.npy_intp *shape, int typenum, str operation,
 ):

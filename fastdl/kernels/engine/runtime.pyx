@@ -5,6 +5,7 @@ its shape alone, never by the number of threads, so the result has the same bits
 for any number of threads.
 """
 
+import operator
 import os
 import time
 
@@ -57,9 +58,16 @@ cdef extern from *:
     #define FASTDL_COMPILER "unknown"
     #endif
     static _Thread_local int fastdl_alone = 0;
+    /* Kernels read and write them without the interpreter's lock. */
+    static _Atomic int fastdl_threads = 1;
+    static _Atomic int fastdl_uses_openmp = 0;
+    static _Atomic int64_t fastdl_last_end = 0;
     """
     const char *FASTDL_COMPILER
     bint fastdl_alone  # whether the calling thread runs kernels without helpers
+    int thread_count "fastdl_threads"
+    bint uses_openmp "fastdl_uses_openmp"
+    int64_t last_end "fastdl_last_end"  # of OpenMP's last loop
 
 ISAS = ("generic", "avx2", "avx512")  # in rising order
 
@@ -115,15 +123,12 @@ cdef enum:  # nanoseconds
     WINDOW = 100_000_000  # of loops, after which OpenMP's waiting is judged
 
 cdef Runner runner = NULL  # what runs all loops in place of the threads
-cdef int thread_count = 1
 cdef int usual_limit = 0  # OpenMP's number of threads unless somebody changes it
 cdef object chosen_runtime = None
 cdef bint is_auto = True
-cdef bint uses_openmp = False
 
-# OpenMP's record, kept by the owner of the team: when its last loop ended, for how long
-# its loops worked and waited in this window, and the windows on end that were bad.
-cdef int64_t last_end = 0
+# OpenMP's record, kept by the owner of the team: for how long its loops worked and
+# waited in this window, and the windows on end that were bad.
 cdef int64_t worked = 0
 cdef int64_t waited = 0
 cdef int bad_windows = 0
@@ -350,11 +355,15 @@ def get_runtime():
 def set_num_threads(count):
     """Use up to `count` >= 1 threads in every kernel."""
     global thread_count
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 1024:
+    try:
+        number = 0 if isinstance(count, bool) else operator.index(count)
+    except TypeError:
+        number = 0
+    if not 1 <= number <= 1024:
         raise FastdlError(
             f"number of threads: expected an integer from 1 to 1024, got {count!r}"
         )
-    thread_count = count
+    thread_count = number
 
 
 def get_num_threads():
