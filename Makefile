@@ -20,7 +20,7 @@ dist: export LDFLAGS := $(foreach folder, \
 	-L$(folder) -Wl$(comma)-rpath$(comma)$(folder))
 endif
 
-.PHONY: help demo test soak coverage mutants bench lint format dist wheel clean
+.PHONY: help demo test soak sanitize coverage mutants bench lint format dist wheel clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ test: $(VENV)/tested ## Run the whole test suite.
 
 soak: $(VENV)/tested ## Run the long forms of the tests too.
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+sanitize: $(VENV)/tested ## Run the tests of kernels under sanitizers; ARGS=--long: all tests.
+	$(BIN)/python tests/sanitize.py $(PARALLEL) $(ARGS)
 
 # Which test runs which line, in all processes: [tool.coverage] in pyproject.toml.
 record = COVERAGE_FILE=$(CURDIR)/build/$1/data \

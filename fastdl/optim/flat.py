@@ -111,7 +111,9 @@ class Flat:
     def keep(self, names: Iterable[str]) -> None:
         """Have an array of state under each name, zeros at first, if a step is due."""
         missing = [name for name in names if name not in self.state]
-        if missing and any(map(_is_ready, self.tensors)):
+        if missing and any(
+            t.grad is not None and t.requires_grad for t in self.tensors
+        ):
             self.state |= {name: self.zeros() for name in missing}
 
     @property
@@ -189,7 +191,7 @@ class Flat:
     def _prepare(self, index: int) -> bool:
         """Move a parameter in; False if it has no gradient or is frozen."""
         tensor = self.tensors[index]
-        if not _is_ready(tensor):
+        if tensor.grad is None or not tensor.requires_grad:
             return False
         if tensor.data is not self._data_views[index]:
             self._adopt(index)
@@ -205,10 +207,6 @@ class Flat:
         _copy(tensor.data, self._data_views[index], "parameter")
         tensor.data = self._data_views[index]
         tensor._grad_view = self._grad_views[index]
-
-
-def _is_ready(tensor: Tensor) -> bool:
-    return tensor.grad is not None and tensor.requires_grad
 
 
 def _rebuilt(

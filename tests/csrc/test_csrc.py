@@ -146,10 +146,23 @@ def by_this_machine(
     return lines
 
 
-def test_runtime(compiler: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sanitizers", ["", "address,undefined", "thread"])
+def test_runtime(sanitizers: str, compiler: str, tmp_path: Path) -> None:
+    """The sanitizers, where they are installed, find leaks and races too."""
     program = tmp_path / "runtime"
-    build(compiler, *WARNINGS, "-O1", *RUNTIME, "-pthread", "-o", program)
-    assert subprocess.run([program], timeout=60).returncode == 0
+    flags = ["-g", f"-fsanitize={sanitizers}"] if sanitizers else []
+    (tmp_path / "empty.c").write_text("int main(void) { return 0; }")
+    command = [compiler, *flags, tmp_path / "empty.c", "-o", program]
+    if sanitizers and subprocess.run(command, capture_output=True).returncode:
+        pytest.skip(f"{compiler} lacks the library of -fsanitize={sanitizers}")
+    build(compiler, *WARNINGS, "-O1", *flags, *RUNTIME, "-pthread", "-o", program)
+    environment = {key: value for key, value in os.environ.items() if "SAN" not in key}
+    options = "detect_leaks=1:allocator_may_return_null=1:die_after_fork=0"
+    environment |= {"ASAN_OPTIONS": options, "TSAN_OPTIONS": options, "LD_PRELOAD": ""}
+    done = subprocess.run(
+        [program], capture_output=True, text=True, timeout=600, env=environment
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("bits", [32, 64])
