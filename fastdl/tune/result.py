@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 from fastdl.errors import DataError
-from fastdl.files import write_text
+from fastdl.files import reading, write_text
 from fastdl.tune.objective import Training, find
 from fastdl.tune.plan import Plan
 from fastdl.tune.study import Study
@@ -64,18 +64,19 @@ class SearchResult:
         self._study = study
         self.plan: Plan = study.plan
         view = view or study.look()
-        self.trials = [
-            Outcome(
-                number,
-                state(each),
-                score(each),
-                view.params(each),
-                dict(sorted(each.intermediate_values.items())),
-                float(each.user_attrs.get("seconds", math.nan)),
-                str(each.user_attrs.get(ERROR, each.user_attrs.get("why", ""))),
-            )
-            for number, each in sorted(view.finished.items())
-        ]
+        with reading(f"the study {study.name!r}"):
+            self.trials = [
+                Outcome(
+                    number,
+                    state(each),
+                    score(each),
+                    view.params(each),
+                    dict(sorted(each.intermediate_values.items())),
+                    float(each.user_attrs.get("seconds", math.nan)),
+                    str(each.user_attrs.get(ERROR, each.user_attrs.get("why", ""))),
+                )
+                for number, each in sorted(view.finished.items())
+            ]
 
     def __str__(self) -> str:
         """Return how many trials there are, and the best one."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from fastdl.errors import DataError
+from fastdl.shapes.numbers import is_number
 from fastdl.tune.plan import Plan, Tried
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class View:
 
     def __init__(self, plan: Plan, tries: Iterable[FrozenTrial]) -> None:
         self._plan = plan
-        ours = (each for each in tries if NUMBER in each.user_attrs)
+        ours = (each for each in tries if type(each.user_attrs.get(NUMBER)) is int)
         self.tries = sorted(ours, key=lambda each: each.number)
         self.owners: dict[int, FrozenTrial] = {}
         for each in self.tries:
@@ -98,5 +100,15 @@ def state(each: FrozenTrial) -> str:
 
 
 def score(each: FrozenTrial) -> float | None:
-    """Return the score of a completed try, otherwise None."""
-    return each.value if state(each) == "complete" else None
+    """Return the score of a completed try, otherwise None.
+
+    Raises
+    ------
+    DataError
+        The storage has something else, which fastdl did not put there.
+    """
+    if state(each) != "complete":
+        return None
+    if not is_number(each.value):
+        raise DataError(f"the storage is damaged: a score is {each.value!r:.60}")
+    return each.value

@@ -83,7 +83,7 @@ def test_what_is_whole_is_read(reader, rooms, monkeypatch):
 @pytest.mark.filterwarnings("ignore::Warning")  # of Pillow, about metadata
 @pytest.mark.parametrize("reader", READERS)
 def test_mutants(reader, rooms, little_memory):
-    survive(getattr(rooms[READERS[reader]], reader), 30, reader)
+    survive(getattr(rooms[READERS[reader]], reader), 20, reader)
 
 
 @pytest.mark.soak

@@ -116,7 +116,7 @@ print("nothing ran")
 
 def test_reading_runs_nothing(tmp_path):
     result = subprocess.run(
-        [sys.executable, "-c", CODE, str(tmp_path), "4"],
+        [sys.executable, "-c", CODE, str(tmp_path), "2"],
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,7 @@
 """Several workers: what they do at the same time, and what their death costs."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from fastdl import tune
-from fastdl.errors import FastdlError
+from fastdl.errors import DataError, FastdlError
 from fastdl.tune import Linear, lease
 from fastdl.tune.crew import Crew
 from fastdl.tune.lease import Lease, Presence, Watch, new_name
 from fastdl.tune.objective import describe
 from fastdl.tune.plan import Plan
+from fastdl.tune.result import SearchResult
 from fastdl.tune.storage import open_storage
 from fastdl.tune.study import LostError, Study
 from fastdl.tune.worker import run, work
@@ -449,6 +451,28 @@ def test_postgresql_for_several_machines(postgres, opened):
         view.finish(claim.id, "complete", 0.5)
     work(views[1], one)
     assert outcomes(views[0]) == dict.fromkeys(range(6), 1)
+
+
+@pytest.mark.parametrize(
+    ("found", "put"),
+    [
+        (r'"number": ?0', '"number": {}'),
+        (r'"seconds": ?[^},]*', '"seconds": {}'),
+        (r'"values": ?\[[^]]+\]', '"values": ["a"]'),
+    ],
+)
+def test_a_storage_with_values_that_are_no_numbers(found, put, tmp_path):
+    path = tmp_path / "study.journal"
+    tune.search(one, SPACE, trials=1, out=tmp_path)
+    text, count = re.subn(found, put, path.read_text())
+    assert count > 0
+    path.write_text(text)
+    study = Study(open_storage(str(path)), "search")
+    if "number" in found:  # not one of ours
+        assert SearchResult(study).trials == []
+    else:
+        with pytest.raises(DataError, match=r"damaged|the study 'search' cannot be"):
+            SearchResult(study)
 
 
 def test_the_storage_does_not_choose_what_a_worker_calls(tmp_path, objectives):

@@ -63,6 +63,7 @@ class Models:
         "checkpoint_description",
         "checkpoint_arrays",
         "model_description",
+        "weights_with_a_checksum",
     )
     never_raise = ()
 
