@@ -49,16 +49,17 @@ FORBIDDEN = {
     "subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.spawn",
     "os.posix_spawn", "os.startfile", "socket.connect", "socket.bind", "pty.spawn",
     "socket.getaddrinfo", "urllib.Request", "ctypes.dlopen", "code.__new__",
-    "shutil.rmtree", "os.chmod", "os.link", "os.symlink", "webbrowser.open",
+    "shutil.rmtree", "os.chmod", "os.symlink", "webbrowser.open",
 }
+# How many of their arguments are paths: a training keeps files in its own folder.
+CHANGES = {"open": 1, "os.remove": 1, "os.mkdir": 1, "os.rename": 2, "os.link": 2}
 active, found = False, []
 
 def hook(event, arguments):
     if not active:
         return
-    other = event in ("open", "os.remove", "os.rename", "os.mkdir") and not inside(
-        arguments[0]
-    )
+    paths = arguments[: CHANGES.get(event, 0)]
+    other = not all(map(inside, paths))
     if other or event in FORBIDDEN:
         found.append((event, str(arguments)[:200]))
         raise Poison(event)

@@ -9,7 +9,7 @@ from safetensors.numpy import save
 
 import fastdl
 from fastdl import data, interop, nn, optim, strategy, train
-from fastdl.files import read_tensors
+from fastdl.files import previous, read_tensors
 from fastdl.files.tensors import _checksum
 from tests.files.hostile import mutate
 
@@ -120,6 +120,12 @@ class Models:
             progress=False,
         )
 
+    def resume(self, checkpoint):
+        """Resume from this alone, without the one before it."""
+        self.checkpoint.write_bytes(checkpoint)
+        previous(self.checkpoint).unlink(missing_ok=True)
+        self.fit(resume=True)
+
     # Each method reads one mutant.
 
     def model_bytes(self, rng):
@@ -172,15 +178,13 @@ class Models:
         fastdl.Trainer.load(self.path)
 
     def checkpoint_bytes(self, rng):
-        self.checkpoint.write_bytes(mutate.content(self.checkpoint_file, rng))
-        self.fit(resume=True)
+        self.resume(mutate.content(self.checkpoint_file, rng))
 
     def checkpoint_description(self, rng):
         arrays, texts = self.checkpoint_state
         state = json.loads(texts["fastdl.checkpoint"])
         text = mutate.json_text(state, rng).decode(errors="replace")
-        self.checkpoint.write_bytes(with_checksum(arrays, {"fastdl.checkpoint": text}))
-        self.fit(resume=True)
+        self.resume(with_checksum(arrays, {"fastdl.checkpoint": text}))
 
     def trainer_arrays(self, rng):
         arrays, texts = self.trainer
@@ -194,8 +198,7 @@ class Models:
         if rng.random() < 0.5:
             state["arrays"] = sorted(arrays)
         texts = {"fastdl.checkpoint": json.dumps(state)}
-        self.checkpoint.write_bytes(with_checksum(arrays, texts))
-        self.fit(resume=True)
+        self.resume(with_checksum(arrays, texts))
 
     def split_description(self, rng):
         arrays, texts = self.split
