@@ -85,8 +85,8 @@ class Selection:
         what else there is in the room: files that run other lines of the module, that
         were not recorded, or that were written since.
         """
-        room, name = change.path.split("/")[1], Path(change.path).stem
-        own = f"tests/{room}/test_{name}.py"
+        room = Path("tests", *Path(change.path).parts[1:-1][:1])
+        own = str(room / f"test_{Path(change.path).stem}.py")
         found = {own: None} if (self.root / own).exists() else {}
         for test in self.of(change, math.inf):
             if "[" in test:
@@ -94,7 +94,7 @@ class Selection:
         recorded = {test.partition("::")[0] for test in self.seconds}
         near = set().union(*self.tests[change.path].values())
         files = {test.partition("::")[0] for test in near}
-        for path in sorted(self.root.glob(f"tests/{room}/test_*.py")):
+        for path in sorted(self.root.glob(f"{room}/test_*.py")):
             file = str(path.relative_to(self.root))
             is_new = path.stat().st_mtime > self.recorded
             if file in files or file not in recorded or is_new:
