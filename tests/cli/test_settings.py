@@ -1,7 +1,9 @@
 """Settings from files: whatever is wrong, the message names the file and the key."""
 
+import argparse
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -49,3 +51,25 @@ def test_hostile_values(key, tmp_path):
             assert len(message) < 1200  # with all names of networks
         else:
             assert Job.from_dict(json.loads(json.dumps(job.to_dict()))) == job
+
+
+def test_the_help_names_the_defaults_that_there_are():
+    parser = _parser()
+    (commands,) = (
+        action.choices
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    others = set()
+    for name, command in commands.items():
+        for option in command._actions:
+            stated = re.search(r"default: ([\w.]+)(?=[,;]|$)", option.help or "")
+            if stated is None:
+                continue
+            default = option.default
+            if isinstance(default, int | float):
+                assert float(stated[1]) == default, (name, option.dest)
+            elif default != stated[1]:
+                others.add((name, option.dest))
+    # Decided later: by the recipe, and by what can be searched.
+    assert others == {("train", "seed"), ("tune", "space")}

@@ -165,6 +165,11 @@ def test_normalized_vectors_have_length_one(p, axis, rng, check_gradients):
         check_gradients(lambda x: F.normalize(x, p, axis), x)
 
 
+def test_vectors_are_the_last_axis_and_lengths_euclidean_unless_told(rng):
+    x = rng.standard_normal((2, 3, 4))
+    np.testing.assert_array_equal(F.normalize(x).data, F.normalize(x, 2, -1).data)
+
+
 def test_a_vector_of_zeros_stays_zero():
     x = Tensor(np.zeros((2, 3)), requires_grad=True)
     y = F.normalize(x)

@@ -27,6 +27,13 @@ def test_reduction(name, axis, keepdims, rng, check_gradients):
     check_gradients(lambda x: function(x, axis, keepdims), x)
 
 
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "argmax", "argmin"])
+def test_all_axes_go_away_unless_told(name, rng):
+    x = rng.standard_normal((2, 3, 4))
+    assert np.shape(getattr(F, name)(x)) == ()
+    assert np.shape(getattr(F, name)(x, 1)) == (2, 4)
+
+
 def test_methods_are_the_functions(check_gradients, rng):
     x = rng.standard_normal((2, 3))
     check_gradients(lambda x: x.sum(0) * x.mean(0) + x.max(axis=0) - x.min(axis=0), x)

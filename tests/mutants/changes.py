@@ -243,6 +243,8 @@ class _Finder:
         if isinstance(value, bool):
             self.replace(node, str(not value))
         elif isinstance(value, int | float) and not self.layout:
+            if self.text[: self.start(node)].endswith("reshape(-"):
+                return  # NumPy takes any number < 0
             new = value + 1 if isinstance(value, int) or value == 0 else 2 * value
             self.replace(node, repr(new))
         elif isinstance(value, str) and isinstance(parent, ast.Compare | ast.Subscript):

@@ -81,18 +81,23 @@ class Selection:
     def more(self, change: Change) -> list[str]:
         """Return the tests that `of` leaves out, for a change that it let survive.
 
-        They are the other parameters of the same tests, the file of the same name, and
-        files of the same room that were not recorded or were written since.
+        They are the file of the same name, the other parameters of the same tests, and
+        what else there is in the room: files that run other lines of the module, that
+        were not recorded, or that were written since.
         """
-        found = dict.fromkeys(
-            test.partition("[")[0] for test in self.of(change, math.inf) if "[" in test
-        )
+        room = Path("tests", *Path(change.path).parts[1:-1][:1])
+        own = str(room / f"test_{Path(change.path).stem}.py")
+        found = {own: None} if (self.root / own).exists() else {}
+        for test in self.of(change, math.inf):
+            if "[" in test:
+                found[test.partition("[")[0]] = None
         recorded = {test.partition("::")[0] for test in self.seconds}
-        room, name = change.path.split("/")[1], Path(change.path).stem
-        for path in sorted(self.root.glob(f"tests/{room}/test_*.py")):
+        near = set().union(*self.tests[change.path].values())
+        files = {test.partition("::")[0] for test in near}
+        for path in sorted(self.root.glob(f"{room}/test_*.py")):
             file = str(path.relative_to(self.root))
             is_new = path.stat().st_mtime > self.recorded
-            if file not in recorded or is_new or path.stem == f"test_{name}":
+            if file in files or file not in recorded or is_new:
                 found[file] = None
         return list(found)
 

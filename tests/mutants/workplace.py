@@ -16,7 +16,7 @@ from tests.mutants.changes import Change
 
 LEFT_OUT = {".git", "runs", "dist", ".hypothesis", ".venv", "_build"}
 # For a change that makes a test wait for ever, beyond what the tests take themselves.
-CPU_SECONDS, WALL_SECONDS = 60, 600
+CPU_SECONDS, WALL_SECONDS = 60, 240
 
 
 class Workplace:
@@ -115,7 +115,7 @@ def _pytest(arguments: list[str]) -> int:
 
 def wait(child: int, seconds: float) -> str:
     """Wait for a process of `start`: "found", "survived" or "timeout"."""
-    end = time.monotonic() + WALL_SECONDS + 10 * seconds
+    end = time.monotonic() + WALL_SECONDS + 2 * seconds
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:

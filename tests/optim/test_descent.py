@@ -47,6 +47,10 @@ def test_until_max_iter():
     assert not result.converged
 
 
+def test_a_rate_that_is_not_given_is_a_tenth():
+    assert optim.gradient_descent(parabola, 0, max_iter=1).x == pytest.approx(1.0)
+
+
 def test_starting_at_the_minimum_makes_no_step():
     result = optim.gradient_descent(parabola, np.array([5.0], np.float32))
     assert result == (result.x, 0, 0, 0, True)

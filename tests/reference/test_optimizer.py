@@ -33,11 +33,11 @@ def test_s12_momentum_in_both_conventions(options, velocities):
 
 
 def test_nesterov_looks_ahead():
-    """v = 1, then the step is g + 0.9 v = 1.9."""
-    param, velocity = np.zeros(1), np.zeros(1)
-    sgd_step(param, np.ones(1), velocity, lr=0.5, momentum=0.9, nesterov=True)
-    np.testing.assert_allclose(velocity, [1])
-    np.testing.assert_allclose(param, [-0.95])
+    """v = 0.9 v + g = 4.8, then the step is g + 0.9 v = 7.32."""
+    param, velocity = np.zeros(1), np.full(1, 2.0)
+    sgd_step(param, np.full(1, 3.0), velocity, lr=0.5, momentum=0.9, nesterov=True)
+    np.testing.assert_allclose(velocity, [4.8])
+    np.testing.assert_allclose(param, [-3.66])
 
 
 def test_s19_weight_decay_shrinks():

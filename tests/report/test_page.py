@@ -323,7 +323,9 @@ def html_of(content):
 
 def test_no_mistake():
     answers = answers_of([0, 1, 1], [0, 1, 1], ["a", "b"])
-    assert "There is no mistake" in html_of(confusion(answers, "")).text
+    text = html_of(confusion(answers, "")).text
+    assert "There is no mistake" in text
+    assert "confusions" not in text
     assert "All 3 dev examples are right" in html_of(mistakes(answers, 1)).text
 
 

@@ -128,6 +128,7 @@ def test_minus_zero_is_zero():
     x = np.array([[0.0, 1.0], [-0.0, 1.0]])
     report = Split(x, {"train": [0], "dev": [1]}).report()
     assert len(report.duplicates["train", "dev"]) == 1
+    assert report.relabelled == {("train", "dev"): 0}  # there are no labels
 
 
 def test_without_integer_labels_there_is_no_balance():

@@ -13,6 +13,7 @@ from fastdl import functional as F
 from fastdl import metrics, nn, optim
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError, FastdlError, NonFiniteError
+from fastdl.nn.multitask import as_labels
 from fastdl.train import CSVLog, EarlyStopping, History, Trainer, gradcheck
 
 RNG = np.random.default_rng(8)
@@ -445,3 +446,8 @@ def test_a_head_that_ends_with_a_softmax_is_warned_of():
 
     with pytest.warns(UserWarning, match="CrossEntropyLoss takes logits"):
         Trainer(Probabilities(), LOSSES).fit(X, Y)
+
+
+def test_labels_that_are_missing_become_0():
+    labels = as_labels(np.array([np.nan, 2, 1], np.float32))
+    np.testing.assert_array_equal(labels, np.array([0, 2, 1]), strict=True)

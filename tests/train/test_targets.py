@@ -49,6 +49,18 @@ def test_other_bytes_of_the_shape_of_x_are_scaled(loss):
     assert trainer.evaluate(PICTURES, OTHERS) == pytest.approx(expected)
 
 
+def test_an_own_loss_gets_bytes_of_another_shape_as_they_are():
+    seen = []
+
+    def loss(outputs, y):
+        seen.append(y)
+        return F.mse_loss(outputs.mean(axis=(1, 2, 3)), y.mean(axis=(1, 2)) / 255)
+
+    squares = OTHERS[:, :2, :2, 0]
+    one_to_one(loss).evaluate(PICTURES, squares)
+    np.testing.assert_array_equal(seen[-1], squares, strict=True)
+
+
 def test_dark_pictures_at_the_beginning_are_pictures():
     """The whole set tells."""
     y = OTHERS.copy()
