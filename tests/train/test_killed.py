@@ -168,8 +168,8 @@ def attack(start, tmp_path, whole, count, number, seed=0):
 @pytest.mark.parametrize(
     ("number", "count"),
     [
-        (signal.SIGKILL, 6),
-        (signal.SIGTERM, 4),
+        (signal.SIGKILL, 3),
+        (signal.SIGTERM, 3),
         pytest.param(signal.SIGKILL, 200, marks=pytest.mark.soak),
         pytest.param(signal.SIGTERM, 50, marks=pytest.mark.soak),
         pytest.param(signal.SIGINT, 50, marks=pytest.mark.soak),
