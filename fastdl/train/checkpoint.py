@@ -29,10 +29,10 @@ from fastdl.train.position import Position, check_position
 from fastdl.train.schedule import Schedule
 from fastdl.train.snapshot import Snapshot
 from fastdl.train.state import (
+    check_groups,
     check_history,
     check_like,
     check_optimizer,
-    checked_number,
     count,
     get,
     prefixed,
@@ -90,6 +90,8 @@ class Checkpoint:
     def held(self) -> Iterator[None]:
         """Keep other processes from writing the file while the block runs.
 
+        The first rank does.
+
         Raises
         ------
         DataError
@@ -97,6 +99,9 @@ class Checkpoint:
         OSError
             It cannot be written.
         """
+        if not self._trainer.ranks.is_first:
+            yield
+            return
         check_writable(self.path)
         real = self.path.resolve()
         lock = real.with_name(f".{real.name}.lock")
@@ -197,7 +202,7 @@ class Checkpoint:
                 check_like(within("loss.", arrays), before.loss)
         if "optimizer" not in changed:
             with self._blaming("the optimiser"):
-                _check_optimizer(before.optimizer["param_groups"], state, arrays)
+                check_groups(before.optimizer["param_groups"], state, arrays)
         self._saved, self._before = _Saved(arrays, state, changed), before
         if damage is not None and self._trainer.ranks.is_first:
             kept = ""
@@ -419,34 +424,6 @@ def _check(state: object, arrays: dict[str, np.ndarray]) -> None:
 def _check_batch(batch: int, batches: int) -> None:
     if batch > batches:
         raise DataError(f"'batch' is {batch}, but an epoch has {batches}")
-
-
-def _check_optimizer(
-    own: list[dict[str, Any]], state: dict[str, Any], arrays: dict[str, np.ndarray]
-) -> None:
-    """Raise DataError unless the optimiser can load it; it checks the ranges itself."""
-    _check_kinds(state["optimizer"]["param_groups"], own, "param_groups")
-    for name, array in within("optimizer.", arrays).items():
-        if array.dtype.kind != "f":
-            raise DataError(f"{name!r} must be of a real type, got {array.dtype}")
-
-
-def _check_kinds(saved: Any, own: object, place: str) -> None:
-    """Raise DataError unless two values have the same structure."""
-    if isinstance(own, dict):
-        for name, value in own.items():
-            _check_kinds(get(saved, name, object, ""), value, f"{place}.{name}")
-    elif isinstance(own, (list, tuple)):
-        if not isinstance(saved, list) or len(saved) != len(own):
-            raise DataError(f"{place!r} must be a list of {len(own)}")
-        for index, value in enumerate(own):
-            _check_kinds(saved[index], value, f"{place}.{index}")
-    elif isinstance(own, (bool, np.bool_)):
-        get({place: saved}, place, bool, "true or false")
-    elif isinstance(own, (int, float, np.number)):
-        checked_number(saved, place)
-    elif isinstance(own, str):
-        get({place: saved}, place, str, "a text")
 
 
 def _names(allow_changes: object) -> Sequence[str]:

@@ -116,6 +116,15 @@ class Learner(TrainerWords):
         """End `fit` after the current epoch; for callbacks."""
         self._stopping = True
 
+    def _follow_first(self) -> None:
+        """Take over what a callback decided that only the first rank has."""
+        groups = self.optimizer.param_groups
+        rates = [group["lr"] for group in groups]
+        stopping, *rates = self.ranks.of_first([self._stopping, *rates])
+        self._stopping = bool(stopping)
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
+
     # Measuring and predicting
 
     @options_by_name

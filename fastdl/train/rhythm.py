@@ -96,7 +96,7 @@ class Rhythm:
     ) -> None:
         self._keeper, self._interval, self._signals = keeper, interval, signals
         self._ranks, self._batches = ranks, batches
-        self._only_epochs = False
+        self._warned = False
         self.epochs = 0
 
     def go_on(self, position: Position) -> None:
@@ -141,14 +141,14 @@ class Rhythm:
 
     def _save(self, position: Position | None) -> None:
         assert self._keeper is not None
-        if not (position and self._only_epochs):
-            try:
-                self._keeper.save(self.epochs, position)
-            except UnknownKindError as error:
-                self._only_epochs = True
+        try:
+            self._keeper.save(self.epochs, position)
+        except UnknownKindError as error:
+            if not self._warned:
                 warnings.warn(
                     f"fit: checkpoints are written after whole epochs only, because a "
                     f"metric keeps {error}, which no file can hold",
                     stacklevel=6,
                 )
+            self._warned = True
         self._interval.restart()

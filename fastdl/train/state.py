@@ -118,6 +118,37 @@ def check_optimizer(state: Mapping[str, Any]) -> None:
         count({"steps": step}, "steps")
 
 
+def check_groups(
+    own: list[dict[str, Any]], state: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> None:
+    """Raise DataError unless an optimiser of such groups can load a checkpoint.
+
+    It checks the ranges itself.
+    """
+    _check_kinds(state["optimizer"]["param_groups"], own, "param_groups")
+    for name, array in within("optimizer.", arrays).items():
+        if array.dtype.kind != "f":
+            raise DataError(f"{name!r} must be of a real type, got {array.dtype}")
+
+
+def _check_kinds(saved: Any, own: object, place: str) -> None:
+    """Raise DataError unless two values have the same structure."""
+    if isinstance(own, dict):
+        for name, value in own.items():
+            _check_kinds(get(saved, name, object, ""), value, f"{place}.{name}")
+    elif isinstance(own, (list, tuple)):
+        if not isinstance(saved, list) or len(saved) != len(own):
+            raise DataError(f"{place!r} must be a list of {len(own)}")
+        for index, value in enumerate(own):
+            _check_kinds(saved[index], value, f"{place}.{index}")
+    elif isinstance(own, (bool, np.bool_)):
+        get({place: saved}, place, bool, "true or false")
+    elif isinstance(own, (int, float, np.number)):
+        checked_number(saved, place)
+    elif isinstance(own, str):
+        get({place: saved}, place, str, "a text")
+
+
 def prefixed(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return arrays with longer names, to stand beside others."""
     return {f"{prefix}.{name}": array for name, array in arrays.items()}

@@ -379,8 +379,7 @@ class Trainer(Learner):
             keeper, waiting = None, [signal.SIGINT]
             if checkpoint is not None and run is not None:
                 keeper = Checkpoint(checkpoint, run)
-                if self.ranks.is_first:
-                    stack.enter_context(keeper.held())
+                stack.enter_context(keeper.held())
                 if resume:
                     with self.ranks.first_ahead():  # it may set a damaged file aside
                         keeper.read(allow_changes)
@@ -462,12 +461,3 @@ class Trainer(Learner):
             callback.on_epoch_end(self, row)
         self._follow_first()
         rhythm.after_epoch(at)
-
-    def _follow_first(self) -> None:
-        """Take over what a callback decided that only the first rank has."""
-        groups = self.optimizer.param_groups
-        rates = [group["lr"] for group in groups]
-        stopping, *rates = self.ranks.of_first([self._stopping, *rates])
-        self._stopping = bool(stopping)
-        for group, rate in zip(groups, rates, strict=True):
-            group["lr"] = rate
