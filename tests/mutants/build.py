@@ -20,6 +20,7 @@ from pathlib import Path
 NEW = Path("build/mutants")
 USUAL = f"build/temp.{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
 RUNTIME = "fastdl.kernels.engine.runtime"
+NO_CHANGE = 3  # the exit code where even the original cannot be built
 WITH_THREADS = ("pool", "team", "dispatch")  # files of csrc that are compiled once
 
 # The functions of a changed file, in a copy of the table of all.
@@ -30,7 +31,7 @@ MicroKernels TABLE;
 __attribute__((constructor(101))) static void copy(void) { TABLE = original; }
 """
 PART = """
-#include "%s"
+%s
 extern MicroKernels TABLE;
 __attribute__((constructor(102))) static void install(void) { %s }
 """
@@ -57,7 +58,10 @@ def compile_part(file: str, csrc: Path, target: Path, *flags: str) -> bytes:
     source = target.with_name(f"part_{file}")
     source.parent.mkdir(parents=True, exist_ok=True)
     install = " ".join(f"TABLE.{name} = {name};" for name in names)
-    source.write_text(PART % (file, install))
+    # Some files use the activations, as microkernels.c includes all in turn.
+    used = dict.fromkeys(("activation.c", file))
+    includes = "\n".join(f'#include "{each}"' for each in used)
+    source.write_text(PART % (includes, install))
     return compile_c(source, target, f"-I{csrc}", *flags)
 
 
@@ -83,7 +87,10 @@ def build_csrc(setup: dict, path: str) -> str:
             parts = []
             for file in files:
                 target = NEW / f"{file[:-2]}.o"
-                before = compile_part(file, Path("build/csrc"), target, *flags)
+                try:
+                    before = compile_part(file, Path("build/csrc"), target, *flags)
+                except subprocess.CalledProcessError:
+                    sys.exit(NO_CHANGE)
                 if compile_part(file, Path("csrc"), target, *flags) != before:
                     parts.append(target)
             if parts:

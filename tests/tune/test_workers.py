@@ -17,7 +17,7 @@ from fastdl import tune
 from fastdl.errors import DataError, FastdlError
 from fastdl.tune import Linear, lease
 from fastdl.tune.crew import Crew
-from fastdl.tune.lease import Lease, Presence, Watch, new_name
+from fastdl.tune.lease import Lease, Presence, Watch, forget, new_name
 from fastdl.tune.objective import describe
 from fastdl.tune.plan import Plan
 from fastdl.tune.result import SearchResult
@@ -487,3 +487,9 @@ def test_the_storage_does_not_choose_what_a_worker_calls(tmp_path, objectives):
             crew.look(view)
             time.sleep(0.05)
     assert outcomes(study) == {0: 1}
+
+
+def test_the_lock_of_a_worker_that_was_ended_goes_too(tmp_path):
+    (tmp_path / ".first.lock").touch()
+    forget("first", tmp_path)
+    assert not any(tmp_path.iterdir())
