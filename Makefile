@@ -64,6 +64,7 @@ lint: $(VENV)/linted ## Check style and types.
 	$(BIN)/mypy
 	$(BIN)/cython-lint fastdl/kernels
 	$(BIN)/clang-format --dry-run -Werror $(C)
+	$(BIN)/zizmor --offline --quiet --min-severity=medium .github
 
 format: $(VENV)/linted ## Let the tools decide about white space.
 	$(BIN)/ruff check --fix
