@@ -20,7 +20,7 @@ dist: export LDFLAGS := $(foreach folder, \
 	-L$(folder) -Wl$(comma)-rpath$(comma)$(folder))
 endif
 
-.PHONY: help demo test soak sanitize coverage mutants bench lint format dist wheel clean
+.PHONY: help demo test soak sanitize coverage mutants bench docs lint format dist wheel clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,9 @@ build/map/seconds.json:
 bench: $(VENV)/installed ## Measure everything, for half an hour; write docs/benchmarks.md.
 	$(BIN)/python -m bench $(ARGS)
 
+docs: $(VENV)/documented ## Make the site, docs/_build/html/index.html; a warning is an error.
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+
 lint: $(VENV)/linted ## Check style and types.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -90,7 +93,7 @@ wheel: dist ## The same, and the whole test suite on the wheel; NUMPY=1.26 choos
 	PYTHON=$(PYTHON) NUMPY=$(NUMPY) .ci/test-wheel dist/*.whl
 
 clean: ## Remove builds and the environment; results in runs/ stay.
-	rm -rf build dist *.egg-info $(VENV) \
+	rm -rf build dist docs/_build docs/api/generated *.egg-info $(VENV) \
 		$(wildcard $(addprefix fastdl/kernels/, *.so *.c */*.so */*.c))
 
 # What builds the kernels ...
@@ -121,6 +124,10 @@ $(VENV)/tested: pyproject.toml | $(VENV)/installed
 
 $(VENV)/measured: pyproject.toml | $(VENV)/tested
 	$(BIN)/python -m pip install --quiet --group mutants
+	@touch $@
+
+$(VENV)/documented: pyproject.toml | $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group docs
 	@touch $@
 
 $(VENV)/linted: pyproject.toml | $(VENV)/installed

@@ -1,7 +1,7 @@
 """Errors that fastdl raises. All derive from `FastdlError`.
 
 Each class also derives from the built-in exception that a NumPy user expects, so
-`except ValueError` works as well as `except fastdl.FastdlError`.
+``except ValueError`` works as well as ``except fastdl.FastdlError``.
 """
 
 from __future__ import annotations

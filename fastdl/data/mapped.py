@@ -42,13 +42,16 @@ class MapDataset:
     automatically if necessary ::
 
         class Pictures:
+            def __init__(self, paths, labels):
+                self.paths, self.labels = paths, labels
+
             def __len__(self):
                 return len(self.paths)
 
             def __getitem__(self, index):
                 return read(self.paths[index]), self.labels[index]
 
-        trainer.fit(Pictures(), epochs=5)
+        trainer.fit(Pictures(paths, labels), epochs=5)
 
     A `DataLoader` calls ``__getitem__`` from its threads, and several at once if it has
     several workers.

@@ -34,15 +34,15 @@ def load(
 ) -> Splits:
     """Load a data set.
 
-    ============= ============== ====== ============ ===============================
-    name          train / test   class. x            files
-    ============= ============== ====== ============ ===============================
-    digits        3,823 / 1,797      10 8, 8, 1 f32  inside the package
-    mnist         60,000 / 10,000    10 28, 28, 1 u8 four ``*-ubyte.gz``, downloaded
-    fashion_mnist 60,000 / 10,000    10 28, 28, 1 u8 four ``*-ubyte.gz``, downloaded
-    signs         1,080 / 120         6 64, 64, 3 u8 ``signs.npz``
-    cifar10       50,000 / 10,000    10 32, 32, 3 u8 ``cifar10_images_jpg.tar.gz``
-    ============= ============== ====== ============ ===============================
+    ============= =============== ======= ============== ===============================
+    name          train / test    classes x              files
+    ============= =============== ======= ============== ===============================
+    digits        3,823 / 1,797        10 8, 8, 1 f32    inside the package
+    mnist         60,000 / 10,000      10 28, 28, 1 u8   four ``*-ubyte.gz``, downloaded
+    fashion_mnist 60,000 / 10,000      10 28, 28, 1 u8   four ``*-ubyte.gz``, downloaded
+    signs         1,080 / 120           6 64, 64, 3 u8   ``signs.npz``
+    cifar10       50,000 / 10,000      10 32, 32, 3 u8   ``cifar10_images_jpg.tar.gz``
+    ============= =============== ======= ============== ===============================
 
     If ``directory`` is given, the files are expected there. Otherwise they are looked
     for in ``$FASTDL_DATA_DIR/<name>``, if that variable is set, and then in the user's

@@ -95,7 +95,7 @@ def layer_norm(
     Parameters
     ----------
     x : Tensor or array_like
-        (..., *normalized_shape).
+        ``(..., *normalized_shape)``.
     normalized_shape : tuple of int
         The sizes of the axes that share a mean: (c,) for each row or pixel, (h, w, c)
         for each image.

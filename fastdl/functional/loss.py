@@ -215,7 +215,7 @@ def l1_loss(
     *,
     sample_weight: ArrayLike | None = None,
 ) -> Tensor:
-    """Return the absolute error w |prediction - target|; its gradient at 0 is 0.
+    """Return the absolute error ``w |prediction - target|``; its gradient at 0 is 0.
 
     The best constant prediction is the median, which outliers move less than the mean.
     See `mse_loss`.

@@ -53,8 +53,8 @@ def load_torch_state(
     Parameters
     ----------
     model : Module
-        Built (see `Module.build`): the shape of an example decides on what a Flatten
-        flattens. Values are copied into its arrays.
+        Built (see `fastdl.nn.Module.build`): the shape of an example decides on what a
+        Flatten flattens. Values are copied into its arrays.
     source : path or mapping of str to array
         A safetensors file, or what ``state_dict()`` of PyTorch returns, as tensors or
         as arrays. Numbers of 16 bits (float16, bfloat16) become float32.
@@ -147,7 +147,7 @@ def save_torch_state(model: Module, path: StrPath) -> None:
     Parameters
     ----------
     model : Module
-        Built (see `Module.build`).
+        Built (see `fastdl.nn.Module.build`).
     path : path
         Replaced as a whole or not at all.
 

@@ -97,4 +97,4 @@ CATALOGUE = {
         "Ronneberger et al. 2015",
     ),
 }
-"""By the name of the model; `tests/models/test_catalogue.py` counts them."""
+"""By the name of the model; ``tests/models/test_catalogue.py`` counts them."""

@@ -46,7 +46,9 @@ class Sequential(List[Module]):
 
     The layers have names of their own when they are given as a dict::
 
-        model = nn.Sequential({"conv1": nn.Conv2d(3, 8, 3), "relu": nn.ReLU(), ...})
+        model = nn.Sequential(
+            {"conv1": nn.Conv2d(3, 8, 3), "relu": nn.ReLU(), "fc": nn.Linear(8, 10)}
+        )
         model.conv1.weight  # model["conv1"] and model[0] are the same layer
         model.fc = nn.Linear(8, 4)  # replaces the layer 'fc', as model["fc"] = ... does
         model.append(nn.Softmax(), "softmax")  # a new layer needs a name

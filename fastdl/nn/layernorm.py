@@ -96,7 +96,7 @@ class LayerNorm(_ExampleNorm):
         self._create_normalized(input_shape[-1:])
 
     def forward(self, x: TensorLike) -> Tensor:
-        """Normalise x (..., *normalized_shape); the shape stays the same."""
+        """Normalise x, ``(..., *normalized_shape)``; the shape stays the same."""
         shape = self.weight.shape
         return F.layer_norm(x, shape, self.weight, self.bias, self.eps)
 

@@ -42,7 +42,7 @@ def summary(model: Module, input_shape: ShapesLike | None = None) -> str:
     model : Module
         Any module; open sizes are inferred.
     input_shape : sequence of int, or tuple or dict of them, optional
-        The shape of one example; by default the one given to `Module.build`.
+        The shape of one example; by default the one given to `fastdl.nn.Module.build`.
 
     Returns
     -------

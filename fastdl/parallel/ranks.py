@@ -194,7 +194,7 @@ class Ranks:
     # What all ranks know
 
     def gather(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the numbers of all ranks, (size, *shape), in their order."""
+        """Return the numbers of all ranks, ``(size, *shape)``, in their order."""
         if self._comm is None:
             return numbers[np.newaxis]
         everyone = np.empty((self.size, *numbers.shape), numbers.dtype)
@@ -314,6 +314,7 @@ class Ranks:
 
 
 ALONE = Ranks()
+"""One process, which shares nothing."""
 
 
 def shares(counts: np.ndarray) -> np.ndarray:

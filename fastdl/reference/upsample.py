@@ -5,7 +5,7 @@ Along each axis, pixel i of the result lies at place u of the input, between the
 
 .. math::
     y_i = (1 - (u - a)) \, x_a + (u - a) \, x_{a + 1}, \qquad
-    u = (i + \tfrac12) \, h / o_h - \tfrac12
+    u = (i + \tfrac{1}{2}) \, h / o_h - \tfrac{1}{2}
 
 so that both images cover the same square; with `align_corners`
 :math:`u = i (h - 1) / (o_h - 1)`, so that the middles of their corner pixels do. The

@@ -244,7 +244,7 @@ class ErrorAnalysis:
     def tag(self, examples: int | Iterable[int], *categories: str) -> None:
         """Put one or more examples into categories, and save that.
 
-        Raises what `Tags.set` raises, and then changes nothing.
+        Raises what ``Tags.set`` raises, and then changes nothing.
         """
         self._set(examples, categories, True)
 

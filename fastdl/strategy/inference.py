@@ -98,7 +98,8 @@ def inference_costs(
     Parameters
     ----------
     models : dict of str to Module
-        Each knows the shape of its input, as after training or `Module.build`.
+        Each knows the shape of its input, as after training or
+        `fastdl.nn.Module.build`.
     batch_size : int
         The examples of a batch.
     seconds : float

@@ -237,6 +237,7 @@ KNOBS = (
         look="fastdl gradcheck RUN",
     ),
 )
+"""What acts on one gap alone, in the order in which to try it."""
 
 
 def remedies(

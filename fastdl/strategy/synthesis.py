@@ -96,7 +96,7 @@ class Mix:
 
         mix = strategy.Mix(noises, snr_db=(0, 20), probability=0.8)
         print(mix.coverage(train, epochs=10, rate=16_000))
-        loader = DataLoader(train, 64, shuffle=True, transform=mix)
+        loader = data.DataLoader(train, 64, shuffle=True, transform=mix)
 
     A source, a piece of it (see `mix`) and a level are drawn for each example. They
     depend on the seed of the loader, the epoch and the index of the example, not on its

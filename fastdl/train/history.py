@@ -23,7 +23,7 @@ class History:
     ----------
     rows : list of dict
         For each epoch: "epoch" (from 1); "loss" and each metric, over the training
-        examples as the model learned; the same with the prefix "val_" if there are
+        examples as the model learned; the same with the prefix ``val_`` if there are
         validation data; "examples_per_second" and "seconds", of training alone.
     """
 

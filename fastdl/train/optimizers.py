@@ -15,7 +15,6 @@ Maker: TypeAlias = Callable[[Iterable[Tensor]], Optimizer]
 OptimizerLike: TypeAlias = str | Optimizer | Maker
 """An optimiser of the model's parameters, what makes one from them, or its name."""
 
-# By name: the optimiser, and a learning rate to start from.
 OPTIMIZERS: dict[str, tuple[Callable[..., Optimizer], float]] = {
     "sgd": (optim.SGD, 0.1),
     "momentum": (partial(optim.SGD, momentum=0.9), 0.02),
@@ -25,6 +24,7 @@ OPTIMIZERS: dict[str, tuple[Callable[..., Optimizer], float]] = {
     "adam": (optim.Adam, 0.001),
     "adamw": (optim.AdamW, 0.001),
 }
+"""By name: the optimiser, and a learning rate to start from."""
 
 
 def optimizer_or_maker(

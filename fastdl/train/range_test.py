@@ -79,7 +79,7 @@ def lr_range_test(
 
     .. math::
         \alpha_k = lowest \cdot (highest / lowest)^{k / (steps - 1)}, \quad
-        k = 0 \dots steps - 1
+        k = 0 \ldots steps - 1
 
     A good rate lies where the loss falls most steeply, below the rate where it turns.
     The test ends early if the loss is not finite, or 4 times its minimum. Afterwards

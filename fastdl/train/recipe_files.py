@@ -141,9 +141,10 @@ def _check_keys(table: Mapping[str, Any], known: list[str], where: str) -> None:
             raise ArgumentError(f"{where}: unknown key {name!r}{suggest(name, known)}")
 
 
-# By name: one for each data set, longer ones, and one for folders of pictures.
 RECIPE_FILES = {
     path.stem: read_recipe(path)
     for path in sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
 }
+"""By name: a `Recipe` with what its file says about it."""
 RECIPES = {name: file.recipe for name, file in RECIPE_FILES.items()}
+"""By name: one for each data set, longer ones, and one for folders of pictures."""

@@ -17,12 +17,12 @@ from fastdl.typing import StrPath
 
 _UNITS = ("step", "epoch")
 
-# By name: from the highest learning rate, a schedule over the whole training.
 SCHEDULES: dict[str, Callable[[float], Callable[[int], float]]] = {
     "constant": lambda lr: lambda t: lr,
     "cosine": optim.Cosine,
     "one_cycle": optim.OneCycle,
 }
+"""By name: from the highest learning rate, a schedule over the whole training."""
 
 
 class Schedule(Callback):

@@ -20,7 +20,9 @@ from fastdl.tune.space import Space
 from fastdl.typing import Json
 
 METHODS = ("random", "grid", "coarse_to_fine", "tpe")
+"""The ways to choose the next settings, see `search`."""
 PRUNERS = ("median", "halving")
+"""The ways to stop hopeless trials early."""
 ROUNDS = 3  # of coarse-to-fine
 _GOOD = 0.25  # share of all trials that the next round stays near
 

@@ -62,8 +62,8 @@ def export_onnx(
     path : path
         Replaced as a whole or not at all.
     input_shape : sequence of int, or tuple or dict of them
-        The shape of one example, as `Module.build` takes it; by default that for which
-        the model was built.
+        The shape of one example, as `fastdl.nn.Module.build` takes it; by default that
+        for which the model was built.
 
     Raises
     ------

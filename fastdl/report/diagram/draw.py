@@ -42,7 +42,7 @@ def diagram(
     model : Module
         Any module; open sizes are inferred.
     input_shape : sequence of int, or tuple or dict of them, optional
-        The shape of one example; by default the one given to `Module.build`.
+        The shape of one example; by default the one given to `fastdl.nn.Module.build`.
     depth : int, optional
         How deep to look into modules, from 1: their children. By default as deep as
         leaves 30 boxes at most.

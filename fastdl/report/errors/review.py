@@ -72,8 +72,8 @@ class Review:
     def decide(self, index: int, label: int) -> Step:
         """Give an example this label, or confirm its original one.
 
-        Returns how to undo that. Raises what `Corrections.correct` and `Tags.set`
-        raise.
+        Returns how to undo that. Raises what `fastdl.strategy.Corrections.correct` and
+        ``Tags.set`` raise.
         """
         tags, first = self._analysis.tags, self._analysis.y_true
         if type(index) is not int or not 0 <= index < len(first):
