@@ -202,10 +202,10 @@ def adaptive_avg_pool2d_backward(dy, input_shape, output_size):
     cdef str operation = "adaptive_avg_pool2d_backward"
     cdef cnp.ndarray dy_ = as_real(dy, operation, "dy")
     oh, ow = shapes.adaptive_pool2d(input_shape, output_size, operation)
-    n, h, w, c = input_shape
+    n, h, w, c = map(int, input_shape)
     shapes.check_shape(operation, "dy", dy.shape, (n, oh, ow, c))
     if h % oh == 0 and w % ow == 0:
-        return avg_pool2d_backward(dy_, input_shape, (h // oh, w // ow))
+        return avg_pool2d_backward(dy_, (n, h, w, c), (h // oh, w // ow))
     return resample(dy_, (
         shapes.adaptive_taps(h, oh, dy_.dtype, True),
         shapes.adaptive_taps(w, ow, dy_.dtype, True)))

@@ -43,8 +43,7 @@ def upsample_backward(
     cdef cnp.ndarray dy_ = as_real(dy, operation, "dy")
     bilinear = shapes.upsample_mode(mode, align_corners, operation)
     output, scales = shapes.upsample(input_shape, size, scale_factor, operation)
-    input_shape = tuple([int(size) for size in input_shape])
-    n, _, _, c = input_shape
+    input_shape = n, _, _, c = tuple(map(int, input_shape))
     shapes.check_shape(operation, "dy", dy.shape, (n, *output, c))
     return resample(
         dy_,

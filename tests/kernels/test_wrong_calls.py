@@ -34,10 +34,10 @@ class WrongDraw(Draw):
         arguments, options = list(arguments), dict(options)
         options.pop("combine", None)  # a function of ours
         done = []
-        for _ in range(self.choice(1, 1, 2)):
-            places = [(arguments, i) for i in range(len(arguments))]
-            places += [(options, key) for key in options]
-            container, key = places[self.integer(0, len(places) - 1)]
+        places = [(arguments, i) for i in range(len(arguments))]
+        places += [(options, key) for key in options]
+        for _ in range(min(len(places), self.choice(1, 1, 2))):
+            container, key = places.pop(self.integer(0, len(places) - 1))
             arrays = [a for a in arguments if isinstance(a, np.ndarray)]
             container[key], what = self.spoilt(container[key], arrays)
             done.append(f"{key}: {what}")
