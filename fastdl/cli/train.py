@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import warnings
 from argparse import ArgumentParser, Namespace
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -255,15 +254,15 @@ def run(options: Namespace) -> None:
         parts = job.load()
     folder = RunFolder(options.out or Path("runs", parts.name))
     _check_apart(job, folder)
-    with folder.lock("train") if ranks.is_first else nullcontext():
-        trainer = job.trainer(parts)
-        trainer.ranks = ranks
-        if not ranks.is_first:
-            _fit(trainer, job, parts, options, folder)
-            return
+    trainer = job.trainer(parts)
+    trainer.ranks = ranks
+    if not ranks.is_first:
+        _fit(trainer, job, parts, options, folder)
+        return
+    if job.lazy:
+        _check_pictures(parts)
+    with folder.lock("train"):  # which makes the folder: what does not fit makes none
         print(_describe(job, parts, trainer), flush=True)
-        if job.lazy:
-            _check_pictures(parts)
         _fit(trainer, job, parts, options, folder)
         folder.save_model(trainer.model)
         for file in (previous(folder.checkpoint), folder.checkpoint):

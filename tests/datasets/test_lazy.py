@@ -304,7 +304,7 @@ def test_picture_turned_coloured(tmp_path):
 def test_x_is_an_array_only_if_it_is_small(pictures, monkeypatch):
     train = datasets.image_folder(pictures, 6, lazy=True).train
     assert train.x.nbytes == 61 * 6 * 6 * 3
-    monkeypatch.setattr(dataset_module, "_most_memory", lambda: 6000)
+    monkeypatch.setattr(dataset_module, "most_memory", lambda: 6000)
     for part in (train, Subset(train, slice(1, 61))):
         with pytest.raises(DataError, match="too much for one array; take"):
             _ = part.x
@@ -404,7 +404,7 @@ def test_a_damaged_picture_is_found_before_the_training(
 
 def test_a_large_test_set_does_not_fail_after_training(pictures, tmp_path, monkeypatch):
     """The pictures of the mistakes are few, and so is what the report shows."""
-    monkeypatch.setattr(dataset_module, "_most_memory", lambda: 100)
+    monkeypatch.setattr(dataset_module, "most_memory", lambda: 100)
     argv = ["train", str(pictures), "--size", "6,6", "--model", "logistic"]
     assert main([*argv, "--epochs", "1", "--lazy", "--out", str(tmp_path / "run")]) == 0
     assert (tmp_path / "run" / "mistakes.png").exists()

@@ -24,7 +24,7 @@ from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 from urllib.parse import parse_qs, urlsplit
 
 from fastdl.errors import FastdlError
@@ -71,6 +71,8 @@ class Request(NamedTuple):
 
 
 Route = Callable[[Request], Answer]
+# What the standard library's servers hand around; ours has only the first.
+Connection: TypeAlias = socket.socket | tuple[bytes, socket.socket]
 
 
 def json_answer(content: Mapping[str, object] | Sequence[object]) -> Answer:
@@ -119,16 +121,18 @@ class PageServer(ThreadingHTTPServer):
         """Bind without asking the network for the name of this machine."""
         socketserver.TCPServer.server_bind(self)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
+    def process_request(
+        self, request: Connection, client_address: tuple[str, int]
+    ) -> None:
         """Take a connection; drop the oldest of too many, as it is most likely idle."""
-        self._connections[request] = None
+        self._connections[cast(socket.socket, request)] = None
         for oldest in list(self._connections)[:-_CONNECTIONS]:
             _stop(oldest, socket.SHUT_RDWR)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
+    def shutdown_request(self, request: Connection) -> None:
         """Forget a connection."""
-        self._connections.pop(request, None)
+        self._connections.pop(cast(socket.socket, request), None)
         super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
