@@ -62,12 +62,14 @@ cdef extern from *:
     static _Atomic int fastdl_threads = 1;
     static _Atomic int fastdl_uses_openmp = 0;
     static _Atomic int64_t fastdl_last_end = 0;
+    static void *_Atomic fastdl_runner = 0;
     """
     const char *FASTDL_COMPILER
     bint fastdl_alone  # whether the calling thread runs kernels without helpers
     int thread_count "fastdl_threads"
     bint uses_openmp "fastdl_uses_openmp"
     int64_t last_end "fastdl_last_end"  # of OpenMP's last loop
+    void *runner "fastdl_runner"  # a Runner that runs all loops in place of the threads
 
 ISAS = ("generic", "avx2", "avx512")  # in rising order
 
@@ -122,7 +124,6 @@ cdef enum:  # nanoseconds
     OPENMP_SPINS = 1_000_000  # for how long OpenMP's threads stay awake, at least
     WINDOW = 100_000_000  # of loops, after which OpenMP's waiting is judged
 
-cdef Runner runner = NULL  # what runs all loops in place of the threads
 cdef int usual_limit = 0  # OpenMP's number of threads unless somebody changes it
 cdef object chosen_runtime = None
 cdef bint is_auto = True
@@ -204,8 +205,9 @@ cdef void run_by_runner(
 ) noexcept nogil:
     global last_end
     cdef Py_ssize_t i
-    if runner != NULL:
-        runner(task, arguments, count, threads, scratch)
+    cdef Runner own = <Runner>runner
+    if own != NULL:
+        own(task, arguments, count, threads, scratch)
     else:  # it was taken away before this thread had the helpers
         for i in range(count):
             task(arguments, i, scratch)
@@ -218,7 +220,7 @@ cdef void run_loops_by(Runner function) noexcept nogil:
     global runner
     while not fastdl_take_team():  # a loop of another thread may be running
         pass
-    runner = function
+    runner = <void *>function
     fastdl_leave_team()
 
 
