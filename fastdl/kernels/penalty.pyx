@@ -52,6 +52,8 @@ cdef cnp.ndarray gradient(SpanKernel kernel, cnp.ndarray w, double scale):
 cdef double slope(object dy, object strength, str operation) except? -1:
     as_number(strength, operation, "strength")
     as_number(dy, operation, "dy")
+    if isinstance(strength, int):  # more than the integers of NumPy hold
+        strength = float(strength)
     return strength * dy  # in the type of dy, as the reference
 
 
