@@ -102,6 +102,7 @@ class PageServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128  # connections that come at once; of 5 the sixth waits 1 s
 
     def __init__(self, routes: Mapping[tuple[str, str], Route], port: int = 0) -> None:
         self.routes = dict(routes)
