@@ -50,11 +50,13 @@ cdef object as_array(object x, str operation, str name):
 
 cdef double as_number(object value, str operation, str name) except? -1:
     """Return a number; ArgumentError unless it is one. NaN is, and spreads."""
-    try:
-        return value
-    except (TypeError, ValueError, OverflowError):
-        raise ArgumentError(
-            f"{operation}: {name} must be a number, got {value!r:.60}") from None
+    # Of an array with one element some versions of NumPy make a number.
+    if not (isinstance(value, cnp.ndarray) and (<cnp.ndarray> value).ndim):
+        try:
+            return value
+        except (TypeError, ValueError, OverflowError):
+            pass
+    raise ArgumentError(f"{operation}: {name} must be a number, got {value!r:.60}")
 
 
 cdef bint as_flag(object value, str operation, str name) except -1:
