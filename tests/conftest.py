@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import shutil
 import signal
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,6 +100,28 @@ def ctrl_c_interrupts():
 def same_weights_in_every_run():
     """Unseeded weights would let a test of learning fail once in a while."""
     random.seed(0)
+
+
+@pytest.fixture
+def limit_memory():
+    """Refuse what is beyond so many bytes more than now; all systems but Linux do not.
+
+    ``limit_memory(2**28)``, to the end of the test.
+    """
+    if sys.platform != "linux":
+        yield lambda size: None
+        return
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+
+    def limit(size):
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        now = pages * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + size, before[1]))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,7 @@
 import json
 import os
 import random
-import resource
 import time
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,6 @@ from tests.files.hostile.pictures import Pictures
 from tests.files.hostile.requests import Requests
 from tests.files.hostile.texts import Texts
 
-STATM = Path("/proc/self/statm")
 MEMORY = 256 * 2**20  # bytes that all readers together may take
 SECONDS = 1.0  # of the processor, that a mutant may take
 ROOMS = (Models, Pictures, Texts, Requests)
@@ -51,19 +48,6 @@ def rooms(tmp_path_factory):
         yield made
 
 
-@pytest.fixture
-def little_memory():
-    """Let the process take so much more memory than it has now."""
-    if not STATM.exists():  # not Linux: only the errors are looked at
-        yield
-        return
-    now = int(STATM.read_text().split()[0]) * resource.getpagesize()
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, before)
-
-
 def test_most_mutants_are_seen_by_a_parser():
     """A checksum would hide from it what is changed behind the checksum's back."""
     assert READERS.keys() > GUARDED | SLOW
@@ -82,15 +66,17 @@ def test_what_is_whole_is_read(reader, rooms, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore::Warning")  # of Pillow, about metadata
 @pytest.mark.parametrize("reader", READERS)
-def test_mutants(reader, rooms, little_memory):
+def test_mutants(reader, rooms, limit_memory):
+    limit_memory(MEMORY)
     survive(getattr(rooms[READERS[reader]], reader), 20, reader)
 
 
 @pytest.mark.soak
 @pytest.mark.filterwarnings("ignore::Warning")
 @pytest.mark.parametrize("reader", READERS)
-def test_many_mutants(reader, rooms, little_memory):
+def test_many_mutants(reader, rooms, limit_memory):
     """In all 200,000."""
+    limit_memory(MEMORY)
     count = FEWER if reader in SLOW else MANY
     slowest = survive(getattr(rooms[READERS[reader]], reader), count, reader)
     assert slowest < SECONDS
