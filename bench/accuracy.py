@@ -55,7 +55,6 @@ depend on NumPy's linear algebra. What is large has its reason:
 - GELU is as good as the others between -2.5 and 3. Below, its relative error grows as
   x^2, because x^2 / 2 is rounded before it becomes an exponent: in float32 10 units at
   -8, where GELU is -5e-15, and 70 at -13, where it is -1e-37.
-- SiLU's gradient has 1 - s(x) in it, which loses the digits of s(x) between 5 and 20.
 - Sums of hundreds or thousands of *equal* numbers round each time in the same
   direction, as in the background of a picture. That is what most figures above 10 are.
 - Means and losses are added up in float64, which is no help to float64 itself.

@@ -32,9 +32,9 @@ FORWARD(tanh, x) { return vec_tanh(x); }
 BACKWARD(tanh, y) { return dy * (1 - y * y); }
 
 FORWARD(silu, x) { return x * vec_sigmoid(x); }
-BACKWARD(silu, x) {
-  const vec s = vec_sigmoid(x);
-  return dy * s * (1 + x * (1 - s));
+BACKWARD(silu, x) { /* s (1 + x (1 - s)); 1 - s = e^-x s loses no digits */
+  const vec decay = vec_exp_to(-x, -EXP_MIN), s = 1 / (1 + decay);
+  return dy * s * (1 + x * (decay * s));
 }
 
 FORWARD(elu, x) { return choose(x > 0, x, p * vec_expm1(x)); }

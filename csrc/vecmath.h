@@ -117,13 +117,16 @@ ALWAYS_INLINE vec exp_fraction(vec x, vec_int *n) {
   return r * r * p + r;
 }
 
-/* e^x, infinite from 2^(n + 1/2) for the largest n of a finite number, 0 below the
- * smallest normal one. */
-ALWAYS_INLINE vec vec_exp(vec x) {
+/* e^x, 0 below the smallest normal number, constant from x = most */
+ALWAYS_INLINE vec vec_exp_to(vec x, real most) {
   vec_int n;
-  const vec q = exp_fraction(at_least(at_most(x, EXP_MAX), EXP_MIN), &n);
+  const vec q = exp_fraction(at_least(at_most(x, most), EXP_MIN), &n);
   return (1 + q) * power_of_2(n);
 }
+
+/* e^x, infinite from 2^(n + 1/2) for the largest n of a finite number, 0 below the
+ * smallest normal one. */
+ALWAYS_INLINE vec vec_exp(vec x) { return vec_exp_to(x, EXP_MAX); }
 
 /* e^x - 1 for x <= 0, accurate near 0 */
 ALWAYS_INLINE vec vec_expm1(vec x) {

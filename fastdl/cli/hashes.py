@@ -27,16 +27,16 @@ DTYPES = ("float32", "float64")
 PUBLISHED: dict[tuple[str, str], dict[str, tuple[str, str]]] = {
     ("GCC 12.2.0", "x86_64"): {
         "generic": (
-            "50fd819bb26f24a5a0551c3dcc9bae39a427e0fcebc9ee8d385f1c9d98aad318",
-            "a51f0f848c98cfaaec8f2dfc357ae69bd13547bf2cf288fc5208d01c3b9cf2bd",
+            "ad7a44348d6f15126496b5d75acde53b0891ccfc5b7591a9e0dcab4ba8de7ce8",
+            "2970e6c671aace536a95cdbc284cf5187cf42fcc46a5a496cee14d2346332e2d",
         ),
         "avx2": (
-            "0db4dec2389c244530e3b5001f9a4d50b40ddcfbd777d4e0cdb790084a921ce4",
-            "f009a3717babcaf653423a20a37c0bd305e1340193029707685ae71328d82a50",
+            "8a286f8d1f69e9c2ac53ebe865b62af7bfd76d8b37110dfd249bd059a7a8d790",
+            "cea658201a41129cbfbc3961f7e4ec932cbe8daa384600b23f9928af83cc44d3",
         ),
         "avx512": (
-            "1b62bb22e45007606a83aa3a0486417085c6284ed066d0efa4d57610521b52db",
-            "edb97909cb5d6d353f069120d0a52f71a4ee682c28c41a66852a1db5f06e2683",
+            "7628adf8c7e274604505ea970665118e46c7afd25cbe1b6867393c1485cb98d9",
+            "a45212e20c1af3bcf584aabd55fe4ec12a4c786c9908b0917e92439d598c987f",
         ),
     },
 }

@@ -68,8 +68,7 @@ def _hard_swish_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _silu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
-    s = _sigmoid(x)
-    return dy * s * (1 + x * (1 - s))
+    return dy * _sigmoid(x) * (1 + x * _sigmoid(-x))  # 1 - s(x), without cancellation
 
 
 def _gelu_backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
