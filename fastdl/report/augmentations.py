@@ -18,6 +18,8 @@ from fastdl.typing import ArrayLike
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+ROWS = 24  # of pictures: more take minutes to draw, and nobody reads them
+
 
 def augmentations(
     x: ArrayLike,
@@ -33,8 +35,8 @@ def augmentations(
         The pictures, uint8 or real numbers, m >= 1.
     transform : callable or dict of str to callable
         What a `fastdl.data.DataLoader` takes, such as ``Augment(flip=0.5)``. For one
-        transform there is a row for each picture; for several by name, a row for each
-        of them, on the pictures in turn.
+        transform there is a row for each picture, of the first 24; for several by name,
+        a row for each of them, on the pictures in turn.
     variants : int
         How many epochs to show, from 1.
     seed : int
@@ -64,17 +66,14 @@ def augmentations(
             for index, (name, each) in enumerate(transform.items())
         ]
     else:
-        rows = [("", index, transform) for index in range(len(x))]
+        rows = [("", index, transform) for index in range(min(len(x), ROWS))]
+    caption = "left: the picture; right of it: what the first epochs of training see"
+    if not isinstance(transform, Mapping) and len(x) > ROWS:
+        caption += f"; the first {ROWS} of {len(x)}"
     labels = max(len(name) for name, _, _ in rows) * 0.09  # inches
     width = max(variants + 1.2 + labels, 5.2)
     with new_figure(width, len(rows) + 0.9, "Augmentation") as figure:
-        figure.supxlabel(
-            "left: the picture; right of it: what the first epochs of training see",
-            x=0.01,
-            ha="left",
-            fontsize=9,
-            color=GREY,
-        )
+        figure.supxlabel(caption, x=0.01, ha="left", fontsize=9, color=GREY)
         grid = figure.subplots(len(rows), variants + 1, squeeze=False)
         for line, (name, index, each) in zip(grid, rows, strict=True):
             pictures = [x[index], *_variants(x[index], each, index, variants, seed)]

@@ -29,6 +29,13 @@ def test_a_row_for_each_picture_the_picture_itself_first():
             assert any((variant == p).all() for p in (picture, picture[:, ::-1]))
 
 
+def test_of_many_pictures_the_first():
+    figure = report.augmentations(np.repeat(X, 100, axis=0), Augment(), variants=1)
+    assert len(figure.axes) == 24 * 2
+    assert figure.get_supxlabel().endswith("; the first 24 of 300")
+    assert "first 24" not in report.augmentations(X, Augment()).get_supxlabel()
+
+
 def test_shows_what_the_loader_gives_in_the_first_epochs():
     augment = Augment(rotate=30, color=0.2)
     shown = images(report.augmentations(X, augment, variants=3, seed=5))
