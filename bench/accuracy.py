@@ -34,8 +34,9 @@ Each figure is the largest error of a kernel in units in the last place, rounded
 float32 against the NumPy reference in float64, float64 against the reference in long
 double (64 bits of mantissa). The numbers that go in are positive and alike, all equal,
 normally distributed, the same times 2^30 and 2^-30, and spread over 30 powers of two;
-those of element-wise functions also sweep all that the type can hold, both signs. Sums
-have up to 100,000 terms.
+those of element-wise functions also sweep all that the type can hold, both signs; the
+smooth activations see every number of float32 from 1/16 to 128. Sums have up to 100,000
+terms.
 
 One unit is the distance of two neighbouring numbers of the type
 
@@ -98,9 +99,14 @@ def measure(
 
 
 def worst(name: str, dtype: str, computers: Iterable[str] = ()) -> dict[str, float]:
-    """Return the largest error of a case on small and on large arrays."""
-    small, large = (measure(name, dtype, each, computers) for each in (SHORT, LONG))
-    return {computer: max(small[computer], large[computer]) for computer in small}
+    """Return the largest error of a case on small and on large arrays.
+
+    A smooth function of one float32 is tried on every number of the `BLOCKS` too.
+    """
+    found = [measure(name, dtype, sizes, computers) for sizes in (SHORT, LONG)]
+    if dtype == "float32" and name in SMOOTH:
+        found.append(measure(name, dtype, LONG, computers, BLOCKS))
+    return {computer: max(each[computer] for each in found) for computer in found[0]}
 
 
 def of(computer: str, kernel: str) -> Callable:
@@ -129,6 +135,12 @@ def unit(scale: np.ndarray, dtype: str) -> np.ndarray:
     return np.ldexp(np.ones_like(scale), exponent - 1 - info.nmant)
 
 
+# Two to an octave: all float32 numbers from 1/16 to 128, of both signs.
+BLOCKS = range(2 * (127 - 4), 2 * (127 + 7))
+SMOOTH = [
+    f"activation_forward {kind}"
+    for kind in ("sigmoid", "tanh", "silu", "gelu", "elu", "softplus")
+]
 TINY = 1024  # times the smallest normal number: a factor may be below it
 
 

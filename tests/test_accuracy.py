@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from bench import accuracy
-from bench.accuracy import DTYPES, NUMPY
-from bench.exactness import CASES, LONG, SHORT, Make, normal_tail
+from bench.accuracy import BLOCKS, DTYPES, NUMPY
+from bench.exactness import CASES, SHORT, Make, normal_tail
 from fastdl import functional as F
 from fastdl import reference
 from fastdl.autograd import Tensor
@@ -40,8 +40,6 @@ REAL_TYPES = [
         ),
     ),
 ]
-# Two to an octave: all float32 numbers from 1/16 to 128, of both signs.
-BLOCKS = range(2 * (127 - 4), 2 * (127 + 7))
 
 
 # Kernels -----------------------------------------------------------------------------
@@ -90,17 +88,6 @@ def test_errors_are_as_published(name, dtype):
         assert error <= figure, isa
         if platform.machine() == "x86_64":
             assert figure == 0.5 >= error > 0 or figure <= 2 * error, isa
-
-
-@pytest.mark.soak
-@pytest.mark.skipif(not ISAS, reason="the compiled kernels are not built")
-@pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.parametrize("kind", ["sigmoid", "tanh", "silu", "gelu", "elu", "softplus"])
-def test_every_float32_of_a_block(kind, block):
-    name = f"activation_forward {kind}"
-    found = accuracy.measure(name, "float32", LONG, ISA, [block])
-    for isa, error in found.items():
-        assert error <= published("float32", name, isa)
 
 
 def test_a_figure_holds_and_is_honest():

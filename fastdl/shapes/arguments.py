@@ -266,7 +266,7 @@ def derived_activation(
 def sizes(operation: str, name: str, shape: Sequence[int]) -> tuple[int, ...]:
     """Return a shape as a tuple of integers; ShapeError when it holds others."""
     try:
-        return tuple(map(operator.index, shape))
+        return tuple(map(_index, shape))
     except TypeError:
         raise ShapeError(
             f"{operation}: the shape of {name} must hold integers, got {shape!r}"
@@ -412,7 +412,7 @@ def labels(labels: ArrayLike, n: int, classes: int, operation: str) -> np.ndarra
     ShapeError, DtypeError, ArgumentError
         For a wrong shape, a wrong type, or a label out of range.
     """
-    labels = np.asarray(labels)
+    labels = array(labels, f"{operation}: the labels")
     if labels.shape == (n, classes):
         if labels.dtype.kind not in "fiub":
             raise DtypeError(

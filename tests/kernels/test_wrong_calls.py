@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from fastdl import kernels, reference
-from fastdl.errors import FastdlError
+from fastdl.errors import FastdlError, ShapeError
 from tests.kernels.test_random_calls import LONG, Draw, seeds
 
+ONES = np.ones((2, 1), np.float32)
 NUMBERS = [0, -1, 1, 2, 2**31 - 1, 2**31, 2**32, 2**62, 2**63 - 1, 2**63, 2**64, 10**30]
 NUMBERS += [0.0, -0.5, 1.5, 1e308, -1e-320, np.nan, np.inf, -np.inf, True, 1j]
 NUMBERS += [np.int64(2), np.uint8(3), np.float32(0.5), np.array(2), np.array([2])]
@@ -127,3 +128,18 @@ def test_wrong_calls(name, few, dtype, limit_memory):
             raise AssertionError(
                 f"seed {seed}, {what}: {type(error).__name__}: {error}"
             ) from error
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "error"),
+    [
+        ("softmax_cross_entropy_forward", (ONES, [[1], 2]), ShapeError),
+        ("softmax_cross_entropy_backward", (ONES, [[1], 2], ONES[0]), ShapeError),
+        ("global_avg_pool2d_backward", (ONES, (2, 3, 1, True)), ShapeError),
+        ("l1_penalty_backward", (np.array(b"1"), ONES, 0.1), FastdlError),
+        ("l2_penalty_backward", (np.array(b"1"), ONES, 0.1), FastdlError),
+    ],
+)
+def test_what_ten_minutes_found(name, arguments, error):
+    with pytest.raises(error, match=name.removeprefix("softmax_").partition("_")[0]):
+        getattr(kernels, name)(*arguments)

@@ -50,8 +50,9 @@ cdef object as_array(object x, str operation, str name):
 
 cdef double as_number(object value, str operation, str name) except? -1:
     """Return a number; ArgumentError unless it is one. NaN is, and spreads."""
-    # Of an array with one element some versions of NumPy make a number.
-    if not (isinstance(value, cnp.ndarray) and (<cnp.ndarray> value).ndim):
+    # Of an array with one element some versions of NumPy make a number, and of a text.
+    if not isinstance(value, cnp.ndarray) or (
+            (<cnp.ndarray> value).ndim == 0 and value.dtype.kind in "biuf"):
         try:
             return value
         except (TypeError, ValueError, OverflowError):
