@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import zlib
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from runpy import run_path
@@ -213,13 +214,12 @@ def test_every_public_module_has_a_page():
 
 @pytest.mark.soak
 def test_every_public_name_has_an_entry(whole):
-    from sphinx.util.inventory import InventoryFile
-
     modules = run_path(str(DOCS / "conf.py"))["public_modules"]
     names = importlib.import_module("names")
-    with (whole / "objects.inv").open("rb") as file:
-        inventory = InventoryFile.load(file, "", lambda base, uri: uri)
-    entries = {name for kind in inventory.data.values() for name in kind}
+    *_, packed = (whole / "objects.inv").read_bytes().split(b"\n", 4)  # Sphinx's own
+    entries = {
+        line.split()[0] for line in zlib.decompress(packed).decode().splitlines()
+    }
     for module in modules:
         for name, value in names.public(module).items():
             assert {f"{module}.{name}", names.canonical(value)} & entries, name

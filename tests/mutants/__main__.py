@@ -64,6 +64,9 @@ def prepare(folder: str) -> None:
     global workplace
     workplace = Workplace(ROOT, Path(folder, f"{os.getpid()}"))
     warm_up()
+    built = workplace.build("--link")
+    if built.returncode:  # no change could be, either
+        raise RuntimeError(f"build the kernels in {ROOT} first\n{built.stderr}")
     verdict = wait(workplace.start(["tests/test_structure.py"], 60), 60)
     if verdict != "survived":
         raise RuntimeError(f"without a change: {verdict}; see {workplace.place}")
