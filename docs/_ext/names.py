@@ -13,7 +13,7 @@ import functools
 import importlib
 import inspect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
@@ -83,7 +83,9 @@ def page(module: str, known: set[str], elsewhere: set[str]) -> str:
         if own:
             lines += [each, "-" * len(each), ""]
         for name, value in own.items():
-            lines += [f".. {directive}:: {module}.{name}"]
+            # autodoc wants the whole name, Sphinx itself puts the module before it
+            shown = name if each == "Constants" else f"{module}.{name}"
+            lines += [f".. {directive}:: {shown}"]
             if each == "Classes":
                 bases = ", ".join(described(value, known))
                 lines += ["   :members:", f"   :inherited-members: {bases}"]
@@ -167,6 +169,18 @@ def find(target: str, places: list[str]) -> Any:
     return getattr(builtins, target, None)
 
 
+def entries(value: object, modules: Iterable[str]) -> Iterator[str]:
+    """Yield the names under which a value may have its entry."""
+    if isinstance(value, ModuleType):
+        yield value.__name__
+        return
+    yield canonical(value)
+    for module in modules:
+        for name, each in public(module).items():
+            if each is value:
+                yield f"{module}.{name}"
+
+
 def look_up(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.TextElement
 ) -> nodes.Node | None:
@@ -178,12 +192,17 @@ def look_up(
     places = [p for p in (module and cls and f"{module}.{cls}", module, "fastdl") if p]
     value = find(target, places)
     if value is not None:
-        name = value.__name__ if isinstance(value, ModuleType) else canonical(value)
-        known = env.domains.python_domain.objects.get(name)
-        if known:
-            return make_refnode(
-                app.builder, node["refdoc"], known.docname, known.node_id, text, name
-            )
+        for name in entries(value, app.config.public_modules):
+            known = env.domains.python_domain.objects.get(name)
+            if known:
+                return make_refnode(
+                    app.builder,
+                    node["refdoc"],
+                    known.docname,
+                    known.node_id,
+                    text,
+                    name,
+                )
         return text
     # An argument or a word: only what looks like a name of ours must be one.
     return None if "." in target else text
