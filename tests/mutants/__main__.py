@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.mutants.build import NO_CHANGE
+from tests.mutants.build import NO_CODE
 from tests.mutants.changes import Change, python_changes
 from tests.mutants.native import native_changes, native_tests
 from tests.mutants.selection import Selection
@@ -95,11 +95,11 @@ def judge_native(change: Change, tests: list[str], seconds: float) -> str:
     its machine code is another one.
     """
     built = workplace.build(change.path)
-    if built.returncode == NO_CHANGE:
-        raise RuntimeError(built.stderr)
-    if built.returncode:
+    if built.returncode == NO_CODE:
         workplace.restore()
         return "found by the compiler"
+    if built.returncode:
+        raise RuntimeError(built.stderr)
     if built.stdout.strip() == "same":
         return "equivalent"
     isa, others = "avx2", ["generic", "avx512"]

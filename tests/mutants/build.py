@@ -15,12 +15,19 @@ import shlex
 import subprocess
 import sys
 import sysconfig
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from Cython.Compiler.Errors import CompileError
 
 NEW = Path("build/mutants")
 USUAL = f"build/temp.{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
 RUNTIME = "fastdl.kernels.engine.runtime"
-NO_CHANGE = 3  # the exit code where even the original cannot be built
+NO_CODE = (
+    3  # the exit code where the change cannot be compiled, any other but 0 a fault
+)
 WITH_THREADS = ("pool", "team", "dispatch")  # files of csrc that are compiled once
 
 # The functions of a changed file, in a copy of the table of all.
@@ -35,6 +42,16 @@ PART = """
 extern MicroKernels TABLE;
 __attribute__((constructor(102))) static void install(void) { %s }
 """
+
+
+@contextmanager
+def refusable() -> Iterator[None]:
+    """End with NO_CODE where the compiler, or Cython, refuses the change."""
+    try:
+        yield
+    except (subprocess.CalledProcessError, CompileError):
+        traceback.print_exc()
+        sys.exit(NO_CODE)
 
 
 def compile_c(source: Path, target: Path, *flags: str) -> bytes:
@@ -76,22 +93,23 @@ def build_csrc(setup: dict, path: str) -> str:
         files = [
             name for name in files if name[:-2] not in (*WITH_THREADS, "microkernels")
         ]
-    for isa, more in setup["ISA_FLAGS"].items():
+    x86 = {k: ["-DX86_ONLY=1", *flags] for k, flags in setup["X86_FLAGS"].items()}
+    for isa, more in {"generic": [], **x86}.items():
         for bits in (32, 64):
             table = f"{isa}_f{bits}"
-            flags = [*setup["FLAGS"], *more, f"-DREAL_BITS={bits}"]
+            flags = [*setup["FLAGS"], *setup["KERNEL_FLAGS"], *more]
             flags += [
+                f"-DREAL_BITS={bits}",
                 f"-DTABLE=fastdl_{table}",
                 f"-DACTIVATIONS={setup['activations']()}",
             ]
             parts = []
             for file in files:
                 target = NEW / f"{file[:-2]}.o"
-                try:
-                    before = compile_part(file, Path("build/csrc"), target, *flags)
-                except subprocess.CalledProcessError:
-                    sys.exit(NO_CHANGE)
-                if compile_part(file, Path("csrc"), target, *flags) != before:
+                before = compile_part(file, Path("build/csrc"), target, *flags)
+                with refusable():
+                    after = compile_part(file, Path("csrc"), target, *flags)
+                if after != before:
                     parts.append(target)
             if parts:
                 copy = NEW / "copy.c"
@@ -134,12 +152,15 @@ def link(name: str, objects: list[Path]) -> None:
 def build_cython(setup: dict, names: list[str]) -> None:
     """Translate and compile some modules."""
     chosen = [each for each in setup["extensions"]() if each.name in names]
-    for extension in setup["translate"](chosen, 1):
+    with refusable():
+        translated = setup["translate"](chosen, 1)
+    for extension in translated:
         target = NEW / f"{extension.name}.o"
         flags = [f"-I{each}" for each in extension.include_dirs]
         flags += [f"-I{sysconfig.get_path('include')}", *setup["FLAGS"]]
         flags += [f"-D{name}={value}" for name, value in extension.define_macros]
-        compile_c(Path(extension.sources[0]), target, *flags, "-fopenmp")
+        with refusable():
+            compile_c(Path(extension.sources[0]), target, *flags, "-fopenmp")
         if extension.name == RUNTIME:
             usual = str(Path(USUAL, *RUNTIME.split(".")).with_suffix(".o"))
             others = sorted(Path(USUAL).glob("*/csrc/*.o"))
@@ -171,14 +192,15 @@ def main(path: str) -> None:
     setup = runpy.run_path("setup.py", run_name="setup")
     setup["declare_table"]()
     name = Path(path).stem
+    flags = [*setup["FLAGS"], *setup["KERNEL_FLAGS"]]
     if path == "--link":
         link_runtime({})
     elif not path.startswith("csrc/"):
         build_cython(setup, modules_of(path))
     elif name in WITH_THREADS:
-        x86 = f"-DFASTDL_X86={int(setup['X86'])}"
         usual = str(Path(USUAL, name, "csrc", f"{name}.o"))
-        compile_c(Path(path), NEW / f"{name}.o", *setup["FLAGS"], "-pthread", x86)
+        with refusable():
+            compile_c(Path(path), NEW / f"{name}.o", *flags, "-pthread")
         link_runtime({usual: [NEW / f"{name}.o"]})
     else:
         print(build_csrc(setup, path))
