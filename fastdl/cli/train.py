@@ -375,6 +375,8 @@ def _fit(
 ) -> None:
     if options.resume:
         _check_resumable(folder)
+    else:
+        _check_finished(folder)
     try:
         job.fit(
             parts,
@@ -396,6 +398,16 @@ def _fit(
             folder.save_model(trainer.model)
             where += f"; the model so far is saved in {folder.path}"
         raise type(end)(f"{where}; add --resume to go on") from None
+
+
+def _check_finished(folder: RunFolder) -> None:
+    """Refuse to train in the place of a training that was interrupted."""
+    if folder.checkpoint.exists():
+        raise DataError(
+            f"{folder.path} holds a training that was interrupted: --resume goes on "
+            f"with it, --out DIR trains elsewhere; to begin anew remove "
+            f"{folder.checkpoint}"
+        )
 
 
 def _check_resumable(folder: RunFolder) -> None:

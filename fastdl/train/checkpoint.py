@@ -162,6 +162,25 @@ class Checkpoint:
         text = json.dumps(description, default=_plain)
         write_tensors(arrays, self.path, {_KEY: text}, keep=True)
 
+    def warn_of_another(self) -> None:
+        """Warn if the file holds a training that was interrupted: it is replaced."""
+        if not self._trainer.ranks.is_first:
+            return
+        try:
+            arrays, metadata = read_tensors(self.path)
+            state = parse_json(metadata.get(_KEY, ""), self.path)
+            _check(state, arrays)
+        except (FastdlError, OSError):
+            return
+        epochs = state["epochs"]
+        is_over = state["stopped"] or epochs >= self._epochs
+        if state["position"] is not None or not is_over:
+            warnings.warn(
+                f"fit: {self.path} holds a training that was interrupted after "
+                f"{epochs} epochs, which this one replaces; resume=True goes on with it",
+                stacklevel=3,
+            )
+
     # Resuming
 
     def read(self, allow_changes: Sequence[str] | None) -> None:

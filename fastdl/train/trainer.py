@@ -383,6 +383,8 @@ class Trainer(Learner):
                 if resume:
                     with self.ranks.first_ahead():  # it may set a damaged file aside
                         keeper.read(allow_changes)
+                else:
+                    keeper.warn_of_another()
                 stack.push(keeper.undo)
                 waiting.append(signal.SIGTERM)
             signals = stack.enter_context(deferred_signals(*waiting))

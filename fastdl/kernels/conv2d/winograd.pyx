@@ -47,7 +47,6 @@ cdef struct Plan:
 cdef struct Scratch:  # of one thread
     char *v
     char *m
-    char *taps  # of the weights
 
 
 cdef bint fits(const Problem *p) noexcept nogil:
@@ -59,13 +58,15 @@ cdef double cost(const Problem *p) noexcept nogil:
     return tiles_cost(p, s.x.rows, s.x.cols, s.group_in, s.group_out, WEIGHT_COST)
 
 
+cdef char *taps_of(const Plan *plan, Workspace *memory) noexcept nogil:
+    """Return the memory for weights, which the tiles have when these are packed."""
+    return take(memory, 9 * PACK_CHANNELS * plan.width)
+
+
 cdef Scratch scratch_of(const Plan *plan, Workspace *memory) noexcept nogil:
     cdef Scratch scratch
-    cdef Workspace packing = memory[0]  # before the tiles, in the same place
-    scratch.taps = take(&packing, 9 * PACK_CHANNELS * plan.width)
     scratch.v = take(memory, PLACES * plan.v_place)
     scratch.m = take(memory, PLACES * plan.m_place)
-    memory.bytes = max(memory.bytes, packing.bytes)
     return scratch
 
 
@@ -73,6 +74,7 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     cdef Plan *plan = <Plan *> result
     cdef Sweep s = sweep_of(p)
     cdef Py_ssize_t tiles
+    cdef Workspace packing = workspace(NULL)
     cdef Workspace scratch = workspace(NULL)
     plan.problem, plan.s, plan.x = p, s, tiles_of(&s.x)
     plan.v_tile = round_up(s.group_in, p.kernels.lanes) * p.size
@@ -90,8 +92,9 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
         p.kernels, plan.panels * s.group_in * p.kernels.tile_cols)
     plan.weights = take(memory, PLACES * plan.weight_place)
     plan.bias = take(memory, plan.panels * plan.width)
+    taps_of(plan, &packing)
     scratch_of(plan, &scratch)
-    plan.scratch_bytes = scratch.bytes
+    plan.scratch_bytes = max(packing.bytes, scratch.bytes)
     plan.scratch = take(memory, p.threads * scratch.bytes)
 
 
@@ -103,13 +106,12 @@ cdef void pack_task(
     cdef const Problem *p = plan.problem
     cdef const Sweep *s = &plan.s
     cdef Workspace lines = workspace(memory)
-    cdef Scratch scratch = scratch_of(plan, &lines)
     cdef Py_ssize_t panel = index % plan.panels
     cdef Py_ssize_t channel = index // plan.panels * PACK_CHANNELS
     transform_weights(
         p.kernels, s, channel,
         min(<Py_ssize_t> PACK_CHANNELS, s.group_in - channel),
-        panel * p.kernels.tile_cols, scratch.taps,
+        panel * p.kernels.tile_cols, taps_of(plan, &lines),
         plan.weights + (panel * s.group_in + channel) * plan.width, plan.weight_place)
 
 
