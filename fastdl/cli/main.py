@@ -95,7 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
             arguments.run(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may be closed, as by `fastdl info >&-`
+            sys.stdout.flush()
     except KeyboardInterrupt as interrupt:
         return _fail(f"interrupted {interrupt}".strip(), 130)
     except SystemExit as end:

@@ -212,7 +212,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=arguments.names,
         metavar="NAMES",
         default=(),
-        help="what may differ from the run that --resume goes on with, such as lr,data",
+        help="what may differ from the run that --resume goes on with, such as lr,data; "
+        "config.json keeps the last settings alone",
     )
     parser.add_argument("--seed", type=arguments.seed, metavar="N", help="default: 0")
     arguments.add_threads(parser)
@@ -267,10 +268,16 @@ def run(options: Namespace) -> None:
         folder.save_model(trainer.model)
         for file in (previous(folder.checkpoint), folder.checkpoint):
             file.unlink(missing_ok=True)
-        finished = open_run(folder.path)
-        finished.parts = parts  # they are loaded already
-        outcome = examine(finished.answers("test"), parts.test, parts.classes)
-        drawn = _draw(trainer.history, outcome, parts.test, folder)
+        try:
+            finished = open_run(folder.path)
+            finished.parts = parts  # they are loaded already
+            outcome = examine(finished.answers("test"), parts.test, parts.classes)
+            drawn = _draw(trainer.history, outcome, parts.test, folder)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"after the training; the model is saved in {folder.path}, `fastdl "
+                f"evaluate` and `fastdl report` measure it"
+            ) from None
     seconds = sum(trainer.history["seconds"])
     speed = len(parts.train) * len(trainer.history) / seconds
     run = shlex.quote(str(folder.path))

@@ -86,8 +86,8 @@ def replaced(path: StrPath, keep: bool = False) -> Iterator[BinaryIO]:
 
 def previous(path: StrPath) -> Path:
     """Return where `replaced` keeps the old content of a file, if asked to."""
-    real = Path(os.path.realpath(as_path(path)))
-    return real.with_name(f"{real.stem}.previous{real.suffix}")
+    root, suffix = os.path.splitext(os.path.realpath(as_path(path)))
+    return Path(f"{root}.previous{suffix}")
 
 
 def write_text(path: StrPath, text: str) -> None:

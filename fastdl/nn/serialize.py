@@ -24,6 +24,7 @@ from fastdl.typing import StrPath
 _OURS = "fastdl."
 _ARCHITECTURE = f"{_OURS}model"
 _WEIGHTS = f"{_OURS}weights"  # says only that the axes are in our order
+CHECKPOINT = f"{_OURS}checkpoint"  # of a training, see `Trainer.fit`
 _USE = f"{_OURS}use"  # what a model takes and gives: input_shape, class_names
 
 # Numbers in an example, 256 MB of them, that a file can have us make.
@@ -90,6 +91,12 @@ def load(path: StrPath) -> Module:
     """
     path = as_path(path, "load")
     state, metadata = read_tensors(path)
+    if CHECKPOINT in metadata:
+        raise DataError(
+            f"{path} is a checkpoint of a training: fit(..., checkpoint=path, "
+            f"resume=True) goes on with it, and load_weights(model, path) takes the "
+            f"weights of its model"
+        )
     if not describes_model(metadata):
         raise DataError(
             f"{path} holds weights but no fastdl model; build the model and call "
@@ -194,7 +201,8 @@ def load_weights(model: Module, path: StrPath, strict: bool = True) -> None:
     model : Module
         All its sizes must be known; values are copied into its arrays.
     path : path
-        A file of `save_weights` or `save`, or any safetensors file with the same names.
+        A file of `save_weights` or `save`, a checkpoint of ``Trainer.fit``, or any
+        safetensors file with the same names.
         If it comes from another program and its shapes do not show whether weights are
         transposed, as PyTorch's are, a warning says so.
     strict : bool
@@ -212,6 +220,9 @@ def load_weights(model: Module, path: StrPath, strict: bool = True) -> None:
     check_module(model, "load_weights")
     path = as_path(path, "load_weights")
     state, metadata = read_tensors(path)
+    if CHECKPOINT in metadata:
+        names = [name for name in state if name.startswith("model.")]
+        state = {name.removeprefix("model."): state[name] for name in names}
     try:
         model.load_state_dict(state, strict)
     except FastdlError as error:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastdl import random
+from fastdl import backend, random
 from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
 from fastdl.files import (
     as_path,
@@ -22,6 +22,7 @@ from fastdl.files import (
     read_tensors,
     write_tensors,
 )
+from fastdl.nn.serialize import CHECKPOINT as _KEY
 from fastdl.train.callback import Callback
 from fastdl.train.description import Run, differences, options
 from fastdl.train.fingerprint import text_of
@@ -40,7 +41,6 @@ from fastdl.train.state import (
 )
 from fastdl.typing import StrPath
 
-_KEY = "fastdl.checkpoint"  # in the file's metadata
 _FORMAT = 3  # 1 did not describe the run, 2 had no position within an epoch
 _LOSS = {"loss", "loss_weights"}
 _RATES = {"lr", "epochs", "optimizer"}  # if these change, a schedule sets other rates
@@ -102,7 +102,8 @@ class Checkpoint:
         if not self._trainer.ranks.is_first:
             yield
             return
-        check_writable(self.path)
+        for path in (self.path, previous(self.path)):
+            check_writable(path)
         real = self.path.resolve()
         lock = real.with_name(f".{real.name}.lock")
         with locked(lock, f"is training, and writes {self.path}"):
@@ -153,6 +154,7 @@ class Checkpoint:
             "loader": self._loader.epoch - (position is not None),
             "position": where,
             "random": random.state_dict(),
+            "computed_by": _computer(),
             "history": self._trainer.history.rows,
             "optimizer": optimizer,
             "callbacks": self._names,
@@ -162,22 +164,35 @@ class Checkpoint:
         text = json.dumps(description, default=_plain)
         write_tensors(arrays, self.path, {_KEY: text}, keep=True)
 
-    def warn_of_another(self) -> None:
-        """Warn if the file holds a training that was interrupted: it is replaced."""
+    def check_replaced(self) -> None:
+        """Look at the file that the first `save` replaces; a damaged one is nothing.
+
+        Raises
+        ------
+        ArgumentError
+            It holds something else than a checkpoint. One of a training that was
+            interrupted is told by a warning.
+        """
         if not self._trainer.ranks.is_first:
             return
         try:
             arrays, metadata = read_tensors(self.path)
-            state = parse_json(metadata.get(_KEY, ""), self.path)
+            if _KEY not in metadata:
+                raise ArgumentError(
+                    f"fit: {self.path} is no checkpoint of a training, and would be "
+                    f"replaced by one; choose another name"
+                )
+            state = parse_json(metadata[_KEY], self.path)
             _check(state, arrays)
-        except (FastdlError, OSError):
+        except (DataError, OSError):
             return
         epochs = state["epochs"]
         is_over = state["stopped"] or epochs >= self._epochs
         if state["position"] is not None or not is_over:
             warnings.warn(
                 f"fit: {self.path} holds a training that was interrupted after "
-                f"{epochs} epochs, which this one replaces; resume=True goes on with it",
+                f"{epochs} epochs, which this one replaces; resume=True goes on with "
+                f"it",
                 stacklevel=3,
             )
 
@@ -203,7 +218,10 @@ class Checkpoint:
         """
         arrays, metadata, damage = self._newest()
         if _KEY not in metadata:
-            raise DataError(f"{self._source} is no checkpoint of a training")
+            raise DataError(
+                f"{self._source} is no checkpoint of a training; Trainer.load and "
+                f"fastdl.load read what `Trainer.save` and `fastdl.save` wrote"
+            )
         state = parse_json(metadata[_KEY], f"{self._source}: its state")
         with self._blaming("its state"):
             _check(state, arrays)
@@ -223,6 +241,14 @@ class Checkpoint:
             with self._blaming("the optimiser"):
                 check_groups(before.optimizer["param_groups"], state, arrays)
         self._saved, self._before = _Saved(arrays, state, changed), before
+        computer = state.get("computed_by", _computer())  # not in older files
+        if computer != _computer() and self._trainer.ranks.is_first:
+            warnings.warn(
+                f"{self._source} was computed by {computer}, now it is {_computer()}, "
+                f"which rounds otherwise: the result will not be bit for bit that of "
+                f"an uninterrupted training",
+                stacklevel=4,
+            )
         if damage is not None and self._trainer.ranks.is_first:
             kept = ""
             if self.path.exists():
@@ -240,6 +266,10 @@ class Checkpoint:
         except (DataError, OSError) as error:
             damage = error
         self._source = previous(self.path)
+        if not (self.path.exists() or self._source.exists()):
+            raise DataError(
+                f"there is no file {self.path} to go on from; begin without resume=True"
+            )
         try:
             arrays, metadata = read_tensors(self._source)
         except (DataError, OSError):
@@ -409,6 +439,15 @@ class Checkpoint:
             if not isinstance(error, FastdlError):  # from a user's callback
                 reason = f"{type(error).__name__}: {reason}"
             raise DataError(f"{self._source}: {what}: {reason}") from error
+
+
+def _computer() -> str:
+    """Name what decides how the kernels round."""
+    if backend.name != "compiled":
+        return backend.name
+    from fastdl.kernels.engine import runtime
+
+    return f"{runtime.get_isa()} by {runtime.compiler()}"
 
 
 def _check(state: object, arrays: dict[str, np.ndarray]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 from fastdl.errors import ArgumentError
@@ -53,7 +54,9 @@ class Progress(Callback):
     def on_epoch_end(self, trainer: Learner, row: dict[str, float]) -> None:
         """Replace the bar with a line."""
         self._bar.close()
-        print(f"{self._title}  {describe(row)}", file=sys.stderr)
+        # Nobody reads it any more, as after `2>&1 | head`: no reason to lose an epoch.
+        with suppress(BrokenPipeError):
+            print(f"{self._title}  {describe(row)}", file=sys.stderr)
 
     def on_train_end(self, trainer: Learner) -> None:
         """Remove a bar that an error or Ctrl-C left."""

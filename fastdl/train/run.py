@@ -77,6 +77,11 @@ class RunFolder:
         if not self.path.is_dir():
             what = ": it is a file" if self.path.is_file() else ""
             raise DataError(f"there is no run folder {self.path}{what}")
+        if self.checkpoint.exists() and not self.config.is_file():
+            raise DataError(
+                f"the training in {self.path} was interrupted within its first epoch: "
+                f"`fastdl train --resume` with the same options goes on with it"
+            )
         if not self.config.is_file():
             raise DataError(
                 f"{self.path} is no run folder: it has no {self.config.name}"

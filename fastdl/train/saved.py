@@ -23,7 +23,7 @@ from fastdl.errors import ArgumentError, DataError, FastdlError, suggest
 from fastdl.files import ASIDE, as_path, parse_json, read_tensors, write_tensors
 from fastdl.nn import init
 from fastdl.nn.registry import from_config, to_config
-from fastdl.nn.serialize import contents, describes_model, made_from
+from fastdl.nn.serialize import CHECKPOINT, contents, describes_model, made_from
 from fastdl.optim import Optimizer
 from fastdl.train.fingerprint import describe, text_of
 from fastdl.train.learner import Learner
@@ -110,6 +110,8 @@ def load(kind: Callable[..., T], path: StrPath, given: Mapping[str, Any]) -> T:
         hint = ""
         if describes_model(metadata):
             hint = ", but a model: Trainer(fastdl.load(path), ...) makes one"
+        elif CHECKPOINT in metadata:
+            hint = ", but a checkpoint: fit(checkpoint=path, resume=True) goes on"
         raise DataError(f"{path} holds no trainer{hint}")
     state = parse_json(metadata[_KEY], f"{path}: its trainer")
     aside = within(ASIDE, arrays)

@@ -384,7 +384,7 @@ class Trainer(Learner):
                     with self.ranks.first_ahead():  # it may set a damaged file aside
                         keeper.read(allow_changes)
                 else:
-                    keeper.warn_of_another()
+                    keeper.check_replaced()
                 stack.push(keeper.undo)
                 waiting.append(signal.SIGTERM)
             signals = stack.enter_context(deferred_signals(*waiting))

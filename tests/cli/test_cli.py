@@ -341,12 +341,39 @@ def test_a_signal_within_an_epoch(
         )
         kept = f"; the model so far is saved in {tmp_path / 'parts'}"
     assert (tmp_path / "parts" / "model.safetensors").exists()
+    ended, _, err = command("parts")
+    assert (ended, "parts holds a training that was interrupted: --resume" in err) == (
+        2,
+        True,
+    )
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert command("parts", "--resume")[0] == 0
     models = [tmp_path / name / "model.safetensors" for name in ("whole", "parts")]
     assert models[0].read_bytes() == models[1].read_bytes()
     files = [{path.name for path in folder.iterdir()} for folder in tmp_path.iterdir()]
     assert files[0] == files[1]
+
+
+def test_ctrl_c_after_the_training(fastdl_command, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fastdl.cli.train.examine", interrupted)
+    code, _, err = fastdl_command(
+        *("train", "digits", "--model", "logistic", "--examples", 100),
+        *("--epochs", 1, "--out", tmp_path),
+    )
+    assert code == 130
+    assert f"after the training; the model is saved in {tmp_path}, `fastdl e" in err
+    assert fastdl.load(tmp_path / "model.safetensors")
+
+
+def test_the_output_is_closed():
+    """As by ``fastdl info >&-``."""
+    code = "import sys; from fastdl.cli import main; sys.stdout = None; "
+    code += "sys.exit(main(['models']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_one_run_folder_one_process(fastdl_command, tmp_path):

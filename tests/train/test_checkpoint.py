@@ -1,13 +1,14 @@
 """S15, S23: an interrupted training goes on as if nothing had happened."""
 
 import os
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
 import pytest
 
 import fastdl
-from fastdl import nn, optim, train
+from fastdl import backend, nn, optim, train
 from fastdl.data import DataLoader
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import previous
@@ -166,10 +167,71 @@ def test_refused(tmp_path):
     trainer().save(path)
     with pytest.raises(DataError, match="no checkpoint of a training"):
         trainer().fit((X, Y), checkpoint=path, resume=True)
+    with pytest.raises(ArgumentError, match=r"no checkpoint .* would be replaced"):
+        trainer().fit((X, Y), checkpoint=path)
+    path.unlink()
     trainer().fit((X, Y), checkpoint=path)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="cut off"):
         trainer().fit((X, Y), checkpoint=path, resume=True)
+
+
+def test_paths_that_would_fail_later(tmp_path):
+    """Found before the training, as is what the checkpoint before is called."""
+    (tmp_path / "c.previous.safetensors").mkdir()
+    for path in ("/", tmp_path, tmp_path / "c.safetensors", tmp_path / ("x" * 248)):
+        one = trainer()
+        with pytest.raises(OSError, match=r"directory|too long"):
+            one.fit((X, Y), checkpoint=path)
+        assert not len(one.history)
+
+
+def test_an_interrupted_training_is_not_replaced_unasked(tmp_path):
+    path = tmp_path / "c"
+    for interrupt, after in ((Interrupt(1), 0), (Interrupt(2), 1)):
+        with pytest.raises(KeyboardInterrupt):
+            trainer().fit((X, Y), epochs=2, batch_size=8, callbacks=[interrupt],
+                          checkpoint=path, checkpoint_steps=1)  # fmt: skip
+        with pytest.warns(UserWarning, match=f"interrupted after {after} epochs"):
+            trainer().fit((X, Y), epochs=2, checkpoint=path)
+        trainer().fit((X, Y), epochs=2, checkpoint=path)  # that one is over
+
+
+def test_another_computer_rounds_otherwise(tmp_path):
+    path, before = tmp_path / "c", backend.name
+    trainer().fit((X, Y), checkpoint=path)
+    backend.use("reference")
+    try:
+        with pytest.warns(UserWarning, match="computed by .*, now it is reference"):
+            trainer().fit((X, Y), epochs=2, checkpoint=path, resume=True)
+    finally:
+        backend.use(before)
+
+
+def test_what_reads_a_checkpoint(tmp_path):
+    one, other = trainer(), trainer(1)
+    one.fit((X, Y), checkpoint=tmp_path / "c")
+    other.model.build((2,))
+    fastdl.load_weights(other.model, tmp_path / "c")
+    np.testing.assert_equal(one.model.state_dict(), other.model.state_dict())
+    with pytest.raises(DataError, match=r"a checkpoint of a training: fit.*resume"):
+        fastdl.load(tmp_path / "c")
+    with pytest.raises(DataError, match="no trainer, but a checkpoint: fit"):
+        Trainer.load(tmp_path / "c")
+
+
+def test_nobody_reads_the_progress(tmp_path, monkeypatch):
+    """As in ``python train.py 2>&1 | head``: the epoch is not lost, all are made."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", buffering=1) as closed:
+        monkeypatch.setattr("sys.stderr", closed)
+        one = trainer()
+        one.fit((X, Y), epochs=2, verbose=2, checkpoint=tmp_path / "c")
+        monkeypatch.undo()
+        with suppress(BrokenPipeError):
+            closed.close()
+    assert len(one.history) == 2
 
 
 # The checkpoint before ----------------------------------------------------------------

@@ -55,6 +55,9 @@ def test_bad_config(tmp_path, text, message):
 
 
 def test_missing_folder(tmp_path):
+    (tmp_path / "checkpoint.safetensors").touch()
+    with pytest.raises(DataError, match="interrupted within its first epoch"):
+        RunFolder(tmp_path).read_config()
     with pytest.raises(DataError, match="there is no run folder"):
         RunFolder(tmp_path / "none").read_config()
 
