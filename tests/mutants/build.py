@@ -28,6 +28,7 @@ RUNTIME = "fastdl.kernels.engine.runtime"
 NO_CODE = (
     3  # the exit code where the change cannot be compiled, any other but 0 a fault
 )
+USED = {"pool2d_backward.c": ("pool2d.c",)}  # beside the activations
 WITH_THREADS = ("pool", "team", "dispatch")  # files of csrc that are compiled once
 
 # The functions of a changed file, in a copy of the table of all.
@@ -58,7 +59,8 @@ def compile_c(source: Path, target: Path, *flags: str) -> bytes:
     """Compile a file; return the object."""
     target.parent.mkdir(parents=True, exist_ok=True)
     compiler = shlex.split(sysconfig.get_config_var("CC"))
-    command = [*compiler, "-fPIC", "-w", "-c", str(source), "-o", str(target), *flags]
+    command = [*compiler, "-fPIC", "-w", "-DNDEBUG", *flags]
+    command += ["-c", str(source), "-o", str(target)]
     subprocess.run(command, check=True)
     return target.read_bytes()
 
@@ -75,8 +77,8 @@ def compile_part(file: str, csrc: Path, target: Path, *flags: str) -> bytes:
     source = target.with_name(f"part_{file}")
     source.parent.mkdir(parents=True, exist_ok=True)
     install = " ".join(f"TABLE.{name} = {name};" for name in names)
-    # Some files use the activations, as microkernels.c includes all in turn.
-    used = dict.fromkeys(("activation.c", file))
+    # microkernels.c includes all in turn, and some use those before them.
+    used = dict.fromkeys(("activation.c", *USED.get(file, ()), file))
     includes = "\n".join(f'#include "{each}"' for each in used)
     source.write_text(PART % (includes, install))
     return compile_c(source, target, f"-I{csrc}", *flags)
@@ -106,10 +108,12 @@ def build_csrc(setup: dict, path: str) -> str:
             parts = []
             for file in files:
                 target = NEW / f"{file[:-2]}.o"
-                before = compile_part(file, Path("build/csrc"), target, *flags)
+                kept = NEW / f"{file[:-2]}_{table}.o"  # of the file as it was
+                if not kept.exists():
+                    compile_part(file, Path("build/csrc"), kept, *flags)
                 with refusable():
                     after = compile_part(file, Path("csrc"), target, *flags)
-                if after != before:
+                if after != kept.read_bytes():
                     parts.append(target)
             if parts:
                 copy = NEW / "copy.c"
