@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import signal
 import sys
@@ -108,6 +109,8 @@ def limit_memory():
 
     ``limit_memory(2**28)``, to the end of the test.
     """
+    if "TSAN_OPTIONS" in os.environ:
+        pytest.skip("the thread sanitizer needs any amount of memory")
     if sys.platform != "linux":
         yield lambda size: None
         return

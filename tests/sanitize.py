@@ -63,7 +63,13 @@ class Build:
         if shutil.which(command[0]) is None:
             return None
         path = subprocess.run(command, capture_output=True, text=True).stdout.strip()
-        return path if os.path.isabs(path) else None
+        if os.path.isabs(path):
+            return path
+        # Debian's LLVM keeps that of OpenMP above the resources of its compiler.
+        command[1] = "-print-resource-dir"
+        folder = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        path = os.path.join(folder, "..", "..", name)
+        return os.path.realpath(path) if folder and os.path.exists(path) else None
 
     def missing(self) -> list[str]:
         """Name what this machine lacks for it."""
@@ -137,6 +143,8 @@ def run_tests(name: str, arguments: list[str]) -> bool:
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"} | build.environment
     environment |= {"PYTHONPATH": str(folder)}
     environment |= {"LD_PRELOAD": str(build.library(build.libraries[0]))}
+    if "libarcher.so" in build.libraries:  # tells the sanitizer what OpenMP orders
+        environment |= {"OMP_TOOL_LIBRARIES": str(build.library("libarcher.so"))}
     for variable, options in build.options.items():
         environment[variable] = f"{options}:log_path={folder}/report"
     for report in folder.glob("report.*"):
