@@ -291,7 +291,7 @@ def _nearest(found: Mapping[str, Measures], optimise: str, limits: list[Limit]) 
         known = math.isfinite(measures.get(optimise, math.nan))
         if known and not any(map(math.isnan, needed)):
             shares = [limit.missed_share(measures[limit.name]) for limit in limits]
-            near.append((max(shares, default=math.inf), name))
+            near.append((max(shares), name))
     if not near:
         return "every candidate lacks a measure"
     _, name = min(near, key=lambda pair: pair[0])

@@ -444,6 +444,17 @@ def test_forms_of_operators_that_are_missing(
         interop.load_onnx(path)(x)
 
 
+def test_a_convolution_of_sequences(path):
+    write(
+        path,
+        [helper.make_node("Conv", ["x", "w"], ["y"])],
+        {"x": (2, 4, 6)},
+        {"w": numbers(3, 4, 2)},
+    )
+    with pytest.raises(DataError, match="Conv with .*3 axes"):
+        interop.load_onnx(path)(numbers(2, 4, 6))
+
+
 @pytest.mark.parametrize("name", ["_graph", "_axes", "_integers", "forward"])
 def test_a_constant_called_like_something_of_the_model(name, path):
     nodes = [helper.make_node("Add", ["x", name], ["y"])]

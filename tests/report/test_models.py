@@ -176,6 +176,10 @@ def test_the_boundary_is_where_the_answer_changes(kind):
     vertices = np.concatenate([p.vertices for c in lines for p in c.get_paths()])
     step = np.ptp(POINTS[:, 0]) / 100
     assert len(vertices) > 100
+    areas = [c for c in axes.collections if c.get_alpha() == 0.2]
+    left, right = (np.concatenate([p.vertices for p in c.get_paths()]) for c in areas)
+    assert left[:, 0].max() < step  # one colour on each side
+    assert right[:, 0].min() > -step
     assert np.abs(vertices[:, 0]).max() < step
 
 

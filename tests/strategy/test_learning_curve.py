@@ -46,6 +46,13 @@ def test_more_data_help_or_not():
     assert "a dev error of 3 % needs about 10,0" in falling.summary(0.03)
 
 
+def test_what_helps_is_a_tenth_less_at_twice_the_size():
+    for rate, helps in ((0.15, False), (0.175, True)):  # 9.9 and 11.4 % less
+        curve = curve_of((0, 0.5, rate))
+        assert curve.law == pytest.approx((0, 0.5, rate), abs=1e-3)
+        assert curve.helps is helps
+
+
 def test_intervals_hold_the_truth():
     a, b, c = law = (0.02, 2.0, 0.6)
     hits = 0

@@ -298,6 +298,18 @@ def test_gradients_below_rounding_count_as_zero():
     assert result.verdict == "great"
 
 
+def test_rounding_grows_with_the_loss():
+    """A loss of a million has a coarser numeric gradient."""
+    net = nn.Linear(4, 3)
+
+    def loss(outputs, y):
+        return LOSS(outputs, y) * 1e-6 + 1e6
+
+    result = gradcheck(net, loss, X, Y)
+    assert [(row.analytic, row.numeric) for row in result.parameters] == [(0, 0)] * 2
+    assert result.verdict == "great"
+
+
 def test_frozen_and_unused_parameters():
     net = dense()
     net.unused = nn.Parameter(np.ones(2, np.float32))
