@@ -444,6 +444,13 @@ def test_forms_of_operators_that_are_missing(
         interop.load_onnx(path)(x)
 
 
+def test_weights_lie_as_our_layers_take_them(path):
+    for name, shape in (("Conv", (3, 2, 4, 6)), ("ConvTranspose", (3, 2, 3, 4))):
+        case(path, name)
+        shapes = [p.shape for _, p in interop.load_onnx(path).named_parameters()]
+        assert shape in shapes, name
+
+
 def test_a_convolution_of_sequences(path):
     write(
         path,
@@ -451,7 +458,7 @@ def test_a_convolution_of_sequences(path):
         {"x": (2, 4, 6)},
         {"w": numbers(3, 4, 2)},
     )
-    with pytest.raises(DataError, match="Conv with .*3 axes"):
+    with pytest.raises(DataError, match=r"Conv with .*3 axes"):
         interop.load_onnx(path)(numbers(2, 4, 6))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastdl.report.errors.examples import SMALL, Examples
+from fastdl.report.errors.examples import _LARGEST, SMALL, Examples
 
 
 def decoded(png):
@@ -66,6 +66,11 @@ def test_one_picture():
     x = ramp(4, 30, 20, 3)
     np.testing.assert_array_equal(decoded(Examples(x).picture(2)), x[2])
     np.testing.assert_array_equal(decoded(Examples(x[..., 0]).picture(2)), x[2, ..., 0])
+
+
+def test_a_huge_picture_is_shown_smaller():
+    x = np.zeros((1, 3, 2 * _LARGEST + 1, 1), np.uint8)
+    assert decoded(Examples(x).picture(0)).shape == (1, -(-(2 * _LARGEST + 1) // 3))
 
 
 def test_numbers_as_grey():

@@ -11,6 +11,7 @@ import fastdl
 from fastdl import metrics, nn
 from fastdl.errors import ArgumentError, DataError
 from fastdl.train import Callback, Trainer
+from fastdl.train.answers import as_seen
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 2)).astype(np.float32)
@@ -274,3 +275,21 @@ def test_a_loss_that_does_not_fit_is_found_before_the_first_step():
     refused_before_the_first_step(one, Y, fastdl.errors.ShapeError, "mse_loss")
     one = trainer(None, nn.CrossEntropyLoss(reduction="none"))
     refused_before_the_first_step(one, Y, fastdl.errors.ShapeError, "reduction='mean'")
+
+
+def test_an_output_at_the_threshold_is_a_no():
+    for loss, threshold in ((nn.BCEWithLogitsLoss(), 0), (nn.BCELoss(), 0.5)):
+        metric = as_seen(metrics.Accuracy(), loss)
+        metric.update(np.array([0.0, 1.0]), np.full(2, threshold, np.float32))
+        assert metric.result() == 0.5
+        metric.update(np.zeros(2), np.full(2, threshold, np.float32))
+        assert metric.result() == 0.75
+
+
+def test_a_function_that_raises_for_a_half_may_be_a_mean():
+    def function(y, p):
+        if len(y) < 4:
+            raise ValueError
+        return 1.0
+
+    assert metrics.MeanOf(function).is_a_mean(np.zeros(4), np.zeros(4))
