@@ -369,7 +369,7 @@ def convolution(request):
 
 
 def each_that_fits(use_row, compute):
-    """Yield what each algorithm that fits computes."""
+    """Yield what each algorithm that fits computes; the caller deletes it."""
     found = 0
     for _ in each_algorithm(use_row):
         try:
@@ -398,6 +398,7 @@ def test_large_results_of_convolutions(convolution, use_row):
         for rows, each in zip(places(x.shape), wanted, strict=True):
             start = rows.start // stride
             close(y[start : start + len(each)], each)
+        del y  # before the next one is computed
 
 
 def test_large_input_gradients_of_convolutions(convolution, use_row):
@@ -414,6 +415,7 @@ def test_large_input_gradients_of_convolutions(convolution, use_row):
         for rows, each in zip(places(dy.shape)[:-1], wanted, strict=True):
             first = rows.start * stride
             close(dx[first + 2 : first + 15 * stride], each[2 : 15 * stride])
+        del dx  # before the next one is computed
 
 
 def test_large_operands_of_weight_gradients(convolution, use_row):
