@@ -35,10 +35,6 @@ LEFT_OUT = (
     "fastdl/report/diagram/layout.py",  # that is all layout
     "fastdl/datasets/_make_digits.py",  # made the digits of the package, once
 )
-WHOLE_BUILDS = (  # that a change would need: what no single micro-kernel includes
-    *("pool.h", "team.h", "thread.h", "aligned.h", "openmp.h", "denormals.h"),
-    *("forbidden.h", "microkernels.h", "microkernels.c"),
-)
 workplace: Workplace  # of this process
 
 
@@ -57,7 +53,7 @@ def sample(seed: int, python: int, native: int) -> list[Change]:
             if path.endswith(".py") and path not in LEFT_OUT:
                 layout = path.startswith(PICTURES)
                 every += python_changes(ROOT, path, layout=layout)
-            elif not path.endswith((".py", *WHOLE_BUILDS)):
+            elif not path.endswith(".py"):
                 every += native_changes(ROOT, path)
         changes += random.Random(seed).sample(sorted(set(every)), number)
     return changes
