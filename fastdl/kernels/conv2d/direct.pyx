@@ -39,7 +39,7 @@ cdef struct Plan:
     const MicroKernels *kernels
     Sweep s
     Chunks chunks
-    Py_ssize_t size, pixel  # bytes of a real, and of all channels that are read
+    Py_ssize_t size  # bytes of a real
     int activation, threads
     const char *bias
     Py_ssize_t width  # bytes of a row of a panel
@@ -71,7 +71,6 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     cdef Py_ssize_t panels
     plan.kernels, plan.s, plan.size = p.kernels, s, p.size
     plan.activation, plan.threads, plan.bias = p.activation, p.threads, p.bias
-    plan.pixel = s.x.pixel
     plan.chunks = cut(&s.x, min(
         <Py_ssize_t> CHUNK_WINDOWS,
         max(windows // MIN_CHUNKS, <Py_ssize_t> MIN_WINDOWS)))
@@ -89,7 +88,7 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
         memory, s.kh * s.kw * sizeof(ptrdiff_t))
     plan.panels = take(memory, panels * plan.panel_bytes)
     plan.padded_bias = take(memory, panels * plan.width)
-    plan.view_bytes = round_up(view_bytes(&s.x, &plan.chunks, plan.pixel), CACHE_LINE)
+    plan.view_bytes = round_up(view_bytes(&s.x, &plan.chunks), CACHE_LINE)
     plan.views = take(memory, p.threads * plan.view_bytes)
     if memory.memory != NULL:
         walk_taps(plan)
@@ -99,7 +98,7 @@ cdef void walk_taps(Plan *plan) noexcept nogil:
     """Say how the pixels under a window are walked: a row of taps in one run, or each
     tap in a run of its own."""
     cdef const Sweep *s = &plan.s
-    cdef View v = view_of(&s.x, plan.pixel)
+    cdef View v = view_of(&s.x)
     cdef bint whole_rows = (
         s.groups == 1 and s.dilation_w == 1 and s.kw * s.group_in <= CHAIN)
     cdef Py_ssize_t row_runs = 1 if whole_rows else s.kw
@@ -152,7 +151,7 @@ cdef void windows_task(
     cdef Py_ssize_t panel1 = min(
         panel0 + plan.panels_per_group, s.groups * plan.group_panels)
     cdef Chunk chunk = chunk_at(&s.x, &plan.chunks, number)
-    cdef View v = look_at(&s.x, &chunk, 0, plan.pixel, scratch)
+    cdef View v = look_at(&s.x, &chunk, scratch)
     cdef Py_ssize_t row_bytes = s.x.step_h * v.row
     cdef Py_ssize_t images = chunk.images, rows = chunk.rows
     cdef char *y = s.y + chunk.image0 * s.y_image + chunk.row0 * s.y_row

@@ -87,7 +87,7 @@ cdef Scratch scratch_of(const Plan *plan, Workspace *memory) noexcept nogil:
     if plan.packed:
         scratch.x = take(memory, p.groups * plan.blocks * plan.block)
     else:
-        scratch.x = take(memory, view_bytes(&plan.x, &plan.chunks, plan.x.pixel))
+        scratch.x = take(memory, view_bytes(&plan.x, &plan.chunks))
     return scratch
 
 
@@ -192,7 +192,7 @@ cdef Left pack_blocks(
 
 cdef Left look(const Plan *plan, const Chunk *chunk, char *memory) noexcept nogil:
     """Return what lies under a chunk as it is, with zeros around it."""
-    cdef View v = look_at(&plan.x, chunk, 0, plan.x.pixel, memory)
+    cdef View v = look_at(&plan.x, chunk, memory)
     cdef Left left
     left.data, left.pixel, left.row, left.image = v.data, v.pixel, v.row, v.image
     return left

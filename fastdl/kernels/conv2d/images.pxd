@@ -128,71 +128,63 @@ cdef inline Ahead results_under(
     return pixels_under(&results, chunks, first, count)
 
 
-cdef inline View view_of(const Images *x, Py_ssize_t pixel) noexcept nogil:
-    """Return the strides of what `look_at` returns, for `pixel` bytes of channels."""
+cdef inline View view_of(const Images *x) noexcept nogil:
+    """Return the strides of what `look_at` returns."""
     cdef View v
     v.pixel, v.row, v.image = x.pixel, x.row, x.image
     if is_padded(x):
-        v.pixel = pixel
-        v.row = ((x.cols - 1) * x.step_w + x.span_w) * pixel
+        v.row = ((x.cols - 1) * x.step_w + x.span_w) * x.pixel
     return v
 
 
 cdef inline Py_ssize_t view_bytes(
-    const Images *x, const Chunks *chunks, Py_ssize_t pixel,
+    const Images *x, const Chunks *chunks,
 ) noexcept nogil:
     """Return the memory that `look_at` needs for any chunk."""
-    cdef View v = view_of(x, pixel)
+    cdef View v = view_of(x)
     if not is_padded(x):
         return 0
     return chunks.images * ((chunks.rows - 1) * x.step_h + x.span_h) * v.row
 
 
 cdef inline void copy_padded_row(
-    const Images *x, const char *row, Py_ssize_t pixel, char *to,
+    const Images *x, const char *row, char *to,
 ) noexcept nogil:
-    """Copy `pixel` bytes of each pixel of a row (NULL: of padding), zeros around it."""
+    """Copy a row (NULL: of padding), with zeros around it."""
+    cdef Py_ssize_t pixel = x.pixel
     cdef Py_ssize_t width = (x.cols - 1) * x.step_w + x.span_w
     cdef Py_ssize_t first = min(max(x.left, <Py_ssize_t> 0), width)
     cdef Py_ssize_t last = min(max(x.left + x.w, first), width)
-    cdef Py_ssize_t q
     if row == NULL:
         memset(to, 0, width * pixel)
         return
     memset(to, 0, first * pixel)
-    row += (first - x.left) * x.pixel
-    if pixel == x.pixel:
-        memcpy(to + first * pixel, row, (last - first) * pixel)
-    else:
-        for q in range(first, last):
-            memcpy(to + q * pixel, row, pixel)
-            row += x.pixel
+    memcpy(
+        to + first * pixel, row + (first - x.left) * pixel, (last - first) * pixel)
     memset(to + last * pixel, 0, (width - last) * pixel)
 
 
 cdef inline View look_at(
-    const Images *x, const Chunk *chunk, Py_ssize_t channel, Py_ssize_t pixel,
-    char *memory,
+    const Images *x, const Chunk *chunk, char *memory,
 ) noexcept nogil:
-    """Return what lies under a chunk: `pixel` bytes of channels, from byte `channel`.
+    """Return what lies under a chunk.
 
     Nothing is copied unless a window somewhere reaches into padding.
     """
-    cdef View v = view_of(x, pixel)
+    cdef View v = view_of(x)
     cdef Py_ssize_t rows = (chunk.rows - 1) * x.step_h + x.span_h
     cdef Py_ssize_t row0 = chunk.row0 * x.step_h - x.top
     cdef Py_ssize_t image, row
     cdef const char *first
     if not is_padded(x):
-        v.data = (
-            x.data + chunk.image0 * v.image + row0 * v.row - x.left * v.pixel + channel)
+        v.data = x.data + chunk.image0 * v.image + row0 * v.row - x.left * v.pixel
         return v
     v.image = rows * v.row
     v.data = memory
     for image in range(chunk.image0, chunk.image0 + chunk.images):
-        first = x.data + image * x.image + channel
+        first = x.data + image * x.image
         for row in range(row0, row0 + rows):
             copy_padded_row(
-                x, first + row * x.row if 0 <= row < x.h else NULL, pixel, memory)
+                x, first + row * x.row if 0 <= row < x.h else NULL, memory)
             memory += v.row
     return v

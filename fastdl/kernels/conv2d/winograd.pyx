@@ -95,7 +95,7 @@ cdef void plan(const Problem *p, Workspace *memory, void *result) noexcept nogil
     taps_of(plan, &packing)
     scratch_of(plan, &scratch)
     plan.scratch_bytes = max(packing.bytes, scratch.bytes)
-    plan.scratch = take(memory, p.threads * scratch.bytes)
+    plan.scratch = take(memory, p.threads * plan.scratch_bytes)
 
 
 cdef void pack_task(

@@ -62,7 +62,7 @@ cdef extern from *:
     static _Atomic int fastdl_threads = 1;
     static _Atomic int fastdl_uses_openmp = 0;
     static _Atomic int64_t fastdl_last_end = 0;
-    static void *_Atomic fastdl_runner = 0;
+    static void *_Atomic fastdl_runner;
     """
     const char *FASTDL_COMPILER
     bint fastdl_alone  # whether the calling thread runs kernels without helpers
