@@ -58,8 +58,12 @@ build/map/seconds.json:
 bench: $(VENV)/installed ## Measure everything, for half an hour; write docs/benchmarks.md.
 	$(BIN)/python -m bench $(ARGS)
 
+# After a build that did not end, Sphinx would leave out pages of the search.
 docs: $(VENV)/documented ## Make the site, docs/_build/html/index.html; a warning is an error.
+	@test -e docs/_build/whole || rm -rf docs/_build
+	@rm -f docs/_build/whole
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+	@touch docs/_build/whole
 
 lint: $(VENV)/linted ## Check style and types.
 	$(BIN)/ruff check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,8 @@ sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
 import fastdl  # noqa: E402
 
 project = "fastdl"
-author = "the authors of fastdl"
+license_text = (HERE.parent / "LICENSE").read_text(encoding="utf-8")
+(project_copyright,) = re.findall(r"^Copyright \(c\) (.+)$", license_text, re.M)
 version = release = fastdl.__version__
 
 extensions = [

@@ -33,6 +33,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 # A page with all that could be too wide, and a module with few names.
 PAGE = f"""# Everything
 
+$\\hat v_t = \\sum_{{i=1}}^t v_i$
+
 $$y = {" + ".join(f"w_{{{i}}} x_{{{i}}}" for i in range(60))}$$
 
 ```{{beside}}
@@ -166,10 +168,45 @@ def test_a_page_loads_nothing_from_elsewhere(small):
 
 def test_equations_are_mathml_and_kernels_stand_beside_their_reference(small):
     page = (small / "index.html").read_text(encoding="utf-8")
-    assert "<math" in page
+    equations = re.sub(r"\s", "", page)
+    assert re.search(r"<msub><mover[^>]*><mi>v</mi>.*?</mover><mi>t</mi>", equations)
+    assert "<munderover><momovablelimits" in equations  # of a sum
     for name in ("dropout_forward", "keep_words", "threshold"):
         assert name in page
     assert 'href="api/generated/fastdl.random.html#fastdl.random.seed"' in page
+
+
+def test_the_foot_of_a_page_names_whose_it_is(small):
+    page = (small / "index.html").read_text(encoding="utf-8")
+    text = (DOCS.parent / "LICENSE").read_text(encoding="utf-8")
+    (owner,) = re.findall(r"Copyright \(c\) (.+)", text)
+    assert f"Copyright &#169; {owner}" in page
+
+
+def test_a_build_that_did_not_end_is_started_afresh(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    needed = ["setup.py", "pyproject.toml", "fastdl/shapes/activations.py"]
+    stamps = ("tools", "built", "installed", "documented")
+    needed += [f".venv/{each}" for each in stamps]
+    for path in map(Path, needed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    python = Path(".venv/bin/python")
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\nmkdir -p docs/_build; echo >>docs/_build/pages; $END")
+    python.chmod(0o755)
+
+    def pages_after(end):
+        subprocess.run(
+            ["make", "-f", DOCS.parent / "Makefile", "docs"],
+            env=os.environ | {"END": end},
+            capture_output=True,
+        )
+        return Path("docs/_build/pages").read_text().count("\n")
+
+    assert [*map(pages_after, ("true", "true", "false", "false", "true", "true"))] == [
+        1, 2, 3, 1, 1, 2,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -12,14 +14,35 @@ from sphinx.writers.html5 import HTML5Translator
 
 logger = logging.getLogger(__name__)
 
+_XMLNS = ' xmlns="http://www.w3.org/1998/Math/MathML"'  # HTML needs none
+_ACCENT = {"stretchy", "accent"}  # one of them says that an mo is an accent
+
 
 def mathml(node: nodes.Element, tex: str, as_block: bool = False) -> str:
     """Return an equation as MathML; one that is not understood is a warning."""
     try:
-        return tex2mathml(tex, as_block=as_block)
+        return indices_beside(tex2mathml(tex, as_block=as_block))
     except MathError as error:
         logger.warning("%s in %s", error, tex, location=node)
         return ""
+
+
+def indices_beside(equation: str) -> str:
+    r"""Set the index of an accented letter, ``\hat y_i``, beside it.
+
+    docutils sets it below, as the limits of a sum: munderover(y, i, hat) becomes
+    msub(mover(y, hat), i).
+    """
+    tree = ElementTree.fromstring(equation.replace(_XMLNS, "", 1))
+    for each in tree.iter("munderover"):
+        letter, index, over = each
+        if _ACCENT.isdisjoint(over.keys()):
+            continue
+        accented = ElementTree.Element("mover", accent="true")
+        accented.extend([letter, over])
+        each.tag = "msub"
+        each[:] = accented, index
+    return ElementTree.tostring(tree, encoding="unicode")
 
 
 def inline(self: HTML5Translator, node: nodes.math) -> None:

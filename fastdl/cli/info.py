@@ -45,7 +45,10 @@ def print_hashes() -> None:
     from fastdl.cli import hashes
 
     if backend.name != "compiled":
-        raise ArgumentError("--hashes: the hashes are of the compiled kernels")
+        raise ArgumentError(
+            "--hashes: the hashes are of the compiled kernels; set "
+            "FASTDL_BACKEND=compiled"
+        )
     wrong = 0
     for line in hashes.measure():
         print(line, flush=True)

@@ -20,6 +20,7 @@ from fastdl.datasets.splits import Part
 from fastdl.errors import ArgumentError, DataError
 from fastdl.files import previous
 from fastdl.progress import progress_bar
+from fastdl.report.page.text import plural
 from fastdl.train import (
     OPTIMIZERS,
     RECIPES,
@@ -316,7 +317,7 @@ def _describe(job: Job, parts: Parts, trainer: Trainer) -> str:
         f"{parts.name}: {len(parts.train):,} training, {len(parts.dev):,} validation "
         f"and {len(parts.test):,} test examples of "
         f"{arguments.describe_shape(parts.input_shape)}, {len(parts.classes)} classes\n"
-        f"{chosen.model}: {counts}, {chosen.epochs} epochs of "
+        f"{chosen.model}: {counts}, {plural(chosen.epochs, 'epoch')} of "
         f"{chosen.optimizer}, lr {chosen.lr:g}, batches of {chosen.batch_size}"
         f"{together}"
     )
@@ -398,7 +399,7 @@ def _fit(
         )
     except (KeyboardInterrupt, Terminated) as end:
         epochs = len(trainer.history)
-        where = str(end) or (f"after {epochs} epochs" if epochs else "")
+        where = str(end) or (f"after {plural(epochs, 'epoch')}" if epochs else "")
         if not (where and trainer.ranks.is_first):
             raise
         if epochs:  # until then the folder may be that of an earlier run

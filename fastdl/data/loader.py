@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TypeVar, cast
@@ -147,7 +148,7 @@ class DataLoader:
         self.seed = integer(seed, "DataLoader: seed", minimum=0)
         self.drop_last = flag(drop_last, "DataLoader: drop_last")
         self.prefetch = integer(prefetch, "DataLoader: prefetch", minimum=0)
-        self.transforms = _functions(transform)
+        self.transforms = transforms_of(transform, "DataLoader")
         self.workers = integer(workers, "DataLoader: workers")
         self.sampler, self.batch_sampler = sampler, batch_sampler
         self.collate_fn = collate_fn
@@ -331,19 +332,31 @@ def holds_several(value: object) -> bool:
     return isinstance(value, (list, tuple)) or np.ndim(value) > 0  # type: ignore[arg-type]
 
 
-def _functions(
-    transform: Transform | Sequence[Transform] | None,
+def transforms_of(
+    transform: Transform | Sequence[Transform] | None, who: str
 ) -> tuple[Transform, ...]:
+    """Return transforms as a tuple; ArgumentError for one that can't be called."""
     if transform is None:
         return ()
     several = tuple(transform) if isinstance(transform, (list, tuple)) else (transform,)
     for one in several:
-        if isinstance(one, type) or not callable(one):
+        if isinstance(one, type) or not callable(one) or not _takes_three(one):
             raise ArgumentError(
-                f"DataLoader: transform must be a function (x, y, seeds) -> (x, y), "
+                f"{who}: transform must be a function (x, y, seeds) -> (x, y), "
                 f"such as Augment(flip=0.5), or a list of them; got {one!r:.60}"
             )
     return several
+
+
+def _takes_three(function: Callable) -> bool:
+    """Whether a function can be called with three arguments, as far as it tells."""
+    try:
+        inspect.signature(function).bind(*range(3))
+    except TypeError:
+        return False
+    except ValueError:  # compiled: it does not tell
+        pass
+    return True
 
 
 def _pair(result: object) -> Batch:

@@ -6,6 +6,7 @@ turns its columns into arrays.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from numbers import Real
 from typing import Any
@@ -34,7 +35,9 @@ def columns_of(table: object) -> list[tuple[Hashable, Any]] | None:
     return None
 
 
-def as_array(columns: list[tuple[Hashable, Any]], name: str) -> np.ndarray:
+def as_array(
+    columns: list[tuple[Hashable, Any]], name: str, hint: str = _ENCODE
+) -> np.ndarray:
     """Return a table of numbers as an array (m, columns).
 
     Parameters
@@ -43,6 +46,8 @@ def as_array(columns: list[tuple[Hashable, Any]], name: str) -> np.ndarray:
         From `columns_of`.
     name : str
         "x" or "y", for the messages. In y a NaN marks what is missing.
+    hint : str
+        What to do about a column that is not of numbers.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def as_array(columns: list[tuple[Hashable, Any]], name: str) -> np.ndarray:
         array = _values(column)
         if array.dtype.kind not in "biuf" or _is_category(column):
             raise DtypeError(
-                f"column {label!r} of {name} has {_kind(column, array)}; {_ENCODE}"
+                f"column {label!r} of {name} has {_kind(column, array)}; {hint}"
             )
         if name != "y":
             _check_complete(array, label, name)
@@ -95,8 +100,10 @@ class TableEncoder:
     ArgumentError
         It is no table.
     DtypeError, DataError
-        A column has dates or other values, or too many different texts; a number is
-        missing; in a later table: a column is missing. The message names the column.
+        Two columns have one name; a column has dates or other values, numbers beside
+        texts, or too many different texts; a number is missing; in a later table: a
+        column is missing, or has texts in place of numbers. The message names the
+        column.
     """
 
     def __init__(self, table: object) -> None:
@@ -129,10 +136,11 @@ class TableEncoder:
             if categories is not None:
                 yield np.stack([array == value for value in categories], axis=1)
             else:
-                yield as_array([(label, columns[label])], "the table")
+                yield as_array([(label, columns[label])], "the table", _AS_LEARNED)
 
 
 _NUMBER = object()
+_AS_LEARNED = "the training table had numbers there: turn them into numbers"
 
 
 def _columns(table: object) -> list[tuple[Hashable, Any]]:
@@ -141,6 +149,11 @@ def _columns(table: object) -> list[tuple[Hashable, Any]]:
         raise ArgumentError(
             f"TableEncoder: expected a table of named columns, such as a DataFrame, "
             f"got {type(table).__name__}"
+        )
+    label, count = Counter(label for label, _ in columns).most_common(1)[0]
+    if count > 1:
+        raise DataError(
+            f"TableEncoder: {count} columns are called {label!r}; rename them"
         )
     return columns
 
@@ -151,8 +164,18 @@ def _categories(column: Any, label: Hashable) -> list[Any] | None:
     if array.dtype.kind in "biuf" and not _is_category(column):
         as_array([(label, column)], "the table")  # complete
         return None
-    known = {value for value in array.tolist() if not _is_missing(value)}
+    values = [value for value in array.tolist() if not _is_missing(value)]
+    known = set(values)
     if not (_is_category(column) or all(isinstance(value, str) for value in known)):
+        if all(isinstance(value, (Real, str)) for value in known):
+            number, text = (
+                next(value for value in values if isinstance(value, kind))
+                for kind in (Real, str)
+            )
+            raise DtypeError(
+                f"column {label!r} has numbers and texts, such as {number} and "
+                f"{text!r:.40}; turn all of them into one or the other"
+            )
         raise DtypeError(
             f"column {label!r} has {_kind(column, array)}, which are neither numbers "
             f"nor texts; leave it out, or turn it into one of them"

@@ -19,6 +19,7 @@ from fastdl.datasets.images import other_size, read_image
 from fastdl.errors import DataError
 from fastdl.progress import progress_bar
 from fastdl.shapes import rows
+from fastdl.typing import StrPath
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -46,8 +47,8 @@ class PictureFiles(Gathered):
     ----------
     files : sequence of path
         At least one.
-    y : ndarray of int, (m,)
-        Their labels.
+    y : ndarray of int, (m,), optional
+        Their labels; None for pictures to predict.
     shape : (int, int, int)
         Height, width and channels of each; 1 channel if all are grey, else 3.
     resize : bool
@@ -65,8 +66,8 @@ class PictureFiles(Gathered):
 
     def __init__(
         self,
-        files: Sequence[Path],
-        y: np.ndarray,
+        files: Sequence[StrPath],
+        y: np.ndarray | None,
         shape: tuple[int, int, int],
         resize: bool = True,
         cache: Path | None = None,
@@ -83,8 +84,8 @@ class PictureFiles(Gathered):
             self._slots = _open_slots(cache.with_name(name), len(files), shape)
 
     @property
-    def y(self) -> np.ndarray:
-        """The labels."""
+    def y(self) -> np.ndarray | None:
+        """The labels, if there are any."""
         return self._y
 
     def __len__(self) -> int:
@@ -102,7 +103,7 @@ class PictureFiles(Gathered):
         x = np.empty((len(indices), *self.shape), np.uint8)
         for picture, index in zip(x, indices.tolist(), strict=True):
             self._read(index, picture)
-        return x, self._y[indices]
+        return x, None if self._y is None else self._y[indices]
 
     def broken(self) -> dict[int, str]:
         """Decode all pictures; return which cannot be read, and why."""

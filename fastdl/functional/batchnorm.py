@@ -13,7 +13,14 @@ from fastdl.functional import across
 from fastdl.functional.activation import activation as activate
 from fastdl.functional.activation import split
 from fastdl.functional.elementwise import empty_like, sum_to
-from fastdl.shapes import ACTIVATIONS, check_real, check_shape, is_in, is_share
+from fastdl.shapes import (
+    ACTIVATIONS,
+    channels_first_hint,
+    check_real,
+    check_shape,
+    is_in,
+    is_share,
+)
 from fastdl.typing import TensorLike
 
 
@@ -67,7 +74,12 @@ def _check(
     if len(shape) < 2:
         raise ShapeError(f"batch_norm: expected x of shape (..., c), got {shape}")
     if not mean.shape == var.shape == shape[-1:]:
-        check_shape("batch_norm", "running_mean", mean.shape, shape[-1:])
+        if mean.shape != shape[-1:]:
+            raise ShapeError(
+                f"batch_norm: x of shape {shape} has {shape[-1]} channels, but "
+                f"running_mean has shape {mean.shape}"
+                f"{channels_first_hint(shape, mean.size)}"
+            )
         check_shape("batch_norm", "running_var", var.shape, shape[-1:])
     if not x.dtype is gamma.dtype is mean.dtype is var.dtype:
         check_real("batch_norm", x=x, weight=gamma, mean=mean, var=var)

@@ -15,6 +15,10 @@ from fastdl.errors import DataError, DtypeError, NonFiniteError, ShapeError
 from fastdl.shapes import array
 from fastdl.typing import ArrayLike
 
+_NUMBER = (
+    "number text labels with classes, y_true = np.unique(y_true, return_inverse=True) "
+    "and y_pred = np.searchsorted(classes, y_pred)"
+)
 _LIGHTEST = 1e-100  # the smallest weight of an example, besides 0
 
 
@@ -72,7 +76,7 @@ def _as_labels(labels: np.ndarray, name: str) -> np.ndarray:
     if labels.dtype.kind not in "biu" and labels.size:  # an empty list becomes floats
         raise DtypeError(
             f"{name} needs integer labels, got {labels.dtype} of shape {labels.shape}; "
-            "scores need rows (m, classes)"
+            + ("scores need rows (m, classes)" if labels.dtype.kind == "f" else _NUMBER)
         )
     if labels.dtype == np.uint64 and labels.size and labels.max() >= 2**63:
         raise DataError(f"{name} has label {labels.max()}, which is above 2^63 - 1")

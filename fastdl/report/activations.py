@@ -41,7 +41,10 @@ def activation_histograms(
         A batch of inputs, m >= 1.
     layers : sequence of str, optional
         The names of the layers, as in ``model.named_modules()``. By default all
-        activation layers; in a model without them, all layers with parameters.
+        activation layers; in a model without them, all layers with parameters. An
+        activation that a block computes together with another layer, as in a ResNet,
+        is no layer of its own: name the layer that it belongs to, such as the last norm
+        of a block, ``"3.norm2"``.
 
     Returns
     -------

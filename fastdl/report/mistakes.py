@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastdl.data import ArrayDataset, Dataset
-from fastdl.errors import ShapeError
-from fastdl.report.style import BLUE, GREY, VERMILION, new_figure, visible
+from fastdl.data import Dataset
+from fastdl.errors import DataError, ShapeError
+from fastdl.report.style import (
+    BLUE,
+    GREY,
+    VERMILION,
+    new_figure,
+    pictures_of,
+    shortened,
+    visible,
+)
 from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_ROUNDING = 1e-6  # by which a probability computed in float32 may exceed 1
 
 
 def mistakes(
@@ -48,23 +58,26 @@ def mistakes(
     ------
     ShapeError
         `x` holds no pictures, or the arrays do not fit each other.
+    DataError
+        Probabilities are outside [0, 1], as logits are.
     FastdlError
         matplotlib is missing.
     """
-    dataset = x if isinstance(x, Dataset) else ArrayDataset(x)
+    dataset = pictures_of(x, "mistakes")
     y_true, probabilities = np.asarray(y_true), np.asarray(probabilities)
     m = len(dataset)
-    shape = m, *dataset.take(np.arange(min(m, 1)))[0].shape[1:]
-    if len(shape) != 4 or shape[-1] not in (1, 3):
-        raise ShapeError(
-            f"mistakes: expected pictures of shape (m, h, w, 1) or (m, h, w, 3), got "
-            f"{shape}"
-        )
     if y_true.shape != (m,) or probabilities.shape != (m, len(classes)):
         raise ShapeError(
             f"mistakes: for {m} pictures and {len(classes)} classes expected y_true "
             f"({m},) and probabilities ({m}, {len(classes)}), got {y_true.shape} and "
             f"{probabilities.shape}"
+        )
+    fits = (probabilities >= -_ROUNDING) & (probabilities <= 1 + _ROUNDING)
+    if not fits.all():
+        raise DataError(
+            f"mistakes: expected probabilities in [0, 1], got "
+            f"{probabilities[~fits][0]:g}; trainer.predict(x, probabilities=True) "
+            f"returns them"
         )
     y_pred = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(y_pred != y_true)
@@ -78,8 +91,12 @@ def mistakes(
         if len(shown)
         else "every answer is right"
     )
+    names = [shortened(str(each)) for each in classes]
+    letters = max(map(len, names)) + len("  100%")
     with new_figure(
-        max(5.2, 1.55 * columns), max(1.85 * rows, 0.4) + 1.0, title
+        max(5.2, max(1.55, 0.09 * letters) * columns),
+        max(1.85 * rows, 0.4) + 1.0,
+        title,
     ) as figure:
         figure.supxlabel(note, x=0.01, ha="left", fontsize=9, color=GREY)
         if not rows:
@@ -93,11 +110,15 @@ def mistakes(
             answer = y_pred[index]
             axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
             axes.set_title(
-                classes[y_true[index]], color=BLUE, fontsize=10, loc="center", pad=3
+                names[y_true[index]],
+                color=BLUE,
+                fontsize=10,
+                loc="center",
+                pad=3,
             )
             probability = f"{probabilities[index, answer]:.0%}"
             axes.set_xlabel(
-                f"{classes[answer]}  {probability}",
+                f"{names[answer]}  {probability}",
                 color=VERMILION,
                 fontsize=10,
                 labelpad=3,

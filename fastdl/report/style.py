@@ -6,7 +6,6 @@ design"), which people with any colour vision can tell apart.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastdl.data import as_float
-from fastdl.errors import FastdlError
-from fastdl.files import replaced
+from fastdl.data import ArrayDataset, Dataset, as_float
+from fastdl.errors import ArgumentError, FastdlError, ShapeError
+from fastdl.files import as_path, replaced
+from fastdl.typing import ArrayLike, StrPath
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,6 +76,24 @@ def new_figure(width: float, height: float, title: str) -> Iterator[Figure]:
         yield figure
 
 
+def shortened(name: str, most: int = 12) -> str:
+    """Return a name, cut to this many letters."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def pictures_of(x: ArrayLike | Dataset, who: str) -> Dataset:
+    """Return pictures as a data set; ShapeError unless they have 1 or 3 channels."""
+    dataset = x if isinstance(x, Dataset) else ArrayDataset(x)
+    first = dataset.take(np.arange(min(len(dataset), 1)))[0]
+    shape = (len(dataset), *first.shape[1:]) if isinstance(first, np.ndarray) else None
+    if shape is None or len(shape) != 4 or shape[-1] not in (1, 3):
+        raise ShapeError(
+            f"{who}: expected pictures of shape (m, h, w, 1) or (m, h, w, 3), got "
+            f"{shape or type(first).__name__}"
+        )
+    return dataset
+
+
 def visible(pictures: np.ndarray) -> np.ndarray:
     """Return pictures in [0, 1], without a single channel."""
     pictures = as_float(pictures)
@@ -98,8 +116,28 @@ def _rgb(colour: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Save a figure as PNG, whole or not at all."""
+def save_figure(figure: Figure, path: StrPath) -> None:
+    """Save a figure as PNG, whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Such as the functions of `fastdl.report` return.
+    path : path
+        The file, whose name ends with .png or has no ending; its folder is made if it
+        is missing. Other formats: ``figure.savefig("x.svg")``.
+
+    Raises
+    ------
+    ArgumentError
+        The name has another ending.
+    """
+    name = as_path(path, "save_figure")
+    if name.suffix.lower() not in ("", ".png"):
+        raise ArgumentError(
+            f"save_figure: names of PNG files end in .png, got {name.name!r:.60}; "
+            f"figure.savefig writes other formats"
+        )
     with replaced(path) as file, warnings.catch_warnings():
         # A letter that the font lacks, such as in a Chinese class name, becomes a box.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)

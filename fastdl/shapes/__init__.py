@@ -47,6 +47,7 @@ from fastdl.shapes.conv_transpose import conv_transpose2d as conv_transpose2d
 from fastdl.shapes.images import Conv2dShape as Conv2dShape
 from fastdl.shapes.images import Pool2dShape as Pool2dShape
 from fastdl.shapes.images import argmax_dtype as argmax_dtype
+from fastdl.shapes.images import channels_first_hint as channels_first_hint
 from fastdl.shapes.images import check_images as check_images
 from fastdl.shapes.images import conv2d as conv2d
 from fastdl.shapes.images import has_equal_counts as has_equal_counts

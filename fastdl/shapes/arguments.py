@@ -381,10 +381,10 @@ def check_real(operation: str, **arrays: np.ndarray | None) -> None:
         if first is None:
             first, dtype = name, array.dtype
         elif array.dtype != dtype:
-            of_model = f" or model.astype(np.{dtype})" * (name == "weight")
+            other = "model" if name == "weight" else name
             raise DtypeError(
                 f"{operation}: {name} is {array.dtype} but {first} is {dtype}; convert "
-                f"one: {first}.astype(np.{array.dtype}){of_model}"
+                f"one: {first}.astype(np.{array.dtype}) or {other}.astype(np.{dtype})"
             )
 
 

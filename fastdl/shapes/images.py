@@ -331,17 +331,24 @@ def _axis(
 def _layout_hint(x_shape: Shape, weight_shape: Shape, groups: int) -> str:
     """Recognise arrays that come from a library with channels first."""
     channels, filters = x_shape[3], weight_shape[2] * groups
-    if x_shape[1] == filters:
-        return (
-            "; x seems to be (n, c, h, w), fastdl stores (n, h, w, c): "
-            "use x.transpose(0, 2, 3, 1)"
-        )
+    if hint := channels_first_hint(x_shape, filters):
+        return hint
     if weight_shape[1] * groups == channels and weight_shape[2] == weight_shape[3]:
         return (
             "; weight seems to be (oc, c, kh, kw), fastdl stores (kh, kw, c, oc): "
             "use weight.transpose(2, 3, 1, 0)"
         )
     return ""
+
+
+def channels_first_hint(shape: Shape, channels: int) -> str:
+    """Return the end of a message if x seems to be (n, channels, h, w), else ""."""
+    if len(shape) != 4 or shape[1] != channels:
+        return ""
+    return (
+        "; x seems to be (n, c, h, w), fastdl stores (n, h, w, c): "
+        "use x.transpose(0, 2, 3, 1)"
+    )
 
 
 def scale(

@@ -22,6 +22,7 @@ from fastdl import models, nn, random
 from fastdl.data import ArrayDataset, DataLoader, Dataset, split
 from fastdl.errors import ArgumentError, ShapeError, suggest
 from fastdl.optim import Adam, AdamW, Optimizer
+from fastdl.shapes import integer
 from fastdl.sklearn.heads import ColumnHeads
 from fastdl.structure import Structure, at
 from fastdl.train import Callback, EarlyStopping, Trainer
@@ -105,6 +106,7 @@ class Estimator(BaseEstimator):
         -------
         self
         """
+        epochs = integer(self.max_iter, f"{type(self).__name__}: max_iter")
         warm = self.warm_start and hasattr(self, "trainer_")
         examples = self._examples(X, y, sample_weight, first=not warm)
         self._begin(examples, self.trainer_.model if warm else None)
@@ -117,7 +119,7 @@ class Estimator(BaseEstimator):
             train, dev = split(examples, sizes, self._seed, stratify=has_classes)
         return self._run(
             train,
-            epochs=self.max_iter,
+            epochs=epochs,
             validation=dev,
             callbacks=[*copy.deepcopy(self.callbacks), *self._stopping()],
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -141,7 +142,7 @@ def _check_methods(kind: type[Callback]) -> None:
         if name[:3] != "on_" or not callable(method):
             continue
         if name not in known:
-            meant = suggest(name.replace("_train_batch", "_batch"), known)
+            meant = suggest(re.sub("_(train_)?(batch|step)_", "_batch_", name), known)
             raise ArgumentError(f"fit: nothing calls {kind.__name__}.{name}{meant}")
         expected = list(inspect.signature(known[name]).parameters)
         signature = inspect.signature(method)

@@ -188,7 +188,9 @@ def test_transforms_follow_each_other():
     np.testing.assert_array_equal(x, 2 * (data()[0] + 1))
 
 
-@pytest.mark.parametrize("transform", [3, ["flip"], [None], Augment], ids=repr)
+@pytest.mark.parametrize(
+    "transform", [3, ["flip"], [None], Augment, np.flip, lambda x: x], ids=repr
+)
 def test_transform_that_is_no_function(transform):
     with pytest.raises(ArgumentError, match="transform must be a function"):
         DataLoader(data(), transform=transform)

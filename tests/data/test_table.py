@@ -156,8 +156,23 @@ def test_what_cannot_be_encoded(table):
         TableEncoder(table({"name": [f"name {i}" for i in range(1001)]}))
     with pytest.raises(DtypeError, match="column 'day' has values such as 2020"):
         TableEncoder(table({"day": [date(2020, 1, 2)]}))
+    with pytest.raises(DtypeError, match=r"'size' of the table has texts .* the tra"):
+        TableEncoder(table({"size": [1, 2]}))(table({"size": ["1", "2"]}))
     with pytest.raises(ArgumentError, match="expected a table of named columns"):
         TableEncoder(NUMBERS)
+
+
+def test_columns_that_only_pandas_can_have():
+    pandas = pytest.importorskip("pandas")
+    twice = pandas.DataFrame([[1, 2.0], [3, 4.0]], columns=["a", "a"])
+    with pytest.raises(DataError, match="2 columns are called 'a'; rename them"):
+        TableEncoder(twice)
+    encode = TableEncoder(pandas.DataFrame({"a": [1, 2]}))
+    with pytest.raises(DataError, match="2 columns are called 'a'"):
+        encode(twice)
+    mixed = pandas.DataFrame({"a": [np.nan, "x", 2, "y"]})
+    with pytest.raises(DtypeError, match="has numbers and texts, such as 2 and 'x'"):
+        TableEncoder(mixed)
 
 
 # Sparse matrices ----------------------------------------------------------------------

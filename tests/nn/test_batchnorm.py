@@ -103,6 +103,12 @@ def test_sequences():
     np.testing.assert_allclose(y.mean(0), 0, atol=1e-5)
 
 
+def test_channels_first_are_recognised():
+    x = np.ones((2, 3, 8, 8), np.float32)
+    with pytest.raises(ShapeError, match=r"8 channels, but .* use x\.transpose\(0, 2,"):
+        nn.BatchNorm2d(3)(x)
+
+
 @pytest.mark.parametrize(
     ("layer", "x"), [(nn.BatchNorm1d, IMAGES), (nn.BatchNorm2d, ROWS)]
 )

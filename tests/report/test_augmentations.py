@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fastdl import report
-from fastdl.data import Augment, DataLoader
-from fastdl.errors import ShapeError
+from fastdl.data import ArrayDataset, Augment, DataLoader
+from fastdl.errors import ArgumentError, ShapeError
 
 X = np.random.default_rng(0).integers(0, 256, (3, 8, 6, 3)).astype(np.uint8)
 
@@ -72,11 +72,27 @@ def test_grey_pictures_can_be_drawn(tmp_path):
     assert (tmp_path / "gallery.png").stat().st_size > 1000
 
 
+def test_a_data_set_and_several_transforms():
+    several = [Augment(flip=0.5), Augment(rotate=30)]
+    figure = report.augmentations(ArrayDataset(X, np.arange(3)), several, seed=5)
+    x, _ = next(iter(DataLoader(X, 3, seed=5, transform=several)))
+    for row, picture in zip(images(figure)[1::9], x, strict=True):
+        np.testing.assert_allclose(row, picture, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "transform", [None, [], {}, {"a": None}, lambda x: x, np.flip, 3], ids=repr
+)
+def test_what_is_no_transform(transform):
+    with pytest.raises(ArgumentError, match=r"augmentations: .*transform"):
+        report.augmentations(X, transform)
+
+
 @pytest.mark.parametrize(
     "x", [X[0], X[..., :2], X[:0], np.zeros((3, 20))], ids=["one", "2", "none", "rows"]
 )
 def test_what_is_no_pictures(x):
-    with pytest.raises(ShapeError, match="augmentations: expected pictures of shape"):
+    with pytest.raises(ShapeError, match=r"augmentations: .* picture"):
         report.augmentations(x, Augment())
 
 

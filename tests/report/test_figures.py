@@ -1,5 +1,6 @@
 """The figures: what they show, and what they refuse."""
 
+import itertools
 import sys
 
 import matplotlib as mpl
@@ -8,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from fastdl import report
-from fastdl.errors import DataError, FastdlError, ShapeError
+from fastdl.errors import ArgumentError, DataError, FastdlError, ShapeError
 from fastdl.train import History
 
 
@@ -70,6 +71,17 @@ def test_is_saved_as_png(name, tmp_path):
     report.save_figure(FIGURES[name](), path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_only_png_is_saved(tmp_path):
+    figure = report.learning_curves(history())
+    for name in ("a.jpg", "a.png.svg"):
+        with pytest.raises(ArgumentError, match=rf"end in \.png, got '{name}'"):
+            report.save_figure(figure, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    for name in ("a", "a.PNG"):
+        report.save_figure(figure, tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -228,6 +240,25 @@ def test_no_mistakes():
     assert "every answer is right" in texts(figure)
 
 
+def test_long_names_of_classes_stay_apart():
+    names = [f"Fußgänger mit langem Namen {i}" for i in range(3)]
+    x, labels, answers = (np.concatenate([each] * 9) for each in (X, LABELS, ANSWERS))
+    figure = report.mistakes(x, labels, answers, names)
+    figure.draw_without_rendering()
+    row = pictures(figure)[:5]
+    for words in ([axes.title for axes in row], [axes.xaxis.label for axes in row]):
+        boxes = [each.get_window_extent() for each in words]
+        for left, right in itertools.pairwise(boxes):
+            assert left.x1 < right.x0
+    assert row[0].get_xlabel() == "Fußgänger m…  90%"
+
+
+@pytest.mark.parametrize("answers", [8 * ANSWERS, ANSWERS - 1, ANSWERS * np.nan])
+def test_mistakes_take_probabilities_alone(answers):
+    with pytest.raises(DataError, match=r"in \[0, 1\], got .*probabilities=True"):
+        report.mistakes(X, LABELS, answers, NAMES)
+
+
 def test_uint8_colours_and_other_ranges():
     uint8 = (X.repeat(3, axis=-1) * 255).astype(np.uint8)
     shown = pictures(report.mistakes(uint8, LABELS, ANSWERS, NAMES))[0]
@@ -247,8 +278,9 @@ def test_uint8_colours_and_other_ranges():
         (X.repeat(2, axis=-1), LABELS, ANSWERS, r"got \(6, 8, 8, 2\)"),
         (X, LABELS[:5], ANSWERS, r"got \(5,\) and \(6, 3\)"),
         (X, LABELS, ANSWERS[:, :2], r"got \(6,\) and \(6, 2\)"),
+        ((X, X), LABELS, ANSWERS, "got "),
     ],
-    ids=["no channels", "two channels", "labels", "classes"],
+    ids=["no channels", "two channels", "labels", "classes", "two inputs"],
 )
 def test_mistakes_refuse(x, y, p, message):
     with pytest.raises(ShapeError, match=message):

@@ -100,7 +100,7 @@ def test_a_network_with_other_outputs_is_refused(iris):
     [
         ({"model": "mpl"}, "unknown model 'mpl'; did you mean 'mlp'"),
         ({"optimizer": "adm"}, "unknown optimizer 'adm'; did you mean 'adam'"),
-        ({"max_iter": 0}, "epochs"),
+        ({"max_iter": 0}, "max_iter must be an integer >= 1, got 0"),
         ({"validation_fraction": 0.0, "early_stopping": True}, "every part needs"),
     ],
 )

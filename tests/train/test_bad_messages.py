@@ -32,6 +32,11 @@ class OfBatches(Callback):
         pass
 
 
+class OfSteps(Callback):
+    def on_step_end(self, trainer, step):
+        pass
+
+
 class WithoutRow(Callback):
     def on_epoch_end(self, trainer):
         pass
@@ -216,6 +221,10 @@ MESSAGES = {
     "a method that nothing calls": (
         lambda: fit(X, LABELS, callbacks=[OfBatches()]),
         "nothing calls OfBatches.on_train_batch_end; did you mean 'on_batch_end'?",
+    ),
+    "a method of another word that nothing calls": (
+        lambda: fit(X, LABELS, callbacks=[OfSteps()]),
+        "nothing calls OfSteps.on_step_end; did you mean 'on_batch_end'?",
     ),
     "masked values": (
         lambda: fit(np.ma.masked_less(X, -2), LABELS),

@@ -8,7 +8,7 @@ from fastdl.nn.module import check_module
 from fastdl.report.diagram.graph import TIMES, Box, trace
 from fastdl.report.diagram.layout import Point, arrange
 from fastdl.report.page.html import Markup, tag
-from fastdl.report.style import BLUE, GREY, INK
+from fastdl.report.style import BLUE, GREY, INK, shortened
 from fastdl.shapes import integer
 from fastdl.typing import ShapesLike
 
@@ -119,11 +119,9 @@ def _lines(box: Box) -> list[str]:
         size += f" · {box.parameters:,} parameters"
     first, *more = title.split(" + ")
     lines = [first, f"+ {' + '.join(more)}"] if more else [first]
-    return [_shortened(line) for line in (*lines, *filter(None, [box.name]), size)]
-
-
-def _shortened(line: str) -> str:
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    return [
+        shortened(line, _LONGEST) for line in (*lines, *filter(None, [box.name]), size)
+    ]
 
 
 def _width(lines: list[str]) -> float:

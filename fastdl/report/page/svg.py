@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastdl.report.page.html import Content, Markup, tag
-from fastdl.report.page.text import short, shortened
+from fastdl.report.page.text import short
+from fastdl.report.style import shortened
 from fastdl.typing import ArrayLike
 
 Numbers = Sequence[float] | np.ndarray

@@ -47,11 +47,6 @@ def plural(count: int, thing: str) -> str:
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
-def shortened(name: str, most: int = 12) -> str:
-    """Return a name, cut to this many letters."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
 def file_size(count: int) -> str:
     """Return 450 bytes, 445 kB, 9.3 MB."""
     for limit, unit in ((1e6, "MB"), (1e3, "kB")):
