@@ -51,6 +51,17 @@ def pictures(tmp_path):
     return root
 
 
+def test_new_pictures_are_read_as_those_of_the_folder(pictures):
+    train = datasets.image_folder(pictures, size=(9, 8)).train
+    files = datasets.image_folder(pictures, size=(9, 8), lazy=True).train.files
+    new = datasets.PictureFiles(files, None, train.x.shape[1:])
+    assert new.y is None
+    np.testing.assert_array_equal(new.x, train.x)
+    fastdl.manual_seed(0)
+    trainer = fastdl.Trainer(nn.Sequential(nn.Flatten(), nn.Linear(9 * 8 * 3, 2)))
+    np.testing.assert_array_equal(trainer.predict(new), trainer.predict(train.x))
+
+
 @pytest.fixture
 def decoded(monkeypatch):
     """The files that were decoded, in a list."""

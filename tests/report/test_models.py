@@ -63,6 +63,14 @@ def test_layers_by_name_and_without_activations():
         assert [axes.get_title(loc="left") for axes in shown(figure)] == expected
 
 
+def test_an_activation_within_a_block_belongs_to_its_norm():
+    model = nn.Sequential(nn.ReLU(), models.BasicBlock(1, 1))
+    assert len(shown(report.activation_histograms(model, IMAGES))) == 1
+    figure = report.activation_histograms(model, IMAGES - 0.5, ["1.bn1", "1.bn2"])
+    for axes in shown(figure):
+        assert min(bar.get_x() for bar in axes.patches if bar.get_height()) > 0
+
+
 def test_the_model_stays_as_it_is(convnet):
     convnet.train()
     before = {name: array.copy() for name, array in convnet.state_dict().items()}
