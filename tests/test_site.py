@@ -33,7 +33,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 # A page with all that could be too wide, and a module with few names.
 PAGE = f"""# Everything
 
-$\\hat v_t = \\sum_{{i=1}}^t v_i$
+$\\hat v_t = \\log \\sum_{{i=1}}^t v_i < 1$
 
 $$y = {" + ".join(f"w_{{{i}}} x_{{{i}}}" for i in range(60))}$$
 

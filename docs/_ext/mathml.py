@@ -33,7 +33,8 @@ def indices_beside(equation: str) -> str:
     docutils sets it below, as the limits of a sum: munderover(y, i, hat) becomes
     msub(mover(y, hat), i).
     """
-    tree = ElementTree.fromstring(equation.replace(_XMLNS, "", 1))
+    xml = equation.replace(_XMLNS, "", 1).replace("&ApplyFunction;", "\u2061")
+    tree = ElementTree.fromstring(xml)
     for each in tree.iter("munderover"):
         letter, index, over = each
         if _ACCENT.isdisjoint(over.keys()):
@@ -42,7 +43,7 @@ def indices_beside(equation: str) -> str:
         accented.extend([letter, over])
         each.tag = "msub"
         each[:] = accented, index
-    return ElementTree.tostring(tree, encoding="unicode")
+    return ElementTree.tostring(tree, encoding="unicode", short_empty_elements=False)
 
 
 def inline(self: HTML5Translator, node: nodes.math) -> None:
