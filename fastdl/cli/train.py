@@ -213,8 +213,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=arguments.names,
         metavar="NAMES",
         default=(),
-        help="what may differ from the run that --resume goes on with, such as lr,data; "
-        "config.json keeps the last settings alone",
+        help="what may differ from the run that --resume goes on with, such as "
+        "lr,data; config.json keeps the last settings alone",
     )
     parser.add_argument("--seed", type=arguments.seed, metavar="N", help="default: 0")
     arguments.add_threads(parser)

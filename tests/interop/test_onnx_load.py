@@ -114,6 +114,7 @@ CASES = {
         (numbers(4, 3, 3, 2), numbers(3)),
         {"strides": [2, 2], "pads": [1, 0, 1, 0], "output_padding": [1, 0]},
     ),
+    "ConvTranspose, plain": ("ConvTranspose", X, (numbers(4, 3, 3, 2),), {}),
     "CumSum": ("CumSum", X, (np.int64(2),), {}),
     "Div": ("Div", X, (np.float32(3),), {}),
     "Dropout": ("Dropout", X, (), {}),
