@@ -81,7 +81,7 @@ def test_a_data_set_and_several_transforms():
 
 
 @pytest.mark.parametrize(
-    "transform", [None, [], {}, {"a": None}, lambda x: x, np.flip, 3], ids=repr
+    "transform", [None, [], {}, {"a": None}, lambda x: x, np.flip, 3]
 )
 def test_what_is_no_transform(transform):
     with pytest.raises(ArgumentError, match=r"augmentations: .*transform"):
