@@ -13,6 +13,8 @@ PARALLEL ?= -n auto --dist worksteal
 export PATH := $(abspath $(BIN)):$(PATH)
 # Hundreds of processes start in the tests: compiled modules halve the time of each.
 export PYTHONDONTWRITEBYTECODE :=
+# Processes side by side share the cores: a thread with nothing to do must not wait awake.
+test soak coverage: export OMP_WAIT_POLICY ?= passive
 ifdef SYSROOT # of an older system, from whose C library on the wheel then runs
 dist: export CC := cc --sysroot=$(abspath $(SYSROOT))
 dist: export LDFLAGS := $(foreach folder, \

@@ -146,7 +146,16 @@ def by_this_machine(
     return lines
 
 
-@pytest.mark.parametrize("sanitizers", ["", "address,undefined", "thread"])
+@pytest.mark.parametrize(
+    "sanitizers",
+    [
+        "",
+        *(
+            pytest.param(s, marks=pytest.mark.soak)
+            for s in ("address,undefined", "thread")
+        ),
+    ],
+)
 def test_runtime(sanitizers: str, compiler: str, tmp_path: Path) -> None:
     """The sanitizers, where they are installed, find leaks and races too."""
     program = tmp_path / "runtime"

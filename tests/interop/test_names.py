@@ -16,9 +16,16 @@ TORCHVISION = {
     "mobilenet_v2": (314, "e3eb10f890f74c6e"),
     "efficientnet_b0": (360, "98a6d92c040c4bca"),
 }
+LARGE = ("alexnet", "vgg11_bn")  # half a gigabyte of weights
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.soak if name in LARGE else ())
+        for name in TORCHVISION
+    ],
+)
 def test_names_and_shapes(name):
     """S43: files of torchvision fit as they are."""
     model = models.create(name, classes=1000)

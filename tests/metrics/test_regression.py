@@ -97,8 +97,7 @@ def cases(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     digits = draw(st.sampled_from([0, 3, 15]))
     true, pred = (rng.normal(scale=5, size=(2, m, outputs)) + 3).round(digits)
-    constant = draw(st.booleans())
-    if constant:
+    if draw(st.booleans()):
         true[:, 0] = true[0, 0].round()
     if draw(st.booleans()):
         pred[:, -1] = true[:, -1]  # perfect
@@ -106,9 +105,11 @@ def cases(draw):
         true, pred = true[:, 0], pred[:, 0]
     weight = None
     if draw(st.booleans()):
-        # Other weights round the mean of a constant, and scikit-learn divides by that.
-        weight = rng.integers(0, 4, m) * (1 if constant else 0.37)
+        weight = rng.integers(0, 4, m).astype(float)
         weight[:2] = 1  # sklearn counts also examples of weight 0
+        # Other weights round the mean of a constant, and scikit-learn divides by that.
+        if np.ptp(true.reshape(m, -1)[weight > 0], axis=0).all():
+            weight *= 0.37
     return true, pred, weight
 
 

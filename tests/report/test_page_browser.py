@@ -39,9 +39,8 @@ def shown(browser):
 
 
 @pytest.mark.parametrize("name", ["one", "hostile", "many", "several"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_phone_scrolls_down_only(visit, window, name, scheme):
-    window(390, 844, scheme)
+def test_phone_scrolls_down_only(visit, window, name):
+    window(390, 844)
     browser = visit(name)
     width = "return document.documentElement.scrollWidth"
     assert browser.execute_script(width) == 390

@@ -52,7 +52,10 @@ CODE = """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
-@pytest.mark.parametrize(("dtype", "size"), [("|u1", 0.75e9), ("<f4", 3e9)])
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [("|u1", 0.75e9), pytest.param("<f4", 3e9, marks=pytest.mark.soak)],
+)
 def test_gigabytes_are_not_read(dtype, size, tmp_path):
     """Fit, with a checkpoint, reads some pages; mapped ones count as memory here."""
     argv = [sys.executable, "-c", textwrap.dedent(CODE), str(tmp_path / "x.npy"), dtype]

@@ -19,7 +19,10 @@ import pytest
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
-LONG = ("strategy", "tune_compare")
+LONG = (  # a second or more
+    *("strategy", "tune_compare", "search", "compare", "custom", "planar", "distill"),
+    *("polars_arrow_sparse", "estimators", "sequential", "tasks_transfer"),
+)
 SCRIPTS = [
     pytest.param(
         path,
