@@ -207,7 +207,8 @@ def test_a_full_disk_is_an_oserror_with_the_path(tmp_path):
     path.write_text("old")
     with run(FULL, path) as process:
         out, _ = process.communicate()
-    assert out.splitlines() == ["True OSError", "True OSError"]
+    first, second, *_ = out.splitlines()  # coverage.py has no space left either
+    assert first == second == "True OSError"
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == [path.name]
 

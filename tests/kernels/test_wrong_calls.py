@@ -113,7 +113,7 @@ class WrongDraw(Draw):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory cannot be limited here")
-@pytest.mark.parametrize("few", [100, LONG])
+@pytest.mark.parametrize("few", [40, LONG])
 @pytest.mark.parametrize("name", reference.__all__)
 def test_wrong_calls(name, few, dtype, limit_memory):
     limit_memory(2**30)  # so that a large array is refused and not begun

@@ -403,6 +403,7 @@ def test_sqlite_is_a_database_too(tmp_path):
 # PostgreSQL ---------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_postgresql_with_a_worker_killed(objectives, postgres, opened, tmp_path):
     """Two workers, one killed in the middle of a trial: the study goes on."""
     result = tune.search(
