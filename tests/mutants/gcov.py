@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.mutants.workplace import Workplace
+from tests.sanitize import find_compiler
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def main(*arguments: str) -> None:
     """Build, run, and print the table; arguments are for pytest."""
     place = Workplace(ROOT, ROOT / "build/gcov").place
-    counters = {"FASTDL_DEBUG": "1", "CFLAGS": "--coverage", "LDFLAGS": "--coverage"}
+    counters = {"FASTDL_DEBUG": "1", "CC": f"{find_compiler()} --coverage"}
     environment = {**os.environ, "PYTHONPATH": str(place)}
     build = ["setup.py", "--quiet", "build_ext", "--inplace", "--force"]
     tests = ["-m", "pytest", "-m", "not soak", "tests/kernels", *arguments]
