@@ -408,19 +408,23 @@ def _fit(
         raise type(end)(f"{where}; add --resume to go on") from None
 
 
+def _has_checkpoint(folder: RunFolder) -> bool:
+    return folder.checkpoint.exists() or previous(folder.checkpoint).exists()
+
+
 def _check_finished(folder: RunFolder) -> None:
     """Refuse to train in the place of a training that was interrupted."""
-    if folder.checkpoint.exists():
+    if _has_checkpoint(folder):
         raise DataError(
             f"{folder.path} holds a training that was interrupted: --resume goes on "
             f"with it, --out DIR trains elsewhere; to begin anew remove "
-            f"{folder.checkpoint}"
+            f"{folder.checkpoint} and {previous(folder.checkpoint).name}"
         )
 
 
 def _check_resumable(folder: RunFolder) -> None:
     """Raise DataError, with the reason, if there is no checkpoint."""
-    if folder.checkpoint.exists() or previous(folder.checkpoint).exists():
+    if _has_checkpoint(folder):
         return
     if folder.config.is_file() and folder.model.is_file():
         raise DataError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastdl.data import Dataset
-from fastdl.errors import DataError, ShapeError
+from fastdl.errors import ShapeError
 from fastdl.report.style import (
     BLUE,
     GREY,
@@ -19,12 +19,11 @@ from fastdl.report.style import (
     shortened,
     visible,
 )
+from fastdl.shapes import check_probabilities
 from fastdl.typing import ArrayLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_ROUNDING = 1e-6  # by which a probability computed in float32 may exceed 1
 
 
 def mistakes(
@@ -58,7 +57,7 @@ def mistakes(
     ------
     ShapeError
         `x` holds no pictures, or the arrays do not fit each other.
-    DataError
+    ArgumentError
         Probabilities are outside [0, 1], as logits are.
     FastdlError
         matplotlib is missing.
@@ -72,13 +71,12 @@ def mistakes(
             f"({m},) and probabilities ({m}, {len(classes)}), got {y_true.shape} and "
             f"{probabilities.shape}"
         )
-    fits = (probabilities >= -_ROUNDING) & (probabilities <= 1 + _ROUNDING)
-    if not fits.all():
-        raise DataError(
-            f"mistakes: expected probabilities in [0, 1], got "
-            f"{probabilities[~fits][0]:g}; trainer.predict(x, probabilities=True) "
-            f"returns them"
-        )
+    check_probabilities(
+        probabilities,
+        "mistakes",
+        missing=False,
+        hint="trainer.predict(x, probabilities=True) returns them",
+    )
     y_pred = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(y_pred != y_true)
     surest = wrong[np.argsort(-probabilities[wrong, y_pred[wrong]], kind="stable")]

@@ -149,6 +149,7 @@ class Checkpoint:
             "format": _FORMAT,
             "run": self._description,
             "epochs": epochs,
+            "all_epochs": self._epochs,
             "stopped": self._trainer._stopping,
             # A loader counts an epoch when it begins.
             "loader": self._loader.epoch - (position is not None),
@@ -186,13 +187,12 @@ class Checkpoint:
             _check(state, arrays)
         except (DataError, OSError):
             return
-        epochs = state["epochs"]
-        is_over = state["stopped"] or epochs >= self._epochs
-        if state["position"] is not None or not is_over:
+        epochs, all_ = state["epochs"], state.get("all_epochs", 0)  # not in older files
+        if epochs < all_ and not state["stopped"]:
             warnings.warn(
                 f"fit: {self.path} holds a training that was interrupted after "
-                f"{epochs} epochs, which this one replaces; resume=True goes on with "
-                f"it",
+                f"{epochs} of {all_} epochs, which this one replaces; resume=True goes "
+                f"on with it",
                 stacklevel=3,
             )
 
@@ -458,6 +458,10 @@ def _check(state: object, arrays: dict[str, np.ndarray]) -> None:
     if version > _FORMAT:
         raise DataError("it was made by a later version of fastdl; update this one")
     count(state, "epochs")
+    if "all_epochs" in state:
+        count(state, "all_epochs")
+    if "computed_by" in state:
+        get(state, "computed_by", str, "a text")
     get(state, "stopped", bool, "true or false")
     count(state, "loader")
     check_history(state)

@@ -311,7 +311,9 @@ class Trainer(Learner):
         checkpoint : path, optional
             A file that holds all that is needed to resume: model, optimiser, history,
             the state of the callbacks, and the place in the epoch. It is written after
-            each epoch, and within epochs that are long.
+            each epoch, and within epochs that are long. A warning says so if it takes
+            the place of a training that was interrupted; a file of another kind is
+            refused.
         checkpoint_steps : int, optional
             Write it also when so many steps were made since the last time.
         checkpoint_minutes : float, optional

@@ -255,7 +255,7 @@ def test_long_names_of_classes_stay_apart():
 
 @pytest.mark.parametrize("answers", [8 * ANSWERS, ANSWERS - 1, ANSWERS * np.nan])
 def test_mistakes_take_probabilities_alone(answers):
-    with pytest.raises(DataError, match=r"in \[0, 1\], got .*probabilities=True"):
+    with pytest.raises(ArgumentError, match=r"in \[0, 1\], got .*probabilities=True"):
         report.mistakes(X, LABELS, answers, NAMES)
 
 

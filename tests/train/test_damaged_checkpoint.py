@@ -354,6 +354,7 @@ def write_bytes(path, arrays, state, chance):
     path.write_bytes(mutated_bytes(path.read_bytes(), chance))
 
 
+@pytest.mark.filterwarnings("ignore:.* was computed by")  # a mutant says so
 @pytest.mark.parametrize("write", [write_state, write_bytes])
 def test_mutants(saved, write):
     """S23: whatever is damaged."""
@@ -361,6 +362,7 @@ def test_mutants(saved, write):
 
 
 @pytest.mark.soak
+@pytest.mark.filterwarnings("ignore:.* was computed by")  # a mutant says so
 @pytest.mark.parametrize("write", [write_state, write_bytes])
 @pytest.mark.parametrize("seed", range(1, 3))
 def test_many_mutants(saved, write, seed):
