@@ -14,6 +14,8 @@ import pytest
 
 from fastdl import backend, random
 from fastdl.autograd import Tensor, no_grad
+from fastdl.report import style
+from fastdl.report.page import results
 
 _ARGUMENTS = (
     "--headless=new",
@@ -101,6 +103,15 @@ def ctrl_c_interrupts():
 def same_weights_in_every_run():
     """Unseeded weights would let a test of learning fail once in a while."""
     random.seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_reports():
+    """Hundreds of runs write one: short measurements, small pictures."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(results, "_SECONDS", 0.01)
+        patch.setattr(style, "_DPI", 50)
+        yield
 
 
 @pytest.fixture

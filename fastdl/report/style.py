@@ -30,6 +30,8 @@ GREY = "#767676"  # the lightest that is readable on white
 # For signed numbers, from -1 to 1: white for 0, blue above, vermilion below, dark ends.
 SIGNED = ((-1.0, INK), (-0.6, VERMILION), (0.0, "#FFFFFF"), (0.6, BLUE), (1.0, INK))
 
+_DPI = 150
+
 _STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -141,4 +143,4 @@ def save_figure(figure: Figure, path: StrPath) -> None:
     with replaced(path) as file, warnings.catch_warnings():
         # A letter that the font lacks, such as in a Chinese class name, becomes a box.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        figure.savefig(file, format="png", dpi=150)
+        figure.savefig(file, format="png", dpi=_DPI)

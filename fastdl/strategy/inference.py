@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from time import perf_counter
 from typing import NamedTuple
 
@@ -214,21 +215,21 @@ def _milliseconds(
 ) -> dict[str, list[float]]:
     """Time calls of each model with so many examples."""
     rng = np.random.default_rng(0)
-    calls = {}
-    for name, model in models.items():
-        x = _random(model, examples, rng)
-        calls[name] = _asking(model, x)
-        for _ in range(_WARM_UP):
-            calls[name]()
+    inputs = {name: _random(model, examples, rng) for name, model in models.items()}
     times: dict[str, list[float]] = {name: [] for name in models}
-    rounds = [each for _ in range(_ROUNDS) for each in calls.items()]
-    with progress_bar(rounds, f"asking for {examples}", leave=False) as bar:
-        for name, call in bar:
+    rounds = [name for _ in range(_ROUNDS) for name in models]
+    bar = progress_bar(rounds, f"asking for {examples}", leave=False)
+    with ExitStack() as modes, no_grad(), bar:
+        for name, model in models.items():
+            modes.enter_context(model.mode(training=False))
+            for _ in range(_WARM_UP):
+                run_module(model, inputs[name])
+        for name in bar:
             end = perf_counter() + seconds / _ROUNDS
             now = -math.inf
             while now < end:
                 start = perf_counter()
-                call()
+                run_module(models[name], inputs[name])
                 now = perf_counter()
                 times[name].append(1e3 * (now - start))
     return times
@@ -240,14 +241,6 @@ def _random(model: Module, examples: int, rng: np.random.Generator) -> Structure
         lambda shape: rng.random((examples, *shape)).astype(dtype),
         model.input_shape or (),
     )
-
-
-def _asking(model: Module, x: Structure) -> Callable[[], object]:
-    def ask() -> None:
-        with no_grad(), model.mode(training=False):
-            run_module(model, x)
-
-    return ask
 
 
 def _median_and_p95(milliseconds: list[float]) -> tuple[float, float]:
