@@ -114,6 +114,14 @@ def quick_reports():
         yield
 
 
+@pytest.fixture(scope="module")
+def without_pictures():
+    """The trainings of a module draw nothing, which may take as long as they do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "matplotlib", None)
+        yield
+
+
 @pytest.fixture
 def limit_memory():
     """Refuse what is beyond so many bytes more than now; all systems but Linux do not.

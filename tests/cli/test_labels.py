@@ -10,6 +10,8 @@ from fastdl import strategy
 from fastdl.cli import main
 from fastdl.train import open_run
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 @pytest.fixture
 def command(capsys, tmp_path, monkeypatch):

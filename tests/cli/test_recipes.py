@@ -8,6 +8,8 @@ import pytest
 from fastdl.cli import recipes as command
 from fastdl.train import RECIPE_FILES, Reached, open_run, recipe
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 def test_list(fastdl_command):
     code, out, _ = fastdl_command("recipes")

@@ -11,6 +11,8 @@ from fastdl import datasets, nn
 from fastdl.cli import main
 from fastdl.train import Trainer, open_model, open_run
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):

@@ -381,8 +381,9 @@ def test_training_and_resuming_is_that_of_arrays(pictures, tmp_path):
         fitted(changed.train, changed.dev, epochs=4, checkpoint=path, resume=True)
 
 
-def test_run_of_the_command(pictures, tmp_path, capsys):
+def test_run_of_the_command(pictures, tmp_path, capsys, monkeypatch):
     """S34: the same bits as in memory, and the run can be looked at."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     folders = [tmp_path / "eager", tmp_path / "lazy", tmp_path / "again"]
     argv = ["train", str(pictures), "--size", "6,6", "--model", "mlp", "--epochs", "2"]
     assert main([*argv, "--out", str(folders[0])]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -207,7 +208,13 @@ def network(name):
     return getattr(models, name)(3, **slim), (side, side, known.input_shape[-1])
 
 
-@pytest.mark.parametrize("name", models.CATALOGUE)
+def quick_or_soak(name):
+    """Return the parameter of a test; VGG-11 speaks for the deeper ones."""
+    deep = re.match(r"vgg1[369]", name)
+    return pytest.param(name, marks=[pytest.mark.soak] if deep else [])
+
+
+@pytest.mark.parametrize("name", list(map(quick_or_soak, models.CATALOGUE)))
 def test_networks(name, path):
     """One transposition at each end at most, and none between."""
     model, shape = network(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,13 @@ def all_passes(module, x, weight, bias, dy, options):
     )
 
 
+@cache  # the same for each instruction set
+def passes_of_reference(case, dtype):
+    """Return (y, dx, dweight, dbias) of one of CASES."""
+    *sizes, options = CASES[case]
+    return all_passes(reference, *tensors(*sizes, options, dtype), options)
+
+
 WINOGRAD = [case for case, (*_, kernel, options) in CASES.items() if kernel == (3, 3)]
 WINOGRAD_ERROR = 14  # times that of a direct sum, at most (Lavin and Gray, 2016)
 
@@ -123,9 +131,9 @@ def test_winograd_equals_reference(
     *sizes, options = CASES[case]
     x, weight, bias, dy = tensors(*sizes, options, dtype)
     arrays = x, weight, bias, dy
-    expected = all_passes(reference, *arrays, options)
     options = {**options, "algorithm": "winograd"}
     actual = all_passes(kernels, *arrays, options)
+    expected = passes_of_reference(case, dtype)
     terms = max(weight.size, dy[..., 0].size)
     assert_close(actual, expected, WINOGRAD_ERROR**2 * terms)
     same_bits_for_threads(lambda: all_passes(kernels, *arrays, options))
@@ -137,7 +145,7 @@ def test_equals_reference(case, isa, dtype, assert_close, same_bits_for_threads)
     x, weight, bias, dy = tensors(*sizes, options, dtype)
     options = {**options, "algorithm": "direct"}
     actual = all_passes(kernels, x, weight, bias, dy, options)
-    expected = all_passes(reference, x, weight, bias, dy, options)
+    expected = passes_of_reference(case, dtype)
     y_terms = weight[..., 0].size
     dx_terms = weight.size // weight.shape[2]
     pixels = dy[..., 0].size
@@ -186,15 +194,14 @@ def test_the_folder_says_what_each_algorithm_is_for():
     assert not [name for name in TABLE if f"`{name}`" not in text]
 
 
+PASSES = "conv2d_forward", "conv2d_backward_input", "conv2d_backward_weight"
+
+
 def passes_where_it_fits(module, x, weight, bias, dy, options):
     """Return {name: results} of each pass that an algorithm fits."""
-    calls = {
-        "conv2d_forward": (x, weight, bias),
-        "conv2d_backward_input": (dy, weight, x.shape),
-        "conv2d_backward_weight": (dy, x, weight.shape[:2]),
-    }
+    calls = (x, weight, bias), (dy, weight, x.shape), (dy, x, weight.shape[:2])
     results = {}
-    for name, arguments in calls.items():
+    for name, arguments in zip(PASSES, calls, strict=True):
         with contextlib.suppress(ArgumentError):
             result = getattr(module, name)(*arguments, **options)
             results[name] = result if isinstance(result, tuple) else (result,)
@@ -208,13 +215,14 @@ def test_an_algorithm_is_right_wherever_it_fits(
     """Also where another is cheaper, so that no choice is ever wrong."""
     use_row(row)
     used = 0
-    for *sizes, options in CASES.values():
+    for case, (*sizes, options) in CASES.items():
         arrays = tensors(*sizes, options, dtype)
         terms = max(arrays[1].size, arrays[3][..., 0].size)
         actual = passes_where_it_fits(kernels, *arrays, options)
         if not actual:
             continue
-        expected = passes_where_it_fits(reference, *arrays, options)
+        y, dx, *of_weights = passes_of_reference(case, dtype)
+        expected = dict(zip(PASSES, ((y,), (dx,), tuple(of_weights)), strict=True))
         for name, results in actual.items():
             assert_close(results, expected[name], WINOGRAD_ERROR**2 * terms)
             used += 1
@@ -233,14 +241,21 @@ def rounding_of(name):
     return re.search(r"^algorithm = Algorithm\((\w+),", text, re.M)[1]
 
 
+@cache
+def small_integers(case):
+    """Return arrays and the exact results of a case."""
+    *sizes, options = CASES[case]
+    arrays = [np.round(2 * array) for array in tensors(*sizes, options, np.float32)]
+    return arrays, passes_where_it_fits(reference, *arrays, options)
+
+
 @pytest.mark.parametrize("row", range(len(TABLE)), ids=TABLE)
 def test_an_algorithm_rounds_as_it_says(row, use_row):
     """Sums of products of small integers are exact; Winograd's thirds are not."""
     use_row(row)
     used, is_exact = 0, True
-    for *sizes, options in CASES.values():
-        arrays = [np.round(2 * array) for array in tensors(*sizes, options, np.float32)]
-        expected = passes_where_it_fits(reference, *arrays, options)
+    for case, (*_, options) in CASES.items():
+        arrays, expected = small_integers(case)
         for name, results in passes_where_it_fits(kernels, *arrays, options).items():
             used += 1
             is_exact &= all(map(np.array_equal, results, expected[name]))

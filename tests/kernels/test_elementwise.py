@@ -15,6 +15,7 @@ from fastdl.errors import ArgumentError, DtypeError, ShapeError
 SIZES = [0, 1, 3, 7, 8, 9, 15, 16, 17, 33, 40_001, 2**22 + 3]
 
 
+@cache  # the same for each instruction set
 def operands(n, dtype):
     a, b = np.random.default_rng(0).standard_normal((2, n)).astype(dtype)
     for array in (a, b):
@@ -87,7 +88,7 @@ def ulps(y, exact):
     return np.abs(y - exact) / np.spacing(np.abs(exact).astype(y.dtype))
 
 
-@cache  # the same for each instruction set
+@cache
 def powers(n, exponent, dtype):
     """Return x and dy, and the exact powers and slopes."""
     x, dy = np.random.default_rng(0).uniform(0.01, 9, (2, n)).astype(dtype)

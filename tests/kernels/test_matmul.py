@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -152,27 +154,37 @@ def test_wrong_types_and_names():
 # Stacks
 
 
-@pytest.mark.parametrize("stack", [1, 3, 8, 41])
-@pytest.mark.parametrize("size", SIZES[:9], ids=str)
-def test_stacks_equal_the_reference(
-    size, stack, isa, dtype, assert_close, same_bits_for_threads
-):
-    """On their own threads, or shared out to them."""
+@cache  # the same for each instruction set
+def stacks(size, stack, dtype):
+    """Return (operands, what is transposed, the product) of each form and kind."""
     rng = np.random.default_rng(0)
     m, k, n = size
+    products = []
     for form in range(4):
         transposed = {"transpose_a": form % 2 == 1, "transpose_b": form > 1}
         one = rng.standard_normal((m, k) if form % 2 == 0 else (k, m)).astype(dtype)
         other = rng.standard_normal((k, n) if form < 2 else (n, k)).astype(dtype)
         a, b = (np.stack([x * (1 + i) for i in range(stack)]) for x in (one, other))
         for operands in ((a, b), (one, b), (a, other)):
-            expected = reference.stacked_matmul(*operands, **transposed)
-            y = kernels.stacked_matmul(*operands, **transposed)
-            assert y.shape == (stack, m, n)
-            assert_close(y, expected.astype(dtype), k)
-            same_bits_for_threads(
-                lambda o=operands, t=transposed: kernels.stacked_matmul(*o, **t)
-            )
+            product = reference.stacked_matmul(*operands, **transposed)
+            products.append((operands, transposed, product.astype(dtype)))
+    return products
+
+
+@pytest.mark.parametrize("stack", [1, 3, 8, 41])
+@pytest.mark.parametrize("size", SIZES[:9], ids=str)
+def test_stacks_equal_the_reference(
+    size, stack, isa, dtype, assert_close, same_bits_for_threads
+):
+    """On their own threads, or shared out to them."""
+    m, k, n = size
+    for operands, transposed, expected in stacks(size, stack, dtype):
+        y = kernels.stacked_matmul(*operands, **transposed)
+        assert y.shape == (stack, m, n)
+        assert_close(y, expected, k)
+        same_bits_for_threads(
+            lambda o=operands, t=transposed: kernels.stacked_matmul(*o, **t)
+        )
 
 
 def test_a_product_of_a_stack_has_the_bits_of_one_alone(isa, dtype):

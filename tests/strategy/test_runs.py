@@ -43,7 +43,7 @@ def test_a_damaged_file_holds_none(folder, text):
 
 
 @pytest.fixture(scope="module")
-def digits_run(tmp_path_factory):
+def digits_run(tmp_path_factory, without_pictures):
     """The folder of a run of 200 examples; what it keeps is deleted by each test."""
     path = tmp_path_factory.mktemp("runs") / "digits"
     argv = ["train", "digits", "--model", "mlp", "--epochs", "4", "--examples", "200"]

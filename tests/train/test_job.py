@@ -13,6 +13,7 @@ from fastdl.data import Augment
 from fastdl.errors import ArgumentError, DataError, FastdlError
 from fastdl.train import Job, RunFolder, open_run, recipe
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 QUICK = {"dataset": "digits", "model": "logistic", "epochs": 1}
 
 

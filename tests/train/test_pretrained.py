@@ -15,6 +15,7 @@ from fastdl.errors import ArgumentError, DataError
 from fastdl.interop import save_torch_state
 from fastdl.train import Job, Parts, Pretrained, open_run
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 QUICK = {"dataset": "digits", "model": "digits_convnet", "epochs": 1, "examples": 200}
 
 
