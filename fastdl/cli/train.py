@@ -18,7 +18,7 @@ from fastdl.cli.report import write_report
 from fastdl.data import DataLoader
 from fastdl.datasets.splits import Part
 from fastdl.errors import ArgumentError, DataError
-from fastdl.files import previous
+from fastdl.files import check_writable, previous
 from fastdl.progress import progress_bar
 from fastdl.report.page.text import plural
 from fastdl.train import (
@@ -38,6 +38,8 @@ from fastdl.train import (
     open_run,
 )
 from fastdl.train.interrupt import Terminated
+
+_PICTURES = "curves", "confusion", "mistakes"
 
 HELP = "train a network on a data set"
 DESCRIPTION = """\
@@ -264,6 +266,7 @@ def run(options: Namespace) -> None:
     if job.lazy:
         _check_pictures(parts)
     with folder.lock("train"):  # which makes the folder: what does not fit makes none
+        _check_files(folder)
         print(_describe(job, parts, trainer), flush=True)
         _fit(trainer, job, parts, options, folder)
         folder.save_model(trainer.model)
@@ -323,6 +326,16 @@ def _describe(job: Job, parts: Parts, trainer: Trainer) -> str:
     )
 
 
+def _check_files(folder: RunFolder) -> None:
+    """Raise OSError if a file of the run, such as a picture, cannot be written.
+
+    Else that would be found only after the training.
+    """
+    pictures = [folder.path / f"{name}.png" for name in _PICTURES]
+    for file in (folder.model, folder.measures, folder.report, *pictures):
+        check_writable(file)
+
+
 def _check_apart(job: Job, folder: RunFolder) -> None:
     """Refuse a run folder that would overwrite the weights that the run starts from."""
     if job.pretrained is None:
@@ -352,13 +365,12 @@ def _draw(history: History, outcome: Outcome, test: Part, folder: RunFolder) -> 
         import matplotlib  # noqa: F401
     except ImportError:
         return ' without pictures; for these: pip install "fastdl-cpu[plot]"'
-    for name, figure in {
-        "curves": report.learning_curves(history),
-        "confusion": report.confusion_matrix(outcome.matrix, outcome.classes),
-        "mistakes": report.mistakes(
-            test, outcome.y, outcome.probabilities, outcome.classes
-        ),
-    }.items():
+    figures = (
+        report.learning_curves(history),
+        report.confusion_matrix(outcome.matrix, outcome.classes),
+        report.mistakes(test, outcome.y, outcome.probabilities, outcome.classes),
+    )
+    for name, figure in zip(_PICTURES, figures, strict=True):
         report.save_figure(figure, folder.path / f"{name}.png")
     return ", with curves.png, confusion.png and mistakes.png"
 

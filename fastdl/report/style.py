@@ -126,8 +126,8 @@ def save_figure(figure: Figure, path: StrPath) -> None:
     figure : matplotlib.figure.Figure
         Such as the functions of `fastdl.report` return.
     path : path
-        The file, whose name ends with .png or has no ending; its folder is made if it
-        is missing. Other formats: ``figure.savefig("x.svg")``.
+        The file, whose name ends with .png or has no ending ("lr0.01" has none); its
+        folder is made if it is missing. Other formats: ``figure.savefig("x.svg")``.
 
     Raises
     ------
@@ -135,7 +135,8 @@ def save_figure(figure: Figure, path: StrPath) -> None:
         The name has another ending.
     """
     name = as_path(path, "save_figure")
-    if name.suffix.lower() not in ("", ".png"):
+    ending = name.suffix[1:].lower()
+    if ending not in ("", "png") and not ending.isdigit():
         raise ArgumentError(
             f"save_figure: names of PNG files end in .png, got {name.name!r:.60}; "
             f"figure.savefig writes other formats"

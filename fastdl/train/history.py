@@ -94,7 +94,8 @@ class History:
 
     def __repr__(self) -> str:
         last = f": {describe(self.rows[-1])}" if self.rows else ""
-        return f"History({len(self)} epochs{last})"
+        epochs = "1 epoch" if len(self) == 1 else f"{len(self)} epochs"
+        return f"History({epochs}{last})"
 
 
 def describe(row: dict[str, float]) -> str:

@@ -126,6 +126,16 @@ def test_the_network_is_asked_once_about_the_test_set(
     assert asked[examples] == examples
 
 
+@pytest.mark.parametrize("name", ["mistakes.png", "model.safetensors", "report.html"])
+def test_a_folder_in_the_place_of_a_result(fastdl_command, tmp_path, name):
+    """It is found before the training, which may take hours."""
+    (tmp_path / name).mkdir()
+    code, _, error = fastdl_command("train", "digits", "--out", tmp_path)
+    assert code == 2
+    assert f"{tmp_path / name}" in error
+    assert "epoch 1/" not in error
+
+
 @pytest.mark.usefixtures("without_matplotlib")
 def test_train_goes_where_the_user_stands(fastdl_command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

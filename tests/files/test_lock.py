@@ -72,6 +72,13 @@ def test_free_after_an_error_and_in_a_new_folder(tmp_path):
     assert not list(path.parent.iterdir())
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no such pipes")
+def test_a_pipe_is_no_lock(tmp_path):
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(OSError, match=r"no regular file: .*lock'"):
+        locked(tmp_path / "lock", "is busy").__enter__()
+
+
 def test_folder_removed_meanwhile(tmp_path):
     path = tmp_path / "new" / "lock"
     with locked(path, "is busy"):

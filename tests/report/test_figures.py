@@ -79,6 +79,8 @@ def test_only_png_is_saved(tmp_path):
         with pytest.raises(ArgumentError, match=rf"end in \.png, got '{name}'"):
             report.save_figure(figure, tmp_path / name)
     assert not list(tmp_path.iterdir())
+    report.save_figure(figure, tmp_path / "lr0.01")
+    assert [path.name for path in tmp_path.iterdir()] == ["lr0.01"]
     for name in ("a", "a.PNG"):
         report.save_figure(figure, tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")

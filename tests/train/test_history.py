@@ -59,7 +59,7 @@ def test_repr_tells_the_last_epoch():
     assert repr(History()) == "History(0 epochs)"
     row = {"epoch": 1, "loss": 0.25, "examples_per_second": 1234.5, "seconds": 2.04}
     assert repr(history(row)) == (
-        "History(1 epochs: loss 0.2500  1,234 examples/s  2.0 s)"
+        "History(1 epoch: loss 0.2500  1,234 examples/s  2.0 s)"
     )
 
 
