@@ -27,6 +27,12 @@ def restored():
     backend.use(before)
 
 
+def test_the_reference_has_no_runtime_of_threads():
+    backend.use("reference")
+    found = fastdl.get_runtime()
+    assert (found.name, found.why) == ("numpy", "the NumPy reference computes")
+
+
 def run(code, **environment):
     """Run a fresh Python, as the backend is chosen at import."""
     variables = {k: v for k, v in os.environ.items() if k != "FASTDL_BACKEND"}

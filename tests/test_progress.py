@@ -94,6 +94,14 @@ def test_a_terminal(monkeypatch):
     assert "counting" in sys.stderr.getvalue()
 
 
+def test_a_bar_stays_unless_it_is_told_to_go(monkeypatch):
+    for options, end in (({}, "\n"), ({"leave": False}, "\r")):
+        monkeypatch.setattr(sys, "stderr", Terminal())
+        for _ in progress_bar(range(3), **options):
+            pass
+        assert sys.stderr.getvalue().endswith(end)
+
+
 def test_no_stream_at_all(monkeypatch):
     """As for a program without a console on Windows."""
     monkeypatch.setattr(sys, "stderr", None)

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("fastdl.kernels", reason="the compiled kernels are not built")
 
-from fastdl import backend, engine
+from fastdl import backend, data, engine
 from fastdl.cli import hashes
 from fastdl.kernels.engine import runtime, schedule
 
@@ -79,6 +79,20 @@ def test_for_each_number_of_threads_and_runtime(isa, name, threads, dtype, expec
 def test_for_each_number_of_workers(workers, prefetch, dtype, expected):
     wanted = alone(expected, dtype)
     assert hashes.train(dtype, STEPS, workers=workers, prefetch=prefetch) == wanted
+
+
+def test_the_workers_are_those_asked_for(monkeypatch):
+    """Else that no number of them makes a difference would show nothing."""
+    loaders = []
+
+    class Loader(data.DataLoader):
+        def __init__(self, *arguments, **options):
+            loaders.append((options["workers"], options["prefetch"]))
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(data, "DataLoader", Loader)
+    hashes.train(steps=hashes.EPOCH, workers=3, prefetch=1)
+    assert loaders == [(3, 1)]
 
 
 @pytest.mark.parametrize("dtype", hashes.DTYPES)

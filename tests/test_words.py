@@ -698,6 +698,12 @@ def test_a_monitored_value_that_was_measured_by_another_name(name, meant):
         monitor.value({"loss": 1.0, "val_loss": 1.0, meant: 2.0})
 
 
+def test_a_function_in_place_is_another_word():
+    """PyTorch's ``uniform_`` is in the table; "uniform" may be anything."""
+    assert list(words.meanings("uniform_", "nn.init"))
+    assert not list(words.meanings("uniform", "nn.init"))
+
+
 @pytest.mark.parametrize(
     ("name", "choices"),
     [("qqqq", ["Linear"]), ("onnxx", ["nn"]), ("parallell", ["PReLU"])],

@@ -4,6 +4,7 @@ import builtins
 import io
 import itertools
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -273,6 +274,14 @@ def test_cifar10_works_without_a_cache(archive, cache):
 def test_cifar10_wrong_archive(options, message, archive, cache):
     write_archive(archive, **options)
     with pytest.raises(DataError, match=message):
+        datasets.load("cifar10", archive.parent)
+
+
+def test_cifar10_broken_picture(archive, cache):
+    """The message names the archive and the picture in it."""
+    write_archive(archive, size=31)
+    picture = re.escape(f"{archive}: ./train/truck/0001.jpg")
+    with pytest.raises(DataError, match=rf"^{picture} has \(31, 31\) pixels"):
         datasets.load("cifar10", archive.parent)
 
 

@@ -426,6 +426,7 @@ def test_operators_that_are_missing(path):
             "cubic",
         ),
         ("CumSum", (np.int64(1),), {"reverse": 1}, "reverse"),
+        ("MatMul", (numbers(5),), {}, "a vector"),
     ],
 )
 def test_forms_of_operators_that_are_missing(

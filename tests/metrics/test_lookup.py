@@ -46,6 +46,8 @@ def test_models_give_logits_unless_told_otherwise():
     half = partial(metrics.multilabel_f1, threshold=0.5, average="micro")
     assert metrics.as_metric(half).threshold == 0.5
     assert metrics.as_metric(half).name == "micro_multilabel_f1"
+    micro = partial(metrics.roc_auc, average="micro")
+    assert metrics.as_metric(micro).name == "micro_roc_auc"
     assert not metrics.CalibrationError().logits
     assert metrics.MultilabelF1().threshold is None
 

@@ -77,6 +77,8 @@ def test_result_is_a_copy():
         metrics.Accuracy().result,
         metrics.ConfusionMatrix(2).accuracy,
         metrics.ConfusionMatrix(2).f1,
+        metrics.MultilabelF1().result,
+        metrics.HammingLoss().result,
     ],
 )
 def test_no_examples_yet(call):

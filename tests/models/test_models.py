@@ -142,6 +142,13 @@ def test_depths_that_are_none(depth_mult):
         models.efficientnet_b0(depth_mult=depth_mult)
 
 
+def test_the_largest_depth(monkeypatch):
+    monkeypatch.setattr("fastdl.models.efficientnet._DEEPEST", 1.0)
+    models.efficientnet_b0(depth_mult=1.0)
+    with pytest.raises(ArgumentError, match=r"at most 1\.0, got 1\.1"):
+        models.efficientnet_b0(depth_mult=1.1)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [

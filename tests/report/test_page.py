@@ -125,6 +125,10 @@ def test_diagnosis_and_next_steps(digits_run, digits_page):
     assert found.summary() in digits_page.text
     for name, error in found.errors.items():
         assert f"{name} {percent(error, 3)} " in digits_page.text
+    for gap, measured in found.gaps.items():
+        cause = found.cause(gap)
+        name = f"{cause} (problem " if cause in found.problems else gap
+        assert f" {percent(measured.size, 3)} {name}" in digits_page.text
     for remedy in found.remedies:
         assert remedy.name in digits_page.text
     assert found.problems  # an epoch is too short

@@ -114,6 +114,20 @@ def test_gap_where_a_value_is_missing():
 
 
 @pytest.mark.parametrize(
+    ("values", "ends"),
+    [
+        ([0, 10], (-0.5, 10.5)),
+        ([5, 5], (4.5, 5.5)),
+        ([0], (-1, 1)),
+        ([], (-0.05, 1.05)),
+    ],
+)
+def test_an_axis_has_a_margin(values, ends):
+    axis = svg.axis("loss", values)
+    assert (axis.low, axis.high) == pytest.approx(ends)
+
+
+@pytest.mark.parametrize(
     "values",
     [[], [math.nan], [0.0], [3.0], [-1.0, -1.0], [1e-12, 1e12], [1e300, -1e300],
      [1e-300], [math.inf, 1.0]],

@@ -47,6 +47,8 @@ def test_slices_stand_on_the_scales(result):
     figure = report.search_slices(result)
     lr, beta, size = figure.axes
     assert [axes.get_xlabel() for axes in figure.axes] == ["lr", "beta", "size"]
+    score = report.search_history(result).axes[0].get_ylabel()
+    assert [axes.get_ylabel() for axes in figure.axes] == [score, "", ""]
     for axes, labels in (
         (lr, ["0.0001", "0.001", "0.01", "0.1", "1"]),
         (beta, ["0.9", "0.99", "0.999"]),

@@ -195,15 +195,16 @@ def test_bad_arguments():
 
 
 def test_the_recipe_trains_small_data_for_longer():
-    epochs = [strategy.quick_recipe(m).epochs for m in (0, 100, 5620, 70_000)]
-    assert epochs == [100, 100, 11, 4]
+    recipes = [strategy.quick_recipe(m) for m in (0, 100, 5620, 70_000)]
+    assert [recipe.epochs for recipe in recipes] == [100, 100, 11, 4]
+    assert {(recipe.batch_size, recipe.lr) for recipe in recipes} == {(128, 0.004)}
 
 
 # The bench
 
 
 def test_flips():
-    """As many as the issue says, never to the same class; one pair when systematic."""
+    """As many as asked for, never to the same class; one pair when systematic."""
     y = np.arange(1000) % 10
     flipped = flip(y, 10, "random", 0)
     assert np.sum(flipped != y) == 50

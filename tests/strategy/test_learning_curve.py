@@ -46,6 +46,14 @@ def test_more_data_help_or_not():
     assert "a dev error of 3 % needs about 10,0" in falling.summary(0.03)
 
 
+def test_how_many_examples_a_wanted_error_needs(monkeypatch):
+    curve = curve_of((0.02, 2.0, 0.6))
+    needed = {0.03: (900.0, 800.0, 1000.0), 0.021: (9000.0, 8000.0, math.inf)}
+    monkeypatch.setattr(DataCurve, "needed", lambda self, error: needed[error])
+    assert curve.summary(0.03).endswith("about 900 training examples (800 to 1,000)")
+    assert curve.summary(0.021).endswith("examples (8,000 or more)")
+
+
 def test_what_helps_is_a_tenth_less_at_twice_the_size():
     for rate, helps in ((0.15, False), (0.175, True)):  # 9.9 and 11.4 % less
         curve = curve_of((0, 0.5, rate))

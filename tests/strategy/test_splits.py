@@ -180,6 +180,8 @@ def test_a_model_trains_on_the_parts():
     [
         ((0.5, 0.2, 0.2), "make 90 of 100"),
         ((0.6, 0.3, 0.2), "make 110 of 100"),
+        ((0.6, 0.2, 0.2 + 1.5e-6), "make 100.00015 of 100"),
+        ((0.6, 0.2, 0.2 - 1.5e-6), "make 99.99985 of 100"),
         ((None, 80, 30), "make 110 of 100"),
         ((None, 50, 50), "train would be empty"),
         ((0, 50, 50), "no part 'train'"),

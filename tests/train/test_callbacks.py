@@ -234,6 +234,18 @@ def test_timing(monkeypatch):
     ]
 
 
+def test_timing_leaves_out_the_time_until_it_is_resumed(monkeypatch):
+    seconds = iter([100, 100, 700, 703, 704.0])
+    monkeypatch.setattr("fastdl.train.logs.time.perf_counter", lambda: next(seconds))
+    timing, one, row = train.Timing(), trainer(), {}
+    timing.on_train_begin(one, 1, 2)
+    timing.on_epoch_begin(one, 1)
+    timing.load_state_dict({"steps": np.array([1.0])})
+    timing.on_batch_end(one, train.Step(2, 1, 4, 0.5))
+    timing.on_epoch_end(one, row)
+    assert row["step_ms"] == 2000  # of 1 and 3 seconds
+
+
 # Gradients
 
 

@@ -47,6 +47,13 @@ def test_every_recipe_is_for_a_data_set(name):
     assert {"model", "epochs", "batch_size", "optimizer", "lr", "schedule"} <= keys
 
 
+def test_what_is_not_said_is_usual():
+    """What Adam trains a small ConvNet well with (Kingma and Ba 2015, section 2)."""
+    usual = Recipe()
+    assert (usual.optimizer, usual.lr, usual.schedule) == ("adam", 0.001, "cosine")
+    assert (usual.model, usual.epochs, usual.batch_size) == ("convnet", 10, 64)
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizer_has_the_rate_of_the_recipe(name):
     trainer = Recipe(optimizer=name, lr=0.25).trainer(nn.Linear(2, 3))

@@ -170,10 +170,12 @@ def test_locks_of_other_machines_are_not_judged(studies, tmp_path):
 # Processes ----------------------------------------------------------------------------
 
 
-def test_s34_caviar_finds_what_one_process_finds(objectives, tmp_path):
+def test_s34_caviar_finds_what_one_process_finds(objectives, tmp_path, capsys):
     """Many models in parallel (S34), and each trial is the same as alone."""
     arguments = {"space": SPACE, "trials": 8, "method": "coarse_to_fine"}
-    many = tune.search(objectives.slow, **arguments, jobs=2, out=tmp_path / "many")
+    out = tmp_path / "many"
+    many = tune.search(objectives.slow, **arguments, jobs=2, out=out, progress=True)
+    assert "8/8" in capsys.readouterr().err
     alone = tune.search(objectives.parabola, **arguments)
     for mine, other in zip(many.trials, alone.trials, strict=True):
         assert (mine.params, mine.score) == (other.params, other.score)
@@ -488,6 +490,18 @@ def test_the_storage_does_not_choose_what_a_worker_calls(tmp_path, objectives):
             crew.look(view)
             time.sleep(0.05)
     assert outcomes(study) == {0: 1}
+
+
+def test_an_error_here_ends_the_workers_at_once(tmp_path, objectives):
+    where = str(tmp_path / "study.journal")
+    plan = Plan(describe(objectives.slow), SPACE, trials=1)
+    study = Study(open_storage(where), "s", plan)
+    crew = Crew(study, where, tmp_path, 1, None, plan.objective)
+    with pytest.raises(KeyboardInterrupt), crew:
+        crew.look(study.look())
+        raise KeyboardInterrupt
+    (process,) = crew._workers.values()
+    assert process.returncode == (1 if os.name == "nt" else -signal.SIGKILL)
 
 
 def test_the_lock_of_a_worker_that_was_ended_goes_too(tmp_path):
