@@ -244,7 +244,7 @@ def _doubt(choice: Choice) -> list[str]:
     near = [
         each.name
         for each in choice.candidates[1:]
-        if each.fits and p - each.measures["accuracy"] < 2 * error
+        if each.fits and p - each.measures["accuracy"] <= 2 * error
     ]
     if not near:
         return []

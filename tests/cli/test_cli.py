@@ -746,6 +746,7 @@ def test_wrong_arguments(fastdl_command, tmp_path, monkeypatch, argv, message):
         ("tune", ""),
         ("evaluate", "", "digits"),
         ("predict", "", "7.png"),
+        ("predict", "run", ""),
         ("gradcheck", ""),
         ("labels", ""),
         ("report", ""),

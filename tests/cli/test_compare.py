@@ -4,6 +4,8 @@ import csv
 
 import pytest
 
+from fastdl import strategy
+from fastdl.cli import compare as command
 from fastdl.cli import main
 
 RUNS = {
@@ -70,6 +72,15 @@ def test_another_seed_is_another_dev_set(compare, runs):
     assert code == 0
     assert "note: the dev sets are not the same (seed)" in out
     assert "may be as good; with 382 examples the standard error" in out
+
+
+def test_two_runs_without_a_mistake_are_as_good():
+    """Where the standard error is 0, too."""
+    same = {"accuracy": 1.0, "examples": 100}
+    (note,) = command._doubt(strategy.choose({"a": same, "b": same}))
+    assert note.startswith("note: b may be as good; with 100 examples")
+    worse = {**same, "accuracy": 0.99}
+    assert command._doubt(strategy.choose({"a": same, "b": worse})) == []
 
 
 def test_a_single_run(compare, runs):

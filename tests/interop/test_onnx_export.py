@@ -184,6 +184,13 @@ def test_layers_between_convolutions(name, path):
     assert (operators[0], operators[-1]) == ("Transpose", "Transpose")
 
 
+def test_a_norm_of_pictures_is_one_node(path):
+    graph = check(nn.Sequential(nn.BatchNorm2d(None)), PICTURE, path)
+    assert [node.op_type for node in graph.node] == [
+        *("Transpose", "BatchNormalization", "Transpose")
+    ]
+
+
 def test_no_layer_is_left_out():
     layers = {
         name

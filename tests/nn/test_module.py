@@ -7,6 +7,7 @@ import pytest
 
 from fastdl import Tensor, functional, interop, nn, optim, train
 from fastdl.errors import ArgumentError, DtypeError, FastdlError, GraphError, ShapeError
+from fastdl.nn.module import run
 
 
 class Residual(nn.Module):
@@ -369,3 +370,35 @@ def test_targets_and_labels_stay_arrays():
     Own()(Tensor(np.ones(2)), np.ones(2))
     Own()(np.ones(2), np.ones(2, int))
     assert seen == [np.ndarray, np.ndarray]
+
+
+class Sum(nn.Module):
+    def forward(self, a, b):
+        if b is None:
+            raise TypeError("b is None")
+        return a + b
+
+
+ROW = np.ones((2, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("x", "reason"),
+    [
+        (ROW, "missing a required argument: 'b'"),
+        ((ROW,), "missing a required argument: 'b'"),
+        ((ROW, ROW, ROW), "too many positional arguments"),
+        ({"b": ROW}, "missing a required argument: 'a'"),
+        ({"a": ROW, "b": ROW, "c": ROW}, "unexpected keyword argument 'c'"),
+    ],
+)
+def test_inputs_that_forward_does_not_take(x, reason):
+    message = rf"forward of Sum takes \(a, b\), which .*: .*{reason}; a tuple of"
+    with pytest.raises(ArgumentError, match=message):
+        run(Sum(), x)
+
+
+def test_a_type_error_of_forward_itself():
+    with pytest.raises(TypeError, match="b is None"):
+        run(Sum(), (ROW, None))
+    assert run(Sum(), {"a": ROW, "b": ROW}).numpy().tolist() == (2 * ROW).tolist()

@@ -345,6 +345,11 @@ def test_state(ask, analysis):
     assert state["loss"][0] == pytest.approx(-np.log(0.25), abs=1e-4)
 
 
+def test_the_likeliest_answer_comes_first(ask):
+    for example, answers in ((0, [[1, 0.75], [0, 0.25]]), (10, [[0, 0.75], [1, 0.25]])):
+        assert json.loads(ask(f"/answers?i={example}")[2]) == answers
+
+
 def test_tag_undo_redo_rename_forget(ask, analysis):
     def tags(path, **body):
         status, _, answer = ask(path, body)
