@@ -87,6 +87,8 @@ def test_worked_by_hand():
     np.testing.assert_array_equal(y, expected)
     y = F.conv_transpose2d(x, weight, np.array([0.5]), stride=2).data[0, :, :, 0]
     np.testing.assert_array_equal(y, 0.5 + np.kron(x[0, :, :, 0], weight[:, :, 0, 0]))
+    y = F.conv_transpose2d(x, weight, padding="valid").data[0, :, :, 0]
+    np.testing.assert_array_equal(y, expected)
 
 
 def test_is_the_gradient_of_conv2d(rng):

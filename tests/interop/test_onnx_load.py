@@ -142,6 +142,12 @@ CASES = {
         (numbers(6, 5), numbers(6, 5)),
         {"axis": 2},
     ),
+    "LayerNormalization, the last axis": (
+        "LayerNormalization",
+        X,
+        (numbers(5), numbers(5)),
+        {},
+    ),
     "LeakyRelu": ("LeakyRelu", X, (), {}),
     "Log": ("Log", X, (), {}),
     "LogSoftmax": ("LogSoftmax", X, (), {"axis": 1}),
@@ -410,6 +416,16 @@ def test_operators_that_are_missing(path):
     ]
     write(path, nodes, {"x": (2, 3)}, {})
     with pytest.raises(DataError, match=r"theirs\.onnx .*has not: Celu, Erf$"):
+        interop.load_onnx(path)
+
+
+def test_a_constant_of_texts(path):
+    nodes = [
+        helper.make_node("Constant", [], ["c"], value_string="a"),
+        helper.make_node("Add", ["x", "c"], ["y"]),
+    ]
+    write(path, nodes, {"x": (2, 3)}, {})
+    with pytest.raises(DataError, match=r"Constant with .*value_string"):
         interop.load_onnx(path)
 
 

@@ -185,3 +185,9 @@ def test_counts():
         assert loss.count(y) == count
         assert loss.count(y, [1, 2, 3]) == weighted
         assert loss.count(y[:0]) == 0
+
+
+def test_the_usual_focal_losses():
+    """Lin et al. 2017, section 5.1: gamma 2, and a quarter of the weight for yes."""
+    assert (nn.FocalLoss().gamma, nn.FocalLoss().alpha) == (2, None)
+    assert (nn.SigmoidFocalLoss().gamma, nn.SigmoidFocalLoss().alpha) == (2, 0.25)

@@ -415,6 +415,7 @@ def test_bad_learning_rate(rule, bad):
         (optim.Adam, {"betas": (1.0, 0.999)}, "betas must be two numbers in"),
         (optim.Adam, {"betas": (0.9, float("nan"))}, "betas must be two numbers in"),
         (optim.Adam, {"betas": 0.9}, "betas must be two numbers in"),
+        (optim.Adam, {"eps": 0}, "eps must be a positive number"),
         (optim.AdamW, {"eps": -1e-8}, "eps must be a positive number"),
         (optim.AdamW, {"weight_decay": float("nan")}, "weight_decay must be a number"),
     ],

@@ -99,6 +99,7 @@ def test_one_run(digits_page):
     assert [each for each in digits_page.ids if each in SECTIONS] == SECTIONS
     assert "digits_convnet on digits (10 classes of 8x8x1)" in digits_page.text
     assert "not to be had" not in digits_page.text
+    assert "Where it was trained" in digits_page.text
 
 
 def test_numbers_are_those_of_the_metrics(digits_run, digits_page):

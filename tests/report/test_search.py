@@ -106,6 +106,10 @@ def test_the_lowest_score_may_be_best():
     assert axes.lines[0].get_ydata()[-1] == result.best.score
     low, high = axes.get_ylim()
     assert low < result.best.score < high
+    worst = max(trial.score for trial in result.trials)
+    margin = 0.04 * (worst - result.best.score)
+    assert low == pytest.approx(result.best.score - margin)
+    assert result.best.score + margin < high <= worst + 1.001 * margin
 
 
 @pytest.mark.parametrize(

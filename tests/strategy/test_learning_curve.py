@@ -46,6 +46,13 @@ def test_more_data_help_or_not():
     assert "a dev error of 3 % needs about 10,0" in falling.summary(0.03)
 
 
+def test_sizes_from_one_example():
+    curve = curve_of((0.01, 2, 0.5))
+    assert curve.expected(1).value == pytest.approx(1)  # no error is above
+    with pytest.raises(ArgumentError, match=r"from 1, got 0\.9"):
+        curve.expected(0.9)
+
+
 def test_how_many_examples_a_wanted_error_needs(monkeypatch):
     curve = curve_of((0.02, 2.0, 0.6))
     needed = {0.03: (900.0, 800.0, 1000.0), 0.021: (9000.0, 8000.0, math.inf)}

@@ -175,6 +175,11 @@ def test_a_model_trains_on_the_parts():
     assert history["val_accuracy"][-1] > 0.7
 
 
+def test_fractions_may_be_rounded():
+    split = train_dev_test(table(100), 0.6, 0.2, 0.2 + 0.5e-6)
+    assert (len(split.train), len(split.dev), len(split.test)) == (60, 20, 20)
+
+
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [

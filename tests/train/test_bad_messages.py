@@ -11,7 +11,7 @@ import pytest
 import fastdl
 from fastdl import datasets, metrics, nn, optim
 from fastdl.data import DataLoader
-from fastdl.errors import FastdlError
+from fastdl.errors import DataError, FastdlError
 from fastdl.train import Callback, EarlyStopping, LearningRateLog, Schedule, Trainer
 
 RNG = np.random.default_rng(0)
@@ -44,6 +44,12 @@ class WithoutRow(Callback):
 
 def pinball(y_true, y_pred):
     return (y_true - y_pred).mean()
+
+
+def not_of_seven(y_true, y_pred):
+    if len(y_true) == 7:
+        raise DataError("these are seven")
+    return 0.0
 
 
 class Pair(nn.Module):
@@ -172,6 +178,12 @@ MESSAGES = {
     "validation data of another shape": (
         lambda: fit(X, LABELS, validation=(X[:, :2], LABELS)),
         "fit: validation data ((2,) for each example, not (3,)): linear: x of shape",
+    ),
+    "validation data that a metric refuses": (
+        lambda: trainer(metrics=[not_of_seven]).fit(
+            X, LABELS, validation=(X[:7], LABELS[:7])
+        ),
+        "fit: validation data: Trainer: metric 'not_of_seven': these are seven",
     ),
     "validation data of other lengths": (
         lambda: fit(X, LABELS, validation=(X[:9], LABELS)),

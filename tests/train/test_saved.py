@@ -409,6 +409,24 @@ def test_deeply_nested_parts(file, tmp_path):
         Trainer.load(tmp_path / "t")
 
 
+@pytest.mark.parametrize(
+    ("nest", "nest_spec"),
+    [
+        (lambda part: [part], lambda spec: [spec]),
+        (lambda part: {"a": part}, lambda spec: {"dict": [["a", spec]]}),
+    ],
+    ids=["list", "dict"],
+)
+def test_parts_that_nest_deeply_are_neither_written_nor_read(nest, nest_spec):
+    part, spec = 1, 1
+    for _ in range(200):
+        part, spec = nest(part), nest_spec(spec)
+    with pytest.raises(saved._OwnError, match="nested too deeply"):
+        saved._described(part, 0)
+    with pytest.raises(DataError, match="nested too deeply"):
+        saved._made(spec)
+
+
 def test_a_huge_part_takes_no_memory(file, tmp_path):
     arrays, texts = read_tensors(file, aside=True)
     state = json.loads(texts["fastdl.trainer"])
