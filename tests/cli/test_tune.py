@@ -5,7 +5,9 @@ import json
 
 import pytest
 
+from fastdl import report
 from fastdl.cli import main
+from fastdl.errors import DataError
 
 pytest.importorskip("optuna")
 SPACE = """
@@ -62,6 +64,16 @@ def test_s34_a_search_keeps_its_best_settings(tune, tmp_path, capsys):
     assert measured[-1] == best["score"]
     assert "runs/tune-digits/best.json --out runs/tune-digits-best" in out
     capsys.readouterr()
+
+
+def test_a_picture_that_cannot_be_drawn_is_left_out(tune, tmp_path, monkeypatch):
+    def refuse(result):
+        raise DataError("too few trials")
+
+    monkeypatch.setattr(report, "search_slices", refuse)
+    code, out, _ = tune("--trials", 3)
+    assert code == 0
+    assert "history.png, parallel.png" in out
 
 
 def test_a_study_is_not_overwritten_and_goes_on(tune):

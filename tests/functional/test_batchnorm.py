@@ -255,3 +255,11 @@ def test_the_variance_of_a_constant_feature_is_not_negative(dtype, eps):
 def test_shapes_that_do_not_fit(x, c, training):
     with pytest.raises(ShapeError, match="batch_norm"):
         F.batch_norm(np.ones(x), np.zeros(c), np.ones(c), training=training)
+
+
+def test_the_statistics_that_do_not_fit_are_named():
+    x, three, two = np.ones((2, 3)), np.ones(3), np.ones(2)
+    with pytest.raises(ShapeError, match="3 channels, but running_mean has shape"):
+        F.batch_norm(x, two, three)
+    with pytest.raises(ShapeError, match=r"expected running_var of shape \(3,\), got"):
+        F.batch_norm(x, three, two)

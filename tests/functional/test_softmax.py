@@ -259,6 +259,7 @@ def test_a_mark_that_no_label_has_changes_nothing(rng):
     ("labels", "mark", "error", "message"),
     [
         (np.eye(3)[:2], -100, DtypeError, "sample_weight of 0"),
+        (np.eye(3, dtype=int)[:2], -100, DtypeError, r"got int64 of shape \(2, 3\)"),
         ([0.0, 1.0], -100, DtypeError, "marks integer labels, got float64"),
         ([0, -1], -100, ArgumentError, "got -1; .*ignore_index=-1"),
         ([0, 1], "0", ArgumentError, "integer label .* got '0'"),

@@ -330,6 +330,7 @@ OPERATIONS = {
     "maximum": (lambda x: F.maximum(x, 0.1), PICTURE),
     "mean": (lambda x: x.mean(axis=-1, keepdims=True), PICTURE),
     "mean, of all": (F.mean, PICTURE),
+    "mean, of no axis": (lambda x: x.mean(axis=()), PICTURE),
     "mean, of examples": (lambda x: x - x.mean(axis=0), ROW),
     "min": (lambda x: x.min(axis=3), PICTURE),
     "minimum": (lambda x: F.minimum(SCALE, x), PICTURE),

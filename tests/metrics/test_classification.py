@@ -200,6 +200,7 @@ def test_bad_arrays(metric, true, pred, error, message):
         (lambda: metrics.recall([0, 2], [0, 1], "binary"), DataError, "label 2"),
         (lambda: metrics.recall([0], np.eye(3)[:1], "binary"), ShapeError, "3 classes"),
         (lambda: metrics.confusion_matrix([-1], [0]), DataError, "label -1"),
+        (lambda: metrics.confusion_matrix([0], [-1]), DataError, "y_pred has label -1"),
         (lambda: metrics.confusion_matrix([0], [3], 3), DataError, "0 to 2"),
         (lambda: metrics.confusion_matrix([0], [0], 0), ShapeError, "classes"),
         (lambda: metrics.top_k_accuracy([0], [1], 1), ShapeError, "needs scores"),

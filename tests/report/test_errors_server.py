@@ -79,6 +79,18 @@ def raw(server, text):
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+def test_a_body_that_was_refused_is_no_request(server):
+    """The connection is closed, as what follows on it may be such a body."""
+    host = f"Host: 127.0.0.1:{server.server_address[1]}\r\n"
+    entry = f"{host}Cookie: {server.cookie}={server.token}\r\n\r\n"
+    answer = raw(
+        server,
+        f"POST /tag HTTP/1.1\r\n{entry}GET /state HTTP/1.1\r\n{entry}".encode(),
+    )
+    assert answer.startswith(b"HTTP/1.1 411 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 # Who may ask --------------------------------------------------------------------------
 
 

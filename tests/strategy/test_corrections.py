@@ -41,6 +41,24 @@ def test_a_correction_is_kept_with_who_and_why(data, path):
     assert len(again) == 1
 
 
+def test_a_file_that_would_be_too_large(data, path, monkeypatch):
+    """It is refused before the correction counts; the size itself may be reached."""
+    whole = Corrections(data, path)
+    whole.correct(0, 1, "ann")
+    size = path.stat().st_size
+    for largest, fits in ((size, True), (size - 1, False)):
+        path.unlink()
+        monkeypatch.setattr("fastdl.strategy.corrections._LARGEST", largest)
+        corrections = Corrections(data, path)
+        if fits:
+            corrections.correct(0, 1, "ann")
+            continue
+        with pytest.raises(DataError, match=f"would have more than {size - 1:,} bytes"):
+            corrections.correct(0, 1, "ann")
+        assert len(corrections) == 0
+        assert not path.exists()
+
+
 def test_the_corrected_data_set(data, path):
     """S29: the first one is not touched."""
     corrections = Corrections(data, path)

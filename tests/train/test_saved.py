@@ -269,6 +269,12 @@ def test_all_that_must_be_given_is_named_at_once(tmp_path):
     assert "loss (own_loss)" in str(caught.value)
 
 
+class Scaled(nn.CrossEntropyLoss):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(np.ones(1, np.float32))
+
+
 def test_what_is_given_is_used(tmp_path):
     trainer = Trainer(network())
     trainer.fit(X, LABELS, epochs=1)
@@ -282,6 +288,8 @@ def test_what_is_given_is_used(tmp_path):
     assert isinstance(other.optimizer, optim.SGD)
     assert other.optimizer.state_dict()["steps"] == [0] * 6  # it starts afresh
     assert len(other.history) == 1
+    learning = Scaled()  # whose scale is not in the file
+    assert Trainer.load(tmp_path / "t", loss=learning).loss is learning
     with pytest.raises(ArgumentError, match=r"^Trainer: loss must be"):
         Trainer.load(tmp_path / "t", loss=3)
 
