@@ -68,6 +68,22 @@ def test_classes_that_are_missing_or_shared_otherwise():
     ]
 
 
+def test_shares_differ_from_five_standard_errors():
+    """S24: as a z-test of two shares counts them."""
+    train = np.repeat([1, 0], [100, 300])
+
+    def far(ones):
+        share, pooled = ones / 200, (100 + ones) / 600
+        return (share - 0.25) / math.sqrt(pooled * (1 - pooled) * (1 / 400 + 1 / 200))
+
+    first = next(ones for ones in range(50, 200) if far(ones) > 5)
+    for ones, found in ((first - 1, 0), (first, 1)):
+        y = np.concatenate([train, np.repeat([1, 0], [ones, 200 - ones])])
+        parts = {"train": np.arange(400), "dev": np.arange(400, 600)}
+        report = Split((noise(600, 3), y), parts).report(difference=0.5)
+        assert len(report.problems) == found
+
+
 def test_shares_that_differ_by_chance_are_no_problem():
     """S24: of 50 random splits none is blamed, but for what is said of it."""
     y = np.random.default_rng(0).integers(0, 10, 2000)
