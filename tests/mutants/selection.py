@@ -81,9 +81,10 @@ class Selection:
     def more(self, change: Change) -> list[str]:
         """Return the tests that `of` leaves out, for a change that it let survive.
 
-        They are the file of the same name, the other parameters of the same tests, and
-        what else there is in the room: files that run other lines of the module, that
-        were not recorded, or that were written since.
+        They are the file of the same name, the other parameters of the same tests, what
+        else there is in the room (files that run other lines of the module, or that
+        were not recorded), and files anywhere that run the module or are of the room
+        and were written since.
         """
         room = Path("tests", *Path(change.path).parts[1:-1][:1])
         own = str(room / f"test_{Path(change.path).stem}.py")
@@ -94,11 +95,16 @@ class Selection:
         recorded = {test.partition("::")[0] for test in self.seconds}
         near = set().union(*self.tests[change.path].values())
         files = {test.partition("::")[0] for test in near}
-        for path in sorted(self.root.glob(f"{room}/test_*.py")):
-            file = str(path.relative_to(self.root))
-            is_new = path.stat().st_mtime > self.recorded
-            if file in files or file not in recorded or is_new:
-                found[file] = None
+        of_room = {
+            str(path.relative_to(self.root))
+            for path in self.root.glob(f"{room}/test_*.py")
+        }
+        found |= dict.fromkeys(sorted(of_room & files | of_room - recorded))
+        found |= dict.fromkeys(
+            file
+            for file in sorted(of_room | files)
+            if (self.root / file).stat().st_mtime > self.recorded
+        )
         return list(found)
 
     def _lines(self, change: Change) -> list[int]:
