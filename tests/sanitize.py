@@ -52,7 +52,7 @@ class Build:
 
     finds: str
     sanitizers: str
-    libraries: tuple[str, ...]  # of the compiler; the first is loaded before Python's
+    libraries: tuple[str, ...]  # of the compiler, loaded before Python's; and Archer
     options: dict[str, str]  # of the sanitizers' run time
     short: tuple[str, ...]  # arguments of pytest
     long: tuple[str, ...]
@@ -87,7 +87,7 @@ BUILDS_OF = {
     "address": Build(
         "wrong addresses and undefined behaviour",
         "address,undefined",
-        ("libasan.so",),
+        ("libasan.so", "libstdc++.so.6"),  # else a throw of matplotlib's is not found
         {
             "ASAN_OPTIONS": IN_ADDRESS,
             "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
@@ -144,9 +144,10 @@ def run_tests(name: str, arguments: list[str]) -> bool:
     # NumPy's own threads are not compiled for the thread sanitizer.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"} | build.environment
     environment |= {"PYTHONPATH": str(folder)}
-    environment |= {"LD_PRELOAD": str(build.library(build.libraries[0]))}
-    if "libarcher.so" in build.libraries:  # tells the sanitizer what OpenMP orders
-        environment |= {"OMP_TOOL_LIBRARIES": str(build.library("libarcher.so"))}
+    libraries = {name: str(build.library(name)) for name in build.libraries}
+    if archer := libraries.pop("libarcher.so", None):  # knows what OpenMP orders
+        environment |= {"OMP_TOOL_LIBRARIES": archer}
+    environment |= {"LD_PRELOAD": " ".join(libraries.values())}
     for variable, options in build.options.items():
         environment[variable] = f"{options}:log_path={folder}/report"
     for report in folder.glob("report.*"):
