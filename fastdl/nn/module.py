@@ -203,7 +203,8 @@ class Module(Transfer):
     def train(self: M, mode: bool = True) -> M:
         """Switch to training: dropout drops, batch norm uses the batch; return self."""
         for module in self.modules():
-            module.training = mode
+            if module.training != mode:
+                module.training = mode
         return self
 
     def eval(self: M) -> M:
@@ -220,12 +221,14 @@ class Module(Transfer):
                 logits = model(x)
         """
         before = [(module, module.training) for module in self.modules()]
-        self.train(training)
+        if any(mode != training for _, mode in before):
+            self.train(training)
         try:
             yield
         finally:
             for module, mode in before:
-                module.training = mode
+                if module.training != mode:
+                    module.training = mode
 
     def zero_grad(self) -> None:
         """Forget all gradients (each ``grad`` becomes None)."""

@@ -46,14 +46,15 @@ class Tree(ModuleWords):
             self._check_parameter(name, value)
         elif name in self._buffer_names:
             value = self._as_buffer(name, value)
-        elif not isinstance(value, _REPLACEMENTS):
+        elif type(before) not in _PLAIN and not isinstance(value, _REPLACEMENTS):
             for path, _ in self._held(name, before):
                 self._refuse(
                     f"'{path}' is trained, or a layer, and would be lost; assign a "
                     f"Module, or None to take it away, got {type(value).__name__}"
                 )
-        for _ in self._held(name, value):  # raises for members that cannot have a name
-            pass
+        if type(value) not in _PLAIN:
+            for _ in self._held(name, value):  # raises for members without a name
+                pass
         super().__setattr__(name, value)
 
     def _check_parameter(self, name: str, value: object) -> None:
@@ -80,7 +81,8 @@ class Tree(ModuleWords):
     def _members(self) -> Iterator[tuple[str, Any]]:
         """Yield (name, parameter or module) of everything in the attributes."""
         for name, value in self._attributes():
-            yield from self._held(name, value)
+            if type(value) not in _PLAIN:
+                yield from self._held(name, value)
 
     def _attributes(self) -> Iterable[tuple[str, object]]:
         """Return (name, value) of the attributes, under the names that members get."""
@@ -210,6 +212,7 @@ class Tree(ModuleWords):
         return (array for _, array in self.named_buffers())
 
 
+_PLAIN = frozenset({type(None), bool, int, float, str})  # most attributes are
 _REPLACEMENTS = (type(None), Tree, Parameter, *_CONTAINERS)
 _LOOKED_AT = (Tree, Tensor, *_CONTAINERS, *_UNORDERED, *_ONE_PASS, np.ndarray)
 
