@@ -147,7 +147,13 @@ def limit_memory():
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory):
+def elsewhere():
+    """The environment for programs other than Python: without a sanitizer in them."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory, elsewhere):
     """A headless Chromium, driven by selenium; one for all tests.
 
     It keeps everything that pages write to the console: ``browser.get_log("browser")``.
@@ -167,7 +173,7 @@ def browser(tmp_path_factory):
         options.add_argument(argument)
     options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    chrome = webdriver.Chrome(options, webdriver.ChromeService(driver, env=elsewhere))
     yield chrome
     chrome.quit()
 

@@ -27,6 +27,7 @@ def visit(browser, pages):
         browser.get((pages / f"{name}.html").as_uri())
         return browser
 
+    browser.get_log("browser")  # what other pages have written is forgotten
     yield open_page
     assert browser.get_log("browser") == []
 

@@ -68,8 +68,8 @@ def objectives(tmp_path, monkeypatch):
 class Postgres:
     """A server on a socket of its own, run by an ordinary user: it refuses root."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, environment):
+        self.folder, self._environment = folder, environment
         self.url = f"postgresql://fastdl@/postgres?host={folder}"
         self._as_user = {}
         if os.geteuid() == 0:
@@ -84,6 +84,7 @@ class Postgres:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self.folder,
+            env=self._environment,
             **self._as_user,
         )
 
@@ -107,7 +108,7 @@ class Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres():
+def postgres(elsewhere):
     """A running server; `stop` and `start` it at will."""
     pytest.importorskip("psycopg", reason='get it by: pip install "psycopg[binary]"')
     if not (shutil.which("initdb") and shutil.which("postgres")):
@@ -116,7 +117,7 @@ def postgres():
             "/usr/lib/postgresql/*/bin, into PATH"
         )
     folder = tempfile.mkdtemp(prefix="fastdl-")  # pytest's own is closed to others
-    server = Postgres(folder)
+    server = Postgres(folder, elsewhere)
     yield server
     server.stop()
     shutil.rmtree(folder)
