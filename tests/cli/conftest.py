@@ -22,7 +22,7 @@ def fastdl_command(capsys):
     return run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def digits_run(tmp_path_factory):
     """The folder of a run of three epochs; read only."""
     path = tmp_path_factory.mktemp("runs") / "digits"
@@ -31,7 +31,7 @@ def digits_run(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
     """A folder of pictures of two sizes, of the classes blue and red."""
     root = tmp_path_factory.mktemp("pictures")

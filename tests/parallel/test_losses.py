@@ -18,7 +18,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-4)]
+    ("dtype", "tolerance"),
+    [("float64", 1e-10), pytest.param("float32", 1e-4, marks=pytest.mark.soak)],
 )
 @pytest.mark.parametrize("ranks", [2, pytest.param(4, marks=pytest.mark.soak)])
 def test_losses_of_a_hundred_steps(ranks, dtype, tolerance, launch, folder):

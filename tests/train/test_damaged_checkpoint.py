@@ -19,7 +19,7 @@ from fastdl.train import Callback, Trainer
 X = np.random.default_rng(0).normal(size=(16, 2)).astype(np.float32)
 Y = np.arange(16) % 2
 KEY = "fastdl.checkpoint"
-MUTANTS = 150
+MUTANTS = 60
 
 
 def training(path, callbacks=None):
