@@ -152,10 +152,10 @@ def run_tests(name: str, arguments: list[str]) -> bool:
     # NumPy's own threads are not compiled for the thread sanitizer.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"} | build.environment
     environment |= {"PYTHONPATH": str(folder)}
-    libraries = {name: str(build.library(name)) for name in build.libraries}
-    if archer := libraries.pop("libarcher.so", None):  # knows what OpenMP orders
+    loaded = {name: str(build.library(name)) for name in build.libraries}
+    if archer := loaded.pop("libarcher.so", None):  # knows what OpenMP orders
         environment |= {"OMP_TOOL_LIBRARIES": archer}
-    environment |= {"LD_PRELOAD": " ".join(libraries.values())}
+    environment |= {"LD_PRELOAD": " ".join(loaded.values())}
     for variable, options in build.options.items():
         environment[variable] = f"{options}:log_path={folder}/report"
     for report in folder.glob("report.*"):

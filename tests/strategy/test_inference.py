@@ -3,7 +3,6 @@
 import itertools
 import math
 import os
-import sys
 from typing import ClassVar
 
 import pytest
@@ -17,14 +16,12 @@ from fastdl.train import open_run
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, without_pictures):
     """Two runs of digits, by model; read only."""
     root = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "matplotlib", None)
-        for model in ("logistic", "mlp"):
-            argv = ["train", "digits", "--model", model, "--epochs", "2"]
-            assert main([*argv, "--out", str(root / model)]) == 0
+    for model in ("logistic", "mlp"):
+        argv = ["train", "digits", "--model", model, "--epochs", "2"]
+        assert main([*argv, "--out", str(root / model)]) == 0
     return {model: root / model for model in ("logistic", "mlp")}
 
 
